@@ -1,0 +1,57 @@
+"""`python -m bench`: measure, print one table, and say by the exit status whether every figure is reached."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from bench.report import Figure, machine, to_json, to_table
+
+FIGURES = {
+    "intake": "bench.intake",
+    "list_messages": "bench.list_messages",
+    "api_list": "bench.api",
+    "api_send": "bench.api",
+    "cold_start": "bench.cold_start",
+    "remote_cold_start": "bench.remote",
+    "remote_latency": "bench.remote",
+    "idle_memory": "bench.idle_memory",
+    "page_time": "bench.page_time",
+    "tool_text": "bench.tool_text",
+}
+
+Measure = Callable[..., Sequence[Figure]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the chosen measurements; 1 when a figure misses its bound."""
+    options = _parser().parse_args(arguments)
+    figures: list[Figure] = []
+    for name in options.figures or FIGURES:
+        sys.stderr.write(f"{name} ...\n")
+        measure: Measure = getattr(import_module(FIGURES[name]), name)
+        with tempfile.TemporaryDirectory(prefix="e2a-bench-") as folder:
+            figures += measure(Path(folder), quick=options.quick)
+    report = to_json(figures) if options.json else f"{machine()}\n\n{to_table(figures)}"
+    sys.stdout.write(report + "\n")
+    return 0 if all(figure.ok for figure in figures) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Speed and size against baselines measured in the same run."
+    )
+    parser.add_argument("figures", nargs="*", choices=[[], *FIGURES], help="only these; all without any")
+    parser.add_argument(
+        "--quick", action="store_true", help="few repetitions: shows that it works, not how fast"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

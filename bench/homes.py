@@ -1,0 +1,82 @@
+"""Homes to measure: made, served, given keys, and filled."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.processes import Child, child
+from e2a_core.accounts.credentials import mint_key
+from e2a_core.clock import SystemClock
+from e2a_core.ids import Ids
+from e2a_core.local.home import default_inbox, home_principal, open_home
+from e2a_core.settings import load_settings
+
+__all__ = ["Relay", "agent_key", "home_environment", "make_home", "serve"]
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A running `e2a serve` and where it listens."""
+
+    process: Child
+    smtp: tuple[str, int]
+    mcp: str
+
+
+def home_environment(home: Path, **settings: str) -> dict[str, str]:
+    """The settings of a home that listens wherever there is room and resolves nothing unless told where."""
+    return {
+        "E2A_HOME": str(home),
+        "E2A_SMTP_LISTEN": "127.0.0.1:0",
+        "E2A_HTTP_LISTEN": "127.0.0.1:0",
+        "E2A_DNS_SERVER": "127.0.0.1:1",
+        "E2A_LOG_LEVEL": "warning",
+        **settings,
+    }
+
+
+def make_home(home: Path) -> str:
+    """The first start of a home; returns the address of its inbox."""
+
+    async def make() -> str:
+        core, _ = await open_home(load_settings(home_environment(home)), SystemClock(), Ids())
+        try:
+            return await default_inbox(core)
+        finally:
+            await core.db.close()
+
+    return asyncio.run(make())
+
+
+def agent_key(home: Path) -> str:
+    """A new key of the home's inbox."""
+
+    async def mint() -> str:
+        core, _ = await open_home(load_settings(home_environment(home)), SystemClock(), Ids())
+        try:
+            owner = await home_principal(core)
+            key = await mint_key(
+                core, owner.account_id, name="bench", scope="agent", agent_email=owner.agent_email
+            )
+            return key.plaintext
+        finally:
+            await core.db.close()
+
+    return asyncio.run(mint())
+
+
+@contextmanager
+def serve(home: Path, settings: Mapping[str, str] | None = None) -> Iterator[Relay]:
+    """`e2a serve` on `home` for the time of the block."""
+    arguments = ["-m", "e2a_core.cli.main", "serve", "--print-run"]
+    with child(
+        arguments, home.with_suffix(".log"), env=home_environment(home, **(settings or {}))
+    ) as process:
+        run = json.loads(process.line())
+        host, _, port = run["smtp"].rpartition(":")
+        yield Relay(process, (host, int(port)), run["mcp"])

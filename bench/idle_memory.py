@@ -1,0 +1,23 @@
+"""Resident memory of `e2a serve` when nothing happens."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from bench.homes import make_home, serve
+from bench.report import Figure
+
+__all__ = ["idle_memory"]
+
+BOUND_MEBIBYTES = 120
+IDLE_SECONDS = 5.0
+
+
+def idle_memory(folder: Path, *, quick: bool) -> list[Figure]:
+    home = folder / "idle"
+    make_home(home)
+    with serve(home) as relay:
+        time.sleep(0.5 if quick else IDLE_SECONDS)  # what is measured is that nothing happens
+        resident = relay.process.resident_mebibytes()
+    return [Figure("resident memory of e2a serve, idle", "MiB", resident, bound=BOUND_MEBIBYTES)]

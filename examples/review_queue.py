@@ -1,0 +1,52 @@
+"""Decide on held mail at the terminal, as the owner of the home.
+
+    python examples/review_queue.py
+
+The approval carries the hash of the draft that was shown, so a draft that changed meanwhile is not sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import Any
+
+from mcp import Client, StdioServerParameters, stdio_client
+
+
+async def main() -> None:
+    environment = {name: value for name, value in os.environ.items() if name.startswith("E2A_")}
+    environment["E2A_MCP_SCOPE"] = "account"
+    server = StdioServerParameters(command=sys.executable, args=["-m", "e2a_mcp"], env=environment)
+    async with Client(stdio_client(server)) as owner:
+        waiting = (await call(owner, "list_reviews"))["reviews"]
+        print(f"{len(waiting)} waiting")
+        for review in waiting:
+            await decide(owner, review["id"])
+
+
+async def decide(owner: Client, message_id: str) -> None:
+    shown = await call(owner, "get_review", message_id=message_id)
+    print(f"\n{shown['direction']} {message_id}: {shown['hold_reason']['summary']}")
+    print(
+        f"From: {shown['header_from']}\nTo: {', '.join(shown['to'])}\nSubject: {shown['subject']}\n\n{shown['text']}\n"
+    )
+    answer = await asyncio.to_thread(input, "[a]pprove, [r]eject, anything else leaves it: ")
+    seen = {"message_id": message_id, "content_hash": shown["content_hash"]}
+    if answer == "a":
+        print((await call(owner, "approve_review", **seen))["status"])
+    elif answer == "r":
+        print((await call(owner, "reject_review", **seen, reason="rejected at the terminal"))["status"])
+
+
+async def call(owner: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+    result = await owner.call_tool(tool, arguments)
+    content = dict(result.structured_content or {})
+    if result.is_error:
+        raise SystemExit(f"{tool}: {content['code']}")
+    return content
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

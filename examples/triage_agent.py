@@ -1,0 +1,66 @@
+"""An agent without a language model: label the unread mail, and answer questions of senders who are proven.
+
+    python examples/triage_agent.py
+
+It shows what a careful agent looks at: the verdict on the sender, and whether a machine wrote the message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import Any
+
+from mcp import Client, StdioServerParameters, stdio_client
+
+ANSWER = "Thank you for your question. A person will look at it today."
+
+
+async def main() -> None:
+    environment = {name: value for name, value in os.environ.items() if name.startswith("E2A_")}
+    server = StdioServerParameters(command=sys.executable, args=["-m", "e2a_mcp"], env=environment)
+    async with Client(stdio_client(server)) as agent:
+        for message in await unread(agent):
+            print(f"{message['id']}  {await triage(agent, message)}")
+
+
+async def unread(agent: Client) -> list[dict[str, Any]]:
+    """The rows of all pages, taken before anything is read, since reading changes what is unread."""
+    page = await call(agent, "list_messages")
+    rows = list(page["messages"])
+    while "next_cursor" in page:
+        page = await call(agent, "list_messages", cursor=page["next_cursor"])
+        rows += page["messages"]
+    return rows
+
+
+async def triage(agent: Client, row: dict[str, Any]) -> str:
+    """The label that the message was given."""
+    message = await call(agent, "get_message", message_id=row["id"])
+    label = verdict(message)
+    if label == "question":
+        await call(agent, "reply_to_message", message_id=row["id"], text=ANSWER)
+    await call(agent, "update_message_labels", message_id=row["id"], add_labels=[label])
+    return label
+
+
+def verdict(message: dict[str, Any]) -> str:
+    """From what is known of the sender first, and only then from what they say."""
+    if "auto_submitted" in message:
+        return "automatic"
+    if message["trust"] != "verified":
+        return "unproven"
+    return "question" if "?" in message["text"] else "information"
+
+
+async def call(agent: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+    result = await agent.call_tool(tool, arguments)
+    content = dict(result.structured_content or {})
+    if result.is_error:
+        raise SystemExit(f"{tool}: {content['code']}")
+    return content
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,72 @@
+"""Check the signed statement about one message, with the deployment's secret.
+
+    python examples/verify_auth_headers.py MESSAGE_ID
+
+The headers and the message may come from anywhere, here they come from the home itself. Exit status 1 means that the
+statement does not hold: altered, made under another secret, or about other octets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from mcp_types import BlobResourceContents
+
+from e2a_core.settings import load_settings
+from e2a_core.signing.auth_headers import AuthHeaderError, verify_auth_headers
+from e2a_core.signing.secrets import Secrets
+from mcp import Client, StdioServerParameters, stdio_client
+
+# The statement was signed when the message came in; five minutes, the default, suits a webhook, not an archive.
+MAX_AGE = timedelta(days=365)
+
+
+async def main(message_id: str) -> int:
+    headers, raw = await fetch(message_id)
+    try:
+        claim = verify_auth_headers(
+            headers, secrets(), raw_message=raw, now=datetime.now(UTC), max_age=MAX_AGE
+        )
+    except AuthHeaderError as problem:
+        print(f"does not hold: {problem}")
+        return 1
+    print(f"verified={str(claim.verified).lower()} sender={claim.sender} entity={claim.entity_type}")
+    print(claim.domain_check)
+    return 0
+
+
+async def fetch(message_id: str) -> tuple[Mapping[str, str], bytes]:
+    """The nine headers and the message as handed on."""
+    environment = {name: value for name, value in os.environ.items() if name.startswith("E2A_")}
+    server = StdioServerParameters(command=sys.executable, args=["-m", "e2a_mcp"], env=environment)
+    async with Client(stdio_client(server)) as agent:
+        email = (await call(agent, "whoami"))["agent_email"]
+        found = await call(agent, "get_message", message_id=message_id, format="headers", peek=True)
+        source = await agent.read_resource(f"mail://{email}/messages/{message_id}/raw")
+    [content] = source.contents
+    assert isinstance(content, BlobResourceContents)
+    return found["auth_headers"], base64.b64decode(content.blob)
+
+
+async def call(agent: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+    result = await agent.call_tool(tool, arguments)
+    content = dict(result.structured_content or {})
+    if result.is_error:
+        raise SystemExit(f"{tool}: {content['code']}")
+    return content
+
+
+def secrets() -> Secrets:
+    """Those configured, else the one that the first start made."""
+    settings = load_settings()
+    return Secrets.parse(settings.hmac_secret or (settings.home / "secret").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(sys.argv[1])))

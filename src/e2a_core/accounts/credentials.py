@@ -1,0 +1,129 @@
+"""API keys: made once, kept as a hash, looked up on every request."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from ..clock import to_micros
+from ..core import Core
+from ..errors import StoreUnavailable, Unauthorized
+from ..mail.addresses import normalize_addr_spec
+from ..principal import Principal, Scope
+from ..store.contract import Statement
+from . import queries
+from .queries import KeyRow
+
+__all__ = ["EnsuredAccount", "NewKey", "authenticate", "ensure_account", "hash_key", "mint_key", "new_key"]
+
+KEY_PREFIXES: dict[Scope, str] = {"account": "e2a_acct_", "agent": "e2a_agt_"}
+SHOWN_CHARS = 16
+"""Enough to tell keys apart; 7 or 8 hex digits of 64 give nothing away."""
+MAX_CREDENTIAL_CHARS = 512
+"""Longer texts are no key of ours and not worth hashing."""
+USE_RECORDED_EVERY = timedelta(minutes=1)
+
+
+class EnsuredAccount(NamedTuple):
+    account_id: str
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made. `plaintext` exists nowhere else; `statement` stores the rest."""
+
+    row: KeyRow
+    plaintext: str = field(repr=False)
+
+    @property
+    def statement(self) -> Statement:
+        return queries.insert_key(self.row, hash_key(self.plaintext))
+
+
+def hash_key(plaintext: str) -> str:
+    """The stored form: a key has 256 random bits, so neither salt nor stretching would add anything."""
+    return hashlib.sha256(plaintext.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+async def authenticate(core: Core, credential: str) -> Principal:
+    """Whom `credential` speaks for, by one indexed read; nothing is cached, so a revocation holds at once.
+
+    Raises `Unauthorized`, the same for unknown, revoked and expired keys.
+    """
+    if not credential or len(credential) > MAX_CREDENTIAL_CHARS:
+        raise Unauthorized
+    now = core.clock.now()
+    row = await core.db.one(queries.principal_by_key_hash(hash_key(credential), to_micros(now)))
+    if row is None:
+        raise Unauthorized
+    recorded_since = to_micros(now - USE_RECORDED_EVERY)
+    if row["last_used_at"] is None or row["last_used_at"] <= recorded_since:
+        # A store that can be read but not written must not lock everybody out.
+        with suppress(StoreUnavailable):
+            await core.db.write([queries.record_use(row["id"], to_micros(now), recorded_since)])
+    return Principal(
+        account_id=row["account_id"],
+        account_email=row["account_email"],
+        scope=row["scope"],
+        agent_email=row["agent_email"],
+        credential_id=row["id"],
+    )
+
+
+def new_key(
+    core: Core,
+    account_id: str,
+    *,
+    name: str = "",
+    scope: Scope = "account",
+    agent_email: str | None = None,
+    expires_at: datetime | None = None,
+) -> NewKey:
+    """A key that becomes valid once its statement is committed."""
+    plaintext = KEY_PREFIXES[scope] + core.ids.secret()
+    row = KeyRow(
+        id=core.ids.api_key(),
+        account_id=account_id,
+        agent_email=agent_email,
+        name=name,
+        scope=scope,
+        key_prefix=plaintext[:SHOWN_CHARS],
+        created_at=to_micros(core.clock.now()),
+        last_used_at=None,
+        expires_at=None if expires_at is None else to_micros(expires_at),
+    )
+    return NewKey(row, plaintext)
+
+
+async def mint_key(
+    core: Core,
+    account_id: str,
+    *,
+    name: str = "",
+    scope: Scope = "account",
+    agent_email: str | None = None,
+    expires_at: datetime | None = None,
+) -> NewKey:
+    """A stored, valid key; `agent_email` is given exactly when `scope` is `agent`."""
+    key = new_key(core, account_id, name=name, scope=scope, agent_email=agent_email, expires_at=expires_at)
+    await core.db.write([key.statement])
+    return key
+
+
+async def ensure_account(core: Core, email: str) -> EnsuredAccount:
+    """The account of an address, made if there is none; any number of processes may ask at once."""
+    address = normalize_addr_spec(email)
+    found = await core.db.one(queries.account_by_email(address))
+    if found is not None:
+        return EnsuredAccount(found["id"], created=False)
+    account_id = core.ids.user()
+    [inserted] = await core.db.write(
+        [queries.insert_account(account_id, address, to_micros(core.clock.now()))]
+    )
+    if inserted.rowcount:
+        return EnsuredAccount(account_id, created=True)
+    return await ensure_account(core, address)

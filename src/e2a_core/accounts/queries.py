@@ -1,0 +1,167 @@
+"""SQL of accounts and API keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..paging import Position, beyond
+from ..store.contract import Row, Statement, sql
+
+__all__ = [
+    "AccountRow",
+    "KeyRow",
+    "account_by_email",
+    "account_by_id",
+    "account_from",
+    "insert_account",
+    "insert_key",
+    "key_from",
+    "keys",
+    "live_agent",
+    "principal_by_key_hash",
+    "record_use",
+    "revoke_key",
+    "usage",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """One account; `created_at` in microseconds."""
+
+    id: str
+    email: str
+    name: str
+    plan_code: str
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """One API key without its secret; instants in microseconds."""
+
+    id: str
+    account_id: str
+    agent_email: str | None
+    name: str
+    scope: str
+    key_prefix: str
+    created_at: int
+    last_used_at: int | None
+    expires_at: int | None
+
+
+def account_from(row: Row) -> AccountRow:
+    return AccountRow(row["id"], row["email"], row["name"], row["plan_code"], row["created_at"])
+
+
+def key_from(row: Row) -> KeyRow:
+    return KeyRow(
+        id=row["id"],
+        account_id=row["account_id"],
+        agent_email=row["agent_email"],
+        name=row["name"],
+        scope=row["scope"],
+        key_prefix=row["key_prefix"],
+        created_at=row["created_at"],
+        last_used_at=row["last_used_at"],
+        expires_at=row["expires_at"],
+    )
+
+
+def account_by_email(email: str) -> Statement:
+    return sql(
+        "SELECT id, email, name, plan_code, created_at FROM accounts WHERE email = :email", email=email
+    )
+
+
+def account_by_id(account_id: str) -> Statement:
+    return sql("SELECT id, email, name, plan_code, created_at FROM accounts WHERE id = :id", id=account_id)
+
+
+def insert_account(account_id: str, email: str, now: int) -> Statement:
+    """Affects no row when the address has an account."""
+    return sql(
+        "INSERT INTO accounts (id, email, created_at) VALUES (:id, :email, :now) ON CONFLICT (email) DO NOTHING",
+        id=account_id,
+        email=email,
+        now=now,
+    )
+
+
+def usage(account_id: str, month_start: int) -> Statement:
+    """One row: live agents, domains, messages since `month_start`, octets stored."""
+    return sql(
+        "SELECT (SELECT COUNT(*) FROM agents WHERE account_id = :account AND deleted_at IS NULL) AS agents, "
+        "(SELECT COUNT(*) FROM domains WHERE account_id = :account) AS domains, "
+        "COUNT(CASE WHEN created_at >= :month_start THEN 1 END) AS messages_month, "
+        "COALESCE(SUM(size_bytes), 0) AS storage_bytes FROM messages WHERE account_id = :account",
+        account=account_id,
+        month_start=month_start,
+    )
+
+
+def live_agent(account_id: str, email: str) -> Statement:
+    return sql(
+        "SELECT email FROM agents WHERE email = :email AND account_id = :account AND deleted_at IS NULL",
+        email=email,
+        account=account_id,
+    )
+
+
+def principal_by_key_hash(key_hash: str, now: int) -> Statement:
+    """Whom a valid key speaks for."""
+    return sql(
+        "SELECT k.id, k.account_id, k.scope, k.agent_email, k.last_used_at, a.email AS account_email "
+        "FROM api_keys k JOIN accounts a ON a.id = k.account_id "
+        "WHERE k.key_hash = :key_hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > :now)",
+        key_hash=key_hash,
+        now=now,
+    )
+
+
+def record_use(key_id: str, now: int, unless_since: int) -> Statement:
+    return sql(
+        "UPDATE api_keys SET last_used_at = :now "
+        "WHERE id = :id AND (last_used_at IS NULL OR last_used_at <= :unless_since)",
+        id=key_id,
+        now=now,
+        unless_since=unless_since,
+    )
+
+
+def keys(account_id: str, after: Position | None, count: int) -> Statement:
+    """The keys that are not revoked, newest first."""
+    condition, params = beyond(after, "created_at", "id")
+    return Statement(
+        "SELECT id, account_id, agent_email, name, scope, key_prefix, created_at, last_used_at, expires_at "
+        f"FROM api_keys WHERE account_id = :account AND revoked_at IS NULL{condition} "
+        "ORDER BY created_at DESC, id DESC LIMIT :count",
+        {"account": account_id, "count": count, **params},
+    )
+
+
+def insert_key(key: KeyRow, key_hash: str) -> Statement:
+    return sql(
+        "INSERT INTO api_keys "
+        "(id, account_id, agent_email, name, scope, key_hash, key_prefix, created_at, expires_at) VALUES "
+        "(:id, :account, :agent, :name, :scope, :key_hash, :key_prefix, :created_at, :expires_at)",
+        id=key.id,
+        account=key.account_id,
+        agent=key.agent_email,
+        name=key.name,
+        scope=key.scope,
+        key_hash=key_hash,
+        key_prefix=key.key_prefix,
+        created_at=key.created_at,
+        expires_at=key.expires_at,
+    )
+
+
+def revoke_key(account_id: str, key_id: str, now: int) -> Statement:
+    return sql(
+        "UPDATE api_keys SET revoked_at = :now WHERE id = :id AND account_id = :account AND revoked_at IS NULL",
+        id=key_id,
+        account=account_id,
+        now=now,
+    )

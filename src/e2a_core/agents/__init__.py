@@ -1,0 +1,1 @@
+"""Agents: inboxes and the addresses that reach them."""

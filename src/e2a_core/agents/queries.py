@@ -1,0 +1,250 @@
+"""SQL of agents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..paging import Position, beyond
+from ..store.contract import Row, Statement, sql
+
+__all__ = [
+    "AgentRow",
+    "agent",
+    "agent_from",
+    "agents",
+    "agents_named",
+    "count_live",
+    "default_inbox",
+    "delete_agent",
+    "delete_messages",
+    "delete_unreferenced_content",
+    "insert_agent",
+    "lock",
+    "message_being_sent",
+    "messages_of",
+    "postmaster_inbox",
+    "put_aside",
+    "rename",
+    "restore",
+    "shift_holds",
+    "trash",
+    "trashed_before",
+    "unindex",
+]
+
+_SELECT = (
+    "SELECT a.email, a.account_id, a.domain, a.registered_domain, a.name, a.protection, a.created_at, a.deleted_at, "
+    "d.verified_at IS NOT NULL AS domain_verified FROM agents a JOIN domains d ON d.domain = a.registered_domain"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """One agent. Instants in microseconds; `protection` is JSON, `{}` for the defaults.
+
+    `domain` is that of the address, `registered_domain` the one that authorises it.
+    """
+
+    email: str
+    account_id: str
+    domain: str
+    registered_domain: str
+    name: str
+    protection: str
+    created_at: int
+    deleted_at: int | None
+    domain_verified: bool
+
+    @property
+    def trashed(self) -> bool:
+        return self.deleted_at is not None
+
+
+def agent_from(row: Row) -> AgentRow:
+    return AgentRow(
+        email=row["email"],
+        account_id=row["account_id"],
+        domain=row["domain"],
+        registered_domain=row["registered_domain"],
+        name=row["name"],
+        protection=row["protection"],
+        created_at=row["created_at"],
+        deleted_at=row["deleted_at"],
+        domain_verified=bool(row["domain_verified"]),
+    )
+
+
+def agent(email: str) -> Statement:
+    return sql(f"{_SELECT} WHERE a.email = :email", email=email)
+
+
+def agents_named(emails: Sequence[str]) -> Statement:
+    """The agents with one of these addresses, trashed ones too."""
+    placeholders, params = _in("email", emails)
+    return Statement(f"{_SELECT} WHERE a.email IN ({placeholders})", params)
+
+
+def agents(account_id: str, *, trashed: bool, after: Position | None, count: int) -> Statement:
+    """The account's live or trashed agents, newest first."""
+    condition, params = beyond(after, "a.created_at", "a.email")
+    state = "IS NOT NULL" if trashed else "IS NULL"
+    return Statement(
+        f"{_SELECT} WHERE a.account_id = :account AND a.deleted_at {state}{condition} "
+        "ORDER BY a.created_at DESC, a.email DESC LIMIT :count",
+        {"account": account_id, "count": count, **params},
+    )
+
+
+def default_inbox(account_id: str) -> Statement:
+    """The account's oldest live agent."""
+    return sql(
+        f"{_SELECT} WHERE a.account_id = :account AND a.deleted_at IS NULL ORDER BY a.created_at, a.email LIMIT 1",
+        account=account_id,
+    )
+
+
+def postmaster_inbox(domain: str) -> Statement:
+    """The oldest live agent of the owner of a verified domain; the first account owns what nobody else does."""
+    return sql(
+        f"{_SELECT} WHERE a.deleted_at IS NULL AND a.account_id = ("
+        "SELECT COALESCE(o.account_id, (SELECT id FROM accounts ORDER BY created_at, id LIMIT 1)) "
+        "FROM domains o WHERE o.domain = :domain AND o.verified_at IS NOT NULL) "
+        "ORDER BY a.created_at, a.email LIMIT 1",
+        domain=domain,
+    )
+
+
+def count_live(account_id: str) -> Statement:
+    return sql(
+        "SELECT COUNT(*) AS agents FROM agents WHERE account_id = :account AND deleted_at IS NULL",
+        account=account_id,
+    )
+
+
+def insert_agent(row: AgentRow) -> Statement:
+    return sql(
+        "INSERT INTO agents (email, account_id, domain, registered_domain, name, created_at) "
+        "VALUES (:email, :account, :domain, :registered_domain, :name, :created_at)",
+        email=row.email,
+        account=row.account_id,
+        domain=row.domain,
+        registered_domain=row.registered_domain,
+        name=row.name,
+        created_at=row.created_at,
+    )
+
+
+def rename(email: str, name: str) -> Statement:
+    return sql(
+        "UPDATE agents SET name = :name WHERE email = :email AND deleted_at IS NULL",
+        expect=1,
+        email=email,
+        name=name,
+    )
+
+
+def trash(email: str, now: int) -> Statement:
+    return sql(
+        "UPDATE agents SET deleted_at = :now WHERE email = :email AND deleted_at IS NULL",
+        expect=1,
+        email=email,
+        now=now,
+    )
+
+
+def put_aside(email: str, now: int) -> Statement:
+    """`trash` for an agent that may be there already."""
+    return sql(
+        "UPDATE agents SET deleted_at = COALESCE(deleted_at, :now) WHERE email = :email", email=email, now=now
+    )
+
+
+def restore(email: str, deleted_at: int) -> Statement:
+    return sql(
+        "UPDATE agents SET deleted_at = NULL WHERE email = :email AND deleted_at = :deleted_at",
+        expect=1,
+        email=email,
+        deleted_at=deleted_at,
+    )
+
+
+def shift_holds(email: str, by: int) -> Statement:
+    """Moves the deadlines of pending holds `by` microseconds later."""
+    return sql(
+        "UPDATE messages SET approval_expires_at = approval_expires_at + :by "
+        "WHERE agent_email = :email AND status = 'pending_review' AND approval_expires_at IS NOT NULL",
+        email=email,
+        by=by,
+    )
+
+
+def trashed_before(instant: int, count: int) -> Statement:
+    return sql(
+        "SELECT email FROM agents WHERE deleted_at <= :instant ORDER BY deleted_at LIMIT :count",
+        instant=instant,
+        count=count,
+    )
+
+
+def lock(email: str) -> Statement:
+    """Reads the agent so that nothing can refer to it anew until the transaction ends."""
+    return Statement(
+        "SELECT email FROM agents WHERE email = :email",
+        {"email": email},
+        "SELECT email FROM agents WHERE email = :email FOR UPDATE",
+    )
+
+
+def message_being_sent(email: str, claimed_since: int) -> Statement:
+    """A message that a worker is submitting now; an older claim is that of a dead worker."""
+    return sql(
+        "SELECT id FROM messages "
+        "WHERE agent_email = :email AND delivery_status = 'sending' AND claimed_at > :since LIMIT 1",
+        email=email,
+        since=claimed_since,
+    )
+
+
+def messages_of(email: str, count: int) -> Statement:
+    return sql(
+        "SELECT id, seq, content_hash FROM messages WHERE agent_email = :email LIMIT :count",
+        email=email,
+        count=count,
+    )
+
+
+def unindex(sequences: Sequence[int], ids: Sequence[str]) -> Statement:
+    """Takes messages out of the full-text index, before they are deleted."""
+    by_seq, seq_params = _in("seq", sequences)
+    by_id, id_params = _in("id", ids)
+    return Statement(
+        f"DELETE FROM message_search WHERE rowid IN ({by_seq})",
+        {**seq_params, **id_params},
+        f"DELETE FROM message_search WHERE message_id IN ({by_id})",
+    )
+
+
+def delete_messages(ids: Sequence[str]) -> Statement:
+    placeholders, params = _in("id", ids)
+    return Statement(f"DELETE FROM messages WHERE id IN ({placeholders})", params)
+
+
+def delete_unreferenced_content(hashes: Sequence[str]) -> Statement:
+    """Deletes those of the raw messages that no message of any inbox needs."""
+    placeholders, params = _in("hash", hashes)
+    return Statement(
+        f"DELETE FROM raw_messages WHERE content_hash IN ({placeholders}) "
+        "AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.content_hash = raw_messages.content_hash)",
+        params,
+    )
+
+
+def delete_agent(email: str) -> Statement:
+    return sql("DELETE FROM agents WHERE email = :email", email=email)
+
+
+def _in(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
+    params = {f"{name}{index}": value for index, value in enumerate(values)}
+    return ", ".join(f":{key}" for key in params), params

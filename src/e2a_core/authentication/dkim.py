@@ -1,0 +1,123 @@
+"""DKIM verification (RFC 6376, RFC 8301, RFC 8463): one result per signature, in the order of the header."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from e2a_core.authentication.canonical import HeaderField, SignedMessage, TagListError, parse_tags
+from e2a_core.authentication.keys import KeyRecord
+from e2a_core.authentication.names import is_below, normalize_domain, printable
+from e2a_core.authentication.resolver import Lookup
+from e2a_core.authentication.results import DkimResult, DkimStatus
+from e2a_core.authentication.signature import (
+    Refused,
+    check_signature,
+    require_tags,
+    signed_names,
+    signing_domain,
+)
+
+__all__ = ["MAX_SIGNATURES", "verify_dkim"]
+
+MAX_SIGNATURES = 8
+"""Each signature costs a DNS question and a public-key operation, and the sender chooses how many there are."""
+CLOCK_SKEW_SECONDS = 300
+"""How long after x= a signature still counts, since the signer's clock and ours differ."""
+SIGNATURE_PREFIX_CHARACTERS = 12
+"""More than the eight that tell two signatures of a domain apart (RFC 6008, section 4)."""
+
+_SIGNATURE_FIELD = b"dkim-signature"
+
+
+async def verify_dkim(message: SignedMessage, resolver: Lookup, now: datetime) -> tuple[DkimResult, ...]:
+    """The result of every DKIM-Signature field; after `MAX_SIGNATURES`, one more stands for all that follow.
+
+    Whatever is wrong with a signature, its key or DNS is a status, never an exception.
+    """
+    fields = message.named(_SIGNATURE_FIELD)
+    if not fields:
+        return ()
+    checks = [_verify(item, message, resolver, now) for item in fields[:MAX_SIGNATURES]]
+    results = [await checks[0]] if len(checks) == 1 else await asyncio.gather(*checks)
+    if len(fields) > MAX_SIGNATURES:
+        count = len(fields) - MAX_SIGNATURES
+        results.append(
+            DkimResult("policy", detail=f"{count} more not examined, the limit is {MAX_SIGNATURES}")
+        )
+    return tuple(results)
+
+
+async def _verify(item: HeaderField, message: SignedMessage, resolver: Lookup, now: datetime) -> DkimResult:
+    try:
+        tags = parse_tags(item.value)
+    except TagListError as error:
+        return DkimResult("permerror", detail=str(error))
+    try:
+        _check_tags(tags, message, now)
+        key = await check_signature(item, tags, message, resolver)
+        _check_key_flags(tags, key)
+    except Refused as refusal:
+        return _result(tags, refusal.status, refusal.detail)
+    return _result(tags, "pass", "the domain is testing DKIM (t=y)" if key.testing else None)
+
+
+def _check_tags(tags: dict[str, str], message: SignedMessage, now: datetime) -> None:
+    """What a DKIM signature must say beyond the cryptography (sections 3.5 and 6.1.1)."""
+    require_tags(tags, "a", "b", "bh", "d", "h", "s", "v")
+    if tags["v"] != "1":
+        raise Refused("permerror", "v= is not 1")
+    if "l" in tags:
+        # Section 8.2: anything could be appended to the signed part.
+        raise Refused("policy", f"l={tags['l']} leaves the rest of the body unsigned")
+    if "dns/txt" not in [method.strip() for method in tags.get("q", "dns/txt").split(":")]:
+        raise Refused("permerror", "q= does not offer dns/txt")
+    signed, expires = _seconds(tags, "t"), _seconds(tags, "x")
+    if expires is not None and signed is not None and expires < signed:
+        raise Refused("permerror", "x= is before t=")
+    if expires is not None and expires + CLOCK_SKEW_SECONDS < now.timestamp():
+        raise Refused("permerror", f"signature expired, x={expires}")
+    if not is_below(_identity_domain(tags), signing_domain(tags)):
+        raise Refused("permerror", "i= is not within d=")
+    signed_from, present_from = signed_names(tags).count(b"from"), len(message.named(b"from"))
+    if not signed_from:
+        raise Refused("permerror", "From is not signed")
+    if present_from > signed_from:
+        # Section 8.15: an unsigned From above the signed one is what a reader would be shown.
+        raise Refused("policy", f"{present_from - signed_from} From field is not signed")
+
+
+def _check_key_flags(tags: dict[str, str], key: KeyRecord) -> None:
+    if key.exact_identity and _identity_domain(tags) != signing_domain(tags):
+        raise Refused("permerror", "i= is below d=, which the key does not allow")
+
+
+def _identity_domain(tags: dict[str, str]) -> str:
+    if "i" not in tags:
+        return signing_domain(tags)
+    _, _, domain = tags["i"].rpartition("@")
+    return normalize_domain(domain) or ""
+
+
+def _seconds(tags: dict[str, str], name: str) -> int | None:
+    """The instant in t= or x=, in seconds since the Unix epoch."""
+    text = tags.get(name)
+    if text is None:
+        return None
+    # Twelve digits, as section 3.5 asks for; int() would take signs and underscores too.
+    if not (text.isascii() and text.isdigit() and len(text) <= 12):
+        raise Refused("permerror", f"{name}= is not a time")
+    return int(text)
+
+
+def _result(tags: dict[str, str], status: DkimStatus, detail: str | None) -> DkimResult:
+    signature = "".join(tags.get("b", "").split())
+    return DkimResult(
+        status=status,
+        domain=normalize_domain(tags.get("d", "")),
+        selector=printable(tags["s"], 253) if tags.get("s") else None,
+        detail=printable(detail) if detail else None,
+        algorithm=printable(tags["a"], 40) if tags.get("a") else None,
+        identity=printable(tags["i"], 320) if tags.get("i") else None,
+        signature_prefix=printable(signature[:SIGNATURE_PREFIX_CHARACTERS]) or None,
+    )

@@ -1,0 +1,91 @@
+"""The DMARC policy record (RFC 9989, section 4.7)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, cast
+
+from e2a_core.authentication.results import DmarcPolicy
+
+__all__ = ["DmarcRecord", "MalformedRecordError", "is_dmarc_record", "parse_record"]
+
+Psd: TypeAlias = Literal["y", "n", "u"]
+
+_VERSION = re.compile(rb"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
+_TAG_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+_REPORT_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s,;]+\Z")
+_POLICIES = frozenset({"none", "quarantine", "reject"})
+_POLICY_TAGS = ("p", "sp", "np")
+
+
+class MalformedRecordError(Exception):
+    """A record that says v=DMARC1 and cannot be read further."""
+
+
+@dataclass(frozen=True, slots=True)
+class DmarcRecord:
+    """What one domain published; the tags DMARC evaluation needs."""
+
+    policy: DmarcPolicy
+    subdomain_policy: DmarcPolicy | None = None
+    nonexistent_policy: DmarcPolicy | None = None
+    strict_spf: bool = False
+    strict_dkim: bool = False
+    psd: Psd = "u"
+    testing: bool = False
+
+    def policy_for(self, *, subdomain: bool, exists: bool) -> DmarcPolicy:
+        """p for the record's own domain, sp below it, np below it for a name that does not exist."""
+        if not subdomain:
+            return self.policy
+        inherited = self.subdomain_policy or self.policy
+        return inherited if exists else self.nonexistent_policy or inherited
+
+
+def is_dmarc_record(text: bytes) -> bool:
+    """Whether a TXT record is one of ours: v=DMARC1, in exactly this case, comes first."""
+    return _VERSION.match(text) is not None
+
+
+def parse_record(text: bytes) -> DmarcRecord | None:
+    """The record, or None when it asks for nothing: an unusable policy and nowhere to report to.
+
+    Unknown tags, and unknown values of tags other than the policies, count as absent. Raises
+    `MalformedRecordError` for text that is no tag list, an empty value or a tag given twice.
+    """
+    tags = _tags(text)
+    policies = {name: tags[name].lower() for name in _POLICY_TAGS if name in tags}
+    if any(value not in _POLICIES for value in policies.values()):
+        # Such a record still counts for whoever asked for reports (section 4.10.1).
+        if not any(_REPORT_URI.match(uri.strip()) for uri in tags.get("rua", "").split(",")):
+            return None
+        policies = {}
+    psd = tags.get("psd", "u").lower()
+    return DmarcRecord(
+        policy=cast(DmarcPolicy, policies.get("p", "none")),
+        subdomain_policy=cast("DmarcPolicy | None", policies.get("sp")),
+        nonexistent_policy=cast("DmarcPolicy | None", policies.get("np")),
+        strict_spf=tags.get("aspf", "r").lower() == "s",
+        strict_dkim=tags.get("adkim", "r").lower() == "s",
+        psd=cast(Psd, psd if psd in {"y", "n"} else "u"),
+        testing=tags.get("t", "n").lower() == "y",
+    )
+
+
+def _tags(text: bytes) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    specifications = text.decode("utf-8", "replace").split(";")
+    if not specifications[-1].strip(" \t"):
+        specifications.pop()
+    for specification in specifications:
+        raw_name, equals, raw_value = specification.partition("=")
+        name, value = raw_name.strip(" \t").lower(), raw_value.strip(" \t")
+        if not equals or not _TAG_NAME.match(name):
+            raise MalformedRecordError("not a list of tag=value")
+        if name in tags:
+            raise MalformedRecordError(f"tag {name} appears twice")
+        if not value and name not in _POLICY_TAGS:
+            raise MalformedRecordError(f"tag {name} is empty")
+        tags[name] = value
+    return tags

@@ -1,0 +1,81 @@
+"""`e2a serve`: everything of a home in one process, until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import logging
+import signal
+import sys
+
+from e2a_core.settings import Settings, load_settings
+
+__all__ = ["configure", "run"]
+
+SWITCH_SECONDS = 0.0002
+"""How long the loop may keep running when a thread of the store has something; far less than the usual 5 ms."""
+COLLECTION_THRESHOLDS = (5000, 20, 20)
+"""A message in hand is some thousand objects, nearly all of them gone before a collection could find them."""
+OUR_LOGGERS = ("e2a", "e2a_core", "e2a_mcp")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--print-run", action="store_true", help="print the addresses as one JSON line once they are open"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = load_settings()
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    # Of the libraries only warnings: below that some log what they carry, be it mail or a key.
+    for ours in OUR_LOGGERS:
+        logging.getLogger(ours).setLevel(settings.log_level.upper())
+    asyncio.run(_serve(settings, print_run=args.print_run))
+    return 0
+
+
+async def _serve(settings: Settings, *, print_run: bool) -> None:
+    from e2a_core.local.run_file import read_run_file
+    from e2a_mcp.home import open_home_engine
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    engine = await open_home_engine(settings, strict=True)
+    try:
+        leading = asyncio.ensure_future(engine.wait_until_leading())
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait([leading, stopping], timeout=1, return_when=asyncio.FIRST_COMPLETED)
+        if not leading.done() and not engine.holds_lease:
+            sys.stderr.write("e2a: another process runs this home; this one takes over when it goes\n")
+        await asyncio.wait([leading, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if leading.done():
+            await leading
+            addresses = read_run_file(settings.home) or {}
+            sys.stderr.write(f"e2a: smtp {addresses.get('smtp')}  http {addresses.get('http')}\n")
+            if settings.sandbox:
+                sys.stderr.write("e2a: sandbox: mail to other hosts is captured, none leaves\n")
+            if print_run:
+                sys.stdout.write(json.dumps(addresses) + "\n")
+                sys.stdout.flush()
+            _settle_in()
+            await stopping
+        leading.cancel()
+    finally:
+        await engine.close()
+
+
+def _settle_in() -> None:
+    """Tune the interpreter for a long run under load; what the start made stays and need not be looked at again."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTION_THRESHOLDS)

@@ -1,0 +1,53 @@
+"""Time, injected: nothing in this package asks the operating system directly.
+
+Instants are aware UTC datetimes at the API and integer microseconds since the Unix epoch in the store, so
+both databases order and compare them alike.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+__all__ = ["Clock", "SystemClock", "from_micros", "rfc3339", "to_micros"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Clock(Protocol):
+    """The two clocks a mail system needs."""
+
+    def now(self) -> datetime:
+        """The current instant, aware, in UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never jumps; for intervals and deadlines only."""
+
+
+class SystemClock:
+    """The operating system's clocks."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+def to_micros(instant: datetime) -> int:
+    """Microseconds since the Unix epoch; `instant` must be aware."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def from_micros(micros: int) -> datetime:
+    """The aware UTC datetime `micros` microseconds after the Unix epoch."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def rfc3339(instant: datetime) -> str:
+    """RFC 3339 in UTC with `Z` and no trailing zeros in the fraction, as the wire writes every timestamp."""
+    utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    text = utc.isoformat()[: -len("+00:00")]
+    return f"{text.rstrip('0') if utc.microsecond else text}Z"

@@ -1,0 +1,136 @@
+"""The outreach of one agent: what it notes about its contacts, beside what its mail with them says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from e2a_core.agents.lookup import resolve_agent
+from e2a_core.agents.queries import AgentRow
+from e2a_core.clock import to_micros
+from e2a_core.contacts import outreach, queries
+from e2a_core.contacts.fields import canonical, check_match, check_metadata, stored_metadata
+from e2a_core.contacts.views import engagement_view
+from e2a_core.core import Core
+from e2a_core.errors import EngagementNotFound, InvalidRecipient, PreconditionFailed
+from e2a_core.messages.search import instant
+from e2a_core.paging import Position, paged
+from e2a_core.principal import Principal
+from e2a_core.store.contract import Row
+from e2a_core.texts import is_storable, require_storable
+from e2a_core.wire.base import Page
+from e2a_core.wire.contacts import (
+    ContactEngagementView,
+    DeleteEngagementResult,
+    EngagementQuery,
+    UpsertEngagementRequest,
+)
+
+__all__ = ["Engagements"]
+
+
+class Engagements:
+    """The part of `engine.Contacts` that an agent may use for itself."""
+
+    def __init__(self, core: Core, principal: Principal) -> None:
+        self._core = core
+        self._principal = principal
+
+    async def list(self, email: str, query: EngagementQuery) -> Page[ContactEngagementView]:
+        agent = await self._agent(email)
+        filters: dict[str, Any] = {
+            "stage": None if query.stage is None else require_storable(query.stage, "query.stage"),
+            "replied": query.replied,
+            "suppressed": query.suppressed,
+            "next_action_before": instant(query.next_action_before, "query.next_action_before"),
+            "last_outbound_before": instant(query.last_outbound_before, "query.last_outbound_before"),
+        }
+        return await paged(
+            self._core,
+            lambda after, count: outreach.engagements(agent.email, filters, after, count),
+            query={"list": "engagements", "agent": agent.email, **filters},
+            cursor=query.cursor,
+            limit=query.limit,
+            position=lambda row: Position(row["created_at"], row["address"]),
+            view=engagement_view,
+        )
+
+    async def get(self, email: str, address: str) -> ContactEngagementView:
+        agent = await self._agent(email)
+        return engagement_view(await self._row(agent.email, _wanted(address)))
+
+    async def upsert(
+        self, email: str, address: str, request: UpsertEngagementRequest, *, if_match: str | None = None
+    ) -> ContactEngagementView:
+        """Enrols the contact, which is made where it is missing, or changes the members given of what is there.
+
+        A view whose `created_at` and `updated_at` agree is that of a new enrolment. With `if_match` nothing is made.
+        """
+        agent = await self._agent(email)
+        wanted = canonical(address, "path.address")
+        values = _values(request)
+        found = await self._core.db.one(outreach.engagement(agent.email, wanted))
+        check_match(if_match, found["updated_at"] if found else None)
+        if found is None and await self._enrol(agent, wanted, values):
+            return engagement_view(await self._row(agent.email, wanted))
+        seen = found["updated_at"] if found and if_match is not None else None
+        [changed] = await self._core.db.write(
+            [outreach.update(agent.email, wanted, values, now=self._now(), seen=seen)]
+        )
+        if not changed.rowcount and if_match is not None:
+            raise PreconditionFailed("it was changed meanwhile; read it again before writing")
+        return engagement_view(await self._row(agent.email, wanted))
+
+    async def delete(self, email: str, address: str) -> DeleteEngagementResult:
+        """Forgets the outreach; the contact stays, and whether it may be written to stays as it was."""
+        agent = await self._agent(email)
+        wanted = _wanted(address)
+        [gone] = await self._core.db.write([outreach.delete(agent.email, wanted)])
+        if not gone.rowcount:
+            raise EngagementNotFound("no such outreach")
+        return DeleteEngagementResult(address=wanted, deleted=True)
+
+    async def _enrol(self, agent: AgentRow, address: str, values: dict[str, Any]) -> bool:
+        """Whether the enrolment is this call's; another may have come first."""
+        now = self._now()
+        [_, enrolled] = await self._core.db.write(
+            [
+                queries.insert(agent.account_id, address, source="manual", now=now),
+                outreach.insert(agent.account_id, agent.email, address, now=now, **values),
+            ]
+        )
+        return bool(enrolled.rowcount)
+
+    async def _agent(self, email: str) -> AgentRow:
+        return await resolve_agent(self._core, self._principal, email)
+
+    async def _row(self, agent_email: str, address: str) -> Row:
+        row = await self._core.db.one(outreach.engagement(agent_email, address))
+        if row is None:
+            raise EngagementNotFound("no such outreach")
+        return row
+
+    def _now(self) -> int:
+        return to_micros(self._core.clock.now())
+
+
+def _values(request: UpsertEngagementRequest) -> dict[str, Any]:
+    """The columns the request sets; only the instant of the next action can be cleared by null."""
+    values: dict[str, Any] = {}
+    if request.stage is not None:
+        values["stage"] = require_storable(request.stage, "body.stage")
+    if request.metadata is not None:
+        values["metadata"] = stored_metadata(check_metadata(request.metadata, "body.metadata"))
+    if "next_action_at" in request.model_fields_set:
+        due = request.next_action_at
+        values["next_action_at"] = None if due is None else to_micros(due)
+    return values
+
+
+def _wanted(address: str) -> str:
+    """What cannot be an address has no outreach."""
+    if not is_storable(address):
+        raise EngagementNotFound("no such outreach")
+    try:
+        return canonical(address, "path.address")
+    except InvalidRecipient:
+        raise EngagementNotFound("no such outreach") from None

@@ -1,0 +1,1 @@
+"""Conversations of one inbox, derived from its messages."""

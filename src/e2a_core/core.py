@@ -1,0 +1,47 @@
+"""What every service of the local engine works with, made once per process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .clock import Clock
+from .ids import Ids
+from .settings import Settings
+from .signing.secrets import Secrets
+from .store.contract import Database
+
+if TYPE_CHECKING:
+    from .authentication.resolver import Resolver
+
+__all__ = ["Core"]
+
+
+@dataclass(slots=True)
+class Core:
+    """The shared parts: settings, clock, randomness, secrets and the database.
+
+    `base_url` is where links point: the configured public URL, else the HTTP listener's own once it is bound.
+    """
+
+    settings: Settings
+    clock: Clock
+    ids: Ids
+    secrets: Secrets
+    db: Database
+    base_url: str = field(default="")
+    _resolver: Resolver | None = field(default=None, repr=False)
+
+    @property
+    def resolver(self) -> Resolver:
+        """The DNS as the settings say to ask it; one per process, so that answers are shared."""
+        if self._resolver is None:
+            # Most processes never ask, and the library takes long to load.
+            from .authentication.resolver import Resolver
+
+            self._resolver = Resolver(self.settings.dns_server or None, self.clock)
+        return self._resolver
+
+    @resolver.setter
+    def resolver(self, resolver: Resolver) -> None:
+        self._resolver = resolver

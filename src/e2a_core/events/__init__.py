@@ -1,0 +1,1 @@
+"""Events: what each one carries, and writing it beside the change it reports."""

@@ -1,0 +1,203 @@
+"""The `data` of each event type (http-api section 19.3). Metadata only: bodies never travel in events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from e2a_core.clock import from_micros, rfc3339
+from e2a_core.messages.rows import MessageRow
+
+__all__ = [
+    "blocked_inbound",
+    "blocked_outbound",
+    "bounced",
+    "failed",
+    "flagged",
+    "received",
+    "review_approved",
+    "review_rejected",
+    "review_requested",
+    "sent",
+    "updated",
+]
+
+
+def received(row: MessageRow) -> dict[str, Any]:
+    data = {
+        **_arrival(row),
+        "verified_domain": row.verified_domain,
+        "to": row.to_addresses,
+        "cc": row.cc,
+        "reply_to": row.reply_to,
+        "received_at": _time(row.created_at),
+        "thread_id": row.thread_id,
+        "auth_headers": row.auth_headers or {},
+    }
+    if row.conversation_id:
+        data["conversation_id"] = row.conversation_id
+    if row.attachments:
+        data["attachments"] = row.attachments
+    if row.auto_submitted:
+        data["auto_submitted"] = row.auto_submitted
+    if row.tag:
+        data["tag"] = row.tag
+    return data
+
+
+def flagged(row: MessageRow, policy: str) -> dict[str, Any]:
+    return {
+        **_arrival(row),
+        "conversation_id": row.conversation_id,
+        "reply_to": row.reply_to,
+        "policy": policy,
+        "reason": row.flag_reason or "",
+    }
+
+
+def blocked_inbound(row: MessageRow, reason: str, source: str) -> dict[str, Any]:
+    return {
+        **_arrival(row),
+        "conversation_id": row.conversation_id,
+        "reason": reason,
+        "reason_source": source,
+    }
+
+
+def blocked_outbound(
+    reference: str, agent_email: str, recipients: dict[str, list[str]], subject: str, reason: str, source: str
+) -> dict[str, Any]:
+    return {
+        "message_id": reference,
+        "agent_email": agent_email,
+        "direction": "outbound",
+        **recipients,
+        "subject": subject,
+        "reason": reason,
+        "reason_source": source,
+    }
+
+
+def review_requested(row: MessageRow, reason: str, source: str) -> dict[str, Any]:
+    expires = _time(row.approval_expires_at or row.created_at)
+    if row.inbound:
+        return {**blocked_inbound(row, reason, source), "approval_expires_at": expires}
+    return {
+        "message_id": row.id,
+        "direction": row.direction,
+        "agent_email": row.agent_email,
+        "from": row.agent_email,
+        "to": row.to_addresses,
+        "cc": row.cc,
+        "bcc": row.bcc,
+        "subject": row.subject,
+        "message_type": row.type,
+        "conversation_id": row.conversation_id,
+        "approval_expires_at": expires,
+        "reason": reason,
+        "reason_source": source,
+    }
+
+
+def review_approved(row: MessageRow, *, auto_resolved: bool) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "message_id": row.id,
+        "direction": row.direction,
+        "agent_email": row.agent_email,
+        "from": row.header_from,
+        "subject": row.subject,
+        "message_type": row.type,
+    }
+    if not row.inbound:
+        data |= {"method": row.method, "to": row.to_addresses, "edited": bool(row.edited)}
+    if auto_resolved:
+        data["auto_resolved"] = True
+    return data
+
+
+def review_rejected(row: MessageRow, *, auto_resolved: bool) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "message_id": row.id,
+        "direction": row.direction,
+        "agent_email": row.agent_email,
+        "message_type": row.type,
+        "reason": row.rejection_reason or "",
+    }
+    if auto_resolved:
+        data["auto_resolved"] = True
+    return data
+
+
+def sent(row: MessageRow) -> dict[str, Any]:
+    data = {**_submission(row), "method": row.method or "smtp"}
+    if row.provider_message_id and row.method != "loopback":
+        data["provider_message_id"] = row.provider_message_id
+    return data
+
+
+def failed(row: MessageRow, reason: str, reason_code: str, *, retryable: bool) -> dict[str, Any]:
+    return {
+        **_submission(row),
+        "method": row.method or "smtp",
+        "reason": reason,
+        "reason_code": reason_code,
+        "retryable": retryable,
+    }
+
+
+def bounced(row: MessageRow, address: str, bounce_type: str, detail: str | None) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "message_id": row.id,
+        "agent_email": row.agent_email,
+        "direction": row.direction,
+        "delivered_to": address,
+        "subject": row.subject,
+        "bounce_type": bounce_type,
+    }
+    if detail:
+        data["smtp_detail"] = detail
+    return data
+
+
+def updated(row: MessageRow, change: str) -> dict[str, Any]:
+    """`change` is read, unread, labels, deleted or restored."""
+    return {
+        "message_id": row.id,
+        "agent_email": row.agent_email,
+        "direction": row.direction,
+        "change": change,
+    }
+
+
+def _arrival(row: MessageRow) -> dict[str, Any]:
+    return {
+        "message_id": row.id,
+        "agent_email": row.agent_email,
+        "direction": row.direction,
+        "header_from": row.header_from,
+        "envelope_from": row.envelope_from,
+        "authentication": row.authentication,
+        "delivered_to": row.delivered_to,
+        "subject": row.subject,
+    }
+
+
+def _submission(row: MessageRow) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "message_id": row.id,
+        "agent_email": row.agent_email,
+        "direction": row.direction,
+        "from": row.header_from or row.agent_email,
+        "to": row.to_addresses,
+        "subject": row.subject,
+        "message_type": row.type,
+        "conversation_id": row.conversation_id,
+    }
+    if row.cc:
+        data["cc"] = row.cc
+    if row.bcc:
+        data["bcc"] = row.bcc
+    return data
+
+
+def _time(micros: int) -> str:
+    return rfc3339(from_micros(micros))

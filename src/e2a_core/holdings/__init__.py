@@ -1,0 +1,1 @@
+"""Everything an account holds: its export as one document, and its erasure."""

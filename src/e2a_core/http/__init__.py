@@ -1,0 +1,1 @@
+"""The HTTP side of a home: links in mail, downloads, operations."""

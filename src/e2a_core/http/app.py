@@ -1,0 +1,112 @@
+"""The `/v1` API as an application: every operation of the contract, one router per resource."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import ASGIApp
+
+from e2a_core.clock import Clock
+from e2a_core.engine import Engine
+from e2a_core.errors import E2AError, InternalError, InvalidRequest, MethodNotAllowed, NotFound
+from e2a_core.http.document import document_routes
+from e2a_core.http.envelope import error_response, validation_response
+from e2a_core.http.limits import RequestLimits
+from e2a_core.http.middleware import Envelope
+from e2a_core.http.routes import ROUTERS
+from e2a_core.ids import Ids
+from e2a_core.settings import Settings
+from e2a_core.wire.deployment import API_VERSION
+
+__all__ = ["build_api"]
+
+log = logging.getLogger("e2a.http")
+
+
+def build_api(
+    engine: Engine,
+    settings: Settings,
+    *,
+    clock: Clock,
+    ids: Ids,
+    routes: Sequence[BaseRoute] = (),
+    lifespan: Callable[[], AbstractAsyncContextManager[None]] | None = None,
+) -> ASGIApp:
+    """The whole HTTP side; `routes` are mounted beside the API and `lifespan` is entered while it serves."""
+
+    @asynccontextmanager
+    async def running(app: FastAPI) -> AsyncIterator[None]:
+        if lifespan is None:
+            yield
+        else:
+            async with lifespan():
+                yield
+
+    app = FastAPI(
+        title="e2a",
+        version=API_VERSION,
+        summary="Authenticated email for AI agents.",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=running,
+        redirect_slashes=False,
+    )
+    app.state.engine = engine
+    app.state.settings = settings
+    app.state.limits = RequestLimits(clock, polls_per_minute=settings.poll_rate_per_minute)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.router.routes.extend([*document_routes(app), *routes])
+    _add_handlers(app)
+    return Envelope(app, clock=clock, ids=ids, max_in_flight=settings.http_max_in_flight)
+
+
+def _add_handlers(app: FastAPI) -> None:
+    @app.exception_handler(E2AError)
+    async def refused(request: Request, error: E2AError) -> Response:
+        return error_response(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, problem: RequestValidationError) -> Response:
+        return validation_response(request, problem)
+
+    @app.exception_handler(HTTPException)
+    async def unrouted(request: Request, problem: HTTPException) -> Response:
+        """What the router itself says: an envelope below `/v1`, plain text elsewhere."""
+        headers = _allowed(request, problem) if problem.status_code == 405 else problem.headers
+        if not request.url.path.startswith("/v1"):
+            return PlainTextResponse(f"{problem.detail}\n", problem.status_code, headers)
+        error: E2AError = InvalidRequest(problem.detail)
+        if problem.status_code == 404:
+            error = NotFound("no such path")
+        elif problem.status_code == 405:
+            error = MethodNotAllowed("this path has no such method")
+        response = error_response(request, error)
+        response.headers.update(headers or {})
+        return response
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, problem: Exception) -> Response:
+        log.exception("request %s failed", request.scope.get("e2a.request_id"), exc_info=problem)
+        return error_response(request, InternalError("the server failed; the log has the reason"))
+
+
+def _allowed(request: Request, problem: HTTPException) -> dict[str, str]:
+    """All methods of the path (RFC 9110 section 15.5.6): the router names those of one route."""
+    known = (*request.app.router.routes, *(route for router in ROUTERS for route in router.routes))
+    matching = [
+        route for route in known if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE
+    ]
+    # A written path is the resource itself, also where a pattern (`/contacts/{address}`) would take it too.
+    literal = [route for route in matching if not route.param_convertors]
+    methods = {method for route in literal or matching for method in route.methods or ()}
+    return {**(problem.headers or {}), "Allow": ", ".join(sorted(methods))}

@@ -1,0 +1,84 @@
+"""Throughput limits of the API: sliding windows per caller, with the headers that tell of them (http-api 7.1)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from e2a_core.clock import Clock
+from e2a_core.engine import Session
+from e2a_core.errors import RateLimited
+
+__all__ = ["Budget", "RequestLimits", "client_address"]
+
+MAX_KEYS = 10_000
+"""Callers remembered at once; the one longest silent is forgotten first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """`hits` requests per `seconds`."""
+
+    name: str
+    hits: int
+    seconds: float
+
+
+POLL_OPERATIONS = frozenset({"list_messages", "get_message", "list_conversations", "get_conversation"})
+REGISTRATION = Budget("registration", 200, 3600)
+DOWNLOAD = Budget("download", 120, 60)
+UNSUBSCRIBE = Budget("unsubscribe", 600, 60)
+FEEDBACK = Budget("feedback", 10, 3600)
+
+
+class RequestLimits:
+    """The windows of one process. A refused request does not count."""
+
+    def __init__(self, clock: Clock, *, polls_per_minute: int) -> None:
+        self._clock = clock
+        self._polls = Budget("poll", polls_per_minute, 60)
+        self._windows: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
+
+    async def check(self, request: Request, session: Session, operation: str) -> None:
+        """The limit of an operation of a session, if it has one."""
+        if operation in POLL_OPERATIONS:
+            self.spend(request, self._polls, session.principal.account_id)
+        elif operation == "create_agent":
+            self.spend(request, REGISTRATION, client_address(request))
+
+    def spend(self, request: Request, budget: Budget, key: str) -> None:
+        """Count one request; leaves the headers for its answer. Raises `RateLimited`."""
+        now = self._clock.monotonic()
+        window = self._window(budget.name, key)
+        while window and window[0] <= now - budget.seconds:
+            window.popleft()
+        full = len(window) >= budget.hits
+        if not full:
+            window.append(now)
+        reset = max(1, round(window[0] + budget.seconds - now + 0.5))
+        request.scope["e2a.headers"] = _headers(budget, budget.hits - len(window), reset)
+        if full:
+            raise RateLimited(f"at most {budget.hits} requests per {budget.seconds:g} s", reset)
+
+    def _window(self, name: str, key: str) -> deque[float]:
+        window = self._windows.setdefault((name, key), deque())
+        self._windows.move_to_end((name, key))
+        if len(self._windows) > MAX_KEYS:
+            self._windows.popitem(last=False)
+        return window
+
+
+def client_address(request: Request) -> str:
+    """The peer's own address: a header that anybody can write names nobody."""
+    return request.client.host if request.client else "unknown"
+
+
+def _headers(budget: Budget, remaining: int, reset: int) -> Mapping[str, str]:
+    return {
+        "RateLimit-Limit": str(budget.hits),
+        "RateLimit-Remaining": str(max(0, remaining)),
+        "RateLimit-Reset": str(reset),
+    }

@@ -1,0 +1,204 @@
+"""The signed links of mail: a person decides a hold, or fetches an attachment, without an account.
+
+A GET shows and changes nothing, since mail scanners follow links; the form's POST decides (http-api section 14).
+"""
+
+from __future__ import annotations
+
+from html import escape
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from e2a_core.agents.lookup import lookup_recipient
+from e2a_core.core import Core
+from e2a_core.errors import AttachmentNotFound, E2AError, Forbidden, InvalidRequest, NotFound, Unauthorized
+from e2a_core.http.body import Replay, read_body
+from e2a_core.http.envelope import error_response
+from e2a_core.http.limits import DOWNLOAD, RequestLimits, client_address
+from e2a_core.http.pages import page
+from e2a_core.http.unsubscribe import unsubscribe_route
+from e2a_core.mail.attachments import attachment_content
+from e2a_core.messages import queries as message_queries
+from e2a_core.messages.content import load_content
+from e2a_core.messages.rows import MessageRow
+from e2a_core.outbound.composition import Composer
+from e2a_core.reviews import decide, queries
+from e2a_core.reviews.decide import Decider
+from e2a_core.reviews.service import review_detail
+from e2a_core.signing.tokens import (
+    ApprovalAction,
+    ExpiredToken,
+    TokenError,
+    verify_approval,
+    verify_download,
+)
+from e2a_core.wire.messages import MessageView
+from e2a_core.wire.sending import ApproveRequest
+
+__all__ = ["link_routes"]
+
+MAX_FORM_OCTETS = 16 * 1024
+MAX_REASON_CHARS = 2000
+MAX_INDEX_DIGITS = 9
+PREVIEW_CHARS = 100_000
+
+
+def link_routes(composer: Composer) -> list[Route]:
+    links = _Links(composer)
+    download = "/v1/agents/{email}/messages/{message_id}/attachments/{index}/download"
+    return [
+        Route("/v1/approve", links.approve, methods=["GET", "POST"]),
+        Route("/v1/reject", links.reject, methods=["GET", "POST"]),
+        Route(download, links.download, methods=["GET"]),
+        unsubscribe_route(composer.core),
+    ]
+
+
+class _Links:
+    def __init__(self, composer: Composer) -> None:
+        self._composer = composer
+        self._core: Core = composer.core
+
+    async def approve(self, request: Request) -> Response:
+        return await self._decision(request, "approve")
+
+    async def reject(self, request: Request) -> Response:
+        return await self._decision(request, "reject")
+
+    async def download(self, request: Request) -> Response:
+        limits: RequestLimits = request.app.state.limits
+        try:
+            limits.spend(request, DOWNLOAD, client_address(request))
+            return await self._file(request)
+        except E2AError as problem:
+            return error_response(request, problem)
+
+    async def _decision(self, request: Request, action: ApprovalAction) -> Response:
+        try:
+            form = await _form(request)
+        except E2AError as problem:
+            return page(problem.status, "This could not be done", f"<p>{escape(problem.message)}</p>")
+        token = form.get("t") or request.query_params.get("t", "")
+        try:
+            link = verify_approval(token, action, self._core.secrets, now=self._core.clock.now())
+        except ExpiredToken:
+            return page(
+                410, "This link has expired", "<p>Ask for the message again, or use the review queue.</p>"
+            )
+        except TokenError:
+            return page(400, "This link is not valid", "<p>Open it exactly as it was sent to you.</p>")
+        found = await self._core.db.one(queries.message(link.message_id))
+        if found is None:
+            return page(404, "This message no longer exists", "")
+        row = MessageRow.from_store(found)
+        if row.status != "pending_review":
+            return page(409, "This message was already decided", f"<p>It reads: {escape(row.status)}.</p>")
+        view = await review_detail(self._core, row)
+        if request.method == "GET":
+            return page(200, f"{action.capitalize()} this message?", _question(view, action, token))
+        try:
+            return await self._decide(row, action, form)
+        except E2AError as problem:
+            return page(problem.status, "This could not be done", f"<p>{escape(problem.message)}</p>")
+
+    async def _decide(self, row: MessageRow, action: ApprovalAction, form: dict[str, str]) -> Response:
+        seen, decider = form.get("content_hash") or None, Decider("signed link")
+        if action == "approve":
+            await decide.approve(self._composer, row, ApproveRequest(content_hash=seen), decider)
+            return page(200, "Approved", "<p>The message goes its way. You can close this page.</p>")
+        reason = form.get("reason", "").strip()[:MAX_REASON_CHARS] or "rejected by signed link"
+        await decide.reject(self._core, row, reason, decider, content_hash=seen)
+        return page(200, "Rejected", "<p>The message will not go out. You can close this page.</p>")
+
+    async def _file(self, request: Request) -> Response:
+        message_id = request.path_params["message_id"]
+        text = request.path_params["index"]
+        if not (text.isascii() and text.isdigit() and len(text) <= MAX_INDEX_DIGITS):
+            raise InvalidRequest("an attachment index is a whole number from 0", location="path.index")
+        token, index = request.query_params.get("token", ""), int(text)
+        if not token:
+            raise Unauthorized("a download token is needed")
+        try:
+            verify_download(token, message_id, index, self._core.secrets, now=self._core.clock.now())
+        except TokenError as problem:
+            raise Forbidden(str(problem)) from None
+        found = await lookup_recipient(self._core, request.path_params["email"])
+        if found is None or found.agent.trashed:
+            raise NotFound("no such agent")
+        stored = await self._core.db.one(message_queries.by_id(found.agent.email, message_id))
+        row = MessageRow.from_store(stored) if stored else None
+        content = await load_content(self._core, row) if row and row.visible else None
+        if content is None:
+            raise (
+                AttachmentNotFound("no such attachment")
+                if row and row.visible
+                else NotFound("no such message")
+            )
+        meta, data = attachment_content(content, index)
+        headers = {
+            "Content-Disposition": _disposition(meta.filename),
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "private, no-store",
+            # A file a stranger sent must not run in this origin, whatever type it claims.
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+        }
+        return Response(data, media_type=meta.content_type or "application/octet-stream", headers=headers)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of a form; none when it cannot be read."""
+    if request.method != "POST":
+        return {}
+    body = await read_body(request, MAX_FORM_OCTETS)
+    try:
+        async with Request(request.scope, Replay(body)).form(max_files=0, max_fields=8) as form:
+            return {key: value for key, value in form.items() if isinstance(value, str)}
+    except HTTPException:
+        return {}
+
+
+def _question(view: MessageView, action: ApprovalAction, token: str) -> str:
+    body = view.body or view.parsed
+    text, html = (body.text or "", body.html or "") if body else ("", "")
+    rows = {
+        "From": view.header_from or "",
+        "To": ", ".join(view.to),
+        "Cc": ", ".join(view.cc),
+        "Bcc": ", ".join(view.bcc or []),
+        "Subject": view.subject,
+        "Attachments": ", ".join(f"{item.filename} ({item.size_bytes} bytes)" for item in view.attachments),
+        "Held because": view.hold_reason.summary if view.hold_reason else "",
+    }
+    facts = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in rows.items() if value)
+    reason = (
+        '<p><label>Reason (optional)<textarea name="reason" rows="3" maxlength="2000"></textarea></label></p>'
+        if action == "reject"
+        else ""
+    )
+    return (
+        f"<dl>{facts}</dl>{_shown(text)}{'<h2>As HTML</h2>' + _shown(html) if html else ''}"
+        f'<form method="post" action="/v1/{action}">'
+        f'<input type="hidden" name="t" value="{escape(token)}">'
+        f'<input type="hidden" name="content_hash" value="{escape(view.content_hash or "")}">'
+        f'{reason}<button type="submit">{action.capitalize()}</button></form>'
+    )
+
+
+def _shown(text: str) -> str:
+    """Text as it was written, HTML too: what a browser would make of it is not what is decided on."""
+    left = len(text) - PREVIEW_CHARS
+    more = f"<p>{left} more characters are not shown here.</p>" if left > 0 else ""
+    return f"<pre>{escape(text[:PREVIEW_CHARS])}</pre>{more}"
+
+
+def _disposition(filename: str | None) -> str:
+    """RFC 6266 with the extended notation of RFC 8187 for what is not plain ASCII."""
+    if not filename:
+        return "attachment"
+    plain = "".join(char if " " <= char <= "~" and char not in '"\\' else "_" for char in filename)
+    extended = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='')}"
+    return f'attachment; filename="{plain}"{extended}'

@@ -1,0 +1,80 @@
+"""An HTTP listener inside a process that does other things too."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import suppress
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from e2a_core.settings import Address
+
+__all__ = ["HttpListener"]
+
+HEADER_TIMEOUT_SECONDS = 75
+_POLL_SECONDS = 0.005
+
+
+class HttpListener:
+    """Serves `app` at `address` (port 0 picks a free one); signals stay with whoever runs the process."""
+
+    def __init__(self, app: ASGIApp, address: Address) -> None:
+        self._address = address
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            timeout_keep_alive=HEADER_TIMEOUT_SECONDS,
+            server_header=False,
+            date_header=True,
+        )
+        self._server = uvicorn.Server(config)
+        self._socket: socket.socket | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """`http://HOST:PORT` with the port that was bound."""
+        if self._socket is None:
+            raise RuntimeError("the listener has not been started")
+        return f"http://{Address(self._address.host, self._socket.getsockname()[1])}"
+
+    async def start(self) -> None:
+        """Raises OSError when the address is taken."""
+        family = socket.AF_INET6 if ":" in self._address.host else socket.AF_INET
+        # With the protocol named, asyncio turns Nagle's algorithm off; else each answer waits for a delayed ACK.
+        bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((self._address.host, self._address.port))
+            bound.listen(socket.SOMAXCONN)
+        except OSError:
+            bound.close()
+            raise
+        bound.setblocking(False)
+        self._socket = bound
+        self._task = asyncio.create_task(self._serve(bound), name="http listener")
+        while not self._server.started:
+            if self._task.done():
+                await self._task
+                raise OSError("the HTTP application did not start")
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def stop(self, grace_seconds: float) -> None:
+        self._server.should_exit = True
+        if self._task is None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_seconds):
+                await asyncio.shield(self._task)
+        if not self._task.done():
+            self._server.force_exit = True
+            await asyncio.wait([self._task], timeout=1)
+        self._task.cancel()
+
+    async def _serve(self, bound: socket.socket) -> None:
+        # `serve` would take over the process's signal handlers.
+        await self._server._serve([bound])

@@ -1,0 +1,75 @@
+"""Parameters that several operations share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Literal, TypeVar
+
+from fastapi import APIRouter, Header, Query
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from e2a_core.http.routing import ApiRoute
+from e2a_core.wire.errors import ErrorEnvelope
+
+__all__ = [
+    "Confirm",
+    "Cursor",
+    "IdempotencyKey",
+    "IfMatch",
+    "LifecycleLimit",
+    "Limit",
+    "api_router",
+    "described",
+    "query_of",
+]
+
+Parameters = TypeVar("Parameters", bound=BaseModel)
+
+Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=100)]
+LifecycleLimit = Annotated[int, Query(ge=1, le=100)]
+Confirm = Annotated[Literal["DELETE"], Query(description="Must be DELETE.")]
+IdempotencyKey = Annotated[str | None, Header(description="Repeats with this key are answered as the first.")]
+IfMatch = Annotated[str | None, Header(description="The ETag of the state that is to be changed.")]
+
+ERROR_STATUSES = (400, 401, 402, 403, 404, 408, 409, 412, 413, 415, 422, 429, 500, 503)
+
+
+def query_of(model: type[Parameters]) -> Callable[[Request], Awaitable[Parameters]]:
+    """A dependency that reads the whole query as `model`, for operations that are asked often.
+
+    Parameter by parameter, as the framework does it, many of them take longer than the operation. Their description
+    is `described(model)`.
+    """
+
+    async def read(request: Request) -> Parameters:
+        try:
+            return model.model_validate(dict(request.query_params))
+        except ValidationError as problem:
+            places = [{**item, "loc": ("query", *item["loc"])} for item in problem.errors(include_url=False)]
+            raise RequestValidationError(places) from None
+
+    return read
+
+
+def described(model: type[BaseModel]) -> dict[str, list[dict[str, Any]]]:
+    """The members of `model` as query parameters of an OpenAPI operation."""
+    members = model.model_json_schema()["properties"]
+    return {
+        "parameters": [
+            {"name": name, "in": "query", "required": False, "schema": schema}
+            for name, schema in members.items()
+        ]
+    }
+
+
+def api_router(tag: str) -> APIRouter:
+    """A router whose operations need a session and answer errors in the envelope."""
+    return APIRouter(
+        prefix="/v1",
+        tags=[tag],
+        route_class=ApiRoute,
+        responses={status: {"model": ErrorEnvelope} for status in ERROR_STATUSES},
+    )

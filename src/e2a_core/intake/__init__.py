@@ -1,0 +1,1 @@
+"""SMTP intake: the listener, and the seam behind which mail is accepted."""

@@ -1,0 +1,77 @@
+"""The arguments of MAIL and RCPT (RFC 5321 section 4.1.2, RFC 6531 section 3.3)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["MalformedArgument", "MalformedPath", "PathArgument", "parse_path_argument"]
+
+# RFC 5321 section 4.5.3.1: 64 for the local part and 255 for the domain; only their sum is enforced, because
+# VERP senders exceed the first.
+_ADDRESS_OCTETS = 64 + 1 + 255
+
+_LOCAL_PART = r"""(?:[A-Za-z0-9!\#$%&'*+\-/=?^_`{|}~.\u0080-\U0010ffff]+|"(?:[^"\\]|\\.)*")"""
+_LABEL = r"[A-Za-z0-9_\-\u0080-\U0010ffff]+"
+_DOMAIN = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[A-Za-z0-9.:\-]+\])"
+_PATH = re.compile(
+    # A source route is accepted and ignored (RFC 5321 section 4.1.1.3).
+    rf"<(?:(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?(?P<address>{_LOCAL_PART}@{_DOMAIN}|postmaster))?>(?P<rest>.*)",
+    re.IGNORECASE | re.ASCII,
+)
+_PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([\x21-\x3c\x3e-\x7e]+))?")
+
+
+class MalformedArgument(ValueError):
+    """Not `FROM:<path> [parameters]` (or `TO:`) at all."""
+
+
+class MalformedPath(MalformedArgument):
+    """The path between the brackets is not an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathArgument:
+    """`address` without brackets and source route, "" for the null path; parameter names in upper case.
+
+    A parameter without `=` has the value None.
+    """
+
+    address: str
+    parameters: Mapping[str, str | None]
+
+
+def parse_path_argument(keyword: str, argument: str) -> PathArgument:
+    """The argument of MAIL (`keyword` is `FROM`) or RCPT (`TO`).
+
+    White space after the colon is tolerated, a path without angle brackets is not. Control characters must have
+    been refused before. Raises MalformedArgument, and MalformedPath when only the address is at fault.
+    """
+    head, colon, rest = argument.partition(":")
+    if not colon or head.upper() != keyword:
+        raise MalformedArgument(f"expected {keyword}:<address>")
+    rest = rest.lstrip(" ")
+    if not rest.startswith("<"):
+        raise MalformedArgument(f"expected {keyword}:<address>")
+    path = _PATH.fullmatch(rest)
+    if path is None:
+        raise MalformedPath("not an address")
+    address = path["address"] or ""
+    if len(address) > _ADDRESS_OCTETS or len(address.encode()) > _ADDRESS_OCTETS:
+        raise MalformedPath("address too long")
+    return PathArgument(address, _parse_parameters(path["rest"]))
+
+
+def _parse_parameters(text: str) -> dict[str, str | None]:
+    if text and not text.startswith(" "):
+        raise MalformedArgument("expected a space after the path")
+    parameters: dict[str, str | None] = {}
+    for word in text.split(" "):
+        if not word:
+            continue
+        match = _PARAMETER.fullmatch(word)
+        if match is None or match[1].upper() in parameters:
+            raise MalformedArgument("malformed or repeated parameter")
+        parameters[match[1].upper()] = match[2]
+    return parameters

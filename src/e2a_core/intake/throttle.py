@@ -1,0 +1,78 @@
+"""Counts what sessions hold, so that no peer, nor all of them, can take everything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import Enum
+from ipaddress import IPv6Address, ip_address
+
+__all__ = ["ConnectionThrottle", "DataMemory", "Verdict"]
+
+
+class Verdict(Enum):
+    """Whether one more connection fits, and if not, which cap it met."""
+
+    ADMITTED = "admitted"
+    TOO_MANY = "too many connections"
+    TOO_MANY_FROM_ADDRESS = "too many connections from your address"
+
+
+class ConnectionThrottle:
+    """Open connections in all and per address.
+
+    An IPv6 address stands for its /64, which is the smallest block a single site is given.
+    """
+
+    def __init__(self, *, total: int, per_address: int) -> None:
+        self._total = total
+        self._per_address = per_address
+        self._open = 0
+        self._by_address: Counter[str] = Counter()
+
+    def enter(self) -> Verdict:
+        """Count a new connection in; balanced by `leave` unless refused."""
+        if self._open >= self._total:
+            return Verdict.TOO_MANY
+        self._open += 1
+        return Verdict.ADMITTED
+
+    def leave(self) -> None:
+        self._open -= 1
+
+    def claim(self, address: str) -> Verdict:
+        """Count a connection to `address`; balanced by `release` of the same address unless refused."""
+        key = _block(address)
+        if self._by_address[key] >= self._per_address:
+            return Verdict.TOO_MANY_FROM_ADDRESS
+        self._by_address[key] += 1
+        return Verdict.ADMITTED
+
+    def release(self, address: str) -> None:
+        key = _block(address)
+        self._by_address[key] -= 1
+        if self._by_address[key] <= 0:
+            del self._by_address[key]
+
+
+class DataMemory:
+    """Octets of message data all sessions hold together."""
+
+    def __init__(self, octets: int) -> None:
+        self._octets = octets
+        self._held = 0
+
+    @property
+    def exhausted(self) -> bool:
+        return self._held > self._octets
+
+    def hold(self, octets: int) -> None:
+        """Add `octets` to what is held; negative gives back."""
+        self._held += octets
+
+
+def _block(address: str) -> str:
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return address
+    return ip.exploded[:19] if isinstance(ip, IPv6Address) else address

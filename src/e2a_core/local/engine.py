@@ -1,0 +1,189 @@
+"""The engine that is all of it: relay, store and workers in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from e2a_core.accounts.credentials import authenticate
+from e2a_core.clock import Clock, SystemClock
+from e2a_core.core import Core
+from e2a_core.errors import InvalidScope, SettingsError, StoreUnavailable
+from e2a_core.ids import Ids
+from e2a_core.intake.counters import IntakeCounters
+from e2a_core.local.home import home_principal, open_home
+from e2a_core.local.run_file import read_run_file
+from e2a_core.local.session import LocalSession
+from e2a_core.outbound.composition import Composer
+from e2a_core.outbound.send import Sender
+from e2a_core.principal import Scope
+from e2a_core.settings import Settings
+from e2a_core.store.event_feed import EventFeed
+from e2a_core.store.lease import HomeLease
+from e2a_core.wire.deployment import API_VERSION, DeploymentInfoView
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from e2a_core.local.services import LocalServices
+
+__all__ = ["LocalEngine", "open_local_engine"]
+
+STOP_GRACE_SECONDS = 10.0
+LEASE_FILE = "lease"
+RETRY_SECONDS = 10.0
+"""How long a process that could not run the listeners leaves them to others."""
+
+_LOG = logging.getLogger(__name__)
+
+
+class LocalEngine:
+    """`engine.Engine` over one home; made by `open_local_engine`.
+
+    Of the processes on one SQLite home exactly one runs the listeners and workers, and another takes over when it
+    goes. On PostgreSQL every process runs them.
+    """
+
+    def __init__(
+        self, core: Core, *, strict: bool, http_app: Callable[[LocalEngine], ASGIApp] | None
+    ) -> None:
+        self.core = core
+        self.composer = Composer(core)
+        self.feed = EventFeed(core.db)
+        self._sender = Sender(self.composer)
+        self._strict = strict
+        self._http_app = http_app
+        self._lease = HomeLease(core.settings.home / LEASE_FILE)
+        self._services: LocalServices | None = None
+        self._leading = asyncio.Event()
+        self._leader: asyncio.Task[None] | None = None
+
+    async def session(self, credential: str) -> LocalSession:
+        principal = await authenticate(self.core, credential)
+        self._refresh_base_url()
+        return LocalSession(self.composer, self._sender, self.feed, principal)
+
+    async def home_session(self, *, agent_email: str | None = None, scope: str = "agent") -> LocalSession:
+        if scope not in {"agent", "account"}:
+            raise InvalidScope("the scope must be agent or account", location="scope")
+        principal = await home_principal(self.core, agent_email=agent_email, scope=cast("Scope", scope))
+        self._refresh_base_url()
+        return LocalSession(self.composer, self._sender, self.feed, principal)
+
+    async def info(self) -> DeploymentInfoView:
+        settings = self.core.settings
+        return DeploymentInfoView(
+            version=API_VERSION,
+            shared_domain=settings.shared_domain,
+            slug_registration_enabled=bool(settings.shared_domain),
+            public_url=settings.public_url or None,
+        )
+
+    async def start(self) -> None:
+        """Follow the event log, and stand in line for the listeners and workers."""
+        await self.feed.start()
+        self._leader = asyncio.create_task(self._lead(), name="home services")
+
+    async def wait_until_leading(self) -> None:
+        """Until this process runs the listeners. Raises what kept them from starting."""
+        waiting = asyncio.ensure_future(self._leading.wait())
+        leader = self._leader
+        if leader is None:
+            raise RuntimeError("the engine has not been started")
+        await asyncio.wait([waiting, leader], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if leader.done():
+            await leader
+
+    async def close(self) -> None:
+        if self._leader is not None:
+            self._leader.cancel()
+            await asyncio.wait([self._leader])
+        await self.feed.close()
+        await self.core.db.close()
+
+    @property
+    def holds_lease(self) -> bool:
+        """Whether the listeners and workers of the home are this process's to run."""
+        return self.core.db.dialect == "postgresql" or self._lease.held
+
+    def intake_counters(self) -> dict[str, int]:
+        """What the SMTP listener counted; all zero where it does not run."""
+        listener = self._services.smtp if self._services else None
+        return (listener.counters if listener else IntakeCounters()).as_dict()
+
+    async def _lead(self) -> None:
+        """Run the services whenever this process may, until it ends.
+
+        A desktop session whose listeners cannot run is a mailbox all the same, and tries again after leaving the
+        home to others for a while; with `strict` what is in the way comes out.
+        """
+        while True:
+            try:
+                await self._run_services()
+            except (OSError, StoreUnavailable, SettingsError) as problem:
+                if self._strict:
+                    raise
+                _LOG.error("the listeners cannot run: %s", problem)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _run_services(self) -> None:
+        """Wait for the lease, and lead until cancelled."""
+        shared = self.core.db.dialect == "postgresql"
+        if not shared:
+            await self._lease.acquire_when_free()
+        try:
+            # Imported when needed: most processes of a home never lead, and answer the sooner for it.
+            from e2a_core.local.services import LocalServices
+
+            factory = self._http_app
+            services = LocalServices(
+                self.composer,
+                None if factory is None else lambda: factory(self),
+                strict=self._strict,
+            )
+            await services.start()
+            self._services = services
+            self._leading.set()
+            _LOG.info("this process runs the listeners of %s", self.core.settings.home)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self._leading.clear()
+                await services.stop(STOP_GRACE_SECONDS)
+        finally:
+            if not shared:
+                self._lease.release()
+
+    def _refresh_base_url(self) -> None:
+        """Links point at the listener of whichever process runs it."""
+        settings = self.core.settings
+        if settings.public_url or self._leading.is_set():
+            return
+        run = read_run_file(settings.home)
+        if run and isinstance(run.get("http"), str):
+            self.core.base_url = run["http"]
+
+
+async def open_local_engine(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    strict: bool = False,
+    http_app: Callable[[LocalEngine], ASGIApp] | None = None,
+) -> LocalEngine:
+    """Open the home and start; says on standard error what a first start made.
+
+    `http_app` makes the application of the HTTP listener; without it there is none. Raises `SettingsError` and
+    `StoreUnavailable`.
+    """
+    core, made = await open_home(settings, clock or SystemClock(), ids or Ids())
+    for line in made:
+        sys.stderr.write(f"e2a: {line}\n")
+    engine = LocalEngine(core, strict=strict, http_app=http_app)
+    await engine.start()
+    return engine

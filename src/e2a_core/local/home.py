@@ -1,0 +1,167 @@
+"""The home: the folder of one deployment, and what its first start puts there.
+
+Any number of processes may start on one home at once. Each thing is made by exactly one of them, and a start that
+finds everything in place reads once and writes nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..clock import Clock, to_micros
+from ..core import Core
+from ..domains.queries import insert_shared_domain
+from ..errors import NotFound, SettingsError
+from ..ids import Ids
+from ..mail.addresses import normalize_addr_spec
+from ..principal import Principal, Scope
+from ..settings import MIN_SECRET_BYTES, Settings
+from ..signing.secrets import Secrets
+from ..store.open import open_database, sqlite_path
+from ..texts import is_storable
+from . import queries
+from .files import create_private
+
+__all__ = ["DEFAULT_INBOX", "default_inbox", "home_principal", "home_secrets", "open_home"]
+
+DEFAULT_INBOX = "assistant"
+"""The local part of the first inbox."""
+SECRET_OCTETS = 32
+HOME_CREDENTIAL = "home"
+"""Stands where a key's id would: the owner of the files needs no key."""
+_SECRET_FILE = "secret"
+
+
+class _OwnedAlready(Exception):
+    """Another process made the first account meanwhile."""
+
+
+async def open_home(settings: Settings, clock: Clock, ids: Ids) -> tuple[Core, list[str]]:
+    """The shared parts of a process on this home, and what was made just now, one sentence each, for stderr.
+
+    Raises `SettingsError` for a home or database that cannot be used, `StoreUnavailable` when the database does not
+    answer.
+    """
+    made = _make_folder(settings.home)
+    secrets, made_secret = home_secrets(settings, ids)
+    if not settings.database_url:
+        _make_database_file(settings)
+    database = await open_database(
+        settings.effective_database_url, migration_mode=settings.migration_mode, clock=clock
+    )
+    core = Core(settings, clock, ids, secrets, database, base_url=settings.public_url)
+    try:
+        made_rows = await _ensure_rows(core)
+    except BaseException:
+        await database.close()
+        raise
+    return core, [*made, *made_secret, *made_rows]
+
+
+def home_secrets(settings: Settings, ids: Ids) -> tuple[Secrets, list[str]]:
+    """The configured secrets, else the one kept in the home, which is made if missing; and what was made."""
+    if settings.hmac_secret:
+        return Secrets.parse(settings.hmac_secret), []
+    path = settings.home / _SECRET_FILE
+    made: list[str] = []
+    try:
+        if not path.exists() and create_private(path, ids.secret(SECRET_OCTETS) + "\n"):
+            made = [f"made the signing secret {path}"]
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise SettingsError(f"the signing secret {path} cannot be used: {problem}") from None
+    if len(text) < MIN_SECRET_BYTES:
+        raise SettingsError(
+            f"the signing secret {path} is damaged: restore it, or delete it to have a new one made"
+        )
+    return Secrets((text.encode(),)), made
+
+
+async def home_principal(core: Core, *, agent_email: str | None = None, scope: Scope = "agent") -> Principal:
+    """The owner of the home's files, acting as one inbox: the named one, else the deployment owner's oldest.
+
+    Whoever can read the files can act for every account in them, so a named inbox may be anybody's. Raises
+    `NotFound` when the inbox is not there; only an account session may do without one.
+    """
+    row = None
+    if not agent_email:
+        row = await core.db.one(queries.owner_inbox())
+    elif is_storable(agent_email):
+        row = await core.db.one(queries.named_inbox(normalize_addr_spec(agent_email)))
+    if row is None or (row["inbox"] is None and scope == "agent"):
+        raise NotFound(f"this home has no inbox {agent_email}" if agent_email else "this home has no inbox")
+    return Principal(
+        account_id=row["account_id"],
+        account_email=row["account_email"],
+        scope=scope,
+        agent_email=row["inbox"],
+        credential_id=HOME_CREDENTIAL,
+    )
+
+
+async def default_inbox(core: Core) -> str:
+    """The address of the deployment owner's oldest live inbox. Raises `NotFound`."""
+    row = await core.db.one(queries.owner_inbox())
+    if row is None or row["inbox"] is None:
+        raise NotFound("this home has no inbox")
+    return str(row["inbox"])
+
+
+def _make_folder(home: Path) -> list[str]:
+    try:
+        home.parent.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700)
+    except FileExistsError:
+        if home.is_dir():
+            return []
+        raise SettingsError(f"E2A_HOME must be a folder, {home} is something else") from None
+    except OSError as problem:
+        raise SettingsError(f"E2A_HOME must be a folder that can be made: {problem}") from None
+    return [f"made the home {home}"]
+
+
+def _make_database_file(settings: Settings) -> None:
+    """SQLite gives the files beside it the same mode, so nobody else reads mail even in a folder open to them."""
+    path = sqlite_path(settings.effective_database_url)
+    try:
+        path.touch(mode=0o600)
+    except OSError as problem:
+        raise SettingsError(f"E2A_HOME must be a folder that can be written to: {problem}") from None
+
+
+async def _ensure_rows(core: Core) -> list[str]:
+    marks = {row["key"]: row["value"] for row in await core.db.all(queries.marks())}
+    if queries.OWNER_ACCOUNT not in marks:
+        return await _make_owner(core)
+    shared_domain = core.settings.shared_domain
+    if shared_domain and marks.get(queries.SHARED_DOMAIN) != shared_domain:
+        now = to_micros(core.clock.now())
+        await core.db.write(
+            [insert_shared_domain(shared_domain, now), queries.mark_shared_domain(shared_domain)]
+        )
+    return []
+
+
+async def _make_owner(core: Core) -> list[str]:
+    """The shared domain, the first account and its inbox, in one commit; whoever is second keeps nothing."""
+    settings, now = core.settings, to_micros(core.clock.now())
+    owner_email, domain = normalize_addr_spec(settings.owner_email), settings.shared_domain
+    inbox = f"{DEFAULT_INBOX}@{domain}"
+    try:
+        async with core.db.transaction() as transaction:
+            [account] = await transaction.write([queries.upsert_account(core.ids.user(), owner_email, now)])
+            account_id = account.rows[0]["id"]
+            [marked] = await transaction.write([queries.mark_owner(account_id)])
+            if not marked.rowcount:
+                raise _OwnedAlready
+            if domain:
+                await transaction.write(
+                    [
+                        insert_shared_domain(domain, now),
+                        queries.mark_shared_domain(domain),
+                        queries.insert_inbox(inbox, account_id, domain, now),
+                    ]
+                )
+    except _OwnedAlready:
+        return []
+    return [f"made the account {owner_email}", *([f"made the inbox {inbox}"] if domain else [])]

@@ -1,0 +1,85 @@
+"""SQL of what the first start makes, and of the marks that say it was made."""
+
+from __future__ import annotations
+
+from ..store.contract import Statement, sql
+
+__all__ = [
+    "OWNER_ACCOUNT",
+    "SHARED_DOMAIN",
+    "insert_inbox",
+    "mark_owner",
+    "mark_shared_domain",
+    "marks",
+    "named_inbox",
+    "owner_inbox",
+    "upsert_account",
+]
+
+OWNER_ACCOUNT = "owner_account"
+SHARED_DOMAIN = "shared_domain"
+
+
+def marks() -> Statement:
+    return sql(f"SELECT key, value FROM meta WHERE key IN ('{OWNER_ACCOUNT}', '{SHARED_DOMAIN}')")
+
+
+def mark_shared_domain(domain: str) -> Statement:
+    return sql(
+        "INSERT INTO meta (key, value) VALUES (:key, :domain) "
+        "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        key=SHARED_DOMAIN,
+        domain=domain,
+    )
+
+
+def mark_owner(account_id: str) -> Statement:
+    """Affects no row when the deployment has an owner."""
+    return sql(
+        "INSERT INTO meta (key, value) VALUES (:key, :account) ON CONFLICT (key) DO NOTHING",
+        key=OWNER_ACCOUNT,
+        account=account_id,
+    )
+
+
+def owner_inbox() -> Statement:
+    """The deployment's owner with their oldest live inbox; `inbox` is null when there is none."""
+    return sql(
+        "SELECT c.id AS account_id, c.email AS account_email, a.email AS inbox FROM meta m "
+        "JOIN accounts c ON c.id = m.value "
+        "LEFT JOIN agents a ON a.account_id = c.id AND a.deleted_at IS NULL "
+        "WHERE m.key = :key ORDER BY a.created_at, a.email LIMIT 1",
+        key=OWNER_ACCOUNT,
+    )
+
+
+def named_inbox(email: str) -> Statement:
+    """A live inbox with its account, whosever it is."""
+    return sql(
+        "SELECT c.id AS account_id, c.email AS account_email, a.email AS inbox "
+        "FROM agents a JOIN accounts c ON c.id = a.account_id WHERE a.email = :email AND a.deleted_at IS NULL",
+        email=email,
+    )
+
+
+def upsert_account(account_id: str, email: str, now: int) -> Statement:
+    """Returns the id of the address's account, new or not."""
+    return sql(
+        "INSERT INTO accounts (id, email, created_at) VALUES (:id, :email, :now) "
+        "ON CONFLICT (email) DO UPDATE SET email = excluded.email RETURNING id",
+        id=account_id,
+        email=email,
+        now=now,
+    )
+
+
+def insert_inbox(email: str, account_id: str, domain: str, now: int) -> Statement:
+    """Affects no row when somebody has the address."""
+    return sql(
+        "INSERT INTO agents (email, account_id, domain, registered_domain, created_at) "
+        "VALUES (:email, :account, :domain, :domain, :now) ON CONFLICT (email) DO NOTHING",
+        email=email,
+        account=account_id,
+        domain=domain,
+        now=now,
+    )

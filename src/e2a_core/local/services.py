@@ -1,0 +1,200 @@
+"""The listeners and workers of a home: run by the one process that holds its lease."""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from starlette.types import ASGIApp
+
+from e2a_core.authentication.evaluate import Authenticator
+from e2a_core.authentication.resolver import Resolver
+from e2a_core.core import Core
+from e2a_core.errors import SettingsError
+from e2a_core.http.listener import HttpListener
+from e2a_core.intake.deliver import Delivery
+from e2a_core.intake.limits import IntakeLimits
+from e2a_core.intake.listener import SmtpListener
+from e2a_core.intake.proxy import TrustedProxies
+from e2a_core.intake.receive import SmtpReceiver
+from e2a_core.local.run_file import remove_run_file, write_run_file
+from e2a_core.outbound.composition import SUBMIT_JOB, Composer
+from e2a_core.outbound.submit import Submission
+from e2a_core.outbound.transports.base import Transport
+from e2a_core.outbound.transports.loopback import LoopbackTransport
+from e2a_core.outbound.transports.sandbox import SandboxTransport
+from e2a_core.retention.job import RETENTION_INTERVAL, RETENTION_JOB, Retention
+from e2a_core.reviews.expiry import HoldExpiry
+from e2a_core.reviews.holds import EXPIRY_JOB
+from e2a_core.reviews.notice import NOTICE_JOB, HoldNotice
+from e2a_core.settings import Address
+from e2a_core.store.job_runner import JobRunner
+
+__all__ = ["HttpApp", "LocalServices"]
+
+HttpApp = Callable[[], ASGIApp]
+Listener = TypeVar("Listener")
+
+SUBMITTERS = 8
+"""Submissions under way at once; each mostly waits for the relay."""
+
+_LOG = logging.getLogger(__name__)
+
+
+class LocalServices:
+    """SMTP intake, the job workers and the HTTP listener of one home.
+
+    `strict` makes a listener's address that is taken an error; without it another port is taken, since a desktop
+    session must not fail because something else uses a common port.
+    """
+
+    def __init__(self, composer: Composer, http_app: HttpApp | None, *, strict: bool) -> None:
+        self._core = composer.core
+        self._composer = composer
+        self._http_app = http_app
+        self._strict = strict
+        self._upstream = _upstream(self._core)
+        self._smtp: SmtpListener | None = None
+        self._http: HttpListener | None = None
+        self._jobs: JobRunner | None = None
+
+    @property
+    def smtp(self) -> SmtpListener | None:
+        return self._smtp
+
+    async def start(self) -> None:
+        """Open the listeners, start the workers, and write down where they are."""
+        core = self._core
+        delivery = Delivery(core)
+        submission = Submission(core, LoopbackTransport(core, delivery), self._upstream)
+        self._jobs = JobRunner(
+            core.db,
+            {
+                SUBMIT_JOB: submission,
+                EXPIRY_JOB: HoldExpiry(self._composer),
+                RETENTION_JOB: Retention(core),
+                NOTICE_JOB: HoldNotice(core, self._upstream),
+            },
+            clock=core.clock,
+            ids=core.ids,
+            concurrency={SUBMIT_JOB: SUBMITTERS, RETENTION_JOB: 1},
+        )
+        self._jobs.schedule_every(RETENTION_JOB, RETENTION_INTERVAL)
+        try:
+            self._smtp = await self._open_smtp(delivery)
+            self._http = await self._open_http()
+            if not core.settings.public_url:
+                core.base_url = self._http.url if self._http else core.base_url
+            # Whoever leads a home on SQLite holds its lease, and with it all of the queue.
+            await self._jobs.start(alone=core.db.dialect == "sqlite")
+            write_run_file(core.settings.home, self._addresses())
+        except BaseException:
+            await self.stop(0)
+            raise
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Close the doors first, then let what is inside finish."""
+        if self._smtp is not None:
+            await self._smtp.stop(grace_seconds)
+        if self._http is not None:
+            await self._http.stop(grace_seconds)
+        if self._jobs is not None:
+            await self._jobs.stop(grace_seconds)
+        await self._upstream.aclose()
+        remove_run_file(self._core.settings.home)
+
+    def _addresses(self) -> dict[str, object]:
+        smtp = self._smtp.addresses[0] if self._smtp else None
+        found: dict[str, object] = {"pid": os.getpid()}
+        if smtp is not None:
+            found["smtp"] = str(Address(*smtp))
+        if self._http is not None:
+            found["http"] = self._http.url
+            found["mcp"] = f"{self._http.url}/mcp"
+        return found
+
+    async def _open_smtp(self, delivery: Delivery) -> SmtpListener:
+        settings = self._core.settings
+        resolver = Resolver(settings.dns_server or None, clock=self._core.clock)
+        authenticator = Authenticator(resolver, self._core.clock, settings.hostname)
+        receiver = SmtpReceiver(self._core, authenticator, delivery)
+        limits = IntakeLimits(
+            message_octets=settings.smtp_max_message_bytes,
+            connections=settings.smtp_max_connections,
+            connections_per_address=settings.smtp_max_connections_per_address,
+        )
+
+        async def open_at(address: Address) -> SmtpListener:
+            listener = SmtpListener(
+                receiver,
+                hostname=settings.hostname,
+                host=address.host,
+                port=address.port,
+                limits=limits,
+                tls=_tls(self._core),
+                proxies=TrustedProxies(settings.smtp_proxy_trusted_cidrs),
+            )
+            await listener.start()
+            return listener
+
+        return await self._opened("E2A_SMTP_LISTEN", settings.smtp_listen, open_at)
+
+    async def _open_http(self) -> HttpListener | None:
+        if self._http_app is None:
+            return None
+        app = self._http_app()
+
+        async def open_at(address: Address) -> HttpListener:
+            listener = HttpListener(app, address)
+            await listener.start()
+            return listener
+
+        return await self._opened("E2A_HTTP_LISTEN", self._core.settings.http_listen, open_at)
+
+    async def _opened(
+        self, name: str, address: Address, open_at: Callable[[Address], Awaitable[Listener]]
+    ) -> Listener:
+        try:
+            return await open_at(address)
+        except OSError as problem:
+            if self._strict:
+                raise SettingsError(f"{name} must be an address that is free: {address}: {problem}") from None
+            _LOG.warning("%s %s is taken, another port is used: see run.json in the home", name, address)
+            return await open_at(Address(address.host, 0))
+
+
+def _upstream(core: Core) -> Transport:
+    settings = core.settings
+    if settings.sandbox:
+        return SandboxTransport()
+    from e2a_core.outbound.transports.config import UpstreamConfig
+    from e2a_core.outbound.transports.upstream import UpstreamTransport
+
+    return UpstreamTransport(
+        UpstreamConfig(
+            host=settings.outbound_smtp_host,
+            port=settings.outbound_smtp_port,
+            ehlo_name=settings.hostname,
+            username=settings.outbound_smtp_username,
+            password=settings.outbound_smtp_password,
+            require_tls=settings.require_tls,
+        )
+    )
+
+
+def _tls(core: Core) -> ssl.SSLContext | None:
+    settings = core.settings
+    if settings.smtp_tls_cert is None or settings.smtp_tls_key is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.smtp_tls_cert, settings.smtp_tls_key)
+    except (OSError, ssl.SSLError) as problem:
+        raise SettingsError(
+            f"E2A_SMTP_TLS_CERT and E2A_SMTP_TLS_KEY must be a readable PEM pair: {problem}"
+        ) from None
+    return context

@@ -1,0 +1,69 @@
+"""What one credential may do on the local engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from e2a_core.accounts.service import ApiKeys
+from e2a_core.agents.service import Agents
+from e2a_core.contacts.service import Contacts
+from e2a_core.conversations.service import Conversations
+from e2a_core.domains.service import Domains
+from e2a_core.holdings.service import Account
+from e2a_core.messages.service import Messages
+from e2a_core.metrics.service import Metrics
+from e2a_core.outbound.composition import Composer
+from e2a_core.outbound.send import Sender
+from e2a_core.principal import Principal
+from e2a_core.protection.service import Protection
+from e2a_core.reviews.service import Reviews
+from e2a_core.store.event_feed import EventFeed
+from e2a_core.store.events import EventRecord
+from e2a_core.suppressions.service import Suppressions
+from e2a_core.templates.service import Templates
+from e2a_core.wire.events import EventEnvelope
+
+__all__ = ["LocalSession"]
+
+_ABOUT_HELD_MAIL = frozenset({"email.review_requested", "email.review_rejected", "email.blocked"})
+"""About inbound mail these tell of messages that do not exist for the agent."""
+
+
+class LocalSession:
+    """`engine.Session` over the services of this process."""
+
+    def __init__(self, composer: Composer, sender: Sender, feed: EventFeed, principal: Principal) -> None:
+        core = composer.core
+        self.principal = principal
+        self.messages = Messages(core, principal, sender)
+        self.conversations = Conversations(core, principal)
+        self.agents = Agents(core, principal, sender)
+        self.protection = Protection(core, principal)
+        self.reviews = Reviews(composer, principal)
+        self.api_keys = ApiKeys(core, principal)
+        self.account = Account(core, principal)
+        self.domains = Domains(core, principal)
+        self.templates = Templates(core, principal)
+        self.suppressions = Suppressions(core, principal)
+        self.contacts = Contacts(core, principal)
+        self.metrics = Metrics(core, principal)
+        self._feed = feed
+
+    @asynccontextmanager
+    async def watch(
+        self, *, types: Sequence[str] | None = None
+    ) -> AsyncIterator[AsyncIterator[EventEnvelope]]:
+        bound = self.principal.agent_email if self.principal.scope == "agent" else None
+        async with self._feed.subscribe(
+            account_id=self.principal.account_id, agent_email=bound, types=types
+        ) as events:
+            yield (_envelope(event) async for event in events if bound is None or not _hidden(event))
+
+
+def _hidden(event: EventRecord) -> bool:
+    return event.type in _ABOUT_HELD_MAIL and event.data.get("direction") == "inbound"
+
+
+def _envelope(event: EventRecord) -> EventEnvelope:
+    return EventEnvelope(type=event.type, id=event.id, created_at=event.created_at, data=dict(event.data))

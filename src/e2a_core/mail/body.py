@@ -1,0 +1,149 @@
+"""Which parts of a message are its body, and that body as text (RFC 2046, 3676, 8621 section 4.1.4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .html import html_to_text
+from .mime import Part
+from .quoting import split_quoted, tidy
+
+__all__ = [
+    "MAX_FULL_TEXT_BYTES",
+    "MAX_HTML_BYTES",
+    "MAX_TEXT_BYTES",
+    "Body",
+    "WholeText",
+    "read_body",
+    "truncate_utf8",
+]
+
+MAX_TEXT_BYTES = 16_384
+"""What one read of a message gives a model."""
+MAX_HTML_BYTES = 1024 * 1024
+MAX_FULL_TEXT_BYTES = 256 * 1024
+"""What is indexed for search; a book chapter, and more than any letter."""
+MAX_SOURCE_BYTES = 1024 * 1024
+"""Octets of a text part that are decoded; the rest could not appear in any result."""
+MAX_BODY_PARTS = 50
+"""Text parts joined into one body."""
+
+_FORWARD_SUBJECT = re.compile(
+    r"\s*(?:\[[^\]]{1,40}\]\s*)?(?:fwd?|wg|tr|rv|enc|i|vs|vb|pd|转发|轉寄)\s*[:：]", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WholeText:
+    """The two parts of the readable body for those who read on, 256 KiB together."""
+
+    text: str
+    quoted_text: str
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """`text` and `quoted_text` are the two parts of the readable body, `full_text` is both."""
+
+    text: str
+    quoted_text: str
+    html: str | None
+    truncated: bool
+    full_text: str
+    whole: WholeText
+
+
+def read_body(raw: bytes, leaves: Sequence[Part], subject: str) -> Body:
+    """The body of the message with these leaves: its plain text, or text made from its HTML."""
+    plain, html_parts = _shown(leaves, "text/plain"), _shown(leaves, "text/html")
+    # A file sent inline is the body only if there is no other.
+    letters = [part for part in plain if not part.filename] or ([] if html_parts else plain[:1])
+    html_part = next((part for part in html_parts if not part.filename), None)
+    if html_part is None and html_parts and not letters:
+        html_part = html_parts[0]
+    html = truncate_utf8(html_part.text(raw, MAX_HTML_BYTES), MAX_HTML_BYTES)[0] if html_part else None
+    full = tidy(_plain_text(raw, letters))
+    if not full.strip() and html:
+        full = tidy(html_to_text(html))
+    full_text, cut = truncate_utf8(full, MAX_FULL_TEXT_BYTES)
+    new, quoted = split_quoted(full_text, forwarded=bool(_FORWARD_SUBJECT.match(subject)))
+    text, truncated = truncate_utf8(new, MAX_TEXT_BYTES)
+    quoted_text, _ = truncate_utf8(quoted, MAX_TEXT_BYTES)
+    return Body(text, quoted_text, html, truncated, full_text, WholeText(new, quoted, cut))
+
+
+def truncate_utf8(text: str, limit: int) -> tuple[str, bool]:
+    """`text` cut to at most `limit` octets of UTF-8 between characters, and whether it was cut."""
+    if len(text) * 4 <= limit:
+        return text, False
+    data = text.encode("utf-8", "replace")
+    if len(data) <= limit:
+        return text, False
+    return data[:limit].decode("utf-8", "ignore"), True
+
+
+def _shown(leaves: Sequence[Part], content_type: str) -> list[Part]:
+    return [
+        leaf
+        for leaf in leaves
+        if leaf.content_type == content_type and not leaf.disposition.startswith("attachment")
+    ]
+
+
+def _plain_text(raw: bytes, parts: list[Part]) -> str:
+    """The first of the plain parts and those beside it: Apple Mail splits a body around its pictures.
+
+    The parts of an alternative exclude each other.
+    """
+    pieces: list[str] = []
+    size = 0
+    for leaf in _beside_first(parts):
+        if size >= MAX_SOURCE_BYTES:
+            break
+        text = leaf.text(raw, MAX_SOURCE_BYTES - size)
+        size += len(text)
+        if leaf.parameters.get("format", "").lower() == "flowed":
+            text = _unflow(text, delete_space=leaf.parameters.get("delsp", "").lower() == "yes")
+        pieces.append(text.strip("\r\n"))
+    return "\n\n".join(piece for piece in pieces if piece.strip())
+
+
+def _beside_first(parts: list[Part]) -> list[Part]:
+    """The first part and those after it in the same multipart/mixed."""
+    if not parts:
+        return []
+    around = [container for container in parts[0].containers if container[0] == "mixed"]
+    return [
+        parts[0],
+        *(part for part in parts[1:MAX_BODY_PARTS] if part.containers and part.containers[-1] in around),
+    ]
+
+
+def _unflow(text: str, *, delete_space: bool) -> str:
+    """RFC 3676: lines ending in a space go on in the next line of the same quote depth; `-- ` never does."""
+    result: list[str] = []
+    paragraph, depth, flowing = "", 0, False
+    for line in text.replace("\r\n", "\n").split("\n"):
+        content = line.lstrip(">")
+        quotes = len(line) - len(content)
+        content = content.removeprefix(" ")
+        if flowing and (quotes != depth or content == "-- "):
+            result.append(_with_quotes(depth, paragraph))
+            paragraph, flowing = "", False
+        depth = quotes
+        soft = content.endswith(" ") and content != "-- "
+        paragraph += content[:-1] if soft and delete_space else content
+        flowing = soft
+        if not soft:
+            result.append(_with_quotes(depth, paragraph))
+            paragraph = ""
+    if flowing:
+        result.append(_with_quotes(depth, paragraph))
+    return "\n".join(result)
+
+
+def _with_quotes(depth: int, paragraph: str) -> str:
+    return f"{'>' * depth} {paragraph}" if depth else paragraph

@@ -1,0 +1,252 @@
+"""A message as octets that any mail client shows and threads (RFC 5322, 2045, 2047, 2231, 3834).
+
+Structure: text alone is one part; with HTML it is multipart/alternative, pictures the HTML refers to by Content-ID
+beside it in multipart/related; files make it multipart/mixed. Bcc is not a field a draft has, so it cannot be
+written. A value that would break a line is refused, naming it.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import encodebytes
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from ..errors import InvalidRequest
+from .addresses import Address
+from .fields import address_field, id_field, one_line, parameter, structured_field, text_field
+from .html import html_to_text
+from .parameters import parse_parameters
+
+__all__ = ["Draft", "OutgoingAttachment", "compose", "needs_smtputf8"]
+
+MAX_TEXT_LINE = 78
+"""Text with longer lines is written quoted-printable, so that no server needs to break them."""
+MAX_LINE_OCTETS = 998
+"""RFC 5322 2.1.1."""
+
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}\Z")
+_PARAMETER_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}\Z")
+_FIELD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}\Z")
+_CONTENT_ID = re.compile(r"[!-;=?-~]{1,250}\Z")
+_PLAIN_TEXT = re.compile(rb"[\t\r\n -~]*\Z")
+_FROM_LINE = re.compile(rb"^From ", re.MULTILINE)
+# Fields this module writes, and those that must not be written at all.
+_RESERVED = frozenset(
+    {
+        "auto-submitted", "bcc", "cc", "content-disposition", "content-id", "content-transfer-encoding", "content-type",
+        "date", "from", "in-reply-to", "message-id", "mime-version", "references", "reply-to", "return-path", "sender",
+        "subject", "to", "x-e2a-conversation-id",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingAttachment:
+    """`data` is the decoded content; a `content_id` (no brackets) makes it a picture of the HTML part."""
+
+    filename: str
+    content_type: str
+    data: bytes
+    content_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is to be composed. `auto_submitted` is the keyword of RFC 3834, "" writes no such field.
+
+    `conversation_id` is given only for mail that stays inside the deployment: the header is nobody else's business.
+    """
+
+    sender: Address
+    to: Sequence[Address] = ()
+    cc: Sequence[Address] = ()
+    reply_to: Sequence[Address] = ()
+    subject: str = ""
+    text: str | None = None
+    html: str | None = None
+    attachments: Sequence[OutgoingAttachment] = ()
+    in_reply_to: str | None = None
+    references: Sequence[str] = ()
+    conversation_id: str | None = None
+    auto_submitted: str = "auto-generated"
+    extra_headers: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Entity:
+    """A MIME entity: its own fields and its encoded body."""
+
+    fields: list[bytes] = field(default_factory=list)
+    body: bytes = b""
+
+
+def compose(draft: Draft, *, message_id: str, date: datetime, boundary: Callable[[], str]) -> bytes:
+    """The message, CRLF throughout, no line over 998 octets.
+
+    `message_id` carries its brackets, `date` is aware, `boundary` returns a new unguessable token of at most 60
+    letters and digits each time. Raises InvalidRequest naming the field at fault.
+    """
+    entity = _content(draft, boundary)
+    fields = [
+        address_field("From", [draft.sender], "body.from"),
+        *_recipients(draft),
+        text_field("Subject", draft.subject, "body.subject"),
+        structured_field("Date", format_datetime(date.astimezone(UTC))),
+        id_field("Message-ID", [message_id], "message_id"),
+    ]
+    if draft.in_reply_to:
+        fields.append(id_field("In-Reply-To", [draft.in_reply_to], "in_reply_to"))
+    if draft.references:
+        fields.append(id_field("References", draft.references, "references"))
+    if draft.auto_submitted:
+        fields.append(text_field("Auto-Submitted", draft.auto_submitted, "auto_submitted"))
+    if draft.conversation_id is not None:
+        fields.append(text_field("X-E2A-Conversation-Id", draft.conversation_id, "body.conversation_id"))
+    fields += [_extra_field(name, value) for name, value in draft.extra_headers]
+    fields.append(b"MIME-Version: 1.0\r\n")
+    message = b"".join([*fields, *entity.fields, b"\r\n", entity.body])
+    return message if message.endswith(b"\r\n") else message + b"\r\n"
+
+
+def needs_smtputf8(draft: Draft) -> bool:
+    """Whether the header section holds UTF-8, so that only servers with SMTPUTF8 (RFC 6531) may be given it."""
+    return not all(
+        address.local.isascii() for address in (draft.sender, *draft.to, *draft.cc, *draft.reply_to)
+    )
+
+
+def _recipients(draft: Draft) -> list[bytes]:
+    fields = []
+    if draft.to:
+        fields.append(address_field("To", draft.to, "body.to"))
+    if draft.cc:
+        fields.append(address_field("Cc", draft.cc, "body.cc"))
+    if not fields:
+        fields.append(b"To: undisclosed-recipients:;\r\n")
+    if draft.reply_to:
+        fields.append(address_field("Reply-To", draft.reply_to, "body.reply_to"))
+    return fields
+
+
+def _extra_field(name: str, value: str) -> bytes:
+    if not _FIELD_NAME.match(name) or name.lower() in _RESERVED:
+        raise InvalidRequest("is no header that may be added", location=f"headers.{name[:60]!r}")
+    return text_field(name, value, f"headers.{name}")
+
+
+def _content(draft: Draft, boundary: Callable[[], str]) -> _Entity:
+    files = [
+        _attachment(item, at) for at, item in enumerate(draft.attachments) if not _is_picture(item, draft)
+    ]
+    pictures = [
+        _attachment(item, at) for at, item in enumerate(draft.attachments) if _is_picture(item, draft)
+    ]
+    content = _body(draft, pictures, boundary)
+    return _multipart("mixed", [content, *files], boundary) if files else content
+
+
+def _body(draft: Draft, pictures: list[_Entity], boundary: Callable[[], str]) -> _Entity:
+    if draft.html is None:
+        return _text("plain", draft.text or "")
+    # A client that shows no HTML still has something to show.
+    plain = draft.text if draft.text is not None else html_to_text(draft.html)
+    html = _text("html", draft.html)
+    if pictures:
+        html = _multipart("related", [html, *pictures], boundary, ['type="text/html"'])
+    return _multipart("alternative", [_text("plain", plain), html], boundary)
+
+
+def _is_picture(attachment: OutgoingAttachment, draft: Draft) -> bool:
+    return attachment.content_id is not None and draft.html is not None
+
+
+def _text(subtype: str, text: str) -> _Entity:
+    data = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
+    if not data.endswith(b"\n"):
+        data += b"\n"
+    data = data.replace(b"\n", b"\r\n")
+    charset = "us-ascii" if data.isascii() else "utf-8"
+    encoding, body = _encode_text(data)
+    fields = [
+        structured_field("Content-Type", f"text/{subtype}", [f"charset={charset}"]),
+        structured_field("Content-Transfer-Encoding", encoding),
+    ]
+    return _Entity(fields, body)
+
+
+def _encode_text(data: bytes) -> tuple[str, bytes]:
+    """The lightest encoding that survives every server, which may rewrite `From ` at the start of a line."""
+    longest = max(map(len, data.split(b"\r\n")))
+    if longest <= MAX_TEXT_LINE and _PLAIN_TEXT.match(data) and not _FROM_LINE.search(data):
+        return "7bit", data
+    foreign = sum(octet > 0x7E for octet in data[:4096])
+    if foreign * 4 > min(len(data), 4096):
+        return "base64", _base64(data)
+    encoded = binascii.b2a_qp(data, istext=True)
+    return "quoted-printable", _FROM_LINE.sub(b"=46rom=\r\n ", encoded)
+
+
+def _attachment(attachment: OutgoingAttachment, at: int) -> _Entity:
+    where = f"body.attachments[{at}]"
+    content_type, parameters = _attachment_type(attachment, where)
+    disposition = "inline" if attachment.content_id is not None else "attachment"
+    filename = parameter("filename", attachment.filename, f"{where}.filename") if attachment.filename else []
+    whole_message = content_type == "message/rfc822"
+    fields = [
+        structured_field("Content-Type", content_type, parameters),
+        structured_field("Content-Transfer-Encoding", "7bit" if whole_message else "base64"),
+        structured_field("Content-Disposition", disposition, filename),
+    ]
+    if attachment.content_id is not None:
+        if not _CONTENT_ID.match(attachment.content_id):
+            raise InvalidRequest(
+                "must be printable ASCII such as logo@example", location=f"{where}.content_id"
+            )
+        fields.append(structured_field("Content-ID", f"<{attachment.content_id}>"))
+    return _Entity(fields, attachment.data if whole_message else _base64(attachment.data))
+
+
+def _attachment_type(attachment: OutgoingAttachment, where: str) -> tuple[str, list[str]]:
+    """The media type to declare. RFC 2046 5.2.1 forbids base64 for messages, and multiparts need their structure:
+    what cannot be written as such goes as octets.
+    """
+    location = f"{where}.content_type"
+    content_type, parameters = parse_parameters(one_line(attachment.content_type, location))
+    if not _MEDIA_TYPE.match(content_type):
+        raise InvalidRequest("must be a media type such as application/pdf", location=location)
+    if content_type == "message/rfc822" and _is_seven_bit(attachment.data):
+        return content_type, []
+    if content_type.startswith(("multipart/", "message/")):
+        return "application/octet-stream", []
+    if not all(_PARAMETER_NAME.match(name) for name in parameters):
+        raise InvalidRequest("must be a media type such as text/csv; charset=utf-8", location=location)
+    written = [parameter(name, value, location) for name, value in parameters.items() if name != "name"]
+    return content_type, [piece for pieces in written for piece in pieces]
+
+
+def _is_seven_bit(data: bytes) -> bool:
+    lines = data.split(b"\r\n")
+    return data.isascii() and all(
+        len(line) <= MAX_LINE_OCTETS and not {0, 10, 13}.intersection(line) for line in lines
+    )
+
+
+def _multipart(
+    subtype: str, entities: list[_Entity], boundary: Callable[[], str], parameters: Sequence[str] = ()
+) -> _Entity:
+    token = f"e2a_{boundary()}"
+    delimiter = b"--" + token.encode("ascii")
+    # The line end before a delimiter is the delimiter's, so content keeps its own (RFC 2046 5.1.1).
+    parts = [b"".join([delimiter, b"\r\n", *part.fields, b"\r\n", part.body, b"\r\n"]) for part in entities]
+    content_type = structured_field(
+        "Content-Type", f"multipart/{subtype}", [f'boundary="{token}"', *parameters]
+    )
+    return _Entity([content_type], b"".join([*parts, delimiter, b"--\r\n"]))
+
+
+def _base64(data: bytes) -> bytes:
+    return encodebytes(data).replace(b"\n", b"\r\n").removesuffix(b"\r\n")

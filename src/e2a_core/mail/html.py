@@ -1,0 +1,206 @@
+"""HTML of mail to text a person or a model can read, and the links in it."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from .charsets import clean_line
+from .html_tokens import attributes, link_target, visible_tokens
+
+__all__ = ["Link", "html_links", "html_to_text"]
+
+MAX_QUOTE_DEPTH = 16
+"""Blockquotes deeper than this are shown at this depth; each level costs two characters on every line."""
+
+_SPACES = re.compile(r"[ \t\r\n\f\u00a0]+")
+_BLANK_RUN = re.compile(r"\n{3,}")
+_INVISIBLE = re.compile("[\u00ad\u034f\u200b\u2060\ufeff]")
+
+_BLOCKS = frozenset(
+    {
+        "address", "article", "aside", "blockquote", "body", "center", "dd", "div", "dl", "dt", "fieldset", "figure",
+        "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre",
+        "section", "table", "tbody", "tfoot", "thead", "tr", "ul",
+    }
+)  # fmt: skip
+_SPACED_BLOCKS = frozenset(
+    {"p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "table", "pre", "dl"}
+)
+_CELL = "\x1f"
+
+
+class Link(NamedTuple):
+    """A hyperlink as the reader sees it."""
+
+    url: str
+    text: str
+
+
+def html_to_text(html: str) -> str:
+    """Readable text: blocks on lines, links as `text (url)`, lists, table rows, blockquotes as `> ` lines."""
+    writer = _Writer()
+    for token in visible_tokens(html):
+        if not token.name:
+            writer.text(token.body)
+        elif token.closing:
+            writer.close(token.name)
+        else:
+            writer.open(token.name, token.body)
+    return writer.finish()
+
+
+def html_links(html: str) -> list[Link]:
+    """The visible links with an address, in order, not yet deduplicated."""
+    links: list[Link] = []
+    url = ""
+    words: list[str] = []
+    for token in visible_tokens(html):
+        if not token.name:
+            if url:
+                words.append(token.body)
+        elif token.name == "img" and url:
+            words.append(attributes(token.body).get("alt", ""))
+        elif token.name == "a":
+            if url:
+                links.append(Link(url, clean_line(_SPACES.sub(" ", "".join(words)))))
+            url = "" if token.closing else link_target(token.body)
+            words = []
+    if url:
+        links.append(Link(url, clean_line(_SPACES.sub(" ", "".join(words)))))
+    return links
+
+
+class _Writer:
+    """Assembles lines; a line's `> ` prefix is the blockquote depth at its start."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._line: list[str] = []
+        self._quotes = 0
+        self._lists: list[int | None] = []
+        self._preformatted = 0
+        self._indent = ""
+        self._link = ""
+        self._link_text: list[str] = []
+
+    def text(self, text: str) -> None:
+        text = _INVISIBLE.sub("", text)
+        if self._preformatted:
+            first, *rest = text.replace("\r", "").split("\n")
+            self._add(first)
+            for line in rest:
+                self._break()
+                self._add(line)
+            return
+        text = _SPACES.sub(" ", text)
+        if text == " " and (not self._line or self._line[-1].endswith(" ")):
+            return
+        self._add(text)
+
+    def open(self, name: str, body: str) -> None:
+        if name == "br":
+            self._break()
+        elif name == "img":
+            self._add(clean_line(attributes(body).get("alt", "")))
+        elif name in {"td", "th"}:
+            if self._line:
+                self._line.append(_CELL)
+        elif name == "a":
+            self._end_link()
+            self._link = link_target(body)
+        elif name in _BLOCKS:
+            self._block(name, closing=False)
+            self._enter(name)
+
+    def close(self, name: str) -> None:
+        if name == "a":
+            self._end_link()
+        elif name in _BLOCKS:
+            self._block(name, closing=True)
+            if name == "blockquote" and self._quotes:
+                self._quotes -= 1
+            elif name in {"ul", "ol"} and self._lists:
+                self._lists.pop()
+            elif name == "pre" and self._preformatted:
+                self._preformatted -= 1
+
+    def finish(self) -> str:
+        self._end_link()
+        self._break_if_written()
+        return _BLANK_RUN.sub("\n\n", "\n".join(self._lines)).strip("\n").replace("\x00", "\ufffd")
+
+    def _enter(self, name: str) -> None:
+        if name == "blockquote":
+            self._quotes += 1
+        elif name in {"ul", "ol"}:
+            self._lists.append(1 if name == "ol" else None)
+        elif name == "pre":
+            self._preformatted += 1
+        elif name == "hr":
+            self._line.append("---")
+            self._break()
+        elif name == "li":
+            self._bullet()
+
+    def _bullet(self) -> None:
+        self._indent = "  " * min(len(self._lists) - 1, MAX_QUOTE_DEPTH)
+        number = self._lists[-1] if self._lists else None
+        if number is None:
+            self._line.append("- ")
+        else:
+            self._line.append(f"{number}. ")
+            self._lists[-1] = number + 1
+
+    def _add(self, text: str) -> None:
+        if not text:
+            return
+        self._line.append(text)
+        if self._link:
+            self._link_text.append(text)
+
+    def _end_link(self) -> None:
+        url, text = self._link, clean_line("".join(self._link_text))
+        self._link, self._link_text = "", []
+        if url and text and not _same(url, text):
+            self._line.append(
+                f" ({url})" if not self._line or not self._line[-1].endswith(" ") else f"({url})"
+            )
+
+    def _block(self, name: str, *, closing: bool) -> None:
+        """Start a new line, after an empty one around paragraphs and their like."""
+        self._break_if_written()
+        inner_list = name in {"ul", "ol"} and len(self._lists) > closing
+        if name not in _SPACED_BLOCKS or inner_list or not self._lines:
+            return
+        empty = _quote_prefix(self._quotes - (closing and name == "blockquote")).rstrip()
+        if self._lines[-1].strip("> "):
+            self._lines.append(empty)
+        elif len(empty) < len(self._lines[-1]):
+            self._lines[-1] = empty
+
+    def _break_if_written(self) -> None:
+        if "".join(self._line).strip(" " + _CELL):
+            self._break()
+        else:
+            self._line = []
+
+    def _break(self) -> None:
+        line = "".join(self._line)
+        if not self._preformatted:
+            line = self._indent + " | ".join(cell for part in line.split(_CELL) if (cell := part.strip()))
+        self._lines.append((_quote_prefix(self._quotes) + line).rstrip())
+        self._line, self._indent = [], ""
+
+
+def _quote_prefix(depth: int) -> str:
+    return ">" * min(depth, MAX_QUOTE_DEPTH) + " " if depth > 0 else ""
+
+
+def _same(url: str, text: str) -> bool:
+    """A link whose text is its own address needs no address after it."""
+    plain = re.sub(r"^(?:https?://|mailto:|tel:)(?:www\.)?", "", url, flags=re.IGNORECASE).rstrip("/").lower()
+    shown = (
+        re.sub(r"^(?:https?://|mailto:|tel:)(?:www\.)?", "", text, flags=re.IGNORECASE).rstrip("/").lower()
+    )
+    return plain == shown

@@ -1,0 +1,221 @@
+"""The new part of a message apart from what it quotes, and the quotes our own replies and forwards carry.
+
+A reply's quote is found by its attribution line, by `>` lines, or by the header block Outlook puts above the
+original. A forwarded message is no quote: it is what the sender wanted read, so it stays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+from html import escape
+
+from .quote_marks import (
+    ends_attribution,
+    has_date_or_address,
+    is_attribution,
+    is_block_field,
+    is_forward_mark,
+    is_from_field,
+    is_original_mark,
+    is_quoted,
+    is_rule,
+    may_be_mark,
+)
+
+__all__ = [
+    "Original",
+    "forward_html",
+    "forward_text",
+    "quote_history",
+    "quote_history_html",
+    "split_quoted",
+    "tidy",
+]
+
+MAX_ATTRIBUTION_LINES = 3
+"""Clients wrap attributions at 72 to 78 columns."""
+HEADER_BLOCK_LINES = 8
+"""From, Sent, To, Cc and Subject with a wrapped line or two."""
+
+_DIVIDER = "---------- Forwarded message ---------"
+_BLANK_LINES = re.compile(r"\n{3,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The message a forward carries, as its header block shows it; empty values are left out."""
+
+    header_from: str
+    date: datetime | None
+    subject: str
+    to: Sequence[str]
+    cc: Sequence[str]
+    text: str
+    html: str | None = None
+
+
+def tidy(text: str) -> str:
+    """Line feeds only, no blanks at line ends, no runs of empty lines, none at the ends."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _join([line.rstrip() for line in text.split("\n")])
+
+
+def split_quoted(text: str, *, forwarded: bool = False) -> tuple[str, str]:
+    """(new part, quoted part) of a tidied body; either may be "".
+
+    `forwarded` says that the subject marks a forward: then Outlook's header block introduces what was forwarded. An
+    answer below its quote is the new part; answers between several quotes keep the quotes they answer.
+    """
+    lines = text.split("\n")
+    found = _find_quote(lines, forwarded)
+    if found is None:
+        return text, ""
+    start, body = found
+    if body < len(lines) and is_quoted(lines[body]):
+        return _split_marked(lines, start, body)
+    above = _join(lines[:start])
+    # With nothing above a quote that carries no marks, whatever is new cannot be told from it.
+    return (above, _join(lines[start:])) if above else (text, "")
+
+
+def _find_quote(lines: list[str], forwarded: bool) -> tuple[int, int] | None:
+    """(first line of the quote with its attribution, first line quoted); None where nothing is quoted."""
+    for at, line in enumerate(lines):
+        if not line or not may_be_mark(line):
+            continue
+        if is_forward_mark(line):
+            return None
+        if is_quoted(line):
+            return at, at
+        if line[-1] in ":：" and (start := _attribution_start(lines, at)) is not None:
+            return start, _next_written(lines, at + 1)
+        if forwarded:
+            continue
+        if is_original_mark(line):
+            return at, _next_written(lines, at + 1)
+        if is_from_field(line) and _is_header_block(lines, at):
+            above = _last_written(lines, at - 1)
+            return (above if above >= 0 and is_rule(lines[above]) else at), at
+    return None
+
+
+def _attribution_start(lines: list[str], end: int) -> int | None:
+    """The first line of the attribution that ends on line `end`, or None if that line ends none."""
+    joined = ""
+    for start in range(end, max(end - MAX_ATTRIBUTION_LINES, -1), -1):
+        if not lines[start] or (start < end and lines[start][-1] in ":：.!?"):
+            break
+        joined = f"{lines[start]} {joined}".rstrip()
+        if is_attribution(joined):
+            return start
+    if not ends_attribution(lines[end]):
+        return None
+    following = _next_written(lines, end + 1)
+    before_quote = following < len(lines) and is_quoted(lines[following])
+    return end if before_quote or has_date_or_address(lines[end]) else None
+
+
+def _split_marked(lines: list[str], start: int, body: int) -> tuple[str, str]:
+    """A quote of `>` lines, after which new text may follow."""
+    end = _quote_end(lines, body)
+    above, below = _join(lines[:start]), _join(lines[end:])
+    if not below:
+        return above, _join(lines[start:])
+    unattributed_inside = bool(above) and start == body
+    if unattributed_inside or any(is_quoted(line) for line in lines[end:]):
+        return _answers_between(lines)
+    return (f"{above}\n\n{below}" if above else below), _join(lines[start:end])
+
+
+def _answers_between(lines: list[str]) -> tuple[str, str]:
+    """Answers below the quotes they answer stay with them; only a quote at the very end is apart."""
+    last = len(lines)
+    while last and (not lines[last - 1] or is_quoted(lines[last - 1])):
+        last -= 1
+    return _join(lines[:last]), _join(lines[last:])
+
+
+def _quote_end(lines: list[str], start: int) -> int:
+    """After the last `>` line of the quote; empty lines may stand between them."""
+    end = start
+    for at in range(start, len(lines)):
+        if is_quoted(lines[at]):
+            end = at + 1
+        elif lines[at]:
+            break
+    return end
+
+
+def _is_header_block(lines: list[str], start: int) -> bool:
+    return sum(map(is_block_field, lines[start + 1 : start + HEADER_BLOCK_LINES])) >= 2
+
+
+def _next_written(lines: list[str], start: int) -> int:
+    while start < len(lines) and not lines[start]:
+        start += 1
+    return start
+
+
+def _last_written(lines: list[str], start: int) -> int:
+    while start >= 0 and not lines[start]:
+        start -= 1
+    return start
+
+
+def _join(lines: Sequence[str]) -> str:
+    text = "\n".join(lines).strip("\n")
+    return _BLANK_LINES.sub("\n\n", text) if "\n\n\n" in text else text
+
+
+def quote_history(text: str, *, sender: str, date: datetime | None) -> str:
+    """The quote below a reply: attribution and the original as `>` lines (RFC 3676 4.5)."""
+    quoted = [f">{line}" if line.startswith(">") else f"> {line}".rstrip() for line in tidy(text).split("\n")]
+    return "\n".join([_attribution(sender, date), *quoted])
+
+
+def quote_history_html(html: str, *, sender: str, date: datetime | None) -> str:
+    """The same as HTML; `html` is the original's body."""
+    return (
+        f'<div class="gmail_quote"><div class="gmail_attr">{escape(_attribution(sender, date))}</div>'
+        '<blockquote type="cite" style="margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex">'
+        f"{html}</blockquote></div>"
+    )
+
+
+def forward_text(comment: str, original: Original) -> str:
+    """The plain body of a forward: the comment, a divider, who wrote what when, the original; CRLF line ends."""
+    block = "\n".join(f"{name}: {value}" for name, value in _header_block(original))
+    body = f"{_DIVIDER}\n{block}\n\n{original.text}"
+    return _crlf(f"{comment}\n\n{body}" if comment else body)
+
+
+def forward_html(comment_html: str, original: Original) -> str:
+    """The HTML body of a forward; an original without HTML is shown preformatted."""
+    block = "".join(f"<b>{escape(name)}:</b> {escape(value)}<br>" for name, value in _header_block(original))
+    quoted = original.html if original.html is not None else f"<pre>{escape(original.text)}</pre>"
+    comment = f"<div>{comment_html}</div><br>" if comment_html else ""
+    return _crlf(f"{comment}<div>{_DIVIDER}<br>{block}</div><br><blockquote>{quoted}</blockquote>")
+
+
+def _header_block(original: Original) -> list[tuple[str, str]]:
+    fields = [
+        ("From", original.header_from),
+        ("Date", format_datetime(original.date) if original.date else ""),
+        ("Subject", original.subject),
+        ("To", ", ".join(original.to)),
+        ("Cc", ", ".join(original.cc)),
+    ]
+    return [(name, value) for name, value in fields if value]
+
+
+def _attribution(sender: str, date: datetime | None) -> str:
+    return f"On {format_datetime(date)}, {sender} wrote:" if date else f"{sender} wrote:"
+
+
+def _crlf(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")

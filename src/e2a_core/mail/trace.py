@@ -1,0 +1,110 @@
+"""The fields a server adds to and takes from the top of a message (RFC 5321 section 4.4, RFC 8601 section 5)."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from email.utils import format_datetime
+
+from .domains import to_ascii_domain
+from .headers import header_section_end
+
+__all__ = ["received_header", "strip_authentication_results"]
+
+MAX_WORD_CHARS = 255
+"""A HELO name is what the client says; longer ones are no names and would break the line limit."""
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9!#$%&'*+/=?^_`{|}~.@:\[\]-]")
+# Also with blanks before the colon (RFC 5322 4.5), which some readers accept, and with every folded line.
+_RESULTS_FIELD = re.compile(
+    rb"^authentication-results[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)", re.IGNORECASE | re.MULTILINE
+)
+_QUOTED_STRING = re.compile(r'"((?:[^"\\]|\\.)*+)', re.DOTALL)
+_TOKEN = re.compile(r"[^\s;(\x00-\x1f]*")
+_BLANKS = re.compile(r"[\s\x00-\x20]+")
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+
+
+def received_header(
+    *,
+    helo: str,
+    peer: str | None,
+    by: str,
+    protocol: str,
+    queue_id: str,
+    instant: datetime,
+    recipient: str | None = None,
+) -> bytes:
+    """A `Received` field with its CRLF.
+
+    `peer` is the client's IP address, `protocol` a keyword of RFC 3848 such as ESMTPS. `recipient` belongs there only
+    if it is the only one, or the others would learn of it.
+    """
+    source = _word(helo) or "unknown"
+    address = "" if peer is None else f" ([{'IPv6:' if ':' in peer else ''}{_word(peer)}])"
+    lines = [
+        f"Received: from {source}{address}",
+        f"\tby {_word(by)} with {_word(protocol)} id {_word(queue_id)}",
+    ]
+    if recipient:
+        lines.append(f"\tfor <{_word(recipient)}>")
+    return ("\r\n".join(lines) + f";\r\n\t{format_datetime(instant)}\r\n").encode("ascii")
+
+
+def strip_authentication_results(raw: bytes, authserv_id: str) -> bytes:
+    """`raw` without the Authentication-Results fields that claim to be ours; every other octet stays.
+
+    RFC 8601 5: whoever adds such a field removes those that a sender forged in its name.
+    """
+    ours = _comparable(authserv_id)
+    kept: list[bytes] = []
+    position = 0
+    for field in _RESULTS_FIELD.finditer(raw, 0, header_section_end(raw)):
+        if _comparable(_authserv_id(field[1].decode("utf-8", "replace"))) == ours:
+            kept.append(raw[position : field.start()])
+            position = field.end()
+    return b"".join([*kept, raw[position:]]) if kept else raw
+
+
+def _authserv_id(value: str) -> str:
+    """The first token of the field, comments skipped; a quoted one without its quotes, a version after `/` cut off."""
+    position = 0
+    while position < len(value):
+        char = value[position]
+        if char.isspace() or char < " ":
+            position += 1
+        elif char == "(":
+            position = _after_comment(value, position)
+        else:
+            break
+    if value.startswith('"', position):
+        quoted = _QUOTED_STRING.match(value, position)
+        return _QUOTED_PAIR.sub(r"\1", quoted[1]) if quoted else ""
+    token = _TOKEN.match(value, position)
+    return token[0].partition("/")[0] if token else ""
+
+
+def _after_comment(value: str, position: int) -> int:
+    depth = 0
+    while position < len(value):
+        char = value[position]
+        if char == "\\":
+            position += 1
+        elif char == "(":
+            depth += 1
+        elif char == ")":
+            depth -= 1
+            if not depth:
+                return position + 1
+        position += 1
+    return position
+
+
+def _comparable(authserv_id: str) -> str:
+    name = _BLANKS.sub("", authserv_id)
+    return to_ascii_domain(name) or name.lower()
+
+
+def _word(text: str) -> str:
+    """What a peer said, without characters that would mean something in a header field."""
+    return _UNSAFE.sub("?", text[:MAX_WORD_CHARS])

@@ -1,0 +1,1 @@
+"""Messages: the rules of reading, listing, labelling and trashing what an inbox holds."""

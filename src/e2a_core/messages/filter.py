@@ -1,0 +1,128 @@
+"""The `filter` expression of a message list: `parse_filter` reads it, `compile_filter` makes it an SQL condition.
+
+The condition is over `messages m` and `message_labels` and is the same for both databases. The language is told in
+`filter_syntax`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from .filter_syntax import And, Comparison, Interval, Node, Not, Or, parse_filter
+
+__all__ = ["FilterRow", "compile_filter", "evaluate", "parse_filter"]
+
+_COMPARE_SQL = {
+    "=": "({column} >= {start} AND {column} < {end})",
+    "!=": "({column} < {start} OR {column} >= {end})",
+    "<": "{column} < {start}",
+    "<=": "{column} < {end}",
+    ">": "{column} >= {end}",
+    ">=": "{column} >= {start}",
+}
+_LIKE_SPECIAL = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
+
+
+@dataclass(frozen=True, slots=True)
+class FilterRow:
+    """The parts of a message a filter looks at; `created` in microseconds since the Unix epoch."""
+
+    sender: str
+    subject: str
+    created: int
+    labels: Collection[str]
+
+
+def compile_filter(tree: Node) -> tuple[str, dict[str, Any]]:
+    """A boolean SQL expression and its named parameters `:f0`, `:f1`, ...
+
+    Values only ever travel as parameters. How much of Unicode a subject's case is ignored for is up to the `lower`
+    of the database; SQLite's own folds ASCII unless the connection brings a better one.
+    """
+    compiler = _Compiler()
+    return compiler.condition(tree), compiler.params
+
+
+def evaluate(tree: Node, row: FilterRow) -> bool:
+    """Whether `row` matches, without a database: what the SQL must agree with."""
+    match tree:
+        case And(operands):
+            return all(evaluate(operand, row) for operand in operands)
+        case Or(operands):
+            return any(evaluate(operand, row) for operand in operands)
+        case Not(operand):
+            return not evaluate(operand, row)
+        case Comparison(_, operator, Interval(start, end)):
+            return {
+                "=": start <= row.created < end,
+                "!=": not start <= row.created < end,
+                "<": row.created < start,
+                "<=": row.created < end,
+                ">": row.created >= end,
+                ">=": row.created >= start,
+            }[operator]
+        case Comparison(field, operator, str(value)):
+            return _text_matches(field, operator, value, row)
+    raise AssertionError(tree)
+
+
+def _text_matches(field: str, operator: str, value: str, row: FilterRow) -> bool:
+    if field == "label":
+        found = value in row.labels
+    else:
+        value, text = value.lower(), (row.sender if field == "from" else row.subject).lower()
+        found = value in text if operator == ":" else value == text
+    return found != (operator == "!=")
+
+
+class _Compiler:
+    def __init__(self) -> None:
+        self.params: dict[str, Any] = {}
+
+    def condition(self, node: Node) -> str:
+        match node:
+            case And(operands):
+                return self._joined(" AND ", operands) if operands else "1 = 1"
+            case Or(operands):
+                return self._joined(" OR ", operands)
+            case Not(operand):
+                return f"NOT ({self.condition(operand)})"
+            case Comparison(_, operator, Interval(start, end)):
+                return self._created(operator, start, end)
+            case Comparison(field, operator, str(value)):
+                found = self._label(value) if field == "label" else self._text(field, operator, value)
+                return f"NOT {found}" if operator == "!=" else found
+        raise AssertionError(node)
+
+    def _joined(self, word: str, operands: tuple[Node, ...]) -> str:
+        return f"({word.join(self.condition(operand) for operand in operands)})"
+
+    def _created(self, operator: str, start: int, end: int) -> str:
+        template = _COMPARE_SQL[operator]
+        return template.format(
+            column="m.created_at",
+            start=self._bind(start) if "{start}" in template else "",
+            end=self._bind(end) if "{end}" in template else "",
+        )
+
+    def _label(self, value: str) -> str:
+        label = self._bind(value)
+        return f"EXISTS (SELECT 1 FROM message_labels fl WHERE fl.message_id = m.id AND fl.label = {label})"
+
+    def _text(self, field: str, operator: str, value: str) -> str:
+        contains = operator == ":"
+        if field == "from":
+            value = value.lower()
+        bound = self._bind(f"%{value.translate(_LIKE_SPECIAL)}%" if contains else value)
+        if field == "from":
+            column = "m.sender"
+        else:
+            column, bound = "lower(m.subject)", f"lower({bound})"
+        return f"({column} LIKE {bound} ESCAPE '\\')" if contains else f"({column} = {bound})"
+
+    def _bind(self, value: object) -> str:
+        name = f"f{len(self.params)}"
+        self.params[name] = value
+        return f":{name}"

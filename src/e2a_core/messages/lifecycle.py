@@ -1,0 +1,109 @@
+"""The lifecycle ledger: one append-only row for each thing that happened to a message.
+
+`REASONS` is the closed vocabulary of the wire; a row's stage, outcome and retryability follow from its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from e2a_core.ids import Ids
+from e2a_core.messages.rows import dump_json
+from e2a_core.store.contract import Statement, sql
+
+__all__ = ["REASONS", "page", "record"]
+
+REASONS: Mapping[str, tuple[str, str, bool]] = {
+    "acceptance.inbound_smtp": ("accepted", "accepted", False),
+    "acceptance.outbound_api": ("accepted", "accepted", False),
+    "acceptance.local_loopback": ("accepted", "accepted", False),
+    "authentication.dmarc_pass": ("authentication", "passed", False),
+    "authentication.dmarc_fail": ("authentication", "failed", False),
+    "authentication.dmarc_none": ("authentication", "indeterminate", False),
+    "authentication.dmarc_temporary_error": ("authentication", "indeterminate", True),
+    "authentication.dmarc_permanent_error": ("authentication", "indeterminate", False),
+    "review.hold_created": ("review", "pending", False),
+    "review.approved": ("review", "approved", False),
+    "review.rejected": ("review", "rejected", False),
+    "review.expired_approved": ("review", "approved", False),
+    "review.expired_rejected": ("review", "rejected", False),
+    "suppression.recipient_blocked": ("suppression", "blocked", False),
+    "suppression.hard_bounce_applied": ("suppression", "applied", False),
+    "suppression.complaint_applied": ("suppression", "applied", False),
+    "queue.inbound_processing": ("queued", "enqueued", False),
+    "queue.outbound_submission": ("queued", "enqueued", False),
+    "submission.upstream_accepted": ("submission", "accepted", False),
+    "submission.local_loopback_accepted": ("submission", "accepted", False),
+    "submission.temporary_failure": ("submission", "deferred", True),
+    "submission.provider_rejected": ("submission", "rejected", False),
+    "submission.local_retries_exhausted": ("submission", "failed", True),
+    "submission.cancelled": ("submission", "failed", False),
+    "delivery.recipient_server_accepted": ("delivery", "delivered", False),
+    "delivery.temporary_delay": ("delivery", "deferred", True),
+    "delivery.permanent_bounce": ("delivery", "bounced", False),
+    "delivery.transient_bounce": ("delivery", "bounced", True),
+    "delivery.undetermined_bounce": ("delivery", "bounced", False),
+    "complaint.recipient_reported": ("complaint", "reported", False),
+}
+
+_ORDER = {reason: place for place, reason in enumerate(REASONS)}
+"""`REASONS` follows a message's life, and so do the rows of one instant: their ids begin with this place."""
+
+_MAX_TEXT = 2048
+"""Longest string of evidence, in characters; a relay's reply can be any length."""
+
+
+def record(
+    ids: Ids,
+    message_id: str,
+    direction: str,
+    reason: str,
+    now: int,
+    *,
+    dedupe: str,
+    recipient: str | None = None,
+    evidence: Mapping[str, Any] | None = None,
+    correlation: Mapping[str, str] | None = None,
+) -> Statement:
+    """The statement that appends one row; a second with the same `dedupe` key is dropped."""
+    stage, outcome, retryable = REASONS[reason]
+    clipped = {
+        key: value[:_MAX_TEXT] if isinstance(value, str) else value for key, value in (evidence or {}).items()
+    }
+    return sql(
+        "INSERT INTO lifecycle (id, message_id, dedupe_key, direction, recipient, stage, outcome, reason_code, "
+        "retryable, evidence, correlation_ids, occurred_at) VALUES (:id, :message, :dedupe, :direction, "
+        ":recipient, :stage, :outcome, :reason, :retryable, :evidence, :correlation, :now) "
+        "ON CONFLICT (message_id, dedupe_key) DO NOTHING",
+        id=_identifier(ids, reason),
+        message=message_id,
+        dedupe=dedupe,
+        direction=direction,
+        recipient=recipient,
+        stage=stage,
+        outcome=outcome,
+        reason=reason,
+        retryable=int(retryable),
+        evidence=dump_json(clipped),
+        correlation=dump_json({key: value for key, value in (correlation or {}).items() if value}),
+        now=now,
+    )
+
+
+def _identifier(ids: Ids, reason: str) -> str:
+    prefix, _, digits = ids.transition().partition("_")
+    return f"{prefix}_{_ORDER[reason]:02x}{digits[2:]}"
+
+
+def page(message_id: str, after: tuple[int, str] | None, limit: int) -> Statement:
+    """Rows oldest first, from behind `after` (occurred_at, id)."""
+    occurred_at, row_id = after or (-1, "")
+    return sql(
+        "SELECT * FROM lifecycle WHERE message_id = :message "
+        "AND (occurred_at > :at OR (occurred_at = :at AND id > :id)) ORDER BY occurred_at, id LIMIT :limit",
+        message=message_id,
+        at=occurred_at,
+        id=row_id,
+        limit=limit,
+    )

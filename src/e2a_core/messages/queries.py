@@ -1,0 +1,291 @@
+"""SQL over messages and what hangs on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+
+from e2a_core.messages.rows import MessageRow, dump_json
+from e2a_core.store.contract import Statement, sql
+
+__all__ = [
+    "SUMMARY_COLUMNS",
+    "adopt_into_conversation",
+    "by_dedupe_key",
+    "by_id",
+    "by_id_in_account",
+    "content",
+    "count_replies",
+    "count_sends",
+    "delete_forever",
+    "delivery_state",
+    "drop_orphaned_content",
+    "find_threads",
+    "index_text",
+    "insert",
+    "insert_content",
+    "insert_labels",
+    "insert_refs",
+    "label_rows",
+    "mark_deleted",
+    "mark_read",
+    "mark_unread",
+    "recipients",
+    "remove_labels",
+    "restore",
+    "sent_with_message_id",
+    "set_label_cache",
+    "unindex",
+]
+
+_COLUMNS = [item.name for item in fields(MessageRow) if item.name != "seq"]
+_INSERT = (
+    f"INSERT INTO messages ({', '.join(_COLUMNS)}) VALUES ({', '.join(':' + name for name in _COLUMNS)})"
+)
+
+SUMMARY_COLUMNS = (
+    "m.id, m.direction, m.header_from, m.envelope_from, m.authentication, m.to_addresses, m.cc, m.reply_to, "
+    "m.delivered_to, m.subject, m.preview, m.read_at, m.labels, m.conversation_id, m.thread_id, m.created_at, "
+    "m.deleted_at, m.scheduled_at, m.size_bytes, m.flagged, m.flag_reason, m.delivery_status, m.delivery_detail, "
+    "m.status, m.sent_as, m.tag, m.auto_submitted, m.attachments"
+)
+
+
+def by_id(agent_email: str, message_id: str) -> Statement:
+    return sql(
+        "SELECT * FROM messages WHERE id = :id AND agent_email = :agent", id=message_id, agent=agent_email
+    )
+
+
+def by_id_in_account(account_id: str, message_id: str) -> Statement:
+    """A message of any live agent of the account."""
+    return sql(
+        "SELECT m.* FROM messages m JOIN agents a ON a.email = m.agent_email "
+        "WHERE m.id = :id AND m.account_id = :account AND a.deleted_at IS NULL",
+        id=message_id,
+        account=account_id,
+    )
+
+
+def by_dedupe_key(dedupe_key: str, agents: Sequence[str]) -> Statement:
+    """Which of `agents` already hold the message with this key."""
+    names, params = _list("a", agents)
+    return Statement(
+        f"SELECT agent_email, id FROM messages WHERE dedupe_key = :key AND agent_email IN ({names})",
+        {"key": dedupe_key, **params},
+    )
+
+
+def insert(row: MessageRow) -> Statement:
+    return Statement(_INSERT, row.to_store())
+
+
+def insert_content(content_hash: str, data: bytes, now: int) -> Statement:
+    """Keeps the bytes once per distinct content.
+
+    The update takes the row's lock, so that a purge at the same moment cannot take it away again.
+    """
+    return sql(
+        "INSERT INTO raw_messages (content_hash, data, created_at) VALUES (:hash, :data, :now) "
+        "ON CONFLICT (content_hash) DO UPDATE SET created_at = excluded.created_at",
+        hash=content_hash,
+        data=data,
+        now=now,
+    )
+
+
+def content(content_hash: str) -> Statement:
+    return sql("SELECT data FROM raw_messages WHERE content_hash = :hash", hash=content_hash)
+
+
+def insert_refs(agent_email: str, message_id: str, refs: Iterable[str]) -> list[Statement]:
+    """The Message-IDs by which later mail may refer to this message."""
+    return [
+        sql(
+            "INSERT INTO message_refs (agent_email, ref, message_id) VALUES (:agent, :ref, :id) "
+            "ON CONFLICT (agent_email, ref, message_id) DO NOTHING",
+            agent=agent_email,
+            ref=ref,
+            id=message_id,
+        )
+        for ref in dict.fromkeys(refs)
+        if ref
+    ]
+
+
+def find_threads(agent_email: str, refs: Sequence[str]) -> Statement:
+    """Thread and conversation of the messages of this inbox that `refs` name, newest first."""
+    names, params = _list("r", refs)
+    return Statement(
+        "SELECT r.ref, m.thread_id, m.conversation_id FROM message_refs r "
+        "JOIN messages m ON m.id = r.message_id "
+        f"WHERE r.agent_email = :agent AND r.ref IN ({names}) ORDER BY m.created_at DESC",
+        {"agent": agent_email, **params},
+    )
+
+
+def sent_with_message_id(agent_email: str, refs: Sequence[str]) -> Statement:
+    """Messages that an inbox of the same account sent and that are known by one of these Message-IDs."""
+    names, params = _list("r", refs)
+    return Statement(
+        "SELECT m.* FROM message_refs r JOIN messages m ON m.id = r.message_id "
+        "WHERE r.agent_email IN (SELECT a.email FROM agents a WHERE a.account_id = "
+        "(SELECT o.account_id FROM agents o WHERE o.email = :agent)) "
+        f"AND r.ref IN ({names}) AND m.direction = 'outbound'",
+        {"agent": agent_email, **params},
+    )
+
+
+def index_text(message_id: str, subject: str, addresses: str, body: str) -> Statement:
+    """Makes the message findable; the texts are folded (`search.fold_text`). Goes behind the insert."""
+    return Statement(
+        "INSERT INTO message_search (rowid, subject, addresses, body) "
+        "SELECT seq, :subject, :addresses, :body FROM messages WHERE id = :id",
+        {"id": message_id, "subject": subject, "addresses": addresses, "body": body},
+        "INSERT INTO message_search (message_id, document) VALUES (:id, "
+        "setweight(to_tsvector('simple', :subject), 'A') || setweight(to_tsvector('simple', :addresses), 'B') || "
+        "setweight(to_tsvector('simple', :body), 'C'))",
+    )
+
+
+def unindex(message_id: str) -> Statement:
+    return Statement(
+        "DELETE FROM message_search WHERE rowid = (SELECT seq FROM messages WHERE id = :id)",
+        {"id": message_id},
+        "DELETE FROM message_search WHERE message_id = :id",
+    )
+
+
+def insert_labels(message_id: str, labels: Iterable[str]) -> list[Statement]:
+    return [
+        sql(
+            "INSERT INTO message_labels (message_id, label) VALUES (:id, :label) "
+            "ON CONFLICT (message_id, label) DO NOTHING",
+            id=message_id,
+            label=label,
+        )
+        for label in labels
+    ]
+
+
+def remove_labels(message_id: str, labels: Sequence[str]) -> list[Statement]:
+    return [
+        sql(
+            "DELETE FROM message_labels WHERE message_id = :id AND label = :label", id=message_id, label=label
+        )
+        for label in labels
+    ]
+
+
+def label_rows(message_id: str) -> Statement:
+    return sql("SELECT label FROM message_labels WHERE message_id = :id", id=message_id)
+
+
+def set_label_cache(message_id: str, labels: Sequence[str]) -> Statement:
+    """The labels as the views read them; `message_labels` is what the filters search."""
+    return sql(
+        "UPDATE messages SET labels = :labels WHERE id = :id", id=message_id, labels=dump_json(list(labels))
+    )
+
+
+def mark_read(message_id: str, now: int) -> Statement:
+    return sql(
+        "UPDATE messages SET read_at = :now WHERE id = :id AND read_at IS NULL", id=message_id, now=now
+    )
+
+
+def mark_unread(message_id: str) -> Statement:
+    return sql("UPDATE messages SET read_at = NULL WHERE id = :id", id=message_id)
+
+
+def mark_deleted(message_id: str, now: int, oldest_claim: int) -> Statement:
+    """Affects nothing while the message is held, or in the hands of a submission claimed since `oldest_claim`."""
+    return sql(
+        "UPDATE messages SET deleted_at = :now "
+        "WHERE id = :id AND deleted_at IS NULL AND status <> 'pending_review' AND NOT "
+        "(COALESCE(delivery_status, '') = 'sending' AND COALESCE(claimed_at, 0) > :oldest)",
+        expect=1,
+        id=message_id,
+        now=now,
+        oldest=oldest_claim,
+    )
+
+
+def restore(message_id: str) -> Statement:
+    return sql(
+        "UPDATE messages SET deleted_at = NULL WHERE id = :id AND deleted_at IS NOT NULL",
+        expect=1,
+        id=message_id,
+    )
+
+
+def delete_forever(message_id: str) -> Statement:
+    return sql("DELETE FROM messages WHERE id = :id AND deleted_at IS NOT NULL", expect=1, id=message_id)
+
+
+def drop_orphaned_content(content_hash: str) -> Statement:
+    return sql(
+        "DELETE FROM raw_messages WHERE content_hash = :hash "
+        "AND NOT EXISTS (SELECT 1 FROM messages WHERE content_hash = :hash)",
+        hash=content_hash,
+    )
+
+
+def adopt_into_conversation(agent_email: str, thread_id: str, conversation_id: str) -> Statement:
+    """Gives the mail of a thread that has no conversation yet the one the agent just started."""
+    return sql(
+        "UPDATE messages SET conversation_id = :conversation "
+        "WHERE agent_email = :agent AND thread_id = :thread AND conversation_id = ''",
+        agent=agent_email,
+        thread=thread_id,
+        conversation=conversation_id,
+    )
+
+
+def delivery_state(message_id: str) -> Statement:
+    return sql(
+        "SELECT delivery_status, sent_as, method, provider_message_id FROM messages WHERE id = :id",
+        id=message_id,
+    )
+
+
+def recipients(message_id: str) -> Statement:
+    return sql("SELECT * FROM message_recipients WHERE message_id = :id ORDER BY address", id=message_id)
+
+
+def count_sends(agent_email: str, since: int) -> Statement:
+    """How many messages the agent made since `since`, and when the first of them.
+
+    Those it threw away count too. Two reads, one for each index that ends in the time of creation.
+    """
+    made = "SELECT created_at FROM messages WHERE agent_email = :agent AND direction = 'outbound'"
+    return sql(
+        "SELECT count(*) AS n, min(created_at) AS first FROM ("
+        f"{made} AND deleted_at IS NULL AND hidden = 0 AND created_at >= :since UNION ALL "
+        f"{made} AND deleted_at IS NOT NULL AND created_at >= :since) sends",
+        agent=agent_email,
+        since=since,
+    )
+
+
+def count_replies(agent_email: str, thread_id: str, counterpart: str, since: int) -> Statement:
+    """How many messages of the thread the agent addressed to `counterpart` since `since`."""
+    return sql(
+        "SELECT count(*) AS n FROM messages WHERE agent_email = :agent AND thread_id = :thread "
+        "AND direction = 'outbound' AND status <> 'review_rejected' AND created_at >= :since "
+        "AND lower(to_addresses) LIKE :counterpart ESCAPE '\\'",
+        agent=agent_email,
+        thread=thread_id,
+        since=since,
+        counterpart=f'%"{_escape_like(counterpart)}"%',
+    )
+
+
+def _escape_like(text: str) -> str:
+    return text.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _list(prefix: str, values: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """Named parameters for an IN list; an empty one matches nothing."""
+    params = {f"{prefix}{index}": value for index, value in enumerate(values)}
+    return ", ".join(f":{name}" for name in params) or "NULL", params

@@ -1,0 +1,255 @@
+"""`MessageQuery` to SQL: defaults, checks, cursor binding (http-api section 10.2)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from e2a_core.clock import to_micros
+from e2a_core.errors import InvalidFilter
+from e2a_core.messages.filter import compile_filter, parse_filter
+from e2a_core.messages.queries import SUMMARY_COLUMNS
+from e2a_core.store.contract import Statement
+from e2a_core.texts import is_storable
+from e2a_core.wire.messages import MessageQuery
+
+__all__ = ["MAX_CONVERSATION_ID", "MessageSearch", "fold_text", "instant", "normalize_labels"]
+
+MAX_TEXT_OCTETS = 200
+MAX_CONVERSATION_ID = 200
+MAX_LABEL = 64
+MAX_LABELS = 50
+MAX_QUERY = 500
+MAX_WORDS = 20
+
+_LABEL = re.compile(r"[a-z0-9:_-]{1,64}")
+_NOT_WORD = re.compile(r"[\W_]+")
+_ASCII_WORDS = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)}
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSearch:
+    """A checked query of one inbox with its effective values."""
+
+    agent_email: str
+    direction: str
+    read_status: str
+    ascending: bool
+    deleted: bool
+    conditions: tuple[str, ...]
+    params: Mapping[str, Any]
+    binding: Mapping[str, Any]
+    words: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, agent_email: str, query: MessageQuery) -> MessageSearch:
+        """Raises `InvalidFilter` naming the parameter at fault."""
+        direction = query.direction or ("all" if query.deleted else "inbound")
+        unread_by_default = direction == "inbound" and not query.deleted
+        read_status = query.read_status or ("unread" if unread_by_default and not query.query else "all")
+        if direction == "outbound" and read_status != "all":
+            raise InvalidFilter("outbound mail has no read status", location="query.read_status")
+        builder = _Conditions()
+        builder.text("sender", query.from_, "query.from")
+        builder.text("subject", query.subject_contains, "query.subject_contains")
+        builder.conversation(query.conversation_id)
+        builder.period(query.since, query.until)
+        builder.labels(query.labels)
+        builder.expression(query.filter)
+        words = _words(query.query)
+        # Effective values, so that two spellings of one query share their cursors.
+        binding = {
+            "agent": agent_email,
+            "direction": direction,
+            "read_status": read_status,
+            "sort": query.sort or "desc",
+            "deleted": query.deleted,
+            "values": dict(builder.params),
+            "filter": (query.filter or "").strip(),
+            "query": list(words),
+        }
+        return cls(
+            agent_email,
+            direction,
+            read_status,
+            query.sort == "asc",
+            query.deleted,
+            tuple(builder.conditions),
+            builder.params,
+            binding,
+            words,
+        )
+
+    def statement(self, position: Mapping[str, Any] | None, limit: int) -> Statement:
+        """Up to `limit` summary rows behind `position` (`t` micros, `i` id)."""
+        where = ["m.agent_email = :agent", *self._state(), *self.conditions]
+        params = {"agent": self.agent_email, "limit": limit, **self.params}
+        order = "ASC" if self.ascending else "DESC"
+        if position is not None:
+            sign = ">" if self.ascending else "<"
+            where.append(f"(m.created_at, m.id) {sign} (:after_t, :after_i)")
+            params |= {"after_t": position["t"], "after_i": position["i"]}
+        tail = f" ORDER BY m.created_at {order}, m.id {order} LIMIT :limit"
+        if not self.words:
+            chosen = f"WHERE {' AND '.join(where)}{tail}"
+            return Statement(
+                f"SELECT {SUMMARY_COLUMNS} FROM messages m{self._index()} {chosen}",
+                params,
+                f"SELECT {SUMMARY_COLUMNS} FROM messages m {chosen}",
+            )
+        # Every word must occur; the last one may be the start of a longer word.
+        match = " ".join(f'"{word}"' for word in self.words) + "*"
+        prefix = " & ".join([*(f"'{word}'" for word in self.words[:-1]), f"'{self.words[-1]}':*"])
+        sqlite = (
+            f"SELECT {SUMMARY_COLUMNS} FROM messages m WHERE {' AND '.join(where)} AND m.seq IN "
+            f"(SELECT rowid FROM message_search WHERE message_search MATCH :match){tail}"
+        )
+        postgresql = (
+            f"SELECT {SUMMARY_COLUMNS} FROM messages m JOIN message_search s ON s.message_id = m.id "
+            f"WHERE {' AND '.join(where)} AND s.document @@ to_tsquery('simple', :tsquery){tail}"
+        )
+        return Statement(sqlite, {**params, "match": match, "tsquery": prefix}, postgresql)
+
+    def _index(self) -> str:
+        """The index SQLite must take, where it would read all mail of the inbox to find the few.
+
+        It has no statistics and prefers the index that binds more columns to the one that holds fewer rows.
+        """
+        if self.deleted:
+            return ""
+        if "conversation" in self.params:
+            return " INDEXED BY messages_conversation"
+        unread = self.direction == "inbound" and self.read_status == "unread"
+        return " INDEXED BY messages_unread" if unread else ""
+
+    def _state(self) -> list[str]:
+        """Literal conditions, spelled as in the partial indexes so that both planners use them."""
+        state = ["m.deleted_at IS NOT NULL" if self.deleted else "m.deleted_at IS NULL", "m.hidden = 0"]
+        if self.direction != "all":
+            state.append(f"m.direction = '{self.direction}'")
+        if self.read_status == "unread":
+            state.append(
+                "m.read_at IS NULL"
+                if self.direction == "inbound"
+                else "(m.direction = 'outbound' OR m.read_at IS NULL)"
+            )
+        elif self.read_status == "read":
+            state.append("m.direction = 'inbound' AND m.read_at IS NOT NULL")
+        return state
+
+
+class _Conditions:
+    """Collects conditions and their parameters."""
+
+    def __init__(self) -> None:
+        self.conditions: list[str] = []
+        self.params: dict[str, Any] = {}
+
+    def text(self, column: str, value: str | None, location: str) -> None:
+        if not value:
+            return
+        _require_storable(value, location)
+        if len(value.encode()) > MAX_TEXT_OCTETS:
+            raise InvalidFilter(f"must be at most {MAX_TEXT_OCTETS} bytes", location=location)
+        escaped = value.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        self.conditions.append(f"lower(m.{column}) LIKE :{column} ESCAPE '\\'")
+        self.params[column] = f"%{escaped}%"
+
+    def conversation(self, value: str | None) -> None:
+        if not value:
+            return
+        _require_storable(value, "query.conversation_id")
+        if len(value) > MAX_CONVERSATION_ID or "\r" in value or "\n" in value:
+            raise InvalidFilter(
+                f"must be at most {MAX_CONVERSATION_ID} characters on one line",
+                location="query.conversation_id",
+            )
+        self.conditions.append("m.conversation_id = :conversation AND m.conversation_id <> ''")
+        self.params["conversation"] = value
+
+    def period(self, since: str | None, until: str | None) -> None:
+        lower, upper = instant(since, "query.since"), instant(until, "query.until")
+        if lower is not None and upper is not None and lower >= upper:
+            raise InvalidFilter("since must be before until", location="query.since")
+        if lower is not None:
+            self.conditions.append("m.created_at >= :since")
+            self.params["since"] = lower
+        if upper is not None:
+            self.conditions.append("m.created_at < :until")
+            self.params["until"] = upper
+
+    def labels(self, labels: list[str] | None) -> None:
+        normal = normalize_labels(labels or [], "query.labels", InvalidFilter)
+        for index, label in enumerate(sorted(normal)):
+            self.conditions.append(
+                f"EXISTS (SELECT 1 FROM message_labels l WHERE l.message_id = m.id AND l.label = :label{index})"
+            )
+            self.params[f"label{index}"] = label
+
+    def expression(self, text: str | None) -> None:
+        if not text or not text.strip():
+            return
+        fragment, params = compile_filter(parse_filter(text))
+        self.conditions.append(f"({fragment})")
+        self.params |= params
+
+
+def instant(text: str | None, location: str) -> int | None:
+    """Microseconds of an RFC 3339 timestamp; None for nothing. Raises `InvalidFilter`."""
+    if text is None or not text.strip():
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip().upper())
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InvalidFilter("must be an RFC 3339 time such as 2026-01-31T12:00:00Z", location=location)
+    return to_micros(moment)
+
+
+def normalize_labels(labels: list[str], location: str, error: type[InvalidFilter] | Any) -> list[str]:
+    """Trimmed and lower-cased labels without repeats; raises `error` naming the one at fault."""
+    if len(labels) > MAX_LABELS:
+        raise error(f"at most {MAX_LABELS} labels", location=location)
+    normal: list[str] = []
+    for index, label in enumerate(labels):
+        text = label.strip().lower()
+        if not _LABEL.fullmatch(text):
+            raise error(
+                f"a label is 1 to {MAX_LABEL} characters of a-z 0-9 : _ -", location=f"{location}[{index}]"
+            )
+        normal.append(text)
+    return list(dict.fromkeys(normal))
+
+
+def _require_storable(value: str, location: str) -> None:
+    if not is_storable(value):
+        raise InvalidFilter("must not contain NUL or lone surrogates", location=location)
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    """The words of a full-text query, stripped of anything a search engine would read as syntax."""
+    if text is None or not text.strip():
+        return ()
+    if len(text) > MAX_QUERY:
+        raise InvalidFilter(f"must be at most {MAX_QUERY} characters", location="query.query")
+    words = fold_text(text).split()
+    if not words:
+        raise InvalidFilter("must contain a word to look for", location="query.query")
+    return tuple(words[:MAX_WORDS])
+
+
+def fold_text(text: str) -> str:
+    """Words alone, without case and accents, separated by blanks: what both indexes hold and are asked for.
+
+    Folding here instead of in the database gives both the same idea of a word.
+    """
+    if text.isascii():  # most of it, and several times faster
+        return " ".join(text.translate(_ASCII_WORDS).split())
+    decomposed = unicodedata.normalize("NFKD", text)
+    bare = "".join(char for char in decomposed if not unicodedata.combining(char))
+    return _NOT_WORD.sub(" ", bare.casefold()).strip()

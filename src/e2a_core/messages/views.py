@@ -1,0 +1,253 @@
+"""Rows to wire models."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic_core import from_json
+
+from e2a_core.clock import from_micros
+from e2a_core.mail.parse import ParsedMessage
+from e2a_core.messages.rows import HIDDEN_STATUSES, MessageRow, load_json
+from e2a_core.store.contract import Row
+from e2a_core.wire.messages import (
+    AttachmentMetaView,
+    Authentication,
+    AutoSubmittedView,
+    HoldReasonView,
+    MessageBodyView,
+    MessageLifecycleTransition,
+    MessageParsedView,
+    MessageSummaryView,
+    MessageView,
+    NestedMessageView,
+    RecipientOutcomeView,
+)
+from e2a_core.wire.sending import ReviewView
+
+__all__ = ["lifecycle_view", "message_view", "read_status", "review_view", "summary_view"]
+
+
+def read_status(direction: str, read_at: int | None) -> str:
+    """Outbound mail has none, which the wire writes as an empty string."""
+    if direction != "inbound":
+        return ""
+    return "unread" if read_at is None else "read"
+
+
+def summary_view(row: Row) -> MessageSummaryView:
+    """From the columns of `queries.SUMMARY_COLUMNS`; built without validation, since the store is ours."""
+    inbound = row["direction"] == "inbound"
+    authentication = from_json(row["authentication"]) if row["authentication"] else None
+    dmarc = authentication["dmarc"] if authentication else {}
+    automatic = from_json(row["auto_submitted"]) if row["auto_submitted"] else None
+    reply_to, attachments = _list(row["reply_to"]), _list(row["attachments"])
+    return MessageSummaryView.trusted(
+        id=row["id"],
+        direction=row["direction"],
+        header_from=row["header_from"],
+        envelope_from=row["envelope_from"],
+        verified_domain=dmarc.get("domain") if dmarc.get("status") == "pass" else None,
+        # Only mail from inbox to inbox comes without evidence: its author is known, not looked up.
+        author_agent=row["header_from"] if inbound and authentication is None else None,
+        to=_list(row["to_addresses"]),
+        cc=_list(row["cc"]) or None,
+        reply_to=reply_to or None,
+        delivered_to=row["delivered_to"],
+        subject=row["subject"],
+        preview=row["preview"] or None,
+        read_status=read_status(row["direction"], row["read_at"]),
+        labels=_list(row["labels"]),
+        conversation_id=row["conversation_id"] or None,
+        thread_id=row["thread_id"],
+        created_at=from_micros(row["created_at"]),
+        deleted_at=_instant(row["deleted_at"]),
+        scheduled_at=_instant(row["scheduled_at"]),
+        size_bytes=row["size_bytes"] or None,
+        flagged=True if row["flagged"] else None,
+        flag_reason=row["flag_reason"],
+        delivery_status=row["delivery_status"],
+        delivery_detail=row["delivery_detail"],
+        review_status=None if inbound else _outbound_review_status(row["status"]),
+        sent_as=row["sent_as"],
+        tag=row["tag"],
+        auto_submitted=AutoSubmittedView(**automatic) if automatic else None,
+        attachment_count=len(attachments) or None,
+    )
+
+
+def _list(text: str) -> list[Any]:
+    """Most lists of most messages are empty, and a page has a hundred of them."""
+    return [] if text == "[]" else from_json(text)
+
+
+def message_view(
+    row: MessageRow,
+    content: bytes | None,
+    parsed: ParsedMessage | None,
+    recipients: Sequence[Row] = (),
+    *,
+    for_review: bool = False,
+    whole: bool = False,
+) -> MessageView:
+    """The full view; `content` is the message as handed on, None for a held draft."""
+    draft = row.draft or {}
+    return MessageView(
+        id=row.id,
+        agent_email=row.agent_email if for_review else None,
+        direction=row.direction,
+        header_from=row.header_from,
+        envelope_from=row.envelope_from,
+        verified_domain=row.verified_domain,
+        author_agent=row.header_from if row.inbound and not row.authentication else None,
+        authentication=Authentication.model_validate(row.authentication) if row.authentication else None,
+        auth_headers=row.auth_headers,
+        to=row.to_addresses,
+        cc=row.cc,
+        reply_to=row.reply_to if row.inbound else [],
+        bcc=row.bcc or None,
+        delivered_to=row.delivered_to,
+        tag=row.tag,
+        subject=row.subject,
+        read_status=read_status(row.direction, row.read_at),
+        labels=row.labels,
+        conversation_id=row.conversation_id,
+        thread_id=row.thread_id,
+        email_message_id=row.email_message_id,
+        provider_message_id=row.provider_message_id,
+        created_at=from_micros(row.created_at),
+        deleted_at=_instant(row.deleted_at),
+        scheduled_at=_instant(row.scheduled_at),
+        size_bytes=row.size_bytes or None,
+        flagged=True if row.flagged else None,
+        flag_reason=row.flag_reason,
+        auto_submitted=AutoSubmittedView(**row.auto_submitted) if row.auto_submitted else None,
+        delivery_status=row.delivery_status,
+        delivery_detail=row.delivery_detail,
+        review_status=_review_status(row, for_review),
+        rejection_reason=row.rejection_reason,
+        approval_expires_at=_instant(row.approval_expires_at) if row.status == "pending_review" else None,
+        sent_as=row.sent_as,
+        method=row.method,
+        recipients=[_recipient_view(item) for item in recipients] or None,
+        hold_reason=HoldReasonView(**row.hold_reason) if row.hold_reason and for_review else None,
+        content_hash=reviewed_hash(row) if for_review else None,
+        parsed=_parsed_view(parsed, whole=whole) if parsed else None,
+        body=MessageBodyView(text=draft.get("text"), html=draft.get("html")) if draft else None,
+        attachments=[AttachmentMetaView(**item) for item in row.attachments] if content or for_review else [],
+        delivery_report=_report(parsed),
+        raw_message=base64.b64encode(content).decode("ascii") if content is not None else None,
+    )
+
+
+def reviewed_hash(row: MessageRow) -> str | None:
+    """What identifies the thing a reviewer looked at: the draft's digest, or that of the received bytes."""
+    return (row.draft or {}).get("digest") or row.content_hash
+
+
+def review_view(row: MessageRow) -> ReviewView:
+    return ReviewView(
+        id=row.id,
+        agent_email=row.agent_email,
+        direction=row.direction,
+        header_from=row.header_from,
+        envelope_from=row.envelope_from,
+        verified_domain=row.verified_domain,
+        to=row.to_addresses,
+        subject=row.subject,
+        conversation_id=row.conversation_id or None,
+        review_status=row.status,
+        flagged=True if row.flagged else None,
+        flag_reason=row.flag_reason,
+        hold_reason=HoldReasonView(**row.hold_reason) if row.hold_reason else None,
+        approval_expires_at=_instant(row.approval_expires_at),
+        scheduled_at=_instant(row.scheduled_at),
+        created_at=from_micros(row.created_at),
+    )
+
+
+def lifecycle_view(row: Row) -> MessageLifecycleTransition:
+    return MessageLifecycleTransition(
+        id=row["id"],
+        message_id=row["message_id"],
+        direction=row["direction"],
+        recipient=row["recipient"],
+        stage=row["stage"],
+        outcome=row["outcome"],
+        reason_code=row["reason_code"],
+        retryable=bool(row["retryable"]),
+        evidence=load_json(row["evidence"]),
+        correlation_ids=load_json(row["correlation_ids"]),
+        occurred_at=from_micros(row["occurred_at"]),
+    )
+
+
+def _parsed_view(parsed: ParsedMessage, *, whole: bool) -> MessageParsedView:
+    shown = parsed.whole if whole else parsed
+    nested = [
+        NestedMessageView(
+            index=item.index,
+            header_from=item.header_from,
+            subject=item.subject,
+            date=item.date.isoformat() if item.date else None,
+        )
+        for item in parsed.nested
+    ]
+    return MessageParsedView(
+        text=shown.text,
+        html=parsed.html,
+        truncated=shown.truncated,
+        quoted_text=shown.quoted_text or None,
+        nested=nested or None,
+    )
+
+
+def _report(parsed: ParsedMessage | None) -> dict[str, Any] | None:
+    """A delivery report's content (RFC 3464), when the message is one."""
+    if parsed is None or parsed.dsn is None:
+        return None
+    report = parsed.dsn
+    return {
+        "original_message_id": report.original_message_id,
+        "recipients": [
+            {
+                "address": item.address,
+                "action": item.action,
+                "status": item.status,
+                "diagnostic": item.diagnostic,
+                "bounce_type": item.bounce_type,
+            }
+            for item in report.recipients
+        ],
+    }
+
+
+def _recipient_view(row: Row) -> RecipientOutcomeView:
+    return RecipientOutcomeView(
+        address=row["address"],
+        outcome=row["outcome"],
+        status=row["status"],
+        code=row["code"],
+        enhanced=row["enhanced"],
+        detail=row["detail"],
+        updated_at=from_micros(row["updated_at"]),
+    )
+
+
+def _review_status(row: MessageRow, for_review: bool) -> str | None:
+    if for_review and row.status in HIDDEN_STATUSES:
+        return row.status
+    if row.inbound:
+        return row.status if for_review else None
+    return _outbound_review_status(row.status)
+
+
+def _outbound_review_status(status: str) -> str:
+    """A draft that a person approved reads as sent."""
+    return "sent" if status == "review_approved" else status
+
+
+def _instant(micros: int | None) -> Any:
+    return None if micros is None else from_micros(micros)

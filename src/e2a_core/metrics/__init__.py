@@ -1,0 +1,1 @@
+"""Counts and rates over the mail of a window."""

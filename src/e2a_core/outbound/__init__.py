@@ -1,0 +1,1 @@
+"""Outbound mail: from an accepted request to a known outcome for each recipient."""

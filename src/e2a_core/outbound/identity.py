@@ -1,0 +1,52 @@
+"""Under which address a message leaves (mail-pipeline section 10.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from e2a_core.agents.queries import AgentRow
+from e2a_core.mail.addresses import Address, parse_address
+from e2a_core.settings import Settings
+
+__all__ = ["SenderIdentity", "platform_identity", "sender_identity"]
+
+RELAY_SLUG = "agent"
+"""Local part of the relay's own sender; a reserved slug, so no inbox can have it."""
+PLATFORM_SLUG = "noreply"
+"""Local part of what the deployment itself writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class SenderIdentity:
+    """`author` goes into From, `envelope_from` into MAIL FROM, `signing_domain` is whose DKIM key signs."""
+
+    author: Address
+    envelope_from: str
+    signing_domain: str
+    sent_as: str
+
+
+def sender_identity(settings: Settings, agent: AgentRow, *, inside: bool) -> SenderIdentity:
+    """The agent's own address where its domain may be used upstream, else the relay's with the agent's name.
+
+    Mail that stays `inside` the deployment is always the agent's own: nobody has to be convinced of it.
+    """
+    own = parse_address(agent.email)
+    if inside or _own_address_may_leave(settings, agent):
+        author = Address(agent.name, own.local, own.domain)
+        return SenderIdentity(author, agent.email, agent.registered_domain, "own_address")
+    name = f"{agent.name or agent.email} via e2a"
+    author = Address(name, RELAY_SLUG, settings.from_domain)
+    return SenderIdentity(author, f"{RELAY_SLUG}@{settings.from_domain}", settings.from_domain, "relay")
+
+
+def platform_identity(settings: Settings) -> SenderIdentity:
+    """The deployment itself, which takes no answers."""
+    author = Address("e2a", PLATFORM_SLUG, settings.from_domain)
+    return SenderIdentity(author, author.addr_spec, settings.from_domain, "relay")
+
+
+def _own_address_may_leave(settings: Settings, agent: AgentRow) -> bool:
+    if settings.sandbox or agent.domain == settings.from_domain:
+        return True
+    return agent.registered_domain != settings.shared_domain and agent.domain_verified

@@ -1,0 +1,312 @@
+"""The worker that submits accepted messages and settles what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from e2a_core.clock import from_micros, to_micros
+from e2a_core.core import Core
+from e2a_core.events import payloads
+from e2a_core.events.record import emit
+from e2a_core.messages import lifecycle
+from e2a_core.messages import queries as message_queries
+from e2a_core.messages.content import load_content
+from e2a_core.messages.rows import MessageRow
+from e2a_core.outbound import queries
+from e2a_core.outbound.cancel import TRASHED, cancel_statements
+from e2a_core.outbound.outcome import (
+    FailureKind,
+    Outcome,
+    RecipientOutcome,
+    SubmissionResult,
+    failed,
+    unknown,
+)
+from e2a_core.outbound.retry import GiveUp, RetryAt, next_step
+from e2a_core.outbound.routing import local_recipients, stays_inside
+from e2a_core.outbound.transports.base import Transport
+from e2a_core.store.contract import StaleWrite, Statement
+from e2a_core.store.jobs import Job
+from e2a_core.suppressions.check import Block, blocks_of
+
+__all__ = ["Submission"]
+
+_SUPPRESSED = "on the suppression list"
+_NOBODY = "none"
+"""The transport of recipients that no transport was given."""
+_UNKNOWN = (
+    "the relay took the message and its answer was lost; it may have been delivered and is not sent again"
+)
+
+
+class Submission:
+    """Handles submit jobs. `local` reaches inboxes of this deployment, `upstream` everyone else."""
+
+    def __init__(self, core: Core, local: Transport, upstream: Transport) -> None:
+        self._core = core
+        self._local = local
+        self._upstream = upstream
+
+    async def __call__(self, job: Job) -> None:
+        row = await self._claim(job)
+        if row is None:
+            return
+        recipients = await self._core.db.all(message_queries.recipients(row.id))
+        pending = [item["address"] for item in recipients if item["outcome"] == "pending"]
+        blocks = await blocks_of(self._core, row.account_id, row.agent_email, pending)
+        if pending:
+            content = await load_content(self._core, row) or b""
+            results = _cancelled(blocks)
+            results += await self._submit(job, row, [item for item in pending if item not in blocks], content)
+        else:
+            # Whoever had the job before died between the content and the answer.
+            lost = [item["address"] for item in recipients if item["outcome"] == Outcome.UNKNOWN.value]
+            results = [SubmissionResult(tuple(unknown(lost, _UNKNOWN)), self._upstream.name)]
+        await self._settle(job, row, results, blocks)
+
+    async def _claim(self, job: Job) -> MessageRow | None:
+        """The message if there is anything to do for it; a trashed one is cancelled here."""
+        found = await self._core.db.one(queries.message(str(job.payload["message_id"])))
+        if found is None:
+            return None
+        row = MessageRow.from_store(found)
+        if row.delivery_status not in {"accepted", "sending"}:
+            return None
+        now = to_micros(self._core.clock.now())
+        if row.deleted_at is not None:
+            await self._core.db.write([job.complete(), *cancel_statements(self._core, row, TRASHED, now)])
+            return None
+        try:
+            await self._core.db.write([queries.claim(row.id, now)])
+        except StaleWrite:
+            return await self._claim(job)
+        return row
+
+    async def _submit(
+        self, job: Job, row: MessageRow, pending: Sequence[str], content: bytes
+    ) -> list[SubmissionResult]:
+        """One result for each transport that had something to do."""
+        local = await local_recipients(self._core, pending) if stays_inside(self._core, row.type) else {}
+        outside = [address for address in pending if address not in local]
+        results: list[SubmissionResult] = []
+        if local:
+            header = (
+                f"X-E2A-Conversation-Id: {row.conversation_id}\r\n".encode() if row.conversation_id else b""
+            )
+            author = row.agent_email if row.type != "test" else row.header_from or row.agent_email
+            results.append(await self._local.submit(author, list(local), header + content))
+        if outside:
+            sender = row.agent_email if row.sent_as == "own_address" else row.header_from or row.agent_email
+            results.append(
+                await self._upstream.submit(
+                    sender,
+                    outside,
+                    content,
+                    before_content=lambda accepted: self._mark_unknown(job, row, accepted),
+                )
+            )
+        return results
+
+    async def _mark_unknown(self, job: Job, row: MessageRow, addresses: Sequence[str]) -> None:
+        """From the moment the content is on its way until the answer is stored, nobody can tell.
+
+        A process that dies in between leaves this mark, and whoever takes the job over does not send again. Where
+        the job has been taken over already, `StaleWrite` keeps the content from being sent.
+        """
+        now = to_micros(self._core.clock.now())
+        await self._core.db.write(
+            [
+                queries.set_recipient(
+                    row.id, address, outcome="unknown", status="sending", now=now, detail=_UNKNOWN
+                )
+                for address in addresses
+            ]
+            + [job.confirm()]
+        )
+
+    async def _settle(
+        self, job: Job, row: MessageRow, results: Sequence[SubmissionResult], blocks: Mapping[str, Block]
+    ) -> None:
+        now = self._core.clock.now()
+        started = from_micros(max(row.created_at, row.scheduled_at or 0, row.reviewed_at or 0))
+        step = next_step(job.attempts, _merged(results), started, now)
+        if isinstance(step, GiveUp):
+            results = [_final(item, step) for item in results]
+        result = _merged(results)
+        statements = self._record(job, row, results, to_micros(now))
+        statements += self._blocked(row, blocks, to_micros(now))
+        if isinstance(step, RetryAt):
+            detail = "; ".join(sorted({item.detail for item in result.to_retry if item.detail}))
+            statements.append(queries.set_delivery(row.id, delivery_detail=detail or None, claimed_at=None))
+            counted = step.attempt > job.attempts
+            statements.append(job.retry(step.at, detail, count_attempt=counted))
+        else:
+            known = await self._core.db.all(message_queries.recipients(row.id))
+            before = {item["address"]: item["outcome"] for item in known}
+            statements += self._conclude(job, row, {**before, **_words(result)}, result, to_micros(now))
+            statements.append(job.complete())
+        await self._core.db.write(statements)
+
+    def _record(
+        self, job: Job, row: MessageRow, results: Sequence[SubmissionResult], now: int
+    ) -> list[Statement]:
+        """What this attempt did to each recipient, and the ledger rows of the attempt."""
+        result = _merged(results)
+        statements = [
+            queries.set_recipient(
+                row.id,
+                item.address,
+                outcome="pending" if item.may_retry else item.outcome.value,
+                status=_status(item),
+                code=item.code,
+                enhanced=item.enhanced,
+                detail=item.detail or None,
+                now=now,
+            )
+            for item in result.outcomes
+        ]
+        if result.provider_message_id:
+            statements += [
+                queries.set_delivery(row.id, provider_message_id=result.provider_message_id),
+                *message_queries.insert_refs(row.agent_email, row.id, [result.provider_message_id]),
+            ]
+        for reason, detail in _attempt_reasons(results):
+            correlation = {"job_id": job.id}
+            if row.email_message_id:
+                correlation["email_message_id"] = row.email_message_id
+            if result.provider_message_id:
+                correlation["provider_message_id"] = result.provider_message_id
+            statements.append(
+                lifecycle.record(
+                    self._core.ids,
+                    row.id,
+                    "outbound",
+                    reason,
+                    now,
+                    dedupe=f"submission:job:{job.id}:attempt:{job.attempts}:{reason}",
+                    evidence={"failure_reason": detail} if detail else {},
+                    correlation=correlation,
+                )
+            )
+        return statements
+
+    def _blocked(self, row: MessageRow, blocks: Mapping[str, Block], now: int) -> list[Statement]:
+        """The ledger's word on each recipient that was left out."""
+        return [
+            lifecycle.record(
+                self._core.ids,
+                row.id,
+                "outbound",
+                "suppression.recipient_blocked",
+                now,
+                dedupe=f"suppression:blocked:{block.address}",
+                recipient=block.address,
+                evidence={"suppression_scope": block.scope, "suppression_source": block.source},
+            )
+            for block in blocks.values()
+        ]
+
+    def _conclude(
+        self, job: Job, row: MessageRow, outcomes: dict[str, str], result: SubmissionResult, now: int
+    ) -> list[Statement]:
+        """The end of the submission: the message's status, and the event that says so."""
+        words = set(outcomes.values())
+        delivered = Outcome.SUCCEEDED.value in words
+        details = sorted({item.detail for item in result.outcomes if item.detail and item.kind})
+        if Outcome.UNKNOWN.value in words or Outcome.UNKNOWN in {item.outcome for item in result.outcomes}:
+            details.append(_UNKNOWN)
+        row.provider_message_id = result.provider_message_id or row.provider_message_id
+        row.delivery_detail = "; ".join(details) or None
+        row.delivery_status = "sent" if words == {Outcome.SUCCEEDED.value} else "failed"
+        if delivered and Outcome.FAILED.value not in words:
+            row.delivery_status = "sent"
+        statements = [
+            queries.set_delivery(
+                row.id,
+                delivery_status=row.delivery_status,
+                delivery_detail=row.delivery_detail,
+                claimed_at=None,
+            )
+        ]
+        if delivered:
+            statements += emit(self._core, "email.sent", row, payloads.sent(row), now)
+        if not delivered:
+            code = _failure_code(result)
+            _, _, retryable = lifecycle.REASONS[code]
+            data = payloads.failed(
+                row,
+                row.delivery_detail or "not accepted",
+                code,
+                retryable=retryable and Outcome.UNKNOWN.value not in words,
+            )
+            statements += emit(self._core, "email.failed", row, data, now)
+        return statements
+
+
+def _cancelled(blocks: Mapping[str, Block]) -> list[SubmissionResult]:
+    """The outcome of the recipients no relay is asked about; the others still get their mail."""
+    outcomes = failed(blocks, FailureKind.CANCELLED, _SUPPRESSED)
+    return [SubmissionResult(tuple(outcomes), _NOBODY)] if outcomes else []
+
+
+def _merged(results: Sequence[SubmissionResult]) -> SubmissionResult:
+    """The results of one attempt as one; the last transport is the one that named the message."""
+    outcomes = tuple(item for result in results for item in result.outcomes)
+    return replace(results[-1], outcomes=outcomes)
+
+
+def _final(result: SubmissionResult, step: GiveUp) -> SubmissionResult:
+    """The failures that will not be tried again are failures for good."""
+    given_up = set(step.recipients)
+    outcomes = tuple(
+        replace(item, kind=None, detail=f"{item.detail} ({step.reason})".strip())
+        if item.address in given_up
+        else item
+        for item in result.outcomes
+    )
+    return replace(result, outcomes=outcomes)
+
+
+def _words(result: SubmissionResult) -> dict[str, str]:
+    return {item.address: item.outcome.value for item in result.outcomes}
+
+
+def _status(item: RecipientOutcome) -> str:
+    if item.outcome is Outcome.SUCCEEDED:
+        return "sent"
+    if item.may_retry:
+        return "deferred"
+    return "failed" if item.outcome is Outcome.FAILED else "sending"
+
+
+def _attempt_reasons(results: Sequence[SubmissionResult]) -> list[tuple[str, str]]:
+    """(reason, detail) of each thing the ledger says about one attempt."""
+    reasons: dict[str, str] = {}
+    for result in results:
+        if result.transport == _NOBODY and len(results) > 1:
+            continue
+        local = result.transport == "loopback"
+        for item in result.outcomes:
+            if item.outcome is Outcome.SUCCEEDED:
+                reasons["submission.local_loopback_accepted" if local else "submission.upstream_accepted"] = (
+                    ""
+                )
+            elif item.may_retry:
+                reasons["submission.temporary_failure"] = item.detail
+            else:
+                reasons[_failure_reason(item)] = item.detail or _UNKNOWN
+    return list(reasons.items())
+
+
+def _failure_reason(item: RecipientOutcome) -> str:
+    if item.kind is FailureKind.CANCELLED:
+        return "submission.cancelled"
+    permanent = item.outcome is Outcome.FAILED and item.kind is not None
+    return "submission.provider_rejected" if permanent else "submission.local_retries_exhausted"
+
+
+def _failure_code(result: SubmissionResult) -> str:
+    reasons = [_failure_reason(item) for item in result.outcomes]
+    reasons.sort(key=lambda reason: reason == "submission.cancelled")
+    return reasons[0] if reasons else "submission.local_retries_exhausted"

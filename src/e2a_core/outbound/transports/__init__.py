@@ -1,0 +1,1 @@
+"""Transports: the ways a composed message can leave this deployment."""

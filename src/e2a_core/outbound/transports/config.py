@@ -1,0 +1,51 @@
+"""How to reach the upstream relay, and for how long to wait for it."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from dataclasses import dataclass, field
+
+__all__ = ["Timeouts", "UpstreamConfig"]
+
+# RFC 8314 section 3.3: "submissions", TLS from the first octet.
+_IMPLICIT_TLS_PORTS = frozenset({465})
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. The defaults are the minimums of RFC 5321 section 4.5.3.2, except for connecting."""
+
+    connect: float = 30.0
+    command: float = 300.0
+    chunk: float = 180.0
+    final_reply: float = 600.0
+    quit: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamConfig:
+    """Where the upstream relay is and what to ask of it.
+
+    `ehlo_name` is this host's name or address literal; relays distrust `localhost`. `message_id_domain` completes a
+    provider's message id that has no domain. On `implicit_tls_ports` the connection is TLS from the start; on
+    others STARTTLS is used whenever offered, and `require_tls` refuses to go on without.
+    """
+
+    host: str
+    port: int
+    ehlo_name: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+    require_tls: bool = False
+    message_id_domain: str = ""
+    tls_context: ssl.SSLContext | None = None
+    implicit_tls_ports: frozenset[int] = _IMPLICIT_TLS_PORTS
+    timeouts: Timeouts = Timeouts()
+
+    @property
+    def is_loopback(self) -> bool:
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"

@@ -1,0 +1,77 @@
+"""Keyset pagination: a page is a read of what lies beyond the last row of the page before.
+
+Every list is ordered by an instant and a unique key, so a cursor stays right however rows come and go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from .core import Core
+from .errors import InvalidRequest
+from .signing.cursor import Json, decode_cursor, encode_cursor
+from .store.contract import Row, Statement
+from .wire.base import Page
+
+__all__ = ["MAX_LIMIT", "Position", "beyond", "check_limit", "paged"]
+
+MAX_LIMIT = 100
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a row stands in its list: its instant in microseconds, and its key among those of the same instant."""
+
+    at: int
+    key: str
+
+
+async def paged(
+    core: Core,
+    statement_for: Callable[[Position | None, int], Statement],
+    *,
+    query: Mapping[str, Json],
+    cursor: str | None,
+    limit: int,
+    position: Callable[[Row], Position],
+    view: Callable[[Row], Item],
+) -> Page[Item]:
+    """One page of at most `limit` items.
+
+    `statement_for(after, count)` reads `count` rows beyond `after`. `query` names the list and its effective filters;
+    a cursor is good for that query alone. Raises `InvalidRequest` and `InvalidCursor`.
+    """
+    check_limit(limit)
+    after = None
+    if cursor:
+        stored = decode_cursor(cursor, query, core.secrets)
+        after = Position(stored["at"], stored["key"])
+    rows = await core.db.all(statement_for(after, limit + 1))
+    next_cursor = None
+    if len(rows) > limit:
+        last = position(rows[limit - 1])
+        next_cursor = encode_cursor({"at": last.at, "key": last.key}, query, core.secrets.signing)
+    return Page(items=[view(row) for row in rows[:limit]], next_cursor=next_cursor)
+
+
+def check_limit(limit: int) -> None:
+    """Raises `InvalidRequest` unless `limit` is a page size."""
+    if not 1 <= limit <= MAX_LIMIT:
+        raise InvalidRequest(f"must be from 1 to {MAX_LIMIT}", location="query.limit", status=422)
+
+
+def beyond(
+    after: Position | None, at: str, key: str, *, ascending: bool = False
+) -> tuple[str, dict[str, Any]]:
+    """The condition, to be appended to others, that keeps the rows beyond `after`; and its parameters."""
+    if after is None:
+        return "", {}
+    comparison = ">" if ascending else "<"
+    return f" AND ({at}, {key}) {comparison} (:after_at, :after_key)", {
+        "after_at": after.at,
+        "after_key": after.key,
+    }

@@ -1,0 +1,1 @@
+"""Protection: which mail an agent's owner lets through, holds or blocks, in each direction."""

@@ -1,0 +1,108 @@
+"""The protection config of an agent: as stored, as asked for, and as answered."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from ..errors import InvalidRecipient, InvalidRequest
+from ..mail.addresses import parse_address
+from ..mail.domains import to_ascii_domain
+from ..screening.disposition import Disposition
+from ..screening.gates import Gate
+from ..wire.agents import (
+    DEFAULT_HOLD_TTL,
+    ProtectionConfig,
+    ProtectionConfigView,
+    ProtectionDirection,
+    ProtectionGate,
+    ProtectionHolds,
+    ProtectionScan,
+)
+
+__all__ = ["MAX_HOLD_TTL", "config_view", "gate_of", "load_config", "normalised_config"]
+
+MAX_HOLD_TTL = 604_800
+"""Seconds: what nobody has looked at within a week is not waited for any longer."""
+
+
+@lru_cache(maxsize=256)
+def load_config(stored: str) -> ProtectionConfig:
+    """The config an agent row holds; `{}` is that of a new agent. Shared by all who ask, so not to be changed."""
+    if stored == "{}":
+        return ProtectionConfig(inbound=_open(), outbound=_open(), holds=ProtectionHolds())
+    return ProtectionConfig.model_validate_json(stored)
+
+
+def normalised_config(config: ProtectionConfig) -> ProtectionConfig:
+    """The config as it is stored.
+
+    A hold time of 0 is the default one. No content detector runs here, so sensitivities are stored as `off`.
+    Allowlist entries are brought to one spelling, each once. Raises `InvalidRequest` naming the member at fault.
+    """
+    ttl = config.holds.ttl_seconds or DEFAULT_HOLD_TTL
+    if ttl > MAX_HOLD_TTL:
+        raise InvalidRequest(f"must be at most {MAX_HOLD_TTL}", location="body.holds.ttl_seconds")
+    return ProtectionConfig(
+        inbound=_normalised(config.inbound, "body.inbound.gate.allowlist"),
+        outbound=_normalised(config.outbound, "body.outbound.gate.allowlist"),
+        holds=config.holds.model_copy(update={"ttl_seconds": ttl}),
+    )
+
+
+def config_view(config: ProtectionConfig) -> ProtectionConfigView:
+    """The answer, without an empty allowlist and without `suppress_notifications` when it is off."""
+    holds: dict[str, object] = {
+        "ttl_seconds": config.holds.ttl_seconds,
+        "on_expiry": config.holds.on_expiry,
+    }
+    if config.holds.suppress_notifications:
+        holds["suppress_notifications"] = True
+    return ProtectionConfigView(
+        inbound=_direction_view(config.inbound), outbound=_direction_view(config.outbound), holds=holds
+    )
+
+
+def _open() -> ProtectionDirection:
+    return ProtectionDirection(gate=ProtectionGate(), scan=ProtectionScan())
+
+
+def _normalised(direction: ProtectionDirection, location: str) -> ProtectionDirection:
+    gate = direction.gate
+    entries = [
+        _normalised_entry(entry, gate.policy, f"{location}[{index}]")
+        for index, entry in enumerate(gate.allowlist)
+    ]
+    return ProtectionDirection(
+        gate=gate.model_copy(update={"allowlist": list(dict.fromkeys(entries))}),
+        scan=ProtectionScan(sensitivity="off"),
+    )
+
+
+def _normalised_entry(entry: str, policy: str, location: str) -> str:
+    """An address under the `allowlist` policy, a domain under `domain`, either while the gate is open."""
+    text = entry.strip()
+    domain = to_ascii_domain(text.removeprefix("@"))
+    if domain is not None and policy != "allowlist":
+        return domain
+    if policy == "domain":
+        raise InvalidRequest("must be a domain such as example.com", location=location)
+    try:
+        return parse_address(text).normalized
+    except InvalidRecipient:
+        wanted = "an address such as user@example.com"
+        if policy == "open":
+            wanted += " or a domain"
+        raise InvalidRequest(f"must be {wanted}", location=location) from None
+
+
+def _direction_view(direction: ProtectionDirection) -> dict[str, dict[str, Any]]:
+    gate: dict[str, Any] = {"policy": direction.gate.policy, "action": direction.gate.action}
+    if direction.gate.allowlist:
+        gate["allowlist"] = list(direction.gate.allowlist)
+    return {"gate": gate, "scan": {"sensitivity": direction.scan.sensitivity}}
+
+
+def gate_of(config: ProtectionGate) -> Gate:
+    """The config as the gates of screening read it."""
+    return Gate(config.policy, tuple(config.allowlist), Disposition.of(config.action))

@@ -1,0 +1,17 @@
+"""SQL of protection configs, which live in the row of their agent."""
+
+from __future__ import annotations
+
+from ..store.contract import Statement, sql
+
+__all__ = ["store_config"]
+
+
+def store_config(email: str, config: str) -> Statement:
+    """Replaces the whole config of a live agent."""
+    return sql(
+        "UPDATE agents SET protection = :config WHERE email = :email AND deleted_at IS NULL",
+        expect=1,
+        email=email,
+        config=config,
+    )

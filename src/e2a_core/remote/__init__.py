@@ -1,0 +1,1 @@
+"""The same contract over another deployment's `/v1` API."""

@@ -1,0 +1,169 @@
+"""One deployment's `/v1` API: requests with a deadline, typed errors, and no waiting behind one's back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import BaseModel
+
+from e2a_core.clock import Clock
+from e2a_core.errors import E2AError, NotImplementedHere, Unavailable
+from e2a_core.remote.answers import envelope, error_of, read
+from e2a_core.remote.description import Description
+from e2a_core.remote.requests import encoded, header_value, parameters
+from e2a_core.wire.base import View
+
+__all__ = ["SEND_DEADLINE_SECONDS", "ApiClient", "Deployment"]
+
+CONNECT_SECONDS = 5.0
+DEADLINE_SECONDS = 30.0
+SEND_DEADLINE_SECONDS = 60.0
+"""A send may carry attachments and wait for the relay's answer."""
+
+MAX_CONNECTIONS = 20
+USER_AGENT = "e2a-mcp"
+_REPEATABLE = frozenset({"GET", "PUT", "PATCH", "DELETE"})
+# What a connection shows that the other side closed while nobody used it.
+_DEAD = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+# Of a request that fails like this the deployment never heard.
+_UNHEARD = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+Model = TypeVar("Model", bound=View)
+
+
+class Deployment:
+    """Where it is, and the connections to it that all credentials share."""
+
+    def __init__(self, base_url: str, clock: Clock) -> None:
+        limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
+        self.base_url = base_url
+        self.clock = clock
+        # What one operation may take as a whole is bounded where it is called.
+        timeout = httpx.Timeout(None, connect=CONNECT_SECONDS)
+        self.http = httpx.AsyncClient(
+            limits=limits, timeout=timeout, headers={"User-Agent": USER_AGENT}, follow_redirects=False
+        )
+        self.description = Description(self.http, base_url, clock)
+
+    async def close(self) -> None:
+        await self.http.aclose()
+
+
+class ApiClient:
+    """Requests with one credential; without one for what anybody may ask."""
+
+    def __init__(self, deployment: Deployment, credential: str | None) -> None:
+        self._deployment = deployment
+        self._headers = {}
+        if credential is not None:
+            self._headers["Authorization"] = f"Bearer {header_value('authorization', credential)}"
+
+    async def call(
+        self,
+        model: type[Model],
+        method: str,
+        url: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: BaseModel | None = None,
+        idempotency_key: str | None = None,
+        if_match: str | None = None,
+        repeatable: bool | None = None,
+        tagged: bool = False,
+        deadline: float = DEADLINE_SECONDS,
+    ) -> Model:
+        """The answer as `model`; members it does not know are kept. `tagged` adds its entity tag as `etag`.
+
+        `repeatable` tells whether doing it twice is as doing it once, where the method does not. Raises the
+        deployment's own error with its code, status, request id and retry hint, `NotImplementedHere` for an operation
+        it does not offer, and `Unavailable` when it cannot be reached or does not answer within `deadline` seconds.
+        """
+        headers = dict(self._headers)
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = header_value("Idempotency-Key", idempotency_key)
+        if if_match is not None:
+            headers["If-Match"] = header_value("If-Match", if_match)
+        content = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = encoded(body)
+        request = self._deployment.http.build_request(
+            method,
+            self._deployment.base_url + url,
+            params=parameters(query),
+            content=content,
+            headers=headers,
+        )
+        if repeatable is None:
+            repeatable = idempotency_key is not None or (method in _REPEATABLE and if_match is None)
+        response = await self._send(request, repeatable=repeatable, deadline=deadline)
+        if not response.is_success:
+            raise await self._error(response, method, url)
+        found = read(model, response)
+        if tagged and "etag" in response.headers:
+            return found.model_copy(update={"etag": response.headers["etag"]})
+        return found
+
+    async def takes(self, method: str, template: str, parameter: str) -> bool:
+        """Whether an operation of the deployment takes this query parameter, by its own description."""
+        return await self._deployment.description.has_parameter(method, template, parameter)
+
+    async def download(self, url: str) -> bytes:
+        """The bytes behind a signed URL, which needs no credential."""
+        try:
+            request = self._deployment.http.build_request("GET", url)
+        except httpx.InvalidURL:
+            raise Unavailable("the deployment gave a download address that is none") from None
+        response = await self._send(request, repeatable=True, deadline=SEND_DEADLINE_SECONDS)
+        if not response.is_success:
+            raise error_of(response, envelope(response), self._deployment.clock.now())
+        return response.content
+
+    async def _send(self, request: httpx.Request, *, repeatable: bool, deadline: float) -> httpx.Response:
+        """A connection that turns out to be dead costs one repetition, if repeating is safe."""
+        where = self._deployment.base_url
+        try:
+            async with asyncio.timeout(deadline):
+                try:
+                    return await self._deployment.http.send(request)
+                except _DEAD:
+                    if not repeatable:
+                        raise
+                    return await self._deployment.http.send(request)
+        except TimeoutError:
+            raise _lost(f"{where} did not answer within {deadline:g} s", repeatable) from None
+        except _UNHEARD as problem:
+            raise Unavailable(f"{where} cannot be reached: {_said(problem)}") from None
+        except httpx.HTTPError as problem:
+            raise _lost(f"{where} broke off: {_said(problem)}", repeatable) from None
+
+    async def _error(self, response: httpx.Response, method: str, url: str) -> E2AError:
+        error = envelope(response)
+        status = response.status_code
+        missing = status == 405 or (error is None and status in {404, 501})
+        if status == 404 and error is not None:
+            missing = not await self._deployment.description.has_operation(method, url)
+        if not missing:
+            return error_of(response, error, self._deployment.clock.now())
+        lacking = NotImplementedHere(
+            f"{self._deployment.base_url} does not offer {method} {url}: it answered {status}, and an older or newer "
+            "deployment may lack an operation"
+        )
+        lacking.request_id = response.headers.get("x-request-id")
+        return lacking
+
+
+def _lost(what: str, repeatable: bool) -> Unavailable:
+    """A request of which nobody knows whether it was carried out."""
+    if repeatable:
+        return Unavailable(what)
+    problem = Unavailable(f"{what}; it may have been done all the same: look before doing it again")
+    problem.retryable = False
+    return problem
+
+
+def _said(problem: Exception) -> str:
+    return str(problem) or type(problem).__name__

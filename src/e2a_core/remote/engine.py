@@ -1,0 +1,119 @@
+"""The engine that is somewhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import cast
+
+from e2a_core.clock import Clock, SystemClock
+from e2a_core.errors import InvalidRequest, InvalidScope, Unauthorized
+from e2a_core.ids import Ids
+from e2a_core.principal import Principal, Scope
+from e2a_core.remote.administration import Account, Agents, ApiKeys, Domains, Metrics, Protection
+from e2a_core.remote.client import ApiClient, Deployment
+from e2a_core.remote.mail import Conversations, Messages, Reviews
+from e2a_core.remote.outreach import Contacts, Suppressions, Templates
+from e2a_core.remote.watching import Watch
+from e2a_core.settings import Settings
+from e2a_core.wire.deployment import DeploymentInfoView
+from e2a_core.wire.events import EventEnvelope
+
+__all__ = ["RemoteEngine", "RemoteSession", "open_remote_engine"]
+
+WATCHED_INBOXES = 20
+"""An account's watch follows this many of its inboxes."""
+
+
+class RemoteSession:
+    """`engine.Session` over the API with one credential."""
+
+    def __init__(self, api: ApiClient, principal: Principal, ids: Ids) -> None:
+        self.principal = principal
+        self.messages = Messages(api, ids)
+        self.conversations = Conversations(api)
+        self.agents = Agents(api)
+        self.protection = Protection(api)
+        self.reviews = Reviews(api)
+        self.api_keys = ApiKeys(api)
+        self.account = Account(api)
+        self.domains = Domains(api)
+        self.templates = Templates(api)
+        self.suppressions = Suppressions(api)
+        self.contacts = Contacts(api)
+        self.metrics = Metrics(api)
+
+    @asynccontextmanager
+    async def watch(
+        self, *, types: Sequence[str] | None = None
+    ) -> AsyncIterator[AsyncIterator[EventEnvelope]]:
+        """New mail as `email.received`, found by looking; other events a deployment's API does not tell."""
+        if types is not None and "email.received" not in types:
+            yield _nothing()
+            return
+        watch = Watch(self.messages, await self._inboxes())
+        await watch.begin()
+        yield watch.arrivals()
+
+    async def _inboxes(self) -> list[str]:
+        if self.principal.scope == "agent" and self.principal.agent_email:
+            return [self.principal.agent_email]
+        return [agent.email for agent in (await self.agents.list(limit=WATCHED_INBOXES)).items]
+
+
+class RemoteEngine:
+    """`engine.Engine` over any deployment's `/v1` API; `credential` is that of its home session."""
+
+    def __init__(self, base_url: str, credential: str, *, clock: Clock, ids: Ids) -> None:
+        self._credential = credential
+        self._ids = ids
+        self._deployment = Deployment(base_url, clock)
+
+    async def session(self, credential: str) -> RemoteSession:
+        """Asks the deployment who this is. Raises `Unauthorized`."""
+        try:
+            api = ApiClient(self._deployment, credential)
+        except InvalidRequest:
+            raise Unauthorized from None
+        account = await Account(api).get()
+        if account.scope not in {"account", "agent"}:
+            raise Unauthorized("the deployment gave this credential a scope this version does not know")
+        principal = Principal(
+            account_id=account.user.id,
+            account_email=account.user.email,
+            scope=cast("Scope", account.scope),
+            agent_email=account.agent_email,
+            # The API does not tell a key's id; this stands for it, and for no other key.
+            credential_id=hashlib.sha256(credential.encode()).hexdigest()[:32],
+        )
+        return RemoteSession(api, principal, self._ids)
+
+    async def home_session(self, *, agent_email: str | None = None, scope: str = "agent") -> RemoteSession:
+        """The session of the configured key; `agent_email` is its inbox if the key is bound to none."""
+        if scope not in {"agent", "account"}:
+            raise InvalidScope("the scope must be agent or account", location="scope")
+        session = await self.session(self._credential)
+        if session.principal.agent_email is None and agent_email:
+            session.principal = replace(session.principal, agent_email=agent_email.strip().lower())
+        return session
+
+    async def info(self) -> DeploymentInfoView:
+        return await ApiClient(self._deployment, None).call(DeploymentInfoView, "GET", "/v1/info")
+
+    async def close(self) -> None:
+        await self._deployment.close()
+
+
+async def open_remote_engine(
+    settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None
+) -> RemoteEngine:
+    """The engine of the deployment that `settings` name; nothing is asked of it yet."""
+    return RemoteEngine(settings.api_url, settings.api_key, clock=clock or SystemClock(), ids=ids or Ids())
+
+
+async def _nothing() -> AsyncIterator[EventEnvelope]:
+    await asyncio.Event().wait()
+    yield  # type: ignore[misc]

@@ -1,0 +1,1 @@
+"""Holds: mail that waits for a person, and the decision on it."""

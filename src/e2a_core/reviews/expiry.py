@@ -1,0 +1,63 @@
+"""What happens to a hold that nobody decides in time."""
+
+from __future__ import annotations
+
+import logging
+
+from e2a_core.agents import queries as agent_queries
+from e2a_core.agents.queries import agent_from
+from e2a_core.clock import from_micros, to_micros
+from e2a_core.errors import E2AError, MessageNotPending, StoreUnavailable
+from e2a_core.messages.rows import MessageRow
+from e2a_core.outbound.composition import Composer
+from e2a_core.protection.service import config_of
+from e2a_core.reviews import decide, queries
+from e2a_core.reviews.decide import Decider
+from e2a_core.store.jobs import Job
+from e2a_core.wire.sending import ApproveRequest
+
+__all__ = ["HoldExpiry"]
+
+_LOG = logging.getLogger(__name__)
+_BY_TIME = Decider("expiry", automatic=True)
+_RECHECK_MICROS = 3_600_000_000
+"""How long to wait while the inbox is in the trash, where holds do not expire."""
+
+
+class HoldExpiry:
+    """Handles expiry jobs: each ends one hold as the agent's protection config says."""
+
+    def __init__(self, composer: Composer) -> None:
+        self._core = composer.core
+        self._composer = composer
+
+    async def __call__(self, job: Job) -> None:
+        found = await self._core.db.one(queries.held(str(job.payload["message_id"])))
+        if found is None:
+            return
+        row = MessageRow.from_store(found)
+        agent = agent_from(await self._core.db.one(agent_queries.agent(row.agent_email)) or {})
+        now = to_micros(self._core.clock.now())
+        expires = row.approval_expires_at or now
+        if agent.trashed:
+            expires = max(expires, now + _RECHECK_MICROS)
+        if expires > now:
+            later = job.retry(from_micros(expires), "not expired yet", count_attempt=False)
+            await self._core.db.write([later])
+            return
+        try:
+            await self._end(row, approve=config_of(agent).holds.on_expiry == "approve")
+        except MessageNotPending:
+            _LOG.debug("hold %s was decided while it expired", row.id)
+
+    async def _end(self, row: MessageRow, *, approve: bool) -> None:
+        if not approve:
+            await decide.reject(self._core, row, "ttl_expired", _BY_TIME)
+            return
+        try:
+            await decide.approve(self._composer, row, ApproveRequest(), _BY_TIME)
+        except (MessageNotPending, StoreUnavailable):
+            raise
+        except E2AError as problem:
+            # A draft that cannot be sent any more would otherwise stay held for ever.
+            await decide.reject(self._core, row, f"could not be sent at expiry: {problem.message}", _BY_TIME)

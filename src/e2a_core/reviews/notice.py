@@ -1,0 +1,163 @@
+"""Telling the account's owner by mail that a draft waits, with the links that decide it (http-api section 14)."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+from html import escape
+
+from e2a_core.accounts import queries as account_queries
+from e2a_core.agents import queries as agent_queries
+from e2a_core.agents.queries import agent_from
+from e2a_core.clock import from_micros, to_micros
+from e2a_core.core import Core
+from e2a_core.domains.dkim import SigningKeys
+from e2a_core.errors import InvalidRecipient
+from e2a_core.mail.addresses import Address, parse_address
+from e2a_core.mail.automatic import LOOP_HEADER
+from e2a_core.mail.compose import Draft, compose
+from e2a_core.messages.rows import MessageRow
+from e2a_core.outbound.outcome import Outcome
+from e2a_core.outbound.retry import RetryAt, next_step
+from e2a_core.outbound.routing import local_recipients
+from e2a_core.outbound.transports.base import Transport
+from e2a_core.protection.service import config_of
+from e2a_core.reviews import queries
+from e2a_core.signing.dkim import sign
+from e2a_core.signing.tokens import ApprovalAction, sign_approval
+from e2a_core.store import jobs
+from e2a_core.store.contract import Statement
+from e2a_core.store.jobs import Job
+
+__all__ = ["NOTICE_JOB", "HoldNotice", "notice_job"]
+
+NOTICE_JOB = "hold_notice"
+SENDER_SLUG = "hitl-noreply"
+MAX_SUBJECT_CHARS = 60
+# A link opened in the last minute must still show that the hold has ended, not that the link is no good.
+_LINK_GRACE = timedelta(minutes=10)
+
+_LOG = logging.getLogger(__name__)
+
+
+def notice_job(core: Core, row: MessageRow) -> list[Statement]:
+    """What goes with a new hold so that its owner hears of it: nothing for received mail, nor in a sandbox."""
+    if row.inbound or core.settings.sandbox:
+        return []
+    at = from_micros(row.created_at)
+    return [jobs.enqueue(NOTICE_JOB, {"message_id": row.id}, run_at=at, id=core.ids.job(), now=at)]
+
+
+class HoldNotice:
+    """Handles notice jobs. The mail tells recipients and subject, not the text: a mailbox may have many readers."""
+
+    def __init__(self, core: Core, upstream: Transport) -> None:
+        self._core = core
+        self._upstream = upstream
+        self._keys = SigningKeys(core)
+
+    async def __call__(self, job: Job) -> None:
+        found = await self._core.db.one(queries.held(str(job.payload["message_id"])))
+        row = MessageRow.from_store(found) if found else None
+        now = self._core.clock.now()
+        if row is None or (row.approval_expires_at or 0) <= to_micros(now):
+            return
+        owner = await self._reader(row)
+        if owner is None:
+            return
+        sender = f"{SENDER_SLUG}@{self._core.settings.from_domain}"
+        result = await self._upstream.submit(sender, [owner.addr_spec], await self._content(row, owner, now))
+        step = next_step(job.attempts, result, from_micros(row.created_at), now)
+        detail = "; ".join(item.detail for item in result.outcomes)
+        if isinstance(step, RetryAt):
+            again = job.retry(step.at, detail, count_attempt=step.attempt > job.attempts)
+            await self._core.db.write([again])
+        elif result.of(Outcome.FAILED):
+            _LOG.warning("the owner could not be told of hold %s: %s", row.id, detail)
+
+    async def _reader(self, row: MessageRow) -> Address | None:
+        """Whom to tell, or None. An inbox of this deployment is never told: its agent would hold the link."""
+        agent = agent_from(await self._core.db.one(agent_queries.agent(row.agent_email)) or {})
+        if config_of(agent).holds.suppress_notifications:
+            return None
+        account = await self._core.db.one(account_queries.account_by_id(row.account_id))
+        try:
+            owner = parse_address(str(account["email"])) if account else None
+        except InvalidRecipient:
+            return None
+        if owner is None or owner.domain == "localhost":
+            return None
+        if await local_recipients(self._core, [owner.addr_spec]):
+            _LOG.warning("nobody is told of hold %s: the account's address is an inbox here", row.id)
+            return None
+        return owner
+
+    async def _content(self, row: MessageRow, owner: Address, now: datetime) -> bytes:
+        domain = self._core.settings.from_domain
+        facts, links = _facts(row), self._links(row)
+        subject = (
+            row.subject if len(row.subject) <= MAX_SUBJECT_CHARS else row.subject[:MAX_SUBJECT_CHARS] + "…"
+        )
+        content = compose(
+            Draft(
+                sender=Address("e2a", SENDER_SLUG, domain),
+                to=[owner],
+                subject=f"[e2a] approve outbound from {row.agent_email}: {subject}",
+                text=_text(facts, links),
+                html=_html(facts, links),
+                # Should the owner's mail be passed on to an inbox here, its agent must not come by the links.
+                extra_headers=[(LOOP_HEADER, self._core.settings.hostname)],
+            ),
+            message_id=f"<hitl-approve-{row.id}@{domain}>",
+            date=now,
+            boundary=lambda: self._core.ids.new(""),
+        )
+        key = await self._keys.current(domain)
+        return (
+            content
+            if key is None
+            else sign(content, key.key, key.domain, key.selector, self._core.clock) + content
+        )
+
+    def _links(self, row: MessageRow) -> dict[str, str]:
+        expires = from_micros(row.approval_expires_at or row.created_at) + _LINK_GRACE
+        actions: tuple[ApprovalAction, ...] = ("approve", "reject")
+        return {
+            action: f"{self._core.base_url}/v1/{action}"
+            f"?t={sign_approval(row.id, action, expires, self._core.secrets.signing)}"
+            for action in actions
+        }
+
+
+def _facts(row: MessageRow) -> dict[str, str]:
+    expires = format_datetime(from_micros(row.approval_expires_at or row.created_at), usegmt=True)
+    facts = {
+        "Agent": row.agent_email,
+        "To": ", ".join(row.to_addresses),
+        "Cc": ", ".join(row.cc),
+        "Bcc": ", ".join(row.bcc),
+        "Subject": row.subject,
+        "Expires": expires,
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _text(facts: dict[str, str], links: dict[str, str]) -> str:
+    lines = ["An agent wants to send a message that needs your approval.", ""]
+    lines += [f"{name}: {value}" for name, value in facts.items()]
+    lines += ["", *(f"{action.capitalize()}: {link}" for action, link in links.items())]
+    lines += ["", "Each link shows the whole message and asks once more. Undecided, the hold ends by itself."]
+    return "\n".join(lines) + "\n"
+
+
+def _html(facts: dict[str, str], links: dict[str, str]) -> str:
+    rows = "".join(f"<tr><td>{name}</td><td>{escape(value)}</td></tr>" for name, value in facts.items())
+    buttons = " · ".join(
+        f'<a href="{escape(link)}">{action.capitalize()}</a>' for action, link in links.items()
+    )
+    return (
+        "<p>An agent wants to send a message that needs your approval.</p>"
+        f"<table>{rows}</table><p>{buttons}</p>"
+        "<p>Each link shows the whole message and asks once more. Undecided, the hold ends by itself.</p>"
+    )

@@ -1,0 +1,104 @@
+"""SQL over held messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from e2a_core.messages.rows import MessageRow
+from e2a_core.store.contract import Statement, sql
+
+__all__ = ["held", "message", "page", "protection", "release_inbound", "release_outbound", "turn_down"]
+
+_LIVE = "JOIN agents a ON a.email = m.agent_email AND a.deleted_at IS NULL"
+
+
+def page(account_id: str, position: dict[str, Any] | None, limit: int) -> Statement:
+    """Held messages of the account's live agents, newest first."""
+    after = "AND (m.created_at, m.id) < (:at, :id)" if position else ""
+    params: dict[str, Any] = {"account": account_id, "limit": limit}
+    if position:
+        params |= {"at": position["t"], "id": position["i"]}
+    return Statement(
+        f"SELECT m.* FROM messages m {_LIVE} WHERE m.account_id = :account AND m.status = 'pending_review' "
+        f"AND m.deleted_at IS NULL {after} ORDER BY m.created_at DESC, m.id DESC LIMIT :limit",
+        params,
+    )
+
+
+def message(message_id: str) -> Statement:
+    """A message of any live agent, for whoever holds a signed link to it or is the deployment itself."""
+    return sql(f"SELECT m.* FROM messages m {_LIVE} WHERE m.id = :id", id=message_id)
+
+
+def held(message_id: str) -> Statement:
+    return sql("SELECT * FROM messages WHERE id = :id AND status = 'pending_review'", id=message_id)
+
+
+def protection(message_id: str) -> Statement:
+    return sql(
+        "SELECT source, reason, action, detector, score, categories FROM protection_events "
+        "WHERE message_id = :id ORDER BY created_at, id",
+        id=message_id,
+    )
+
+
+def release_inbound(message_id: str, status: str, now: int, reviewer: str | None) -> Statement:
+    return sql(
+        "UPDATE messages SET status = :status, hidden = 0, reviewed_at = :now, reviewed_by = :reviewer, "
+        "approval_expires_at = NULL WHERE id = :id AND status = 'pending_review'",
+        expect=1,
+        id=message_id,
+        status=status,
+        now=now,
+        reviewer=reviewer,
+    )
+
+
+def release_outbound(row: MessageRow, seen_draft: str, now: int, reviewer: str | None) -> Statement:
+    """The composed message takes the place of the draft, if that is still the draft which was approved."""
+    values = row.to_store()
+    columns = [
+        "status",
+        "to_addresses",
+        "cc",
+        "bcc",
+        "reply_to",
+        "subject",
+        "preview",
+        "attachments",
+        "delivered_to",
+        "header_from",
+        "sender",
+        "email_message_id",
+        "content_hash",
+        "size_bytes",
+        "sent_as",
+        "delivery_status",
+        "method",
+        "draft",
+        "edited",
+    ]
+    assignments = ", ".join(f"{name} = :{name}" for name in columns)
+    return Statement(
+        f"UPDATE messages SET {assignments}, reviewed_at = :now, reviewed_by = :reviewer "
+        "WHERE id = :id AND status = 'pending_review' AND draft = :seen",
+        {**{name: values[name] for name in columns}, "id": row.id, "now": now, "reviewer": reviewer}
+        | {"seen": seen_draft},
+        expect=1,
+    )
+
+
+def turn_down(
+    message_id: str, status: str, reason: str | None, now: int, reviewer: str | None, *, hidden: int
+) -> Statement:
+    return sql(
+        "UPDATE messages SET status = :status, rejection_reason = :reason, hidden = :hidden, reviewed_at = :now, "
+        "reviewed_by = :reviewer WHERE id = :id AND status = 'pending_review'",
+        expect=1,
+        id=message_id,
+        status=status,
+        reason=reason,
+        hidden=hidden,
+        now=now,
+        reviewer=reviewer,
+    )

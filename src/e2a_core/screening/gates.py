@@ -1,0 +1,116 @@
+"""The two gates of an inbox: whose mail comes in unasked, and to whom the agent may write.
+
+Both fail closed: under an active policy an address that cannot be understood is not on any list, and an empty list
+has nobody on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from .disposition import Disposition, Finding
+
+__all__ = ["Gate", "Policy", "recipient_gate", "sender_gate"]
+
+Policy = Literal["open", "allowlist", "domain"]
+
+_LOCAL = r'(?:"(?:[^"\\]|\\.)*"|[^\s"<>(),;:@\[\]\\]+)'
+_ADDR_SPEC = re.compile(rf"({_LOCAL})@([^\s\"<>(),;:@\\]+)")
+_NAME_ADDR = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^"<>,;:()\\@])*<([^<>]+)>')
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One direction's setting; `action` is what a message the policy does not cover meets."""
+
+    policy: Policy = "open"
+    allowlist: tuple[str, ...] = ()
+    action: Disposition = Disposition.FLAG
+
+
+def sender_gate(
+    gate: Gate, *, author: str | None, dmarc_pass: bool, relay_domains: Iterable[str] = ()
+) -> Finding | None:
+    """What the gate finds against an inbound message, if anything.
+
+    `author` is the From address, never Reply-To; None when From names no single author. `relay_domains` are those
+    under which this deployment sends for agents without a domain of their own: an address there, or below, says
+    nothing about who wrote. Under the `domain` policy the allowlist holds domains, matched without subdomains.
+    """
+    if gate.policy == "open":
+        return None
+    address = _bare(author or "")
+    domain = _domain_of(address)
+    if not dmarc_pass or address is None:
+        detail = "the sender is not authenticated (DMARC did not pass)"
+    elif any(_is_at_or_below(domain, _fold_domain(relay)) for relay in relay_domains):
+        detail = "the sender writes through a shared relay address, which does not identify anybody"
+    elif gate.policy == "allowlist":
+        if address in _listed_addresses(gate):
+            return None
+        detail = "the sender's address is not on the allowlist"
+    else:
+        if domain in _listed_domains(gate):
+            return None
+        detail = "the sender's domain is not on the allowlist"
+    return Finding("gate", "sender_gate", gate.action, address or author or "", detail)
+
+
+def recipient_gate(gate: Gate, *, recipients: Iterable[str], agent_domain: str) -> Finding | None:
+    """What the gate finds against an outbound message: the first recipient the policy does not cover.
+
+    `recipients` are all of To, Cc and Bcc, bare or with a display name. Under the `domain` policy only the agent's
+    own domain is covered and the allowlist is not consulted.
+    """
+    if gate.policy == "open":
+        return None
+    listed = _listed_addresses(gate)
+    own_domain = _fold_domain(agent_domain)
+    for recipient in recipients:
+        address = _bare(recipient)
+        if gate.policy == "allowlist":
+            covered = address is not None and address in listed
+            detail = "the recipient's address is not on the allowlist"
+        else:
+            covered = address is not None and _domain_of(address) == own_domain
+            detail = "the recipient is outside the agent's own domain"
+        if not covered:
+            return Finding("gate", "recipient_gate", gate.action, address or recipient.strip(), detail)
+    return None
+
+
+def _bare(text: str) -> str | None:
+    """The address alone, in the spelling that equal addresses share; None if `text` is not exactly one address."""
+    stripped = text.strip()
+    if named := _NAME_ADDR.fullmatch(stripped):
+        stripped = named.group(1).strip()
+    found = _ADDR_SPEC.fullmatch(stripped)
+    return f"{found.group(1).lower()}@{_fold_domain(found.group(2))}" if found else None
+
+
+def _domain_of(address: str | None) -> str:
+    return address.rpartition("@")[2] if address else ""
+
+
+def _fold_domain(domain: str) -> str:
+    """Lower-case A-labels, so `bücher.example` and `xn--bcher-kva.example` are the same domain."""
+    folded = domain.strip().rstrip(".").lower()
+    try:
+        return folded if folded.isascii() else folded.encode("idna").decode("ascii")
+    except UnicodeError:
+        return folded
+
+
+def _is_at_or_below(domain: str, parent: str) -> bool:
+    return bool(parent) and (domain == parent or domain.endswith("." + parent))
+
+
+def _listed_addresses(gate: Gate) -> set[str]:
+    return {address for entry in gate.allowlist if (address := _bare(entry)) is not None}
+
+
+def _listed_domains(gate: Gate) -> set[str]:
+    return {folded for entry in gate.allowlist if (folded := _fold_domain(entry.strip().removeprefix("@")))}

@@ -1,0 +1,163 @@
+"""What the text of a setting can stand for: each function reads one kind, or raises ValueError saying what is right."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+__all__ = [
+    "Address",
+    "choice",
+    "choices",
+    "comma_list",
+    "dns_server",
+    "domain",
+    "email",
+    "flag",
+    "integer",
+    "listen",
+    "networks",
+    "optional_email",
+    "optional_path",
+    "path",
+    "paths",
+    "text",
+    "url",
+]
+
+
+class Address(NamedTuple):
+    """A listener's host and port; port 0 lets the operating system choose."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def text(value: str) -> str:
+    return value
+
+
+def flag(value: str) -> bool:
+    lowered = value.strip().lower()
+    if lowered in {"1", "true", "yes", "on"}:
+        return True
+    if lowered in {"0", "false", "no", "off", ""}:
+        return False
+    raise ValueError("true or false")
+
+
+def integer(minimum: int, maximum: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        wanted = f"a whole number from {minimum} to {maximum}"
+        try:
+            number = int(value)
+        except ValueError:
+            raise ValueError(wanted) from None
+        if not minimum <= number <= maximum:
+            raise ValueError(wanted)
+        return number
+
+    return parse
+
+
+def choice(*allowed: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(" or ".join(allowed))
+        return value
+
+    return parse
+
+
+def listen(value: str) -> Address:
+    host, _, port = value.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError("HOST:PORT, for example 127.0.0.1:2525")
+    return Address(host, int(port))
+
+
+def dns_server(value: str) -> str:
+    if not value:
+        return ""
+    address = listen(value)
+    try:
+        # A name would need the resolver that is being configured.
+        ipaddress.ip_address(address.host)
+    except ValueError:
+        raise ValueError("IP:PORT, for example 127.0.0.1:53") from None
+    if address.port == 0:
+        raise ValueError("a port from 1 to 65535 behind the address")
+    return str(address)
+
+
+def email(value: str) -> str:
+    local, at, domain = value.strip().rpartition("@")
+    if not (local and at and domain) or not value.isprintable() or " " in value.strip():
+        raise ValueError("an address such as you@example.com")
+    return value.strip()
+
+
+def optional_email(value: str) -> str:
+    return email(value) if value else ""
+
+
+def path(value: str) -> Path:
+    return Path(value).expanduser()
+
+
+def optional_path(value: str) -> Path | None:
+    return path(value) if value else None
+
+
+def paths(value: str) -> tuple[Path, ...]:
+    return tuple(path(item).resolve() for item in value.split(os.pathsep) if item)
+
+
+def comma_list(value: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in value.split(",") if item.strip())
+
+
+def choices(*allowed: str) -> Callable[[str], tuple[str, ...]]:
+    def parse(value: str) -> tuple[str, ...]:
+        found = comma_list(value)
+        if not set(found) <= set(allowed):
+            raise ValueError(f"a comma list of {', '.join(allowed)}")
+        return found
+
+    return parse
+
+
+def url(value: str) -> str:
+    parts = urlsplit(value)
+    if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
+        raise ValueError("an http:// or https:// URL")
+    return value.rstrip("/")
+
+
+def domain(value: str) -> str:
+    name = value.strip().rstrip(".").lower()
+    labels = name.split(".")
+    if name and any(
+        not label or len(label) > 63 or not label.replace("-", "a").isalnum() for label in labels
+    ):
+        raise ValueError("a domain name such as agents.example.com")
+    return name
+
+
+def networks(value: str) -> tuple[str, ...]:
+    for item in comma_list(value):
+        try:
+            network = ipaddress.ip_network(item)
+        except ValueError:
+            raise ValueError("a comma list of CIDR ranges such as 10.0.0.0/8") from None
+        if network.prefixlen == 0:
+            raise ValueError("ranges narrower than the whole address space")
+    return comma_list(value)

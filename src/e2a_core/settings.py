@@ -1,0 +1,369 @@
+"""Every setting: its type, default, environment name and one line of meaning. Nothing else reads the environment.
+
+A value comes from the environment, else from `config.toml` in the home (the name in lower case without `E2A_`),
+else the default. A value that cannot be used raises `SettingsError` naming the setting and what would be right.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+from . import setting_kinds as kinds
+from .errors import SettingsError
+from .setting_kinds import Address
+
+__all__ = ["Address", "Settings", "default_home", "load_settings", "setting_names"]
+
+PLACEHOLDER_SECRET = "change-me-in-production"
+MIN_SECRET_BYTES = 32
+
+
+def _setting(
+    env: str, parse: Callable[[str], Any], default: Any, meaning: str, *, secret: bool = False
+) -> Any:
+    metadata = {"env": env, "parse": parse, "meaning": meaning, "secret": secret}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one process; make one with `load_settings`."""
+
+    home: Path = field(
+        metadata={
+            "env": "E2A_HOME",
+            "parse": kinds.path,
+            "meaning": "Where the database, the secrets and the lease live.",
+            "secret": False,
+        }
+    )
+    env: Literal["development", "production"] = _setting(
+        "E2A_ENV",
+        kinds.choice("development", "production"),
+        "development",
+        "`production` refuses weak secrets and requires TLS to the upstream relay.",
+    )
+    database_url: str = _setting(
+        "E2A_DATABASE_URL",
+        kinds.text,
+        "",
+        "`sqlite:///PATH` or `postgresql://...`; empty is `e2a.db` in the home.",
+    )
+    migration_mode: Literal["auto", "verify", "skip"] = _setting(
+        "E2A_MIGRATION_MODE",
+        kinds.choice("auto", "verify", "skip"),
+        "auto",
+        "Apply migrations at start, refuse to start when some are pending, or look away.",
+    )
+    smtp_listen: Address = _setting(
+        "E2A_SMTP_LISTEN", kinds.listen, Address("127.0.0.1", 2525), "SMTP intake; port 0 picks a free one."
+    )
+    smtp_domain: str = _setting(
+        "E2A_SMTP_DOMAIN",
+        kinds.domain,
+        "",
+        "The relay's host name: greeting, MX target, authserv-id; empty is the shared domain.",
+    )
+    smtp_tls_cert: Path | None = _setting(
+        "E2A_SMTP_TLS_CERT",
+        kinds.optional_path,
+        None,
+        "PEM certificate chain; with the key it enables STARTTLS.",
+    )
+    smtp_tls_key: Path | None = _setting(
+        "E2A_SMTP_TLS_KEY", kinds.optional_path, None, "PEM private key of the certificate."
+    )
+    smtp_proxy_trusted_cidrs: tuple[str, ...] = _setting(
+        "E2A_SMTP_PROXY_TRUSTED_CIDRS", kinds.networks, (), "Peers whose PROXY protocol header is believed."
+    )
+    smtp_max_message_bytes: int = _setting(
+        "E2A_SMTP_MAX_MESSAGE_BYTES",
+        kinds.integer(64 * 1024, 1 << 30),
+        10 * 1024 * 1024,
+        "Largest message taken over SMTP, in octets.",
+    )
+    smtp_max_connections: int = _setting(
+        "E2A_SMTP_MAX_CONNECTIONS", kinds.integer(1, 100_000), 500, "Concurrent SMTP connections in all."
+    )
+    smtp_max_connections_per_address: int = _setting(
+        "E2A_SMTP_MAX_CONNECTIONS_PER_ADDRESS",
+        kinds.integer(1, 100_000),
+        50,
+        "Concurrent SMTP connections from one address.",
+    )
+    http_listen: Address = _setting(
+        "E2A_HTTP_LISTEN",
+        kinds.listen,
+        Address("127.0.0.1", 8080),
+        "The HTTP listener: review links, downloads, `/mcp`; port 0 picks a free one.",
+    )
+    public_url: str = _setting(
+        "E2A_PUBLIC_URL",
+        kinds.url,
+        "",
+        "Base of links in mail and results; empty is the HTTP listener's own URL.",
+    )
+    shared_domain: str = _setting(
+        "E2A_SHARED_DOMAIN",
+        kinds.domain,
+        "agents.localhost",
+        "Domain under which an inbox needs only a slug.",
+    )
+    owner_email: str = _setting(
+        "E2A_OWNER_EMAIL", kinds.email, "owner@localhost", "Address of the account that a first start makes."
+    )
+    outbound_smtp_host: str = _setting(
+        "E2A_OUTBOUND_SMTP_HOST",
+        kinds.text,
+        "",
+        "Upstream relay; empty is the sandbox, where nothing leaves.",
+    )
+    outbound_smtp_port: int = _setting(
+        "E2A_OUTBOUND_SMTP_PORT", kinds.integer(1, 65535), 587, "Upstream port; 465 is implicit TLS."
+    )
+    outbound_smtp_username: str = _setting(
+        "E2A_OUTBOUND_SMTP_USERNAME", kinds.text, "", "Upstream user name; empty is no AUTH."
+    )
+    outbound_smtp_password: str = _setting(
+        "E2A_OUTBOUND_SMTP_PASSWORD", kinds.text, "", "Upstream password.", secret=True
+    )
+    outbound_smtp_require_tls: bool | None = _setting(
+        "E2A_OUTBOUND_SMTP_REQUIRE_TLS",
+        kinds.flag,
+        None,
+        "Refuse an upstream without TLS; default on in production.",
+    )
+    outbound_smtp_from_domain: str = _setting(
+        "E2A_OUTBOUND_SMTP_FROM_DOMAIN",
+        kinds.domain,
+        "",
+        "Domain of the relay's own sender addresses; empty is the shared domain.",
+    )
+    dns_server: str = _setting(
+        "E2A_DNS_SERVER",
+        kinds.dns_server,
+        "",
+        "DNS server as IP:PORT; empty is the system's resolver.",
+    )
+    dns_verify: bool = _setting(
+        "E2A_DNS_VERIFY",
+        kinds.flag,
+        True,
+        "`off` takes every domain as proven without asking the DNS; not in production.",
+    )
+    hmac_secret: str = _setting(
+        "E2A_HMAC_SECRET",
+        kinds.text,
+        "",
+        "Deployment secret, a comma list: the first signs, all verify; empty is the one minted into the home.",
+        secret=True,
+    )
+    api_key: str = _setting(
+        "E2A_API_KEY", kinds.text, "", "Key of a remote deployment; set means: remote engine.", secret=True
+    )
+    api_url: str = _setting("E2A_API_URL", kinds.url, "https://api.e2a.dev", "The remote deployment.")
+    agent_email: str = _setting(
+        "E2A_AGENT_EMAIL",
+        kinds.optional_email,
+        "",
+        "The inbox a local session acts as; empty is the default inbox.",
+    )
+    mcp_scope: Literal["", "agent", "account"] = _setting(
+        "E2A_MCP_SCOPE",
+        kinds.choice("agent", "account"),
+        "",
+        "Tools of a stdio session: `agent`, or `account` for reviews and administration too; empty is `agent` "
+        "locally and what the key allows remotely.",
+    )
+    mcp_profile: tuple[str, ...] = _setting(
+        "E2A_MCP_PROFILE",
+        kinds.choices("inbox", "review", "admin"),
+        (),
+        "Offer only the tools of these profiles: `inbox`, `review`, `admin`; empty offers all the scope allows.",
+    )
+    mcp_legacy_tools: bool = _setting(
+        "E2A_MCP_LEGACY_TOOLS",
+        kinds.flag,
+        False,
+        "List the deprecated tool names too; they are callable anyway.",
+    )
+    mcp_attachment_roots: tuple[Path, ...] = _setting(
+        "E2A_MCP_ATTACHMENT_ROOTS",
+        kinds.paths,
+        (),
+        "Folders below which a stdio session may attach files by path; empty allows none.",
+    )
+    mcp_allowed_hosts: tuple[str, ...] = _setting(
+        "E2A_MCP_ALLOWED_HOSTS",
+        kinds.comma_list,
+        (),
+        "Host names served on `/mcp` besides the listener's own and that of the public URL.",
+    )
+    mcp_allowed_origins: tuple[str, ...] = _setting(
+        "E2A_MCP_ALLOWED_ORIGINS",
+        kinds.comma_list,
+        (),
+        "Browser origins allowed on `/mcp`; empty allows none.",
+    )
+    poll_rate_per_minute: int = _setting(
+        "E2A_POLL_RATE_PER_MINUTE",
+        kinds.integer(1, 1_000_000),
+        240,
+        "Reads of messages per account and minute.",
+    )
+    http_max_in_flight: int = _setting(
+        "E2A_HTTP_MAX_IN_FLIGHT",
+        kinds.integer(1, 100_000),
+        256,
+        "HTTP requests served at once; more are told to come back.",
+    )
+    send_rate_per_minute: int = _setting(
+        "E2A_SEND_RATE_PER_MINUTE", kinds.integer(1, 100_000), 60, "Sends accepted per agent and minute."
+    )
+    trash_retention_days: int = _setting(
+        "E2A_TRASH_RETENTION_DAYS",
+        kinds.integer(1, 36_500),
+        30,
+        "Days a deleted message or agent can be restored.",
+    )
+    message_retention_days: int = _setting(
+        "E2A_MESSAGE_RETENTION_DAYS",
+        kinds.integer(0, 36_500),
+        0,
+        "Days after which the content of messages is deleted, their envelopes kept; 0 keeps it.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "E2A_LOG_LEVEL",
+        kinds.choice("debug", "info", "warning", "error"),
+        "info",
+        "Least level that is logged.",
+    )
+
+    @property
+    def production(self) -> bool:
+        return self.env == "production"
+
+    @property
+    def effective_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{quote((self.home / 'e2a.db').as_posix())}"
+
+    @property
+    def hostname(self) -> str:
+        """The relay's own name, also the authserv-id of what it writes."""
+        return self.smtp_domain or self.shared_domain or "localhost"
+
+    @property
+    def from_domain(self) -> str:
+        """The domain of the relay's own senders."""
+        return self.outbound_smtp_from_domain or self.shared_domain or "localhost"
+
+    @property
+    def require_tls(self) -> bool:
+        if self.outbound_smtp_require_tls is None:
+            return self.production
+        return self.outbound_smtp_require_tls
+
+    @property
+    def remote(self) -> bool:
+        """Whether tools act on another deployment."""
+        return bool(self.api_key)
+
+    @property
+    def sandbox(self) -> bool:
+        """Whether mail to outside addresses is captured instead of sent."""
+        return not self.outbound_smtp_host
+
+
+def default_home() -> Path:
+    """The platform's per-user data directory for this program."""
+    from platformdirs import user_data_path
+
+    return user_data_path("e2a", appauthor=False)
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from `environ` (default: the process's) and the home's `config.toml`.
+
+    Raises `SettingsError`.
+    """
+    environment = os.environ if environ is None else environ
+    home = kinds.path(environment["E2A_HOME"]) if environment.get("E2A_HOME") else default_home()
+    from_file = _read_config(home / "config.toml")
+    values: dict[str, Any] = {"home": home.absolute()}
+    for item in fields(Settings):
+        if item.name == "home":
+            continue
+        name = item.metadata["env"]
+        text = environment.get(name)
+        source = name
+        if text is None or (text == "" and item.default is not MISSING):
+            separator = os.pathsep if item.metadata["parse"] is kinds.paths else ","
+            text, source = _as_text(from_file.get(item.name), separator), f"{item.name} in config.toml"
+        if text is None:
+            continue
+        try:
+            values[item.name] = item.metadata["parse"](text)
+        except ValueError as problem:
+            raise SettingsError(f"{source} must be {problem}") from None
+    settings = Settings(**values)
+    _check_together(settings)
+    return settings
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        raise SettingsError(f"{path} must be readable TOML: {problem}") from None
+    known = {item.name for item in fields(Settings)} - {"home"}
+    for key in document:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise SettingsError(f"{path} has an unknown setting {key}{hint}")
+    return document
+
+
+def _as_text(value: Any, separator: str) -> str | None:
+    """A value of the file as the environment would spell it."""
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return separator.join(str(item) for item in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _check_together(settings: Settings) -> None:
+    """The rules that span settings; production's follow the wire's documentation of them."""
+    if (settings.smtp_tls_cert is None) != (settings.smtp_tls_key is None):
+        raise SettingsError("E2A_SMTP_TLS_CERT and E2A_SMTP_TLS_KEY must be set together")
+    if settings.outbound_smtp_username and not settings.outbound_smtp_host:
+        raise SettingsError("E2A_OUTBOUND_SMTP_USERNAME needs E2A_OUTBOUND_SMTP_HOST")
+    secrets = kinds.comma_list(settings.hmac_secret)
+    if settings.hmac_secret and not secrets:
+        raise SettingsError("E2A_HMAC_SECRET must hold at least one secret")
+    if settings.production:
+        if not settings.dns_verify:
+            raise SettingsError("E2A_DNS_VERIFY must be on when E2A_ENV is production")
+        if not secrets:
+            raise SettingsError("E2A_HMAC_SECRET must be set when E2A_ENV is production")
+        if PLACEHOLDER_SECRET in secrets:
+            raise SettingsError("E2A_HMAC_SECRET must not be the placeholder")
+        if any(len(secret.encode()) < MIN_SECRET_BYTES for secret in secrets):
+            raise SettingsError(f"E2A_HMAC_SECRET must be at least {MIN_SECRET_BYTES} bytes in production")
+
+
+def setting_names() -> dict[str, str]:
+    """Environment name -> meaning, of every setting."""
+    return {item.metadata["env"]: item.metadata["meaning"] for item in fields(Settings)}

@@ -1,0 +1,31 @@
+"""The store: one `Database` contract over SQLite and PostgreSQL, with the event log and the job queue on top.
+
+Importing this package loads no database driver; `open_database` (module `open`) picks one by URL.
+"""
+
+from __future__ import annotations
+
+from e2a_core.store.contract import Database, Dialect, Result, Row, StaleWrite, Statement, Transaction, sql
+from e2a_core.store.errors import (
+    ConstraintViolation,
+    ForeignKeyViolation,
+    StoreError,
+    UniqueViolation,
+    UnstorableValue,
+)
+
+__all__ = [
+    "ConstraintViolation",
+    "Database",
+    "Dialect",
+    "ForeignKeyViolation",
+    "Result",
+    "Row",
+    "StaleWrite",
+    "Statement",
+    "StoreError",
+    "Transaction",
+    "UniqueViolation",
+    "UnstorableValue",
+    "sql",
+]

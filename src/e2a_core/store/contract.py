@@ -1,0 +1,115 @@
+"""What the domains may ask of the database, the same for SQLite and PostgreSQL.
+
+A domain's `queries.py` returns `Statement` values; a service gathers the statements of one business change and
+hands them to `Database.write`, which commits them together or not at all. Changes that must read what they have
+locked use `Database.transaction`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+__all__ = ["Database", "Dialect", "Result", "Row", "StaleWrite", "Statement", "Transaction", "sql"]
+
+Dialect = Literal["sqlite", "postgresql"]
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One SQL statement with named parameters (`:name`).
+
+    `sqlite` is the text for SQLite and `postgresql` the text where PostgreSQL needs another. `expect` is the
+    number of rows that must be affected, else the whole write is undone and `StaleWrite` raised: the
+    compare-and-set of a batch.
+    """
+
+    sqlite: str
+    params: Mapping[str, Any]
+    postgresql: str | None = None
+    expect: int | None = None
+
+    def text(self, dialect: Dialect) -> str:
+        return self.postgresql if dialect == "postgresql" and self.postgresql is not None else self.sqlite
+
+
+def sql(
+    text: str, /, *, expect: int | None = None, postgresql: str | None = None, **params: Any
+) -> Statement:
+    """Shorthand: `sql("SELECT ... WHERE id = :id", id=...)`."""
+    return Statement(text, params, postgresql, expect)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one statement of a write did: rows affected, and rows returned by a RETURNING clause."""
+
+    rowcount: int
+    rows: Sequence[Row] = ()
+
+
+class StaleWrite(Exception):
+    """A statement affected another number of rows than expected; nothing of its batch was kept.
+
+    `index` is the statement's place in the batch.
+    """
+
+    def __init__(self, index: int, rowcount: int) -> None:
+        super().__init__(f"statement {index} affected {rowcount} rows")
+        self.index = index
+        self.rowcount = rowcount
+
+
+class Transaction(Protocol):
+    """An open write transaction."""
+
+    async def all(self, statement: Statement) -> Sequence[Row]: ...
+
+    async def one(self, statement: Statement) -> Row | None: ...
+
+    async def write(self, statements: Sequence[Statement]) -> Sequence[Result]: ...
+
+
+class Database(Protocol):
+    """One open database.
+
+    Raises `errors.StoreUnavailable` when the database cannot answer; constraint violations surface as
+    `UniqueViolation` (module `errors` of this package).
+    """
+
+    dialect: Dialect
+
+    async def all(self, statement: Statement) -> Sequence[Row]:
+        """The rows of a read, outside any transaction."""
+
+    async def one(self, statement: Statement) -> Row | None:
+        """The first row of a read."""
+
+    async def read(self, statements: Sequence[Statement]) -> Sequence[Sequence[Row]]:
+        """The rows of each of several reads, for little more than the price of one.
+
+        Other writes may come between them.
+        """
+
+    async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
+        """Commit the statements as one unit, durably, before returning.
+
+        Concurrent calls may share one commit (group commit); each still succeeds or fails alone.
+        """
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """A write transaction holding the write lock from its start; commits on exit, rolls back on error."""
+
+    def on_commit(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` on the event loop after commits; returns the function that ends it.
+
+        Commits of this process are told at once; those of other processes within some 100 ms on SQLite, and on
+        PostgreSQL at once when they notified the channel `e2a_events`. Calls may be spurious and are not counted:
+        the listener sets an event and whoever waits for it looks at the tables.
+        """
+
+    async def close(self) -> None:
+        """Finish the writes under way and close; what comes later raises `StoreUnavailable`."""

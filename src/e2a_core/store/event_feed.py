@@ -1,0 +1,185 @@
+"""Tailing the event log; see `events` for the model."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Collection
+from operator import attrgetter
+from types import TracebackType
+from typing import Self
+
+from e2a_core.errors import StoreUnavailable
+from e2a_core.store.contract import Database
+from e2a_core.store.events import EventFilter, EventRecord, events_after, latest
+
+__all__ = ["EventFeed", "Subscription"]
+
+logger = logging.getLogger(__name__)
+
+RECENT_EVENTS = 512
+"""Events kept in memory for all subscribers together; who falls further behind reads the table."""
+
+PAGE = 200
+"""Events read from the table at once, by the tail and by a subscriber that catches up."""
+
+RETRY_SECONDS = 1.0
+
+_ANY = EventFilter()
+_seq = attrgetter("seq")
+
+
+class EventFeed:
+    """Tails the log of one database for any number of subscribers; reads nothing while there is none."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._recent: list[EventRecord] = []
+        self._floor = 0  # `recent` holds every event with floor < seq <= high
+        self._high = 0
+        self._subscriptions: set[Subscription] = set()
+        self._committed = asyncio.Event()
+        self._stop_listening: Callable[[], None] | None = None
+        self._tail_task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def start(self) -> None:
+        self._tail_task = asyncio.create_task(self._tail(), name="event feed")
+
+    async def close(self) -> None:
+        """End every subscription: its iteration stops after what it has already read."""
+        self._closed = True
+        if self._stop_listening is not None:
+            self._stop_listening()
+            self._stop_listening = None
+        self._wake_subscribers()
+        if self._tail_task is not None:
+            self._tail_task.cancel()
+            await asyncio.wait([self._tail_task])
+
+    async def latest_seq(self) -> int:
+        """The newest event's `seq`, 0 when there is none."""
+        row = await self._database.one(latest())
+        return int(row["seq"]) if row is not None else 0
+
+    def subscribe(
+        self,
+        *,
+        account_id: str | None = None,
+        agent_email: str | None = None,
+        types: Collection[str] | None = None,
+        after: int | None = None,
+    ) -> Subscription:
+        """Events that match, from the one after `seq` `after`, or from those committed after entering.
+
+        Use as `async with feed.subscribe(...) as events: async for event in events: ...`.
+        """
+        wanted = EventFilter(account_id, agent_email, None if types is None else frozenset(types))
+        return Subscription(self, wanted, after)
+
+    async def _join(self, subscription: Subscription) -> int:
+        position = await self.latest_seq()
+        if not self._subscriptions:
+            self._recent.clear()
+            self._floor = self._high = position
+        self._subscriptions.add(subscription)
+        if self._stop_listening is None and not self._closed:
+            self._stop_listening = self._database.on_commit(self._committed.set)
+            self._committed.set()  # for commits between the look above and the registration
+        return position
+
+    def _leave(self, subscription: Subscription) -> None:
+        self._subscriptions.discard(subscription)
+        if not self._subscriptions and self._stop_listening is not None:
+            self._stop_listening()
+            self._stop_listening = None
+
+    async def _page(self, position: int, wanted: EventFilter) -> tuple[list[EventRecord], int]:
+        """Matching events after `position`, and the position reached, which is `position` at the log's end."""
+        if position >= self._floor:
+            fresh = self._recent[bisect_right(self._recent, position, key=_seq) :]
+            return [event for event in fresh if wanted.matches(event)], max(position, self._high)
+        high = self._high
+        rows = await self._database.all(events_after(position, wanted, PAGE))
+        found = [EventRecord.from_row(row) for row in rows]
+        return found, found[-1].seq if len(found) == PAGE else max(high, *map(_seq, found), position)
+
+    async def _tail(self) -> None:
+        while True:
+            await self._committed.wait()
+            self._committed.clear()
+            try:
+                while await self._read_on():
+                    self._wake_subscribers()
+            except StoreUnavailable as error:
+                logger.warning("the event log cannot be read: %s", error)
+                await asyncio.sleep(RETRY_SECONDS)
+                self._committed.set()
+
+    async def _read_on(self) -> bool:
+        """Read the events after the newest known; whether there were any."""
+        position = self._high
+        rows = await self._database.all(events_after(position, _ANY, PAGE))
+        if not rows or position != self._high:
+            return bool(rows)
+        self._recent += map(EventRecord.from_row, rows)
+        self._high = self._recent[-1].seq
+        if len(self._recent) > RECENT_EVENTS:
+            self._floor = self._recent[-RECENT_EVENTS - 1].seq
+            del self._recent[:-RECENT_EVENTS]
+        return True
+
+    def _wake_subscribers(self) -> None:
+        for subscription in self._subscriptions:
+            subscription.wake()
+
+
+class Subscription:
+    """One subscriber's place in the log: an async context manager and, inside it, an async iterator.
+
+    Iterating raises `StoreUnavailable` when the database fails during a catch-up; iterating on resumes there.
+    """
+
+    def __init__(self, feed: EventFeed, wanted: EventFilter, after: int | None) -> None:
+        self._feed = feed
+        self._wanted = wanted
+        self._position = after
+        self._buffer: deque[EventRecord] = deque()
+        self._wake = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        newest = await self._feed._join(self)
+        if self._position is None:
+            self._position = newest
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._feed._leave(self)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> EventRecord:
+        while not self._buffer:
+            if self._feed._closed:
+                raise StopAsyncIteration
+            await self._fill()
+        return self._buffer.popleft()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    async def _fill(self) -> None:
+        """Take the next events, or wait where there are none."""
+        if self._position is None:
+            raise RuntimeError("enter the subscription before iterating")
+        self._wake.clear()
+        found, position = await self._feed._page(self._position, self._wanted)
+        if position == self._position and not self._feed._closed:
+            await self._wake.wait()
+        self._position = position
+        self._buffer.extend(found)

@@ -1,0 +1,69 @@
+"""Open the database a URL names and bring its schema up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote
+
+from e2a_core.clock import Clock
+from e2a_core.errors import SettingsError
+from e2a_core.store.contract import Database
+from e2a_core.store.migrate import MigrationMode, migrate
+
+__all__ = ["open_database", "sqlite_path"]
+
+_EXPECTED = (
+    "E2A_DATABASE_URL must be sqlite:///relative/path.db, sqlite:////absolute/path.db"
+    " or postgresql://user:password@host:port/database"
+)
+_SQLITE = "sqlite:///"
+
+
+async def open_database(url: str, *, migration_mode: MigrationMode = "auto", clock: Clock) -> Database:
+    """Connect and migrate.
+
+    Raises `SettingsError` for a URL or a schema that cannot be used, `StoreUnavailable` when the database does not
+    answer.
+    """
+    database = await _connect(url)
+    try:
+        await migrate(database, mode=migration_mode, clock=clock)
+    except BaseException:
+        await database.close()
+        raise
+    return database
+
+
+def sqlite_path(url: str) -> Path:
+    """The file an `sqlite:` URL names: what follows the third slash, percent-decoded."""
+    encoded = url[len(_SQLITE) :] if url.lower().startswith(_SQLITE) else ""
+    path = unquote(encoded)
+    if not path or "\0" in path:
+        raise SettingsError(f"{_EXPECTED}; this sqlite URL names no file")
+    if path == ":memory:":
+        raise SettingsError(f"{_EXPECTED}; a database in memory would lose mail that was acknowledged")
+    if "?" in encoded or "#" in encoded:
+        raise SettingsError(f"{_EXPECTED}; write ? and # of a file name as %3F and %23")
+    return Path(path)
+
+
+async def _connect(url: str) -> Database:
+    # The drivers are imported here: a process on SQLite must not pay for the other, nor need it installed.
+    scheme, colon, _ = url.lower().partition(":")
+    if scheme == "sqlite":
+        from e2a_core.store.sqlite import SqliteDatabase
+
+        path = sqlite_path(url)
+        if not path.absolute().parent.is_dir():
+            raise SettingsError(f"{_EXPECTED}; the folder {path.absolute().parent} does not exist")
+        return await SqliteDatabase.open(path)
+    if scheme in ("postgresql", "postgres"):
+        try:
+            from e2a_core.store.postgresql import PostgresqlDatabase
+        except ImportError as error:
+            raise SettingsError(
+                "E2A_DATABASE_URL names PostgreSQL, whose driver is not installed:"
+                " pip install 'e2a-mcp[postgresql]'"
+            ) from error
+        return await PostgresqlDatabase.open(url)
+    raise SettingsError(f"{_EXPECTED}; it names {f'the kind {scheme!r}' if colon else 'no kind'} of database")

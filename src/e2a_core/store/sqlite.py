@@ -1,0 +1,229 @@
+"""`Database` over one SQLite file, shared by any number of processes.
+
+One connection writes, a few read, each on its own thread. Concurrent writes are gathered and committed together in
+a single hop to the writer's thread: the sync to disk, which dominates a commit, is paid once. Concurrent reads share
+a hop too, which costs more than most of them do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from operator import attrgetter
+from pathlib import Path
+from typing import TypeVar
+
+from anyio import CancelScope
+
+from e2a_core.errors import StoreUnavailable
+from e2a_core.store import sqlite_connection as on_thread
+from e2a_core.store.contract import Dialect, Result, Row, Statement
+from e2a_core.store.listeners import CommitListeners
+from e2a_core.store.sqlite_thread import SqliteThread
+
+__all__ = ["SqliteDatabase"]
+
+READERS = 3
+"""Reads wait for the disk in parallel; beyond a few they only wait for the interpreter lock."""
+
+GROUP_LIMIT = 128
+"""Units per commit: bounds how long other processes wait for the write lock."""
+
+BUSY_SECONDS = 10.0
+"""How long to wait for another process's write; a group commit lasts milliseconds, so after 10 s it hangs."""
+
+POLL_SECONDS = 0.1
+"""How often commits of other processes are looked for while somebody listens."""
+
+_Outcome = TypeVar("_Outcome")
+_waiting = attrgetter("waiting")
+_Unit = tuple[Sequence[Statement], "asyncio.Future[Sequence[Result]]"]
+
+
+class SqliteDatabase:
+    """One open SQLite file; made by `await SqliteDatabase.open(path)` on a running asyncio loop."""
+
+    dialect: Dialect = "sqlite"
+
+    def __init__(self, path: Path, writer: SqliteThread, busy_seconds: float) -> None:
+        self._open_reader = partial(SqliteThread.open, on_thread.open_reader, path, busy_seconds)
+        self._writer = writer
+        self._write_lock = asyncio.Lock()
+        self._pending: list[_Unit] = []
+        self._flusher: asyncio.Task[None] | None = None
+        self._readers: list[SqliteThread] = []
+        self._opening = asyncio.Lock()
+        self._watcher: SqliteThread | None = None
+        self._listeners = CommitListeners(self._follow_other_processes)
+        self._asked: list[tuple[Sequence[Statement], bool, asyncio.Future[list[list[Row]]]]] = []
+        self._answering: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> SqliteDatabase:
+        """Open or create the file. Raises `StoreUnavailable` when that is impossible."""
+        try:
+            writer = await SqliteThread.open(on_thread.open_writer, path, busy_seconds)
+        except (sqlite3.Error, StoreUnavailable) as error:
+            raise StoreUnavailable(f"cannot open the database {path}: {error}") from error
+        return cls(path, writer, busy_seconds)
+
+    async def all(self, statement: Statement) -> Sequence[Row]:
+        [rows] = await self._ask([statement], False)
+        return rows
+
+    async def one(self, statement: Statement) -> Row | None:
+        [rows] = await self._ask([statement], True)
+        return rows[0] if rows else None
+
+    async def read(self, statements: Sequence[Statement]) -> Sequence[Sequence[Row]]:
+        return await self._ask(statements, False)
+
+    async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
+        self._check_open()
+        acknowledged: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
+        self._pending.append((statements, acknowledged))
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush(), name="sqlite group commit")
+        return await acknowledged
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[SqliteTransaction]:
+        self._check_open()
+        async with self._write_lock:
+            try:
+                await self._writer.run(on_thread.begin)
+                yield SqliteTransaction(self._writer)
+                with CancelScope(shield=True):  # a commit under way cannot be called back
+                    await self._writer.run(on_thread.commit)
+            except BaseException:
+                with CancelScope(shield=True):
+                    await self._writer.run(on_thread.rollback)
+                raise
+        self._listeners.notify()
+
+    def on_commit(self, listener: Callable[[], None]) -> Callable[[], None]:
+        return self._listeners.add(listener)
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        await self._listeners.close()
+        if self._flusher is not None:
+            await asyncio.wait([self._flusher])
+        if self._answering:
+            await asyncio.wait(self._answering)
+        async with self._write_lock:
+            await self._writer.close()
+        async with self._opening:
+            for reader in filter(None, (*self._readers, self._watcher)):
+                await reader.close()
+
+    async def _ask(self, statements: Sequence[Statement], first: bool) -> list[list[Row]]:
+        """The rows of each statement, or of each the first."""
+        self._check_open()
+        answered: asyncio.Future[list[list[Row]]] = asyncio.get_running_loop().create_future()
+        self._asked.append((statements, first, answered))
+        if len(self._asked) == 1:
+            answering = asyncio.create_task(self._answer(), name="sqlite reads")
+            self._answering.add(answering)
+            answering.add_done_callback(self._answering.discard)
+        return await answered
+
+    async def _answer(self) -> None:
+        """Read what was asked for until now, in one hop."""
+        asked, self._asked = self._asked, []
+        outcomes: list[on_thread.Answer] = [StoreUnavailable("the read was interrupted") for _ in asked]
+        try:
+            reader = await self._reader()
+            outcomes = await reader.run(
+                on_thread.read_group, [(statements, first) for statements, first, _ in asked]
+            )
+        except StoreUnavailable as error:
+            outcomes = [StoreUnavailable(error.message) for _ in asked]
+        finally:
+            for (_, _, answered), outcome in zip(asked, outcomes, strict=True):
+                _settle(answered, outcome)
+
+    async def _reader(self) -> SqliteThread:
+        """The least busy one; reads queue there, since a thread handed the next by the loop would idle between."""
+        reader = min(self._readers, key=_waiting, default=None)
+        if reader is not None and (not reader.waiting or len(self._readers) == READERS):
+            return reader
+        async with self._opening:
+            self._check_open()
+            if len(self._readers) < READERS:
+                self._readers.append(await self._open_reader())
+        return min(self._readers, key=_waiting)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the database is closed")
+
+    async def _flush(self) -> None:
+        """Commit what is pending, group by group, until nothing is."""
+        try:
+            while self._pending:
+                async with self._write_lock:
+                    group, self._pending = self._pending[:GROUP_LIMIT], self._pending[GROUP_LIMIT:]
+                    await self._commit([unit for unit in group if not unit[1].cancelled()])
+        finally:
+            self._flusher = None
+
+    async def _commit(self, group: Sequence[_Unit]) -> None:
+        if not group:
+            return
+        units = [statements for statements, _ in group]
+        outcomes: list[on_thread.Outcome] = [StoreUnavailable("the commit was interrupted") for _ in group]
+        try:
+            outcomes = await self._writer.run(on_thread.commit_group, units)
+        except sqlite3.Error as error:
+            outcomes = [StoreUnavailable(f"the commit failed: {error}") for _ in group]
+        except StoreUnavailable as error:
+            outcomes = [StoreUnavailable(error.message) for _ in group]
+        finally:
+            for (_, acknowledged), outcome in zip(group, outcomes, strict=True):
+                _settle(acknowledged, outcome)
+        self._listeners.notify()
+
+    async def _follow_other_processes(self) -> None:
+        """Tell the listeners of commits by other connections; SQLite has no better sign than a changed number."""
+        seen = None  # so the first look tells too: of commits between the registration and this look
+        while True:
+            with suppress(StoreUnavailable):
+                self._watcher = self._watcher or await self._open_reader()
+                version = await self._watcher.run(on_thread.data_version)
+                if version != seen:
+                    self._listeners.notify()
+                seen = version
+            await asyncio.sleep(POLL_SECONDS)
+
+
+class SqliteTransaction:
+    """The open write transaction of one `SqliteDatabase`."""
+
+    def __init__(self, writer: SqliteThread) -> None:
+        self._writer = writer
+
+    async def all(self, statement: Statement) -> Sequence[Row]:
+        return await self._writer.run(on_thread.read, statement, False)
+
+    async def one(self, statement: Statement) -> Row | None:
+        rows = await self._writer.run(on_thread.read, statement, True)
+        return rows[0] if rows else None
+
+    async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
+        return await self._writer.run(on_thread.run, statements)
+
+
+def _settle(future: asyncio.Future[_Outcome], outcome: _Outcome | Exception) -> None:
+    if future.cancelled():
+        return
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

@@ -1,0 +1,1 @@
+"""Addresses not to be written to, and how their owners get there."""

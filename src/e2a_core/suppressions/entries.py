@@ -1,0 +1,59 @@
+"""Putting an address on a list: at most one entry each, and one event for each new one."""
+
+from __future__ import annotations
+
+from e2a_core.clock import from_micros, to_micros
+from e2a_core.core import Core
+from e2a_core.store import events
+from e2a_core.store.contract import Statement
+from e2a_core.suppressions import queries
+
+__all__ = ["add_to_account", "add_to_agent"]
+
+
+def add_to_account(
+    core: Core, account_id: str, address: str, source: str, reason: str | None, message_id: str, now: int
+) -> list[Statement]:
+    """What puts a recipient on the account's list because of `message_id`, and the event of it, for the end of a write.
+
+    `source` is bounce or complaint. For an address that is not on the list yet.
+    """
+    data: dict[str, str] = {"address": address, "source": source, "message_id": message_id}
+    if reason:
+        data["reason"] = reason
+    return [
+        queries.insert(account_id, address, source, reason, message_id, now),
+        *events.append(
+            id=core.ids.event(),
+            account_id=account_id,
+            type="domain.suppression_added",
+            data=data,
+            created_at=from_micros(now),
+        ),
+    ]
+
+
+async def add_to_agent(
+    core: Core, account_id: str, agent_email: str, address: str, source: str, reason: str | None
+) -> bool:
+    """Put an address on an agent's list; whether it is new there. An existing entry is left as it is.
+
+    `source` is manual or unsubscribe.
+    """
+    now = to_micros(core.clock.now())
+    async with core.db.transaction() as transaction:
+        [added] = await transaction.write(
+            [queries.insert_of_agent(account_id, agent_email, address, source, reason, now)]
+        )
+        if added.rowcount:
+            await transaction.write(
+                events.append(
+                    id=core.ids.event(),
+                    account_id=account_id,
+                    type="agent.suppression_added",
+                    agent_email=agent_email,
+                    data={"agent_email": agent_email, "address": address, "source": source},
+                    created_at=from_micros(now),
+                )
+            )
+    return bool(added.rowcount)

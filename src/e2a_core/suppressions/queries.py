@@ -1,0 +1,137 @@
+"""SQL of suppressions and unsubscribe tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from e2a_core.paging import Position, beyond
+from e2a_core.store.contract import Statement, sql
+
+__all__ = [
+    "blocked",
+    "delete",
+    "delete_of_agent",
+    "insert",
+    "insert_of_agent",
+    "insert_token",
+    "of_account",
+    "of_agent",
+    "one_of_agent",
+    "token_target",
+]
+
+
+def of_account(account_id: str, after: Position | None, count: int) -> Statement:
+    """The account's list, newest first."""
+    condition, params = beyond(after, "created_at", "address")
+    return Statement(
+        "SELECT address, source, reason, source_message_id, created_at FROM suppressions "
+        f"WHERE account_id = :account{condition} ORDER BY created_at DESC, address DESC LIMIT :count",
+        {"account": account_id, "count": count, **params},
+    )
+
+
+def of_agent(account_id: str, agent_email: str, after: Position | None, count: int) -> Statement:
+    """The list of one agent, newest first."""
+    condition, params = beyond(after, "created_at", "address")
+    return Statement(
+        "SELECT agent_email, address, source, reason, created_at FROM agent_suppressions "
+        f"WHERE account_id = :account AND agent_email = :agent{condition} "
+        "ORDER BY created_at DESC, address DESC LIMIT :count",
+        {"account": account_id, "agent": agent_email, "count": count, **params},
+    )
+
+
+def one_of_agent(account_id: str, agent_email: str, address: str) -> Statement:
+    return sql(
+        "SELECT agent_email, address, source, reason, created_at FROM agent_suppressions "
+        "WHERE account_id = :account AND agent_email = :agent AND address = :address",
+        account=account_id,
+        agent=agent_email,
+        address=address,
+    )
+
+
+def blocked(account_id: str, agent_email: str, addresses: Sequence[str]) -> Statement:
+    """Entries of either list about `addresses`; those of the account first."""
+    params = {f"a{index}": address for index, address in enumerate(addresses)}
+    names = ", ".join(f":{name}" for name in params) or "NULL"
+    return Statement(
+        "SELECT address, source, reason, 'account' AS scope FROM suppressions "
+        f"WHERE account_id = :account AND address IN ({names}) UNION ALL "
+        "SELECT address, source, reason, 'agent' AS scope FROM agent_suppressions "
+        f"WHERE account_id = :account AND agent_email = :agent AND address IN ({names}) ORDER BY scope, address",
+        {"account": account_id, "agent": agent_email, **params},
+    )
+
+
+def insert(
+    account_id: str, address: str, source: str, reason: str | None, message_id: str | None, now: int
+) -> Statement:
+    """Affects no row when the address is on the account's list."""
+    return sql(
+        "INSERT INTO suppressions (account_id, address, source, reason, source_message_id, created_at) "
+        "VALUES (:account, :address, :source, :reason, :message, :now) "
+        "ON CONFLICT (account_id, address) DO NOTHING",
+        account=account_id,
+        address=address,
+        source=source,
+        reason=reason,
+        message=message_id,
+        now=now,
+    )
+
+
+def insert_of_agent(
+    account_id: str, agent_email: str, address: str, source: str, reason: str | None, now: int
+) -> Statement:
+    """Affects no row when the address is on the agent's list."""
+    return sql(
+        "INSERT INTO agent_suppressions (account_id, agent_email, address, source, reason, created_at) "
+        "VALUES (:account, :agent, :address, :source, :reason, :now) "
+        "ON CONFLICT (account_id, agent_email, address) DO NOTHING",
+        account=account_id,
+        agent=agent_email,
+        address=address,
+        source=source,
+        reason=reason,
+        now=now,
+    )
+
+
+def delete(account_id: str, address: str) -> Statement:
+    return sql(
+        "DELETE FROM suppressions WHERE account_id = :account AND address = :address",
+        account=account_id,
+        address=address,
+    )
+
+
+def delete_of_agent(account_id: str, agent_email: str, address: str) -> Statement:
+    return sql(
+        "DELETE FROM agent_suppressions "
+        "WHERE account_id = :account AND agent_email = :agent AND address = :address",
+        account=account_id,
+        agent=agent_email,
+        address=address,
+    )
+
+
+def insert_token(digest: str, account_id: str, agent_email: str, address: str, now: int) -> Statement:
+    """Keeps whom a token stands for; the token itself is in the recipient's mail alone."""
+    return sql(
+        "INSERT INTO unsubscribe_tokens (token_hash, account_id, agent_email, address, created_at) "
+        "VALUES (:digest, :account, :agent, :address, :now) ON CONFLICT (token_hash) DO NOTHING",
+        digest=digest,
+        account=account_id,
+        agent=agent_email,
+        address=address,
+        now=now,
+    )
+
+
+def token_target(digest: str) -> Statement:
+    return sql(
+        "SELECT account_id, agent_email, address FROM unsubscribe_tokens WHERE token_hash = :digest",
+        digest=digest,
+    )

@@ -1,0 +1,137 @@
+"""SQL of templates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from e2a_core.paging import Position, beyond
+from e2a_core.store.contract import Row, Statement, sql
+
+__all__ = [
+    "TemplateRow",
+    "claim",
+    "count_templates",
+    "delete_template",
+    "insert_template",
+    "template",
+    "template_from",
+    "template_named",
+    "templates",
+    "update_template",
+]
+
+_COLUMNS = (
+    "id, account_id, name, alias, subject, text, html, from_starter_alias, from_starter_version, "
+    "created_at, updated_at"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateRow:
+    """One template; `alias` and `html` are None where it has none. Instants in microseconds."""
+
+    id: str
+    account_id: str
+    name: str
+    alias: str | None
+    subject: str
+    text: str
+    html: str | None
+    from_starter_alias: str | None
+    from_starter_version: str | None
+    created_at: int
+    updated_at: int
+
+
+def template_from(row: Row) -> TemplateRow:
+    return TemplateRow(
+        id=row["id"],
+        account_id=row["account_id"],
+        name=row["name"],
+        alias=row["alias"],
+        subject=row["subject"],
+        text=row["text"],
+        html=row["html"],
+        from_starter_alias=row["from_starter_alias"],
+        from_starter_version=row["from_starter_version"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def claim(account_id: str) -> Statement:
+    """Reads the account so that nobody else changes its templates until the transaction ends."""
+    return Statement(
+        "SELECT id FROM accounts WHERE id = :account",
+        {"account": account_id},
+        "SELECT id FROM accounts WHERE id = :account FOR UPDATE",
+    )
+
+
+def template(account_id: str, template_id: str) -> Statement:
+    return sql(
+        f"SELECT {_COLUMNS} FROM templates WHERE account_id = :account AND id = :id",
+        account=account_id,
+        id=template_id,
+    )
+
+
+def template_named(account_id: str, alias: str) -> Statement:
+    return sql(
+        f"SELECT {_COLUMNS} FROM templates WHERE account_id = :account AND alias = :alias",
+        account=account_id,
+        alias=alias,
+    )
+
+
+def templates(account_id: str, after: Position | None, count: int) -> Statement:
+    """What a list shows of the account's templates, newest first."""
+    condition, params = beyond(after, "created_at", "id")
+    return Statement(
+        "SELECT id, name, alias, subject, created_at, updated_at FROM templates "
+        f"WHERE account_id = :account{condition} ORDER BY created_at DESC, id DESC LIMIT :count",
+        {"account": account_id, "count": count, **params},
+    )
+
+
+def count_templates(account_id: str) -> Statement:
+    return sql("SELECT COUNT(*) AS templates FROM templates WHERE account_id = :account", account=account_id)
+
+
+def insert_template(row: TemplateRow) -> Statement:
+    return sql(
+        f"INSERT INTO templates ({_COLUMNS}) VALUES (:id, :account, :name, :alias, :subject, :text, :html, "
+        ":from_starter_alias, :from_starter_version, :created_at, :updated_at)",
+        id=row.id,
+        account=row.account_id,
+        name=row.name,
+        alias=row.alias,
+        subject=row.subject,
+        text=row.text,
+        html=row.html,
+        from_starter_alias=row.from_starter_alias,
+        from_starter_version=row.from_starter_version,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def update_template(row: TemplateRow) -> Statement:
+    return sql(
+        "UPDATE templates SET name = :name, alias = :alias, subject = :subject, text = :text, html = :html, "
+        "updated_at = :updated_at WHERE account_id = :account AND id = :id",
+        account=row.account_id,
+        id=row.id,
+        name=row.name,
+        alias=row.alias,
+        subject=row.subject,
+        text=row.text,
+        html=row.html,
+        updated_at=row.updated_at,
+    )
+
+
+def delete_template(account_id: str, template_id: str) -> Statement:
+    return sql(
+        "DELETE FROM templates WHERE account_id = :account AND id = :id", account=account_id, id=template_id
+    )

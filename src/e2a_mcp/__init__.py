@@ -1,0 +1,1 @@
+"""The MCP server: an agent's mailbox as tools, resources and prompts."""

@@ -1,0 +1,133 @@
+"""Where the bytes of an attachment come from: a mail resource, a file below an allowed folder, or the call itself."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import mimetypes
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import anyio.to_thread
+from pydantic import Field
+
+from e2a_core.errors import InvalidAttachment, PayloadTooLarge
+from e2a_core.wire.sending import Attachment
+
+from .schema import Arguments
+from .tool import Call
+from .uris import parse_mail_uri
+
+__all__ = ["MAX_ATTACHMENTS", "AttachmentSource", "load_attachments"]
+
+MAX_ATTACHMENTS = 10
+MAX_FILE_BYTES = 10 * 1024 * 1024
+# What the whole message may carry, so that base64 of it still fits common 36 MB limits.
+MAX_TOTAL_BYTES = 25 * 1024 * 1024
+_FALLBACK_TYPE = "application/octet-stream"
+
+
+class AttachmentSource(Arguments):
+    """One file to send: `uri`, `path` or `data`, exactly one of them."""
+
+    uri: Annotated[str, Field(description="mail://… of a received attachment")] | None = None
+    path: str | None = None
+    data: Annotated[str, Field(description="base64")] | None = None
+    filename: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    content_type: Annotated[str, Field(pattern=r"^[a-zA-Z][\w.+-]*/[\w.+-]+$", max_length=127)] | None = None
+
+
+async def load_attachments(call: Call, sources: Sequence[AttachmentSource]) -> list[Attachment]:
+    """The attachments as the engine takes them.
+
+    Raises `InvalidAttachment` naming the one at fault, and `PayloadTooLarge`.
+    """
+    loaded = []
+    total = 0
+    for index, source in enumerate(sources):
+        content, attachment = await _load(call, source, f"arguments.attachments[{index}]")
+        if content > MAX_FILE_BYTES:
+            raise PayloadTooLarge("attachment", content, MAX_FILE_BYTES, filename=attachment.filename)
+        total += content
+        if total > MAX_TOTAL_BYTES:
+            raise PayloadTooLarge("attachments_total", total, MAX_TOTAL_BYTES)
+        loaded.append(attachment)
+    return loaded
+
+
+async def _load(call: Call, source: AttachmentSource, where: str) -> tuple[int, Attachment]:
+    given = [name for name in ("uri", "path", "data") if getattr(source, name) is not None]
+    if len(given) != 1:
+        raise InvalidAttachment(f"{where} needs exactly one of uri, path, data", location=where, status=422)
+    if source.uri is not None:
+        return await _from_mail(call, source, source.uri, where)
+    if source.path is not None:
+        return await _from_file(call, source, source.path, where)
+    return _from_data(source, source.data or "", where)
+
+
+async def _from_mail(call: Call, source: AttachmentSource, uri: str, where: str) -> tuple[int, Attachment]:
+    target = parse_mail_uri(uri)
+    if target is None or target.kind != "attachment":
+        raise InvalidAttachment(
+            f"{where}.uri must be mail://EMAIL/messages/ID/attachments/INDEX",
+            location=f"{where}.uri",
+            status=422,
+        )
+    content = await call.session.messages.attachment_content(target.email, target.id, target.index)
+    return len(content.data), Attachment(
+        filename=source.filename or content.meta.filename or f"attachment-{target.index}",
+        content_type=source.content_type or content.meta.content_type or _FALLBACK_TYPE,
+        data=base64.b64encode(content.data).decode(),
+    )
+
+
+async def _from_file(call: Call, source: AttachmentSource, path: str, where: str) -> tuple[int, Attachment]:
+    roots = call.services.attachment_roots
+    field = f"{where}.path"
+    if not roots:
+        raise InvalidAttachment(
+            f"{field} is not allowed here: set E2A_MCP_ATTACHMENT_ROOTS on a stdio server, or use uri or data",
+            location=field,
+            status=422,
+        )
+    try:
+        name, data = await anyio.to_thread.run_sync(_read_below, roots, path)
+    except (OSError, ValueError):
+        # One answer for a missing file and for one outside: paths are not to be probed through this.
+        raise InvalidAttachment(
+            f"{field} must be a readable file below an allowed folder", location=field, status=422
+        ) from None
+    return len(data), Attachment(
+        filename=source.filename or name,
+        content_type=source.content_type or mimetypes.guess_type(name)[0] or _FALLBACK_TYPE,
+        data=base64.b64encode(data).decode(),
+    )
+
+
+def _read_below(roots: Sequence[Path], path: str) -> tuple[str, bytes]:
+    """Name and bytes of a regular file; one byte over the limit is read to show that it is over."""
+    asked = Path(path).expanduser()
+    for candidate in [asked] if asked.is_absolute() else [root / asked for root in roots]:
+        # Resolving first makes `..` and symbolic links harmless: what counts is where the file really is.
+        real = candidate.resolve()
+        if not any(real.is_relative_to(root) for root in roots) or not real.is_file():
+            continue
+        with real.open("rb") as file:
+            return real.name, file.read(MAX_FILE_BYTES + 1)
+    raise ValueError("no such file below the roots")
+
+
+def _from_data(source: AttachmentSource, data: str, where: str) -> tuple[int, Attachment]:
+    if source.filename is None or source.content_type is None:
+        raise InvalidAttachment(
+            f"{where} with data needs filename and content_type", location=where, status=422
+        )
+    try:
+        size = len(base64.b64decode(data, validate=True))
+    except (binascii.Error, ValueError):
+        raise InvalidAttachment(
+            f"{where}.data must be standard padded base64", location=f"{where}.data", status=422
+        ) from None
+    return size, Attachment(filename=source.filename, content_type=source.content_type, data=data)

@@ -1,0 +1,96 @@
+"""Who is calling over HTTP: the bearer token and the engine session it stands for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import anyio
+
+from e2a_core.clock import Clock
+from e2a_core.engine import Engine, Session
+from e2a_core.errors import Unauthorized
+
+__all__ = ["CredentialCache", "bearer"]
+
+MAX_CREDENTIALS = 1_000
+# Longer than any key there is; a header that holds more is no key.
+MAX_TOKEN_CHARS = 1_024
+
+
+def bearer(headers: Mapping[str, str]) -> str:
+    """The token of an `Authorization: Bearer` header (RFC 6750 2.1). Raises `Unauthorized`."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN_CHARS:
+        raise Unauthorized
+    return token
+
+
+@dataclass(slots=True)
+class _Entry:
+    """`session` is None for a credential that was refused."""
+
+    session: Session | None
+    expires: float
+
+
+class CredentialCache:
+    """Sessions by credential, least recently used out first.
+
+    `fresh_seconds` is how long a revoked key may still be answered, and how long a wrong one is refused without
+    asking again; 0 asks each time. Only a hash of the credential is kept. One that many requests bring at once is
+    asked for once; what the engine could not answer (it was unavailable) is not remembered.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock, *, fresh_seconds: float) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._fresh_seconds = fresh_seconds
+        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
+        self._asking: dict[bytes, anyio.Lock] = {}
+
+    async def session(self, credential: str) -> Session:
+        """Raises `Unauthorized`, and whatever says that the engine cannot tell."""
+        if not self._fresh_seconds:
+            return await self._engine.session(credential)
+        key = hashlib.sha256(credential.encode()).digest()
+        entry = self._fresh(key)
+        if entry is None:
+            entry = await self._ask(key, credential)
+        if entry.session is None:
+            raise Unauthorized
+        return entry.session
+
+    def _fresh(self, key: bytes) -> _Entry | None:
+        entry = self._entries.get(key)
+        if entry is None or entry.expires <= self._clock.monotonic():
+            return None
+        self._entries.move_to_end(key)
+        return entry
+
+    async def _ask(self, key: bytes, credential: str) -> _Entry:
+        lock = self._asking.setdefault(key, anyio.Lock())
+        try:
+            async with lock:
+                entry = self._fresh(key)
+                if entry is None:
+                    entry = await self._resolve(credential)
+                    self._entries[key] = entry
+                    self._entries.move_to_end(key)
+                    while len(self._entries) > MAX_CREDENTIALS:
+                        self._entries.popitem(last=False)
+                return entry
+        finally:
+            if not lock.statistics().tasks_waiting:
+                self._asking.pop(key, None)
+
+    async def _resolve(self, credential: str) -> _Entry:
+        session: Session | None
+        try:
+            session = await self._engine.session(credential)
+        except Unauthorized:
+            session = None
+        return _Entry(session, self._clock.monotonic() + self._fresh_seconds)

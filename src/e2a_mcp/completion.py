@@ -1,0 +1,50 @@
+"""Completion of what a person types into a resource template or a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from mcp_types import CompleteRequestParams, Completion
+
+from e2a_core.engine import Session
+from e2a_core.errors import E2AError
+from e2a_core.wire.messages import MessageQuery
+
+__all__ = ["complete"]
+
+# The protocol allows no more in one answer.
+MAX_VALUES = 100
+
+
+async def complete(session: Session, params: CompleteRequestParams) -> Completion:
+    """Values that begin with what was typed; nothing when there is nothing to offer."""
+    given = dict((params.context.arguments if params.context else None) or {})
+    uri = getattr(params.ref, "uri", "")
+    try:
+        values = await _values(session, params.argument.name, uri, given)
+    except E2AError:
+        # An inbox or message half typed is no error.
+        values = []
+    typed = params.argument.value.lower()
+    matching = [value for value in dict.fromkeys(values) if value.lower().startswith(typed)]
+    return Completion(values=matching[:MAX_VALUES], total=len(matching), has_more=len(matching) > MAX_VALUES)
+
+
+async def _values(session: Session, name: str, uri: str, given: Mapping[str, str]) -> Iterable[str]:
+    bound = session.principal.agent_email
+    if name == "email":
+        if session.principal.scope == "agent":
+            return [bound] if bound else []
+        return [agent.email for agent in (await session.agents.list()).items]
+    email = given.get("email") or bound
+    if not email:
+        return []
+    if name == "index" and given.get("id"):
+        view = await session.messages.get(email, given["id"], peek=True)
+        return [str(meta.index) for meta in view.attachments]
+    if name == "id" and "/conversations/" in uri:
+        return [row.id for row in (await session.conversations.list(email, limit=MAX_VALUES)).items]
+    if name in {"id", "message_id"}:
+        query = MessageQuery(direction="all", read_status="all", limit=MAX_VALUES)
+        return [row.id for row in (await session.messages.list(email, query)).items]
+    return []

@@ -1,0 +1,133 @@
+"""From `tools/call` to a tool and back: validation, errors in one shape, counting."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from mcp.server.context import ServerRequestContext
+from mcp_types import Tool as ListedTool
+from mcp_types import ToolAnnotations
+from pydantic import ValidationError
+
+from e2a_core.engine import Session
+from e2a_core.errors import E2AError, InternalError, InvalidRequest, NotFound
+
+from .metrics import Metrics
+from .profiles import in_profiles
+from .results import failure, success
+from .schema import argument_error, input_schema
+from .tool import Call, Services, Tool
+
+__all__ = ["ToolBox"]
+
+Sessions = Callable[[ServerRequestContext[Any]], Awaitable[Session]]
+
+_log = logging.getLogger(__name__)
+
+
+class ToolBox:
+    """The tools of one tier. Made once; a call only looks up, validates and runs.
+
+    `listed` are in `tools/list`, in this order; those in `unlisted` can be called all the same. `whole` lists the
+    arguments too that tools keep from agents.
+    """
+
+    def __init__(
+        self,
+        listed: Sequence[Tool[Any]],
+        unlisted: Sequence[Tool[Any]],
+        services: Services,
+        metrics: Metrics,
+        *,
+        whole: bool,
+    ) -> None:
+        self._services = services
+        self._metrics = metrics
+        self._tools = {tool.name: tool for tool in (*listed, *unlisted)}
+        hidden = () if services.attachment_roots else ("path",)
+        self._listed = {
+            tool.name: _listed(tool, (*(() if whole else tool.hidden), *hidden)) for tool in listed
+        }
+
+    def listing(self, profiles: frozenset[str]) -> list[ListedTool]:
+        """What `tools/list` shows to a session of these profiles."""
+        return [shown for name, shown in self._listed.items() if in_profiles(name, profiles)]
+
+    async def call(
+        self,
+        context: ServerRequestContext[Any],
+        sessions: Sessions,
+        profiles: frozenset[str],
+        name: str,
+        arguments: Mapping[str, Any] | None,
+    ) -> dict[str, Any]:
+        """The result of one call. Every failure is a result too, so that the model reads it."""
+        started = self._services.clock.monotonic()
+        tool = self._tools.get(name) if in_profiles(name, profiles) else None
+        outcome = "ok"
+        try:
+            if tool is None:
+                raise self._unknown(name, profiles)
+            validated = _validated(tool, arguments)
+            call = Call(await sessions(context), self._services, context.session.report_progress)
+            return success(await tool.run(call, validated))
+        except E2AError as problem:
+            outcome = problem.code
+            return failure(problem, request_id=_request_id(context))
+        except Exception:  # noqa: BLE001 - the top-level handler of a call; the reason goes to the log
+            outcome = InternalError.code
+            _log.exception("tool %s failed", tool.name if tool else "unknown")
+            hidden = InternalError("the call failed inside the server; its log has the reason")
+            return failure(hidden, request_id=_request_id(context))
+        finally:
+            seconds = self._services.clock.monotonic() - started
+            # An unknown name is the caller's text: it must not become a label.
+            self._metrics.tool_called(name if tool else "unknown", outcome, seconds)
+
+    def _unknown(self, name: str, profiles: frozenset[str]) -> NotFound:
+        names = [tool.name for tool in self.listing(profiles)]
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"tools: {', '.join(names)}"
+        return UnknownTool(f"there is no tool of that name here; {hint}")
+
+
+def _request_id(context: ServerRequestContext[Any]) -> str | None:
+    """The id that the HTTP door gave the request; stdio has none."""
+    scope = getattr(context.request, "scope", None)
+    return scope.get("e2a.request_id") if scope else None
+
+
+class UnknownTool(NotFound):
+    """A name that is no tool of the caller's tier; the two cannot be told apart."""
+
+    code = "unknown_tool"
+
+
+def _validated(tool: Tool[Any], arguments: Mapping[str, Any] | None) -> Any:
+    try:
+        return tool.arguments.model_validate(arguments or {})
+    except ValidationError as problem:
+        raise argument_error(problem, tool.arguments) from None
+    except RecursionError:
+        raise InvalidRequest("the arguments are nested too deep", location="arguments", status=422) from None
+
+
+def _listed(tool: Tool[Any], hidden: Sequence[str]) -> ListedTool:
+    hints = tool.hints
+    return ListedTool(
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        input_schema=input_schema(tool.arguments, hidden=hidden),
+        output_schema=dict(tool.output),
+        annotations=ToolAnnotations(
+            title=tool.title,
+            read_only_hint=hints.read_only,
+            destructive_hint=hints.destructive,
+            idempotent_hint=hints.idempotent,
+            open_world_hint=hints.open_world,
+        ),
+    )

@@ -1,0 +1,252 @@
+"""MCP over streamable HTTP: one ASGI application for every credential.
+
+A request is checked in this order: host and origin, credential, size, JSON. So a stranger costs no parsing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Literal
+
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
+from mcp.server.context import ServerRequestContext
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp_types import INTERNAL_ERROR, INVALID_REQUEST
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from starlette.datastructures import Headers, QueryParams
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from e2a_core.clock import Clock, SystemClock
+from e2a_core.engine import Engine, Session
+from e2a_core.errors import E2AError, InvalidRequest, Unauthorized
+from e2a_core.ids import Ids
+from e2a_core.settings import Settings
+
+from .asgi import MAX_BODY_BYTES, PREFLIGHT, Refusal, Replay, Stamped, opens_session, read_body
+from .auth import CredentialCache, bearer
+from .metrics import Metrics
+from .origins import HostPolicy
+from .profiles import asked_profiles
+from .server import build_server
+from .tiers import Tier
+from .tool import Services
+
+__all__ = ["McpApp", "mcp_app"]
+
+MAX_SESSIONS = 1_000
+SESSION_IDLE_SECONDS = 15 * 60
+MAX_REQUEST_ID = 64
+CHALLENGE = 'Bearer realm="e2a"'
+# JSON-RPC leaves -32000 to -32099 to servers; clients of the reference know this one.
+UNAUTHORIZED = -32001
+
+# What is worth a stream: progress that was asked for, and what lasts so long that its client may hang up. For the
+# rest plain JSON is quicker. A body that only quotes one of these is streamed, which is right as well.
+_STREAMED = (b'"progressToken"', b'"subscriptions/listen"', b'"wait_for_message"')
+
+Style = Literal["json", "stream", "session"]
+
+
+class McpApp:
+    """The ASGI application; requests are served while `run` is entered.
+
+    A credential's scope chooses the tier. A client that opens with `initialize` gets a session, since only on a
+    lasting connection can it be told of changes; everything else is answered without one, so any replica can.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        *,
+        clock: Clock,
+        ids: Ids,
+        metrics: Metrics,
+        sessions: bool,
+        fresh_seconds: float,
+    ) -> None:
+        # Unique, not secret: one draw for the process and a count is enough.
+        self._run = ids.secret(3)
+        self._count = itertools.count()
+        self._metrics = metrics
+        self._sessions = sessions
+        self._profiles = frozenset(settings.mcp_profile)
+        self._credentials = CredentialCache(engine, clock, fresh_seconds=fresh_seconds)
+        self._policy = HostPolicy(
+            listener_host=settings.http_listen.host,
+            public_url=settings.public_url,
+            hosts=settings.mcp_allowed_hosts,
+            origins=settings.mcp_allowed_origins,
+        )
+        self._managers: dict[tuple[Tier, Style], StreamableHTTPSessionManager] = {}
+        for tier in ("agent", "account"):
+            self._add_managers(tier, settings, Services(clock, ids), metrics)
+
+    def _add_managers(self, tier: Tier, settings: Settings, services: Services, metrics: Metrics) -> None:
+        for style in ("json", "stream", "session"):
+            server = build_server(
+                tier,
+                self._session_of,
+                services,
+                metrics,
+                profiles=_profiles_of,
+                legacy_tools=settings.mcp_legacy_tools,
+                subscribe=style == "session",
+            )
+            self._managers[tier, style] = StreamableHTTPSessionManager(
+                server,
+                json_response=style == "json",
+                stateless=style != "session",
+                max_request_body_size=MAX_BODY_BYTES,
+                session_idle_timeout=SESSION_IDLE_SECONDS,
+                max_sessions=MAX_SESSIONS,
+            )
+
+    async def _session_of(self, context: ServerRequestContext[Any]) -> Session:
+        """The one found while authenticating, the first time; who asks again later wants to know anew."""
+        assert context.request is not None
+        scope = context.request.scope
+        found: Session | None = scope.pop("e2a.session", None)
+        return found or await self._credentials.session(scope["e2a.credential"])
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Once per application; leaving ends what is being served."""
+        async with AsyncExitStack() as stack:
+            for manager in self._managers.values():
+                await stack.enter_async_context(manager.run())
+            yield
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        headers = Headers(scope=scope)
+        scope["e2a.request_id"] = self._request_id(headers)
+        origin = headers.get("origin")
+        known = self._policy.allows_origin(origin)
+        answer = Stamped(send, scope["e2a.request_id"], origin if known else None)
+        if not self._policy.allows_host(headers.get("host")):
+            refusal = Refusal(421, INVALID_REQUEST, "this host is not served here")
+            await self._refuse(refusal, scope, receive, answer)
+        elif not known:
+            refusal = Refusal(403, INVALID_REQUEST, "this origin is not allowed")
+            await self._refuse(refusal, scope, receive, answer)
+        elif scope["method"] == "OPTIONS":
+            await Response(status_code=204, headers=PREFLIGHT)(scope, receive, answer)
+        else:
+            try:
+                asked = asked_profiles(QueryParams(scope["query_string"]).getlist("profile"))
+            except InvalidRequest as problem:
+                refusal = Refusal(400, INVALID_REQUEST, problem.message)
+                await self._refuse(refusal, scope, receive, answer)
+                return
+            scope["e2a.profiles"] = asked or self._profiles
+            await self._authenticated(headers, scope, receive, answer)
+
+    async def _authenticated(self, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            credential = bearer(headers)
+            session = await self._credentials.session(credential)
+        except Unauthorized as problem:
+            given = ', error="invalid_token"' if "authorization" in headers else ""
+            refusal = Refusal(401, UNAUTHORIZED, problem.message, {"WWW-Authenticate": CHALLENGE + given})
+            await self._refuse(refusal, scope, receive, send)
+            return
+        except E2AError as problem:
+            # Not knowing who calls is no reason to treat them as someone else.
+            retry = {"Retry-After": str(problem.retry_after_seconds or 1)}
+            await self._refuse(Refusal(503, INTERNAL_ERROR, problem.message, retry), scope, receive, send)
+            return
+        principal = session.principal
+        scope["e2a.credential"] = credential
+        scope["e2a.session"] = session
+        # The transport compares this so that a session serves only the credential that opened it.
+        scope["user"] = AuthenticatedUser(
+            AccessToken(token="", client_id=principal.credential_id, scopes=[principal.scope])
+        )
+        await self._dispatch(principal.scope, headers, scope, receive, send)
+
+    async def _dispatch(
+        self, tier: Tier, headers: Headers, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        body = b""
+        if scope["method"] == "POST":
+            read = await read_body(headers, scope, receive)
+            if isinstance(read, Refusal):
+                await self._refuse(read, scope, receive, send)
+                return
+            body = read
+        elif not self._sessions or "mcp-session-id" not in headers:
+            refusal = Refusal(405, INVALID_REQUEST, "there is no stream without a session", {"Allow": "POST"})
+            await self._refuse(refusal, scope, receive, send)
+            return
+        manager = self._managers[tier, self._style(headers, scope["method"], body)]
+        await manager.handle_request(scope, Replay(body, receive), send)
+
+    def _style(self, headers: Headers, method: str, body: bytes) -> Style:
+        accepts_stream = "text/event-stream" in headers.get("accept", "") or method != "POST"
+        version = headers.get("mcp-protocol-version")
+        modern = version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
+        if not accepts_stream:
+            return "json"
+        if not modern and self._sessions and ("mcp-session-id" in headers or opens_session(body)):
+            return "session"
+        return "stream" if any(mark in body for mark in _STREAMED) else "json"
+
+    def _request_id(self, headers: Headers) -> str:
+        given = headers.get("x-request-id", "")
+        if 0 < len(given) <= MAX_REQUEST_ID and given.isascii() and given.replace("-", "_").isidentifier():
+            return given
+        return f"mcpreq_{self._run}{next(self._count) & 0xFFFFFF:06x}"
+
+    async def _refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+        self._metrics.refused(refusal.status)
+        error = {
+            "code": refusal.code,
+            "message": refusal.message,
+            "data": {"request_id": scope["e2a.request_id"]},
+        }
+        response = Response(
+            json.dumps({"jsonrpc": "2.0", "id": None, "error": error}, separators=(",", ":")),
+            refusal.status,
+            refusal.headers,
+            "application/json",
+        )
+        await response(scope, receive, send)
+
+
+def _profiles_of(context: ServerRequestContext[Any]) -> frozenset[str]:
+    assert context.request is not None
+    profiles: frozenset[str] = context.request.scope["e2a.profiles"]
+    return profiles
+
+
+def mcp_app(
+    engine: Engine,
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    metrics: Metrics | None = None,
+    sessions: bool = True,
+    fresh_seconds: float = 0,
+) -> McpApp:
+    """The application to mount at `/mcp`; enter `run()` for as long as it serves.
+
+    `sessions` must be off where the next request may reach another process. What the engine said of a credential is
+    believed for `fresh_seconds`.
+    """
+    return McpApp(
+        engine,
+        settings,
+        clock=clock or SystemClock(),
+        ids=ids or Ids(),
+        metrics=metrics or Metrics(),
+        sessions=sessions,
+        fresh_seconds=fresh_seconds,
+    )

@@ -1,0 +1,134 @@
+"""One message as a tool result: bounded, paged, with the sender's words fenced."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from e2a_core.ids import Ids
+from e2a_core.wire.messages import MessageView
+
+from .fence import Fence, plain_line, plain_text
+from .render import attachment_link, message_head, trust
+from .tool import Reply
+
+__all__ = ["DEFAULT_MAX_CHARS", "MAX_MAX_CHARS", "Format", "read_message"]
+
+Format = Literal["text", "full", "html", "headers"]
+
+# About 5,000 tokens: a long mail in full, a newsletter in part.
+DEFAULT_MAX_CHARS = 20_000
+MAX_MAX_CHARS = 100_000
+
+_LEFT_OUT = {"raw_message", "parsed", "body", "created_at"}
+_SENDER_FIELDS = ("header_from", "envelope_from", "to", "cc", "reply_to", "subject")
+
+
+def read_message(
+    view: MessageView,
+    email: str,
+    ids: Ids,
+    *,
+    format: Format = "text",
+    offset: int = 0,
+    max_chars: int = DEFAULT_MAX_CHARS,
+    raw: bytes | None = None,
+    extra: dict[str, Any] | None = None,
+    extra_lines: tuple[str, ...] = (),
+) -> Reply:
+    """The result for `view`; `offset` and `max_chars` count characters of the body in the asked format.
+
+    `extra` members and `extra_lines` come from the caller; what in them a sender wrote is fenced as well.
+    """
+    member = format if format in {"html", "headers"} else "text"
+    body = plain_text(_body(view, format, raw))
+    part = body[offset : offset + max_chars]
+    end = offset + len(part)
+    inbound = view.direction == "inbound"
+    fence = Fence(ids, [part, view.subject, view.header_from, *extra_lines])
+
+    structured = view.model_dump(mode="json", exclude=_LEFT_OUT)
+    structured["received_at"] = view.model_dump(mode="json", include={"created_at"})["created_at"]
+    structured["subject"] = plain_line(view.subject, 2000)
+    structured[member] = fence.around(part) if inbound and part else part
+    structured["truncated"] = end < len(body) or bool(view.parsed and view.parsed.truncated)
+    if offset or end < len(body):
+        structured["total_chars"] = len(body)
+    if end < len(body):
+        structured["next_offset"] = end
+    if format == "text" and view.parsed and view.parsed.quoted_text:
+        structured["quoted_chars"] = len(view.parsed.quoted_text)
+    if view.parsed and view.parsed.nested:
+        structured["nested"] = [item.to_wire() for item in view.parsed.nested]
+    if inbound:
+        structured["trust"] = trust(view.verified_domain or view.author_agent, view.authentication)
+        fields = [*_SENDER_FIELDS, member, "attachments", "nested", "delivery_report"]
+        structured["untrusted"] = fence.note(name for name in fields if structured.get(name))
+    structured.update(extra or {})
+
+    metas = structured.get("attachments", [])
+    links = tuple(attachment_link(email, view.id, meta, outbound=not inbound) for meta in metas)
+    lines = _text(view, email, fence, part, structured, extra_lines)
+    return Reply(structured, "\n".join(lines), links, untrusted=inbound)
+
+
+def _body(view: MessageView, format: Format, raw: bytes | None) -> str:
+    parsed, stored = view.parsed, view.body
+    if format == "headers":
+        head = (raw or b"").replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+        return head.decode("utf-8", "replace")
+    if format == "html":
+        return (parsed.html if parsed else None) or (stored.html if stored else None) or ""
+    text = (parsed.text if parsed else None) or (stored.text if stored else None) or ""
+    if format == "full" and parsed and parsed.quoted_text:
+        return f"{text}\n\n{parsed.quoted_text}" if text else parsed.quoted_text
+    return text
+
+
+def _text(
+    view: MessageView,
+    email: str,
+    fence: Fence,
+    part: str,
+    structured: dict[str, Any],
+    extra_lines: tuple[str, ...],
+) -> list[str]:
+    words = [f"{name}: {value}" for name, value in _headers(view) if value]
+    words += extra_lines
+    if part:
+        words += ["", part]
+    lines = message_head(view, email)
+    if view.direction == "inbound":
+        lines += [fence.notice, fence.around("\n".join(words))]
+    else:
+        lines += words
+    if structured.get("next_offset") is not None:
+        lines.append(
+            f"{structured['total_chars']} characters in all; go on with offset={structured['next_offset']}"
+        )
+    elif view.parsed and view.parsed.truncated:
+        lines.append("the body was cut when it was stored; the raw message has all of it")
+    if structured.get("quoted_chars"):
+        lines.append(
+            f"{structured['quoted_chars']} characters of quoted history left out; format=full has them"
+        )
+    if not part:
+        lines.append("no text in this part")
+    return lines
+
+
+def _headers(view: MessageView) -> list[tuple[str, str]]:
+    return [
+        ("From", plain_line(view.header_from or view.envelope_from)),
+        ("Reply-To", plain_line(", ".join(view.reply_to))),
+        ("To", plain_line(", ".join(view.to), 600)),
+        ("Cc", plain_line(", ".join(view.cc), 600)),
+        ("Subject", plain_line(view.subject, 2000)),
+        (
+            "Attachments",
+            "; ".join(
+                f"{meta.index} {plain_line(meta.filename, 120) or 'unnamed'}"
+                f" {plain_line(meta.content_type, 80)} {meta.size_bytes} bytes"
+                for meta in view.attachments
+            ),
+        ),
+    ]

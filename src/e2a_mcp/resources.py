@@ -1,0 +1,148 @@
+"""Mail as resources, for what is read rather than done: an inbox, a message, its source, a file, a thread."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    BlobResourceContents,
+    ReadResourceResult,
+    Resource,
+    ResourceTemplate,
+    TextResourceContents,
+)
+
+from e2a_core.engine import Session
+
+from .fence import plain_line
+from .reading import MAX_MAX_CHARS, read_message
+from .render import mail_uri
+from .results import not_found_code, protocol_error
+from .tool import Call, Reply
+from .tools.arguments import PageArguments
+from .tools.messages import ListMessages, list_messages
+from .tools.organising import GetConversation, get_conversation
+from .tools.reviews import list_reviews
+from .uris import MailTarget, parse_mail_uri
+
+__all__ = ["REVIEWS_URI", "list_resources", "read_resource", "templates"]
+
+REVIEWS_URI = "mail://reviews"
+INBOX_ROWS = 50
+# Source and files never change once stored.
+FIXED_TTL_MS = 3_600_000
+
+_PLAIN = "text/plain"
+
+templates = [
+    ResourceTemplate(
+        name="inbox",
+        title="Inbox",
+        uri_template="mail://{email}/inbox",
+        description="The newest mail of an inbox, read and unread.",
+        mime_type=_PLAIN,
+    ),
+    ResourceTemplate(
+        name="message",
+        title="Message",
+        uri_template="mail://{email}/messages/{id}",
+        description="One message as text, the sender's words fenced. Reading it here does not mark it read.",
+        mime_type=_PLAIN,
+    ),
+    ResourceTemplate(
+        name="raw-message",
+        title="Message source",
+        uri_template="mail://{email}/messages/{id}/raw",
+        description="The message as handed on, RFC 5322.",
+        mime_type="message/rfc822",
+    ),
+    ResourceTemplate(
+        name="attachment",
+        title="Attachment",
+        uri_template="mail://{email}/messages/{id}/attachments/{index}",
+        description="The bytes of one attachment. The URI can be given to a send tool.",
+    ),
+    ResourceTemplate(
+        name="conversation",
+        title="Conversation",
+        uri_template="mail://{email}/conversations/{id}",
+        description="A thread: its messages as rows, oldest first.",
+        mime_type=_PLAIN,
+    ),
+]
+
+
+async def list_resources(session: Session) -> list[Resource]:
+    """The inboxes of the session, and for an account its review queue."""
+    principal = session.principal
+    if principal.scope == "agent":
+        emails = [principal.agent_email or ""]
+    else:
+        emails = [agent.email for agent in (await session.agents.list()).items]
+    found = [
+        Resource(name=f"inbox of {email}", title=email, uri=mail_uri(email, "inbox"), mime_type=_PLAIN)
+        for email in emails
+        if email
+    ]
+    if principal.scope == "account":
+        found.append(
+            Resource(
+                name="reviews",
+                title="Review queue",
+                uri=REVIEWS_URI,
+                description="Mail waiting for a person's decision.",
+                mime_type=_PLAIN,
+            )
+        )
+    return found
+
+
+async def read_resource(call: Call, uri: str, version: str) -> ReadResourceResult:
+    """Raises `MCPError` for a URI that names nothing, and for what the engine refuses."""
+    target = parse_mail_uri(uri)
+    if target is None or (target.kind == "reviews" and call.session.principal.scope != "account"):
+        raise MCPError(not_found_code(version), "no such resource", {"uri": plain_line(uri)})
+    with protocol_error(version):
+        return await _read(call, target, uri)
+
+
+async def _read(call: Call, target: MailTarget, uri: str) -> ReadResourceResult:
+    messages = call.session.messages
+    match target.kind:
+        case "raw":
+            return _blob(uri, await messages.raw(target.email, target.id), "message/rfc822")
+        case "attachment":
+            content = await messages.attachment_content(target.email, target.id, target.index)
+            return _blob(uri, content.data, content.meta.content_type)
+        case "message":
+            view = await messages.get(target.email, target.id, peek=True, whole=True)
+            return _text(
+                uri,
+                read_message(view, target.email, call.services.ids, format="full", max_chars=MAX_MAX_CHARS),
+            )
+        case "conversation":
+            arguments = GetConversation(email=target.email, conversation_id=target.id)
+            return _text(uri, await get_conversation(call, arguments))
+        case "reviews":
+            return _text(uri, await list_reviews(call, PageArguments()))
+        case "inbox":
+            newest = ListMessages(email=target.email, read_status="all", limit=INBOX_ROWS)
+            return _text(uri, await list_messages(call, newest))
+
+
+def _text(uri: str, reply: Reply) -> ReadResourceResult:
+    meta: dict[str, Any] | None = {"dev.e2a/untrusted": True} if reply.untrusted else None
+    contents = TextResourceContents(uri=uri, mime_type=_PLAIN, text=reply.text or "", _meta=meta)
+    return ReadResourceResult(contents=[contents], ttl_ms=0, cache_scope="private")
+
+
+def _blob(uri: str, data: bytes, content_type: str | None) -> ReadResourceResult:
+    contents = BlobResourceContents(
+        uri=uri,
+        mime_type=plain_line(content_type, 127) or "application/octet-stream",
+        blob=base64.b64encode(data).decode(),
+        _meta={"dev.e2a/untrusted": True},
+    )
+    return ReadResourceResult(contents=[contents], ttl_ms=FIXED_TTL_MS, cache_scope="private")

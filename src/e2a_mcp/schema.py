@@ -1,0 +1,179 @@
+"""JSON schemas a model can afford to read, and argument errors it can act on."""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from e2a_core.errors import InvalidRequest
+
+__all__ = ["Arguments", "argument_error", "input_schema", "object_schema", "view_properties"]
+
+Schema = dict[str, Any]
+
+# Checked all the same; a model gains nothing from reading them before it breaks them.
+_DROPPED = frozenset({"title", "maxLength", "minLength", "pattern"})
+_SCALARS: Mapping[object, str] = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    datetime: "string",
+    bytes: "string",
+}
+
+
+class Arguments(BaseModel):
+    """The arguments of one tool: closed, so that a misspelt name is refused instead of ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+def input_schema(arguments: type[Arguments], *, hidden: Iterable[str] = ()) -> Schema:
+    """The schema of `arguments` without titles, empty defaults, null alternatives and references.
+
+    Names in `hidden` are left out at every level; they stay accepted.
+    """
+    raw = arguments.model_json_schema()
+    definitions = raw.pop("$defs", {})
+    schema: Schema = _compact(raw, definitions, frozenset(hidden))
+    schema.pop("description", None)
+    properties: Schema = schema.pop("properties", {})
+    required = schema.get("required", [])
+    # What must be given first, the inbox last: models read in order.
+    order = [*required, *(name for name in properties if name not in {*required, "email"}), "email"]
+    return {
+        "type": "object",
+        "properties": {name: properties[name] for name in order if name in properties},
+        **schema,
+    }
+
+
+def _compact(node: Any, definitions: Mapping[str, Any], hidden: frozenset[str]) -> Any:
+    if isinstance(node, list):
+        return [_compact(item, definitions, hidden) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        target = dict(definitions[node["$ref"].rpartition("/")[2]])
+        target.pop("description", None)
+        return _compact({**target, **{k: v for k, v in node.items() if k != "$ref"}}, definitions, hidden)
+    if "anyOf" in node:
+        choices = [choice for choice in node["anyOf"] if choice != {"type": "null"}]
+        rest = {key: value for key, value in node.items() if key != "anyOf"}
+        merged = {**choices[0], **rest} if len(choices) == 1 else {"anyOf": choices, **rest}
+        if "anyOf" not in merged or len(choices) == 1:
+            return _compact(merged, definitions, hidden)
+        node = merged
+    compact: Schema = {}
+    for key, value in node.items():
+        if key in _DROPPED or (key == "default" and not value):
+            continue
+        if key == "properties":
+            compact[key] = {
+                name: _compact(item, definitions, hidden)
+                for name, item in value.items()
+                if name not in hidden
+            }
+        else:
+            compact[key] = _compact(value, definitions, hidden)
+    return compact
+
+
+def object_schema(properties: Mapping[str, Any], required: Iterable[str] = ()) -> Schema:
+    """An open object: a newer engine may add members."""
+    schema: Schema = {"type": "object", "properties": dict(properties)}
+    names = list(required)
+    if names:
+        schema["required"] = names
+    return schema
+
+
+def view_properties(view: type[BaseModel], *, depth: int = 1) -> Schema:
+    """The members of a wire view as schema properties; below `depth` an object is only called one."""
+    nullable: frozenset[str] = getattr(view, "nullable", frozenset())
+    properties: Schema = {}
+    for name, field in view.model_fields.items():
+        schema = _type_schema(field.annotation, depth)
+        if name in nullable and "type" in schema:
+            schema = {**schema, "type": [schema["type"], "null"]}
+        properties[field.alias or name] = schema
+    return properties
+
+
+def _type_schema(annotation: Any, depth: int) -> Schema:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _type_schema(get_args(annotation)[0], depth)
+    if origin in {Union, types.UnionType}:
+        members = [item for item in get_args(annotation) if item is not type(None)]
+        return _type_schema(members[0], depth) if len(members) == 1 else {}
+    if origin is Literal:
+        return {"enum": list(get_args(annotation))}
+    if origin is list:
+        return {"type": "array", "items": _type_schema(get_args(annotation)[0], depth)}
+    if origin is dict:
+        return {"type": "object"}
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if depth <= 0:
+            return {"type": "object"}
+        return object_schema(view_properties(annotation, depth=depth - 1))
+    scalar = _SCALARS.get(annotation)
+    return {"type": scalar} if scalar else {}
+
+
+def argument_error(problem: ValidationError, arguments: type[BaseModel]) -> InvalidRequest:
+    """What was wrong with the arguments: each field, the problem, and the nearest valid name or value.
+
+    The offending values themselves are never repeated.
+    """
+    fields = [(_location(item["loc"]), _sentence(item, arguments)) for item in problem.errors()]
+    return InvalidRequest("; ".join(message for _, message in fields), fields=fields, status=422)
+
+
+def _location(path: tuple[int | str, ...]) -> str:
+    text = "arguments"
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text
+
+
+def _sentence(item: Any, arguments: type[BaseModel]) -> str:
+    path = [str(part) for part in item["loc"]]
+    shown = ".".join(path) or "arguments"
+    kind = item["type"]
+    if kind == "missing":
+        return f"{shown} is required"
+    if kind == "extra_forbidden":
+        names = _names_at(arguments, path[:-1])
+        near = difflib.get_close_matches(path[-1], names, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"valid names: {', '.join(sorted(names)) or 'none'}"
+        return f"{shown} is not an argument; {hint}"
+    if kind == "literal_error":
+        return f"{shown} must be {item['ctx']['expected'].replace(chr(39), '').replace('True', 'true')}"
+    text = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    return f"{shown}: {text[:1].lower()}{text[1:]}"
+
+
+def _names_at(model: type[BaseModel], path: list[str]) -> list[str]:
+    """Valid names of the object at `path`; list positions lie between its parts."""
+    for part in path:
+        if part.isdigit():
+            continue
+        field = model.model_fields.get(part)
+        inner = _model_in(field.annotation) if field else None
+        if inner is None:
+            return []
+        model = inner
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for item in get_args(annotation) if (found := _model_in(item))), None)

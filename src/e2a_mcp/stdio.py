@@ -1,0 +1,80 @@
+"""MCP over standard input and output, acting as the owner of the home, or with the key of another deployment."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import anyio
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel.server import NotificationOptions
+from mcp.server.stdio import stdio_server
+
+from e2a_core.clock import SystemClock
+from e2a_core.engine import Session
+from e2a_core.ids import Ids
+from e2a_core.settings import Settings
+
+from .engines import EngineOpener, LazyEngine, lazy_engine, open_engine
+from .metrics import Metrics
+from .server import build_server
+from .tiers import Tier, stdio_tier
+from .tool import Services
+
+__all__ = ["serve_stdio"]
+
+# The answer to tools/list goes out before the import of the relay takes the processor.
+ANSWER_FIRST_SECONDS = 0.05
+
+
+class HomeSession:
+    """The one session of a stdio server, found when the engine is there."""
+
+    def __init__(self, engine: LazyEngine, settings: Settings, tier: Tier) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._tier = tier
+        self._session: Session | None = None
+        self._lock = anyio.Lock()
+
+    async def __call__(self, context: ServerRequestContext[Any]) -> Session:
+        if self._session is None:
+            async with self._lock:
+                if self._session is None:
+                    engine = await self._engine.get()
+                    self._session = await engine.home_session(
+                        agent_email=self._settings.agent_email or None, scope=self._tier
+                    )
+        return self._session
+
+
+async def serve_stdio(settings: Settings, opener: EngineOpener = open_engine) -> bool:
+    """Serves until standard input ends or a signal asks to stop, then closes the engine; False if it never opened."""
+    async with lazy_engine(settings, opener) as engine:
+        tier = await stdio_tier(settings, engine)
+        profiles = frozenset(settings.mcp_profile)
+        server = build_server(
+            tier,
+            HomeSession(engine, settings, tier),
+            Services(SystemClock(), Ids(), settings.mcp_attachment_roots),
+            Metrics(),
+            profiles=lambda context: profiles,
+            legacy_tools=settings.mcp_legacy_tools,
+            on_listed=lambda: engine.want_after(ANSWER_FIRST_SECONDS),
+        )
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_stop_on_signal, engine)
+            async with stdio_server() as (incoming, outgoing):
+                options = server.create_initialization_options(NotificationOptions())
+                await server.run(incoming, outgoing, options)
+            tasks.cancel_scope.cancel()
+    return not engine.failed
+
+
+async def _stop_on_signal(engine: LazyEngine) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for _ in signals:
+            await engine.close()
+            # The thread that reads standard input cannot be interrupted; everything else is closed by now.
+            os._exit(0)

@@ -1,0 +1,80 @@
+"""The tools, one module per resource, their order in `tools/list`, and the profiles that list fewer of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..tool import Tool
+from . import (
+    account,
+    agents,
+    api_keys,
+    attachments,
+    contacts,
+    delegations,
+    domains,
+    identity,
+    legacy,
+    messages,
+    metrics,
+    organising,
+    outreach,
+    protection,
+    reviews,
+    sending,
+    suppressions,
+    templates,
+    waiting,
+)
+
+__all__ = [
+    "ACCOUNT_TOOLS",
+    "AGENT_TOOLS",
+    "LEGACY_ACCOUNT_TOOLS",
+    "LEGACY_AGENT_TOOLS",
+    "PROFILES",
+    "UNLISTED_AGENT_TOOLS",
+]
+
+AGENT_TOOLS: tuple[Tool[Any], ...] = (
+    *identity.TOOLS,
+    *messages.TOOLS,
+    *attachments.TOOLS,
+    *waiting.TOOLS,
+    *sending.TOOLS,
+    *organising.TOOLS,
+    *metrics.AGENT_TOOLS,
+)
+_REVIEW_TOOLS: tuple[Tool[Any], ...] = (*protection.TOOLS, *reviews.TOOLS)
+ACCOUNT_TOOLS: tuple[Tool[Any], ...] = (
+    *agents.TOOLS,
+    *_REVIEW_TOOLS,
+    *api_keys.TOOLS,
+    *domains.TOOLS,
+    *templates.TOOLS,
+    *suppressions.TOOLS,
+    *contacts.TOOLS,
+    *outreach.TOOLS,
+    *delegations.TOOLS,
+    *metrics.ACCOUNT_TOOLS,
+    *account.TOOLS,
+)
+# An agent may keep its own outreach, but few do: it is not worth every agent's context.
+UNLISTED_AGENT_TOOLS: tuple[Tool[Any], ...] = outreach.TOOLS
+LEGACY_AGENT_TOOLS = legacy.LEGACY_AGENT_TOOLS
+LEGACY_ACCOUNT_TOOLS = legacy.LEGACY_ACCOUNT_TOOLS
+
+
+def _names(*groups: tuple[Tool[Any], ...]) -> frozenset[str]:
+    return frozenset(tool.name for group in groups for tool in group)
+
+
+_ALWAYS = _names(identity.TOOLS, agents.TOOLS[:1])
+
+PROFILES: Mapping[str, frozenset[str]] = {
+    "inbox": _ALWAYS | _names(AGENT_TOOLS, LEGACY_AGENT_TOOLS),
+    "review": _ALWAYS | _names(_REVIEW_TOOLS, LEGACY_ACCOUNT_TOOLS),
+    "admin": _ALWAYS | (_names(ACCOUNT_TOOLS) - _names(_REVIEW_TOOLS)),
+}
+"""Names of the tools of each profile; who one is and which inboxes there are belong to all."""

@@ -1,0 +1,67 @@
+"""Everything the account holds, as far as a model's context can take it.
+
+Deleting the account is no tool: nothing brings it back, so it is left to a person with a client of the API.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..fence import Fence, plain_text
+from ..results import compact_json
+from ..schema import object_schema
+from ..tool import Call, Hints, Reply, Tool
+from .identity import NoArguments
+from .outputs import TEXT, UNTRUSTED
+
+__all__ = ["TOOLS"]
+
+# About 12,000 tokens; an account with mail in it is larger than any context.
+MAX_CHARS = 50_000
+
+
+async def export_account(call: Call, arguments: NoArguments) -> Reply:
+    document = (await call.session.account.export()).to_wire()
+    text = plain_text(compact_json(document))
+    counts = {name: len(rows) for name, rows in document.items() if isinstance(rows, list)}
+    fence = Fence(call.services.ids, [text])
+    structured: dict[str, Any] = {
+        "generated_at": document["generated_at"],
+        "size_chars": len(text),
+        "counts": counts,
+        "complete": len(text) <= MAX_CHARS,
+    }
+    lines = [", ".join(f"{name}: {count}" for name, count in counts.items())]
+    if structured["complete"]:
+        structured["document"] = fence.around(text)
+        structured["untrusted"] = fence.note(["document"])
+        lines += [fence.notice, structured["document"]]
+    else:
+        lines.append(
+            f"the document has {len(text)} characters, more than the {MAX_CHARS} a tool answers with; "
+            "GET /v1/account/export with an account key has all of it"
+        )
+    return Reply(structured, "\n".join(lines), untrusted=True)
+
+
+TOOLS: tuple[Tool[Any], ...] = (
+    Tool(
+        "export_account",
+        "Export the account",
+        "Count what the account holds, and show it whole if it is small.",
+        NoArguments,
+        object_schema(
+            {
+                "generated_at": TEXT,
+                "size_chars": {"type": "integer"},
+                "counts": {"type": "object"},
+                "complete": {"type": "boolean"},
+                "document": {"type": "string", "description": "JSON inside the fence"},
+                "untrusted": UNTRUSTED,
+            },
+            ["generated_at", "counts", "complete"],
+        ),
+        export_account,
+        Hints(read_only=True, idempotent=True),
+    ),
+)

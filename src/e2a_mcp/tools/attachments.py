@@ -1,0 +1,66 @@
+"""Attachments of mail that is there."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from e2a_core.wire.messages import AttachmentView
+
+from ..fence import Fence, plain_line
+from ..render import attachment_link, mail_uri
+from ..schema import object_schema, view_properties
+from ..tool import Call, Hints, Reply, Tool
+from .arguments import MessageArguments
+from .outputs import TEXT, UNTRUSTED
+
+__all__ = ["TOOLS", "Index", "attachment"]
+
+Index = Annotated[int, Field(ge=0)]
+
+
+class GetAttachment(MessageArguments):
+    attachment_index: Index
+    inline: Annotated[bool, Field(description="base64 data in the result, small files only")] = False
+
+
+async def attachment(call: Call, email: str, message_id: str, index: int, *, inline: bool) -> Reply:
+    """The description of one attachment with its resource link; with `inline` its bytes too."""
+    view = await call.session.messages.attachment(email, message_id, index, inline=inline)
+    structured = view.to_wire()
+    structured["uri"] = mail_uri(email, "messages", message_id, "attachments", str(index))
+    link = attachment_link(email, message_id, structured, outbound=False)
+    words = f"{plain_line(view.filename, 120) or 'unnamed'} {plain_line(view.content_type, 80)}"
+    fence = Fence(call.services.ids, [words])
+    structured["untrusted"] = fence.note(["filename", "content_type", "content_id", "data"])
+    lines = [fence.notice, f"{fence.inline(words)} {view.size_bytes} bytes", f"resource: {structured['uri']}"]
+    if view.data is None:
+        lines.append(f"download: {view.download_url}")
+    return Reply(structured, "\n".join(lines), (link,), untrusted=True)
+
+
+async def get_attachment(call: Call, arguments: GetAttachment) -> Reply:
+    return await attachment(
+        call,
+        call.inbox(arguments.email),
+        arguments.message_id,
+        arguments.attachment_index,
+        inline=arguments.inline,
+    )
+
+
+TOOLS: tuple[Tool[Any], ...] = (
+    Tool(
+        "get_attachment",
+        "Get an attachment",
+        "Link and short-lived download URL of one attachment. Prefer these to inline bytes.",
+        GetAttachment,
+        object_schema(
+            {**view_properties(AttachmentView), "uri": TEXT, "untrusted": UNTRUSTED},
+            ["index", "size_bytes", "download_url", "uri"],
+        ),
+        get_attachment,
+        Hints(read_only=True, idempotent=True),
+    ),
+)

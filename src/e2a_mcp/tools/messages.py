@@ -1,0 +1,147 @@
+"""Listing and reading mail."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from e2a_core.wire.messages import MessageLifecycleTransition, MessageQuery, MessageView
+
+from ..reading import DEFAULT_MAX_CHARS, MAX_MAX_CHARS, Format, read_message
+from ..render import fence_rows, message_lines, page_line
+from ..schema import object_schema, view_properties
+from ..tool import Call, Hints, Reply, Tool
+from .arguments import Cursor, InboxArguments, Limit, MessageArguments
+from .outputs import SUMMARY_ROW, TEXT, UNTRUSTED, listing
+
+__all__ = ["MESSAGE", "TOOLS"]
+
+Filter = Annotated[str, Field(max_length=200)]
+Query = Annotated[str, Field(max_length=500, description="full text: subject, addresses, body")]
+Expression = Annotated[
+    str, Field(max_length=500, description="label: from: subject: created>=DATE, with OR, NOT, ( )")
+]
+
+MESSAGE = object_schema(
+    {
+        **{
+            name: schema
+            for name, schema in view_properties(MessageView, depth=0).items()
+            if name not in {"raw_message", "parsed", "body", "created_at"}
+        },
+        "received_at": TEXT,
+        "trust": {"enum": ["verified", "unverified", "failed"]},
+        "text": TEXT,
+        "html": TEXT,
+        "headers": TEXT,
+        "truncated": {"type": "boolean"},
+        "quoted_chars": {"type": "integer"},
+        "total_chars": {"type": "integer"},
+        "next_offset": {"type": "integer"},
+        "untrusted": UNTRUSTED,
+    },
+    ["id", "direction", "subject", "received_at"],
+)
+
+
+class ListMessages(InboxArguments):
+    direction: Literal["inbound", "outbound", "all"] | None = None
+    read_status: Literal["unread", "read", "all"] | None = None
+    query: Query | None = None
+    filter: Expression | None = None
+    from_: Filter | None = None
+    subject_contains: Filter | None = None
+    conversation_id: Filter | None = None
+    labels: Annotated[list[str], Field(description="all of them")] | None = None
+    since: Annotated[str, Field(description="inclusive")] | None = None
+    until: Annotated[str, Field(description="exclusive")] | None = None
+    deleted: Annotated[bool, Field(description="the trash")] = False
+    sort: Literal["asc", "desc"] | None = None
+    cursor: Cursor | None = None
+    limit: Limit = 20
+
+
+class GetMessage(MessageArguments):
+    format: Annotated[Format, Field(description="full: text with quoted history")] = "text"
+    offset: Annotated[int, Field(ge=0)] = 0
+    max_chars: Annotated[int, Field(ge=1, le=MAX_MAX_CHARS)] = DEFAULT_MAX_CHARS
+    peek: Annotated[bool, Field(description="do not mark read")] = False
+
+
+class Lifecycle(MessageArguments):
+    cursor: Cursor | None = None
+    limit: Limit = 50
+
+
+async def list_messages(call: Call, arguments: ListMessages) -> Reply:
+    email = call.inbox(arguments.email)
+    query = MessageQuery.model_construct(
+        **{name: getattr(arguments, name) for name in MessageQuery.model_fields}
+    )
+    page = await call.session.messages.list(email, query)
+    fence, rows = fence_rows(call.services.ids, page.items)
+    structured: dict[str, object] = {"messages": rows}
+    if page.next_cursor:
+        structured["next_cursor"] = page.next_cursor
+    structured["untrusted"] = fence.note(["header_from", "envelope_from", "reply_to", "subject", "preview"])
+    lines = [page_line(len(rows), "message", email, page.next_cursor), *message_lines(fence, rows)]
+    return Reply(structured, "\n".join(lines), untrusted=bool(rows))
+
+
+async def get_message(call: Call, arguments: GetMessage) -> Reply:
+    email = call.inbox(arguments.email)
+    view = await call.session.messages.get(email, arguments.message_id, peek=arguments.peek, whole=True)
+    raw = None
+    if arguments.format == "headers":
+        raw = await call.session.messages.raw(email, arguments.message_id)
+    return read_message(
+        view,
+        email,
+        call.services.ids,
+        format=arguments.format,
+        offset=arguments.offset,
+        max_chars=arguments.max_chars,
+        raw=raw,
+    )
+
+
+async def get_message_lifecycle(call: Call, arguments: Lifecycle) -> Reply:
+    page = await call.session.messages.lifecycle(
+        call.inbox(arguments.email), arguments.message_id, cursor=arguments.cursor, limit=arguments.limit
+    )
+    structured: dict[str, object] = {"transitions": page.model_dump(mode="json")["items"]}
+    if page.next_cursor:
+        structured["next_cursor"] = page.next_cursor
+    return Reply(structured)
+
+
+TOOLS: tuple[Tool[Any], ...] = (
+    Tool(
+        "list_messages",
+        "List and search mail",
+        "Find mail; does not mark read. Default: unread inbound, newest first.",
+        ListMessages,
+        listing("messages", SUMMARY_ROW),
+        list_messages,
+        Hints(read_only=True, idempotent=True),
+    ),
+    Tool(
+        "get_message",
+        "Read a message",
+        "Read one message and mark it read. Long bodies: continue at next_offset.",
+        GetMessage,
+        MESSAGE,
+        get_message,
+        Hints(idempotent=True),
+    ),
+    Tool(
+        "get_message_lifecycle",
+        "Delivery history of a message",
+        "What happened to a message: accepted, authenticated, queued, delivered, bounced.",
+        Lifecycle,
+        listing("transitions", object_schema(view_properties(MessageLifecycleTransition, depth=0))),
+        get_message_lifecycle,
+        Hints(read_only=True, idempotent=True),
+    ),
+)

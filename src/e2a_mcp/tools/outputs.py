@@ -1,0 +1,37 @@
+"""The parts that output schemas of several tools share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from e2a_core.wire.base import Page
+from e2a_core.wire.messages import MessageSummaryView
+from e2a_core.wire.sending import SendResultView
+
+from ..schema import object_schema, view_properties
+from ..tool import Reply
+
+__all__ = ["SEND_RESULT", "SUMMARY_ROW", "TEXT", "UNTRUSTED", "listed", "listing"]
+
+TEXT = {"type": "string"}
+UNTRUSTED = {"type": "object", "description": "the fence's marker, and the members a sender wrote"}
+SUMMARY_ROW = object_schema(
+    {**view_properties(MessageSummaryView, depth=0), "trust": {"enum": ["verified", "unverified", "failed"]}},
+    ["id", "direction", "subject", "created_at"],
+)
+SEND_RESULT = object_schema(view_properties(SendResultView, depth=0), ["status", "message_id"])
+
+
+def listing(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    """The envelope of every list: the named rows, and `next_cursor` only while there are more pages."""
+    return object_schema(
+        {name: {"type": "array", "items": row}, "next_cursor": TEXT, "untrusted": UNTRUSTED}, [name]
+    )
+
+
+def listed(name: str, page: Page[Any]) -> Reply:
+    """A page as the list `name`."""
+    structured: dict[str, Any] = {name: [row.to_wire() for row in page.items]}
+    if page.next_cursor:
+        structured["next_cursor"] = page.next_cursor
+    return Reply(structured)

@@ -1,0 +1,108 @@
+"""What is let in, let out and held for a person."""
+
+from __future__ import annotations
+
+import copy
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from e2a_core.wire.agents import (
+    MAX_ALLOWLIST,
+    ProtectionConfig,
+    ProtectionConfigView,
+    ProtectionDirection,
+    ProtectionGate,
+    ProtectionHolds,
+    ProtectionScan,
+)
+
+from ..schema import object_schema, view_properties
+from ..tool import Call, Hints, Reply, Tool
+from .arguments import InboxArguments
+
+__all__ = ["TOOLS"]
+
+Policy = Literal["open", "allowlist", "domain"]
+Allowlist = Annotated[list[str], Field(max_length=MAX_ALLOWLIST)]
+Action = Literal["flag", "review", "block"]
+Sensitivity = Literal["off", "low", "medium", "high"]
+
+
+class UpdateProtection(InboxArguments):
+    inbound_gate_policy: Policy | None = None
+    inbound_gate_allowlist: Allowlist | None = None
+    inbound_gate_action: Action | None = None
+    inbound_scan_sensitivity: Sensitivity | None = None
+    outbound_gate_policy: Policy | None = None
+    outbound_gate_allowlist: Allowlist | None = None
+    outbound_gate_action: Action | None = None
+    outbound_scan_sensitivity: Sensitivity | None = None
+    holds_ttl_seconds: Annotated[int, Field(ge=0)] | None = None
+    holds_on_expiry: Literal["approve", "reject"] | None = None
+    holds_suppress_notifications: bool | None = None
+
+
+async def get_protection(call: Call, arguments: InboxArguments) -> Reply:
+    return Reply((await call.session.protection.get(call.inbox(arguments.email))).to_wire())
+
+
+async def update_protection(call: Call, arguments: UpdateProtection) -> Reply:
+    """Lays what was given over the config in force; what was not given stays."""
+    email = call.inbox(arguments.email)
+    config = overlay(await call.session.protection.get(email), arguments)
+    return Reply((await call.session.protection.put(email, config)).to_wire())
+
+
+def overlay(current: ProtectionConfigView, arguments: UpdateProtection) -> ProtectionConfig:
+    document = copy.deepcopy(current.to_wire())
+    given = arguments.model_dump(exclude={"email"}, exclude_none=True)
+    for name, value in given.items():
+        group, rest = name.split("_", 1)
+        part = document[group]
+        if group != "holds":
+            section, rest = rest.split("_", 1)
+            part = part.setdefault(section, {})
+        part[rest] = value
+    return ProtectionConfig(
+        inbound=_direction(document["inbound"]),
+        outbound=_direction(document["outbound"]),
+        holds=ProtectionHolds(**_known(ProtectionHolds, document["holds"])),
+    )
+
+
+def _direction(part: dict[str, Any]) -> ProtectionDirection:
+    return ProtectionDirection(
+        gate=ProtectionGate(**_known(ProtectionGate, part.get("gate", {}))),
+        scan=ProtectionScan(**_known(ProtectionScan, part.get("scan", {}))),
+    )
+
+
+def _known(model: type[Any], part: dict[str, Any]) -> dict[str, Any]:
+    """The members a request may carry: a view may hold more than can be written back."""
+    return {name: value for name, value in part.items() if name in model.model_fields}
+
+
+_CONFIG = object_schema(view_properties(ProtectionConfigView), ["inbound", "outbound", "holds"])
+
+TOOLS: tuple[Tool[Any], ...] = (
+    Tool(
+        "get_protection",
+        "Show protection",
+        "Gates, scans and holds of one inbox.",
+        InboxArguments,
+        _CONFIG,
+        get_protection,
+        Hints(read_only=True, idempotent=True),
+    ),
+    Tool(
+        "update_protection",
+        "Change protection",
+        "Change only what is given. To have a person approve all outgoing mail: outbound_gate_policy "
+        "allowlist, empty outbound_gate_allowlist, outbound_gate_action review, holds_on_expiry reject.",
+        UpdateProtection,
+        _CONFIG,
+        update_protection,
+        Hints(idempotent=True),
+    ),
+)

@@ -1,0 +1,175 @@
+"""Sending, replying and forwarding."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AwareDatetime, Field
+
+from e2a_core.wire.sending import (
+    MAX_BODY_CHARS,
+    MAX_RECIPIENT_CHARS,
+    MAX_SUBJECT_CHARS,
+    ForwardRequest,
+    ReplyRequest,
+    SendEmailRequest,
+    SendOptions,
+    SendResultView,
+    UnsubscribeOptions,
+)
+
+from ..attaching import MAX_ATTACHMENTS, AttachmentSource, load_attachments
+from ..tool import Call, Hints, Reply, Tool
+from .arguments import InboxArguments
+from .outputs import SEND_RESULT
+
+__all__ = ["TOOLS", "Address", "Body", "SendMessage", "Subject", "send_message", "sent"]
+
+Address = Annotated[str, Field(max_length=MAX_RECIPIENT_CHARS)]
+Body = Annotated[str, Field(max_length=MAX_BODY_CHARS)]
+Subject = Annotated[str, Field(max_length=MAX_SUBJECT_CHARS)]
+ConversationId = Annotated[str, Field(max_length=200, description="your own id for the thread, if any")]
+IdempotencyKey = Annotated[str, Field(max_length=255, description="same key: same result, sent once")]
+# Hidden from the list: templates belong to accounts that keep some, and an agent cannot list them.
+_TEMPLATE_FIELDS = ("template_id", "template_alias", "template_data")
+_CONVERTED = frozenset({"attachments", "unsubscribe"})
+
+
+class _Composed(InboxArguments):
+    html: Body | None = None
+    cc: list[Address] | None = None
+    bcc: list[Address] | None = None
+    reply_to: Annotated[str, Field(max_length=MAX_RECIPIENT_CHARS, description="where answers go")] | None = (
+        None
+    )
+    attachments: Annotated[list[AttachmentSource], Field(max_length=MAX_ATTACHMENTS)] | None = None
+    conversation_id: ConversationId | None = None
+    idempotency_key: IdempotencyKey | None = None
+    allow_duplicate: Annotated[bool, Field(description="send though the same mail went out minutes ago")] = (
+        False
+    )
+    send_at: Annotated[AwareDatetime, Field(description="not before then, RFC 3339")] | None = None
+    unsubscribe: Annotated[Literal["managed"], Field(description="add an unsubscribe link")] | None = None
+    wait_sent: Annotated[bool, Field(description="answer once it was handed over")] = False
+
+
+class SendMessage(_Composed):
+    to: Annotated[list[Address], Field(min_length=1)]
+    subject: Subject | None = None
+    text: Body | None = None
+    template_id: str | None = None
+    template_alias: str | None = None
+    template_data: dict[str, Any] | None = None
+
+
+class ReplyToMessage(_Composed):
+    message_id: str
+    text: Body
+    reply_all: Annotated[bool, Field(description="also to the others it was addressed to")] | None = None
+
+
+class ForwardMessage(_Composed):
+    message_id: str
+    to: Annotated[list[Address], Field(min_length=1)]
+    text: Body = ""
+
+
+RequestT = TypeVar("RequestT", SendEmailRequest, ReplyRequest, ForwardRequest)
+
+
+async def _request(call: Call, arguments: _Composed, kind: type[RequestT]) -> RequestT:
+    given = {
+        name: value
+        for name in kind.model_fields
+        if name not in _CONVERTED and (value := getattr(arguments, name, None)) is not None
+    }
+    if arguments.attachments:
+        given["attachments"] = await load_attachments(call, arguments.attachments)
+    if arguments.unsubscribe:
+        given["unsubscribe"] = UnsubscribeOptions(mode=arguments.unsubscribe)
+    return kind.model_construct(**given)
+
+
+def _options(arguments: _Composed) -> SendOptions:
+    key = arguments.idempotency_key
+    return SendOptions(
+        idempotency_key=key,
+        mint_key=key is None and not arguments.allow_duplicate,
+        wait_sent=arguments.wait_sent,
+    )
+
+
+def sent(result: SendResultView) -> Reply:
+    """A send's result, with what its status asks of the caller in the text."""
+    structured = result.to_wire()
+    line = f"{result.status} {result.message_id}"
+    if result.conversation_id:
+        line += f" conversation={result.conversation_id}"
+    notes = {
+        "pending_review": "a person must approve it; do not send it again",
+        "accepted": "it is queued; do not send it again",
+        "scheduled": f"it goes out at {structured.get('scheduled_at')}, unless delete_message calls it off before",
+        "failed": "it was not delivered; get_message_lifecycle tells why",
+    }
+    lines = [line]
+    if note := notes.get(result.status):
+        lines.append(note)
+    if result.deduplicated:
+        lines.append(
+            "the same message was sent shortly before: this is its result; allow_duplicate sends anew"
+        )
+    if result.sandbox:
+        lines.append("sandbox: no upstream relay is set, outside addresses were captured and not mailed")
+    return Reply(structured, "\n".join(lines))
+
+
+async def send_message(call: Call, arguments: SendMessage) -> Reply:
+    email = call.inbox(arguments.email)
+    request = await _request(call, arguments, SendEmailRequest)
+    return sent(await call.session.messages.send(email, request, _options(arguments)))
+
+
+async def reply_to_message(call: Call, arguments: ReplyToMessage) -> Reply:
+    email = call.inbox(arguments.email)
+    request = await _request(call, arguments, ReplyRequest)
+    result = await call.session.messages.reply(email, arguments.message_id, request, _options(arguments))
+    return sent(result)
+
+
+async def forward_message(call: Call, arguments: ForwardMessage) -> Reply:
+    email = call.inbox(arguments.email)
+    request = await _request(call, arguments, ForwardRequest)
+    result = await call.session.messages.forward(email, arguments.message_id, request, _options(arguments))
+    return sent(result)
+
+
+TOOLS: tuple[Tool[Any], ...] = (
+    Tool(
+        "send_message",
+        "Send a new message",
+        "Start a new conversation by mail. To answer mail use reply_to_message, which keeps the thread.",
+        SendMessage,
+        SEND_RESULT,
+        send_message,
+        Hints(open_world=True),
+        _TEMPLATE_FIELDS,
+    ),
+    Tool(
+        "reply_to_message",
+        "Reply to a message",
+        "Answer a message in its thread; recipients and subject are filled in.",
+        ReplyToMessage,
+        SEND_RESULT,
+        reply_to_message,
+        Hints(open_world=True),
+    ),
+    Tool(
+        "forward_message",
+        "Forward a message",
+        "Pass a message on with its attachments; text goes above it.",
+        ForwardMessage,
+        SEND_RESULT,
+        forward_message,
+        Hints(open_world=True),
+    ),
+)

@@ -1,0 +1,95 @@
+"""Addresses not to be written to: by the whole account, or by one inbox."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from e2a_core.wire.base import Page
+from e2a_core.wire.suppressions import (
+    AgentSuppressionView,
+    CreateAgentSuppressionRequest,
+    DeleteSuppressionResult,
+)
+
+from ..schema import Arguments, object_schema, view_properties
+from ..tool import Call, Hints, Reply, Tool
+from .arguments import Confirmed, Email, PageArguments
+from .outputs import TEXT, listed, listing
+
+__all__ = ["TOOLS"]
+
+# Not the session's inbox: leaving it out means the account's own list.
+Inbox = Annotated[str, Field(description="this inbox's list; else the account's")]
+
+
+class ListSuppressions(PageArguments):
+    email: Inbox | None = None
+
+
+class CreateSuppression(Arguments):
+    email: str
+    address: Email
+    reason: Annotated[str, Field(max_length=2000)] | None = None
+
+
+class DeleteSuppression(Arguments):
+    address: Email
+    confirm: Confirmed
+    email: Inbox | None = None
+
+
+async def list_suppressions(call: Call, arguments: ListSuppressions) -> Reply:
+    lists = call.session.suppressions
+    page: Page[Any]
+    if arguments.email:
+        page = await lists.list_of_agent(arguments.email, cursor=arguments.cursor, limit=arguments.limit)
+    else:
+        page = await lists.list(cursor=arguments.cursor, limit=arguments.limit)
+    return listed("suppressions", page)
+
+
+async def create_suppression(call: Call, arguments: CreateSuppression) -> Reply:
+    request = CreateAgentSuppressionRequest(address=arguments.address, reason=arguments.reason)
+    return Reply((await call.session.suppressions.create_for_agent(arguments.email, request)).to_wire())
+
+
+async def delete_suppression(call: Call, arguments: DeleteSuppression) -> Reply:
+    lists = call.session.suppressions
+    if arguments.email:
+        return Reply((await lists.delete_of_agent(arguments.email, arguments.address)).to_wire())
+    return Reply((await lists.delete(arguments.address)).to_wire())
+
+
+_ENTRY = view_properties(AgentSuppressionView)
+
+TOOLS: tuple[Tool[Any], ...] = (
+    Tool(
+        "list_suppressions",
+        "List suppressed addresses",
+        "Addresses not written to, and why: bounced, complained, unsubscribed, set by hand.",
+        ListSuppressions,
+        listing("suppressions", object_schema({**_ENTRY, "source_message_id": TEXT}, ["address", "source"])),
+        list_suppressions,
+        Hints(read_only=True, idempotent=True),
+    ),
+    Tool(
+        "create_suppression",
+        "Suppress an address",
+        "Keep one inbox from writing to an address.",
+        CreateSuppression,
+        object_schema(_ENTRY, ["address", "agent_email"]),
+        create_suppression,
+        Hints(idempotent=True),
+    ),
+    Tool(
+        "delete_suppression",
+        "Lift a suppression",
+        "Allow writing to an address again. Only with the recipient's consent.",
+        DeleteSuppression,
+        object_schema(view_properties(DeleteSuppressionResult), ["deleted", "address"]),
+        delete_suppression,
+        Hints(destructive=True, idempotent=True),
+    ),
+)

@@ -1,0 +1,176 @@
+"""Waiting for mail instead of polling for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Annotated, Any
+
+import anyio
+from pydantic import Field
+
+from e2a_core.clock import rfc3339
+from e2a_core.engine import Session
+from e2a_core.mail.codes import find_codes, find_verification_links
+from e2a_core.wire.events import EventEnvelope
+from e2a_core.wire.messages import MessageQuery, MessageView
+
+from ..fence import plain_line
+from ..reading import read_message
+from ..schema import object_schema
+from ..tool import Call, Hints, Reply, Tool
+from .arguments import InboxArguments
+from .messages import MESSAGE
+from .outputs import TEXT
+
+__all__ = ["TOOLS"]
+
+MAX_WAIT_SECONDS = 300
+# The mail somebody triggered may well come before the model gets round to waiting for it.
+RECENT = timedelta(seconds=60)
+# Often enough that no proxy or client takes the call for dead.
+PROGRESS_SECONDS = 5.0
+# An event is matched by looking for its message among the newest that pass the filters.
+ROWS_LOOKED_AT = 25
+MAX_FOUND = 10
+_AGO = re.compile(r"(\d{1,4})([smh])", re.ASCII)
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+Filter = Annotated[str, Field(max_length=200)]
+
+
+class WaitForMessage(InboxArguments):
+    from_: Filter | None = None
+    subject_contains: Filter | None = None
+    conversation_id: Filter | None = None
+    since: (
+        Annotated[
+            str, Field(max_length=64, description='take mail since then, read or not: RFC 3339, or "2m" ago')
+        ]
+        | None
+    ) = None
+    timeout_seconds: Annotated[int, Field(ge=1, le=MAX_WAIT_SECONDS)] = 60
+
+
+async def wait_for_message(call: Call, arguments: WaitForMessage) -> Reply:
+    email = call.inbox(arguments.email)
+    session = call.session
+    started = rfc3339(call.services.clock.now())
+    # Watching begins before the look at what is there, so that nothing can arrive between the two.
+    async with session.watch(types=("email.received",)) as events:
+        found = await _matching(session, email, arguments, since=_since(call, arguments.since))
+        if found is None:
+            found = await _arrival(call, email, arguments, events)
+    if found is None:
+        seconds = arguments.timeout_seconds
+        structured = {"message": None, "timed_out": True, "waited_since": started}
+        text = f"nothing that matches arrived within {seconds} s; to go on, call again with since={started}"
+        return Reply(structured, text)
+    view = await session.messages.get(email, found, whole=True)
+    return _arrived(call, email, view)
+
+
+def _since(call: Call, since: str | None) -> str:
+    span = RECENT
+    if since is not None:
+        ago = _AGO.fullmatch(since)
+        if ago is None:
+            return since
+        span = timedelta(seconds=int(ago[1]) * _UNIT_SECONDS[ago[2]])
+    return rfc3339(call.services.clock.now() - span)
+
+
+async def _arrival(
+    call: Call, email: str, arguments: WaitForMessage, events: AsyncIterator[EventEnvelope]
+) -> str | None:
+    """The id of the first matching message that arrives in time."""
+    found: str | None = None
+    wanted = email.strip().lower()
+    with anyio.move_on_after(arguments.timeout_seconds):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_tell_progress, call, arguments.timeout_seconds)
+            async for event in events:
+                if event.data.get("agent_email") != wanted:
+                    continue
+                arrived = str(event.data.get("message_id"))
+                if await _matching(call.session, email, arguments, arrived=arrived):
+                    found = arrived
+                    break
+            tasks.cancel_scope.cancel()
+    return found
+
+
+async def _tell_progress(call: Call, timeout: int) -> None:
+    waited = 0.0
+    while True:
+        await call.progress(waited, timeout, "waiting for mail")
+        await anyio.sleep(PROGRESS_SECONDS)
+        waited += PROGRESS_SECONDS
+
+
+async def _matching(
+    session: Session,
+    email: str,
+    arguments: WaitForMessage,
+    *,
+    since: str | None = None,
+    arrived: str | None = None,
+) -> str | None:
+    """The oldest matching message since `since`, or `arrived` if it matches; the list's own rules decide.
+
+    Unless the caller said since when, what was read before counts as dealt with.
+    """
+    query = MessageQuery(
+        direction="inbound",
+        read_status="all" if arrived or arguments.since else "unread",
+        from_=arguments.from_,
+        subject_contains=arguments.subject_contains,
+        conversation_id=arguments.conversation_id,
+        since=since,
+        sort="desc" if arrived else "asc",
+        limit=ROWS_LOOKED_AT if arrived else 1,
+    )
+    rows = (await session.messages.list(email, query)).items
+    if arrived is not None:
+        return arrived if any(row.id == arrived for row in rows) else None
+    return rows[0].id if rows else None
+
+
+def _arrived(call: Call, email: str, view: MessageView) -> Reply:
+    text = (view.parsed.text if view.parsed else None) or ""
+    html = (view.parsed.html if view.parsed else None) or ""
+    codes = [plain_line(code, 40) for code in find_codes(text, html)[:MAX_FOUND]]
+    links = [plain_line(link, 2000) for link in find_verification_links(text, html)[:MAX_FOUND]]
+    lines = [f"Code found: {code}" for code in codes] + [f"Link found: {link}" for link in links]
+    read = read_message(view, email, call.services.ids, extra_lines=tuple(lines))
+    structured = {
+        "message": read.structured,
+        "timed_out": False,
+        "codes": codes,
+        "verification_links": links,
+    }
+    return Reply(structured, read.text, read.links, untrusted=True)
+
+
+TOOLS: tuple[Tool[Any], ...] = (
+    Tool(
+        "wait_for_message",
+        "Wait for a message",
+        "Block until mail arrives that matches every filter given, then read it; unread mail of the last minute "
+        "counts. One-time codes and verification links are picked out. A timeout is a normal result, message null.",
+        WaitForMessage,
+        object_schema(
+            {
+                "message": {**MESSAGE, "type": ["object", "null"]},
+                "timed_out": {"type": "boolean"},
+                "codes": {"type": "array", "items": TEXT},
+                "verification_links": {"type": "array", "items": TEXT},
+                "waited_since": TEXT,
+            },
+            ["message", "timed_out"],
+        ),
+        wait_for_message,
+        Hints(),
+    ),
+)

@@ -1,0 +1,55 @@
+"""Which addresses a new agent may have."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from e2a_core.agents.addresses import RESERVED_SLUGS, parse_new_address
+from e2a_core.errors import InvalidRequest, InvalidSlug
+
+SHARED = "agents.localhost"
+
+
+@pytest.mark.parametrize(
+    ("text", "email"),
+    [
+        ("bot@agents.localhost", "bot@agents.localhost"),
+        (" Bot-2@Agents.LOCALHOST ", "bot-2@agents.localhost"),
+        (f"{'a' * 40}@agents.localhost", f"{'a' * 40}@agents.localhost"),
+        ("sales.EU+x@Example.com", "sales.eu+x@example.com"),
+        ("bot@bücher.example", "bot@xn--bcher-kva.example"),
+    ],
+)
+def test_good_addresses_are_normalised(text: str, email: str) -> None:
+    assert parse_new_address(text, shared_domain=SHARED).email == email
+
+
+@pytest.mark.parametrize(
+    "slug", ["a", "a" * 41, "-a", "a-", "a.b", "a_b", "a+b", "ä1", "a b", *RESERVED_SLUGS]
+)
+def test_bad_slugs(slug: str) -> None:
+    with pytest.raises(InvalidSlug):
+        parse_new_address(f"{slug}@agents.localhost", shared_domain=SHARED)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "bot", "@example.com", "bot@", "bot@-x.example", "bot@[127.0.0.1]", "a b@example.com", "a@b@c.d"],
+)
+def test_what_is_no_address(text: str) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        parse_new_address(text, shared_domain=SHARED)
+    assert refusal.value.code == "invalid_request"
+    assert refusal.value.fields[0][0] == "body.email"
+
+
+@given(st.one_of(st.text(), st.from_regex(r"[^@]{0,9}@(agents\.localhost|[a-z.-]{0,9})", fullmatch=True)))
+@settings(max_examples=200, deadline=None)
+def test_any_text_is_an_address_or_refused(text: str) -> None:
+    try:
+        email = parse_new_address(text, shared_domain=SHARED).email
+    except InvalidRequest:
+        return
+    assert parse_new_address(email, shared_domain=SHARED).email == email

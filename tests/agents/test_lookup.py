@@ -1,0 +1,88 @@
+"""From a forward path to the agent it reaches."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from e2a_core.agents.lookup import lookup_recipient
+from e2a_core.agents.service import Agents
+from e2a_core.core import Core
+from e2a_core.principal import Principal
+from e2a_core.store.contract import sql
+from tests.support.clock import ManualClock
+from tests.support.deployment import account, make_agent, register_domain
+
+pytestmark = pytest.mark.anyio
+
+BOT = "bot@agents.localhost"
+
+
+async def reach(core: Core, address: str) -> tuple[str, str | None] | None:
+    found = await lookup_recipient(core, address)
+    return None if found is None else (found.agent.email, found.tag)
+
+
+async def test_case_and_tags_do_not_hide_an_agent(core: Core, owner: Principal) -> None:
+    await make_agent(core, owner, BOT)
+    assert await reach(core, BOT) == (BOT, None)
+    assert await reach(core, "BoT@Agents.LocalHost.") == (BOT, None)
+    assert await reach(core, "bot+News@agents.localhost") == (BOT, "news")
+    assert await reach(core, "bot+a+b@agents.localhost") == (BOT, "a+b")
+    assert await reach(core, "bot+@agents.localhost") == (BOT, "")
+    assert await reach(core, "nobody@agents.localhost") is None
+    assert await reach(core, "nobody+bot@agents.localhost") is None
+    assert await reach(core, "bot@elsewhere.example") is None
+
+
+async def test_an_address_with_a_plus_goes_before_the_tag(core: Core, owner: Principal) -> None:
+    await register_domain(core, owner, "example.com")
+    await make_agent(core, owner, "bot@example.com")
+    await make_agent(core, owner, "bot+x@example.com")
+    assert await reach(core, "Bot+X@example.com") == ("bot+x@example.com", None)
+    assert await reach(core, "bot+y@example.com") == ("bot@example.com", "y")
+
+
+async def test_a_trashed_agent_is_known_as_such(core: Core, owner: Principal) -> None:
+    await make_agent(core, owner, BOT)
+    await Agents(core, owner).delete(BOT)
+    found = await lookup_recipient(core, "bot+x@agents.localhost")
+    assert found is not None
+    assert found.agent.trashed
+
+
+async def test_an_agent_under_a_domain_no_longer_proven_is_unknown(core: Core, owner: Principal) -> None:
+    await register_domain(core, owner, "example.com")
+    await make_agent(core, owner, "bot@example.com")
+    await core.db.write([sql("UPDATE domains SET verified_at = NULL WHERE domain = 'example.com'")])
+    assert await reach(core, "bot@example.com") is None
+    assert await reach(core, "postmaster@example.com") is None
+
+
+async def test_postmaster_reaches_the_oldest_inbox_of_the_domain_s_owner(
+    core: Core, owner: Principal, clock: ManualClock
+) -> None:
+    other = await account(core, "b@example.org")
+    await register_domain(core, other, "example.com")
+    assert await reach(core, "postmaster@example.com") is None
+    for number in range(3):
+        await make_agent(core, other, f"theirs{number}@example.com")
+        await make_agent(core, owner, f"bot{number}@agents.localhost")
+        clock.advance(seconds=1)
+    await Agents(core, owner).delete("bot0@agents.localhost")
+    assert await reach(core, "Postmaster@Example.com") == ("theirs0@example.com", None)
+    assert await reach(core, "postmaster@agents.localhost") == ("bot1@agents.localhost", None)
+    assert await reach(core, "POSTMASTER") == ("bot1@agents.localhost", None)
+    assert await reach(core, "postmaster@elsewhere.example") is None
+    await make_agent(core, other, "postmaster@example.com")
+    assert await reach(core, "postmaster@example.com") == ("postmaster@example.com", None)
+
+
+_ANY_TEXT = st.text(st.characters(), max_size=20)
+
+
+@given(address=st.one_of(_ANY_TEXT, st.builds("{}@{}".format, _ANY_TEXT, _ANY_TEXT)))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_any_path_is_answered(core: Core, address: str) -> None:
+    assert await reach(core, address) is None

@@ -1,0 +1,31 @@
+"""`e2a demo` runs the whole story with real parts and says so by its exit code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_the_story_holds() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "e2a_core.cli.main", "demo"], capture_output=True, text=True, timeout=90
+    )
+    assert done.returncode == 0, done.stderr
+    steps = [line.split(".")[0] for line in done.stdout.splitlines()]
+    assert steps == ["1", "2", "3", "4", "5", "6", "7", "All of it held"]
+
+
+def test_a_step_that_fails_is_named_and_the_exit_code_says_so(tmp_path: Path) -> None:
+    """A home in which the expected inbox is not the default one cannot tell the story."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "config.toml").write_text('shared_domain = "elsewhere.localhost"\n', encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "e2a_core.cli.main", "demo", "--keep", str(home)],
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert done.returncode == 1
+    assert "e2a demo: expected that update_protection works" in done.stderr

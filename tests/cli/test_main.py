@@ -1,0 +1,113 @@
+"""The `e2a` command as a shell sees it: output, errors and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from e2a_core.cli import main as cli
+from e2a_core.cli.main import COMMANDS, main
+
+
+def e2a(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("E2A_")}
+    return subprocess.run(
+        [sys.executable, "-m", "e2a_core.cli.main", *arguments],
+        env={**inherited, "E2A_HOME": str(home), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_bootstrap_on_a_fresh_home_makes_the_owner_with_an_inbox_and_a_key(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    done = e2a(home, "bootstrap", "--email", "Ann@Example.org", "--json")
+    assert done.returncode == 0
+    answer = json.loads(done.stdout)
+    assert sorted(answer) == ["account_id", "api_key", "email"]
+    assert answer["email"] == "ann@example.org"
+    assert re.fullmatch("e2a_acct_[0-9a-f]{64}", answer["api_key"])
+    assert "made the inbox assistant@agents.localhost" in done.stderr
+    assert answer["api_key"] not in done.stderr
+    with sqlite3.connect(home / "e2a.db") as database:
+        assert database.execute("SELECT account_id, name, key_hash FROM api_keys").fetchall() == [
+            (answer["account_id"], "bootstrap", sha256(answer["api_key"].encode()).hexdigest())
+        ]
+        assert database.execute("SELECT email, account_id FROM agents").fetchall() == [
+            ("assistant@agents.localhost", answer["account_id"])
+        ]
+    database.close()
+
+
+def test_bootstrap_finds_an_account_and_makes_another_key(tmp_path: Path) -> None:
+    first = json.loads(e2a(tmp_path, "bootstrap", "--email", "ann@example.org", "--json").stdout)
+    again = e2a(tmp_path, "bootstrap", "--email", "ANN@example.org")
+    assert re.search(rf"^account  {first['account_id']}  ann@example.org$", again.stdout, re.MULTILINE)
+    key = re.search(r"^api key  (e2a_acct_[0-9a-f]{64})$", again.stdout, re.MULTILINE)
+    assert key is not None
+    assert key[1] != first["api_key"]
+    other = json.loads(e2a(tmp_path, "bootstrap", "--email", "bob@example.org", "--json").stdout)
+    assert other["account_id"] != first["account_id"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "code", "said"),
+    [
+        (["bootstrap", "--email", "nobody"], {}, 2, "--email"),
+        (["bootstrap"], {}, 2, "--email"),
+        ([], {}, 2, "COMMAND"),
+        (["no-such-verb"], {}, 2, "no-such-verb"),
+        (["bootstrap", "--email", "a@b.example"], {"E2A_SMTP_LISTEN": "nowhere"}, 2, "E2A_SMTP_LISTEN"),
+        (["bootstrap", "--email", "a@b.example"], {"E2A_DATABASE_URL": "mysql://x"}, 2, "E2A_DATABASE_URL"),
+    ],
+)
+def test_what_is_wrong_is_said_without_a_traceback(
+    tmp_path: Path, arguments: list[str], environment: dict[str, str], code: int, said: str
+) -> None:
+    done = e2a(tmp_path, *arguments, **environment)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_store_that_cannot_be_used_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    (tmp_path / "e2a.db").write_bytes(b"this is not a database, whatever its name says" * 100)
+    done = e2a(tmp_path, "bootstrap", "--email", "a@b.example")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len([line for line in done.stderr.splitlines() if "made the" not in line]) == 1
+
+
+def test_help_names_every_verb_and_loads_none(capsys: pytest.CaptureFixture[str]) -> None:
+    loaded = set(sys.modules)
+    with pytest.raises(SystemExit) as left:
+        main(["--help"])
+    assert left.value.code == 0
+    printed = capsys.readouterr().out
+    for name, command in COMMANDS.items():
+        assert name in printed
+        assert command.module not in set(sys.modules) - loaded
+
+
+def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"e2a {version('e2a-mcp')}\n"
+
+
+def test_an_interrupt_ends_a_command_quietly(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(COMMANDS, "wait", cli.Command("tests.cli.interrupted", "be interrupted"))
+    assert main(["wait"]) == 130
+    assert capsys.readouterr().err == ""

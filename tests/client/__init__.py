@@ -1,0 +1,1 @@
+"""The public Python client against a running deployment."""

@@ -1,0 +1,165 @@
+"""The parts of the documentation that are the code's own words: `python -m tests.docs.generated` writes them anew.
+
+Each stands between `<!-- generated: NAME -->` and `<!-- end -->` in one file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from e2a_core.settings import Settings
+from e2a_mcp.prompts import ACCOUNT_PROMPTS, AGENT_PROMPTS
+from e2a_mcp.resources import REVIEWS_URI, templates
+from e2a_mcp.schema import input_schema
+from e2a_mcp.tool import Hints, Tool
+from e2a_mcp.tools import ACCOUNT_TOOLS, AGENT_TOOLS, LEGACY_ACCOUNT_TOOLS, LEGACY_AGENT_TOOLS
+
+__all__ = ["BLOCKS", "ROOT", "blocks_in", "written"]
+
+ROOT = Path(__file__).parents[2]
+
+_BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+
+
+def settings_table() -> str:
+    rows = [
+        [f"`{item.metadata['env']}`", _default(item), item.metadata["meaning"]] for item in fields(Settings)
+    ]
+    return _table(["setting", "default", "meaning"], rows)
+
+
+def _default(item: Any) -> str:
+    if item.default is MISSING:
+        return "the platform's user data folder"
+    if item.default is None or item.default in ("", ()):
+        return "empty"
+    if isinstance(item.default, bool):
+        return f"`{str(item.default).lower()}`"
+    return f"`{item.default}`"
+
+
+def tools_table() -> str:
+    tiers = (("agent", AGENT_TOOLS), ("account", ACCOUNT_TOOLS))
+    rows = [[f"`{tool.name}`", tier, tool.title] for tier, tools in tiers for tool in tools]
+    return _table(["tool", "tier", "what it does"], rows)
+
+
+def tools_reference(tools: Sequence[Tool[Any]]) -> str:
+    return "\n".join(_tool(tool) for tool in tools)
+
+
+def _tool(tool: Tool[Any]) -> str:
+    schema = input_schema(tool.arguments)
+    required = schema.get("required", [])
+    rows = [
+        [f"`{name}`", _type(part), _given(tool.arguments, name, required), _cell(part.get("description"))]
+        for name, part in schema.get("properties", {}).items()
+        if name not in tool.hidden
+    ]
+    inputs = _table(["input", "type", "default", "note"], rows) if rows else "No inputs.\n"
+    answers = ", ".join(f"`{name}`" for name in tool.output["required"])
+    told = f"{_hints(tool.hints)} Always in the answer: {answers}."
+    return f"### `{tool.name}`\n\n{tool.description}\n\n{told}\n\n{inputs}"
+
+
+def _hints(hints: Hints) -> str:
+    effect = "Reads only" if hints.read_only else "Destructive" if hints.destructive else "Changes something"
+    parts = [effect, "idempotent" if hints.idempotent else "not idempotent"]
+    if hints.open_world:
+        parts.append("reaches the outside world")
+    return ", ".join(parts) + "."
+
+
+def _type(part: Mapping[str, Any]) -> str:
+    if "enum" in part:
+        return " or ".join(f"`{value}`" for value in part["enum"])
+    if "const" in part:
+        return f"`{str(part['const']).lower()}`"
+    if part.get("type") == "array":
+        return f"list of {_type(part['items'])}"
+    return str(part.get("type", "any"))
+
+
+def _given(arguments: type[BaseModel], name: str, required: Sequence[str]) -> str:
+    if name in required:
+        return "required"
+    value = arguments.model_fields[name].default
+    if value is None or value == "":
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def legacy_table() -> str:
+    tiers = (("agent", LEGACY_AGENT_TOOLS), ("account", LEGACY_ACCOUNT_TOOLS))
+    rows = [
+        [
+            f"`{tool.name}`",
+            tier,
+            re.sub(r"\b([a-z]+_[a-z_]+)", r"`\1`", tool.description.removeprefix("Deprecated: ")),
+        ]
+        for tier, tools in tiers
+        for tool in tools
+    ]
+    return _table(["old name", "tier", "now"], rows)
+
+
+def resources_table() -> str:
+    rows = [[f"`{item.uri_template}`", _cell(item.description)] for item in templates]
+    return _table(
+        ["resource", "content"], [*rows, [f"`{REVIEWS_URI}`", "The review queue; account tier only."]]
+    )
+
+
+def prompts_table() -> str:
+    rows = [
+        [
+            f"`{prompt.listed.name}`",
+            tier,
+            _cell(prompt.listed.description),
+            ", ".join(f"`{argument.name}`" for argument in prompt.listed.arguments or []),
+        ]
+        for tier, prompts in (("agent", AGENT_PROMPTS), ("account", ACCOUNT_PROMPTS))
+        for prompt in prompts
+    ]
+    return _table(["prompt", "tier", "what it asks for", "arguments"], rows)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def _cell(text: str | None) -> str:
+    return (text or "").replace("|", "\\|")
+
+
+BLOCKS: Mapping[str, Callable[[], str]] = {
+    "settings": settings_table,
+    "tools": tools_table,
+    "agent-tools": lambda: tools_reference(AGENT_TOOLS),
+    "account-tools": lambda: tools_reference(ACCOUNT_TOOLS),
+    "legacy-tools": legacy_table,
+    "resources": resources_table,
+    "prompts": prompts_table,
+}
+
+
+def blocks_in(text: str) -> dict[str, str]:
+    """The generated blocks of a document as they stand, by name."""
+    return {name: content for _, name, content, _ in _BLOCK.findall(text)}
+
+
+def written(text: str) -> str:
+    """`text` with its generated blocks as the code has them now."""
+    return _BLOCK.sub(lambda found: found[1] + BLOCKS[found[2]]() + found[4], text)
+
+
+if __name__ == "__main__":
+    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        path.write_text(written(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,93 @@
+"""The examples do what they say, on a home served by the real command."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mcp import Client, StdioServerParameters, stdio_client
+from tests.docs.documents import ROOT
+from tests.docs.served import INBOX, Served, served
+
+EXAMPLES = ROOT / "examples"
+ZONES = {
+    "example.org": {"TXT": ["v=spf1 ip4:127.0.0.1 -all"]},
+    "_dmarc.example.org": {"TXT": ["v=DMARC1; p=reject"]},
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One for all: each test leaves no unread mail behind."""
+    with served(tmp_path_factory.mktemp("home"), ZONES) as running:
+        yield running
+
+
+def example(home: Served, name: str, *arguments: str, stdin: str = "", status: int = 0) -> str:
+    done = home.run(sys.executable, str(EXAMPLES / name), *arguments, stdin=stdin)
+    assert done.returncode == status, done.stderr
+    return done.stdout
+
+
+def test_every_example_is_told_of_and_tested() -> None:
+    told = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    tests = Path(__file__).read_text(encoding="utf-8")
+    for path in EXAMPLES.glob("*.py"):
+        assert f"]({path.name})" in told
+        assert f'"{path.name}"' in tests
+
+
+def test_triage_labels_by_what_is_known_of_the_sender(home: Served) -> None:
+    home.mail("Lunch", "Are you free?")
+    home.mail("News", "We moved.")
+    home.mail("Lunch", "Are you free?", sender="me@elsewhere.example")
+    home.mail("Away", "Back on Monday?", header="Auto-Submitted: auto-replied\r\n")
+    labels = [line.split()[1] for line in example(home, "triage_agent.py").splitlines()]
+    assert labels == ["automatic", "unproven", "information", "question"]
+    assert example(home, "triage_agent.py") == ""
+
+
+def test_the_reviewer_decides_what_was_shown(home: Served) -> None:
+    hold_all_outgoing(home)
+    home.mail("Lunch", "Are you free?")
+    [line] = example(home, "triage_agent.py").splitlines()
+    assert line.endswith("question")
+    shown = example(home, "review_queue.py", stdin="a\n")
+    assert "1 waiting" in shown
+    assert "Subject: Re: Lunch" in shown
+    assert shown.rstrip().endswith("accepted")
+    assert "0 waiting" in example(home, "review_queue.py")
+
+
+def test_a_genuine_statement_holds_and_one_under_another_secret_does_not(home: Served) -> None:
+    home.mail("Lunch", "Are you free?")
+    [line] = example(home, "triage_agent.py").splitlines()
+    message_id = line.split()[0]
+    proven = example(home, "verify_auth_headers.py", message_id)
+    assert re.search(r"^verified=true sender=me@example.org entity=human$", proven, re.MULTILINE)
+    done = home.run(
+        sys.executable,
+        str(EXAMPLES / "verify_auth_headers.py"),
+        message_id,
+        E2A_HMAC_SECRET="another secret than the one that signed",
+    )
+    assert (done.returncode, done.stdout[:15]) == (1, "does not hold: ")
+
+
+def hold_all_outgoing(home: Served) -> None:
+    """As the owner: nothing leaves before a person has seen it."""
+    server = StdioServerParameters(
+        command=sys.executable, args=["-m", "e2a_mcp"], env={**home.environment, "E2A_MCP_SCOPE": "account"}
+    )
+
+    async def configure() -> None:
+        async with Client(stdio_client(server)) as owner:
+            asked = {"email": INBOX, "outbound_gate_policy": "allowlist", "outbound_gate_action": "review"}
+            assert not (await owner.call_tool("update_protection", asked)).is_error
+
+    asyncio.run(configure())

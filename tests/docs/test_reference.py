@@ -1,0 +1,280 @@
+"""Every setting, tool, error, event and command is documented, and nothing else is."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2a_core.cli.main import COMMANDS
+from e2a_core.errors import E2AError, all_error_types
+from e2a_core.events import payloads
+from e2a_core.messages.rows import MessageRow
+from e2a_core.outbound import bounces
+from e2a_core.settings import Settings, setting_names
+from e2a_core.suppressions import entries
+from e2a_core.wire.events import EVENT_TYPES
+from e2a_mcp import __main__ as mcp_main
+from e2a_mcp.dispatch import UnknownTool
+from e2a_mcp.tools import ACCOUNT_TOOLS, AGENT_TOOLS, LEGACY_ACCOUNT_TOOLS, LEGACY_AGENT_TOOLS
+from tests.docs.documents import DOCUMENTS, ROOT, table_rows, ticked
+from tests.docs.generated import BLOCKS, blocks_in, written
+
+TOOLS = {tool.name for tool in (*AGENT_TOOLS, *ACCOUNT_TOOLS, *LEGACY_AGENT_TOOLS, *LEGACY_ACCOUNT_TOOLS)}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_what_is_generated_is_up_to_date(document: Any) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert text == written(text), "run: python -m tests.docs.generated"
+
+
+def test_every_generated_block_stands_in_one_place() -> None:
+    found = [name for document in DOCUMENTS for name in blocks_in(document.read_text(encoding="utf-8"))]
+    assert sorted(found) == sorted(BLOCKS)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_only_settings_that_exist_are_named(document: Any) -> None:
+    named = set(re.findall(r"\bE2A_[A-Z0-9_]+\b", document.read_text(encoding="utf-8")))
+    assert named <= {*setting_names(), "E2A_"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_only_tools_that_exist_are_named(document: Any) -> None:
+    verbs = {name.partition("_")[0] for name in TOOLS if "_" in name} - {"get", "wait"}
+    words = [
+        word
+        for word in ticked(document.read_text(encoding="utf-8"))
+        if re.fullmatch(r"[a-z]+(_[a-z]+)+", word)
+    ]
+    # A name that looks like a tool's; prompts and members of results have names of that kind too.
+    allowed = {"reply_to", "reply_all", "list_pending_messages", "send_in_progress", "review_queue"}
+    allowed |= members_of_inputs()
+    meant = {word for word in words if word.partition("_")[0] in verbs} - allowed
+    assert meant <= TOOLS
+
+
+def members_of_inputs() -> set[str]:
+    """The names of what the tools take, at the top level."""
+    tools = (*AGENT_TOOLS, *ACCOUNT_TOOLS)
+    return {name for tool in tools for name in tool.arguments.model_fields}
+
+
+def error_codes() -> dict[str, tuple[set[int], set[bool]]]:
+    """Code -> the statuses and retryabilities of its classes; statuses given at a raise are not among them."""
+    found: dict[str, tuple[set[int], set[bool]]] = defaultdict(lambda: (set(), set()))
+    kinds: list[type[E2AError]] = [*all_error_types(), UnknownTool]
+    for kind in kinds:
+        if kind.__module__.startswith(("e2a_core.", "e2a_mcp.")):
+            found[kind.code][0].add(kind.status)
+            found[kind.code][1].add(kind.retryable)
+    return found
+
+
+def test_every_error_code_is_documented_with_its_status() -> None:
+    documented = {ticked(row[0])[0]: row for row in table_rows("errors.md") if len(row) == 4}
+    codes = error_codes()
+    assert set(documented) == set(codes)
+    for code, row in documented.items():
+        statuses, retryable = codes[code]
+        assert statuses <= {int(status) for status in row[1].split(" or ")}, code
+        assert row[2] == ("yes" if True in retryable else "no"), code
+        assert row[3].endswith("."), code
+
+
+def documented_events() -> dict[str, list[tuple[set[str], set[str]]]]:
+    """Type -> for each variant, the members always there and those sometimes there."""
+    found = {}
+    for row in table_rows("events.md"):
+        variants = re.split(r"inbound: |; outbound: ", row[2])
+        found[ticked(row[0])[0]] = [
+            (set(ticked(re.sub(r"`\w+`\?", "", part))), set(re.findall(r"`(\w+)`\?", part)))
+            for part in variants
+            if part
+        ]
+    return found
+
+
+def row(direction: str, *, full: bool) -> MessageRow:
+    required: dict[str, Any] = {
+        "id": "msg_1",
+        "account_id": "usr_1",
+        "agent_email": "assistant@agents.localhost",
+        "direction": direction,
+        "thread_id": "thr_1",
+        "created_at": 0,
+    }
+    if not full:
+        return MessageRow(**required)
+    some: dict[str, Any] = {"str": "x", "int": 1, "list[str]": ["x"], "list[dict[str, Any]]": [{"index": 0}]}
+    filled = {
+        item.name: some.get(str(item.type).removesuffix(" | None"), {"kind": "list"})
+        for item in fields(MessageRow)
+        if item.name not in required
+    }
+    return MessageRow(**required, **filled)
+
+
+Payload = Callable[[MessageRow, bool], dict[str, Any]]
+BOTH: dict[str, dict[str, Payload]] = {
+    "email.received": {"inbound": lambda row, full: payloads.received(row)},
+    "email.flagged": {"inbound": lambda row, full: payloads.flagged(row, "domain")},
+    "email.blocked": {
+        "inbound": lambda row, full: payloads.blocked_inbound(row, "why", "sender_gate"),
+        "outbound": lambda row, full: payloads.blocked_outbound(
+            "msgblk_1", row.agent_email, {"to": [], "cc": [], "bcc": []}, "s", "why", "recipient_gate"
+        ),
+    },
+    "email.review_requested": {
+        "inbound": lambda row, full: payloads.review_requested(row, "why", "sender_gate"),
+        "outbound": lambda row, full: payloads.review_requested(row, "why", "recipient_gate"),
+    },
+    "email.review_approved": {
+        "inbound": lambda row, full: payloads.review_approved(row, auto_resolved=full),
+        "outbound": lambda row, full: payloads.review_approved(row, auto_resolved=full),
+    },
+    "email.review_rejected": {"inbound": lambda row, full: payloads.review_rejected(row, auto_resolved=full)},
+    "email.sent": {"outbound": lambda row, full: payloads.sent(row)},
+    "email.failed": {"outbound": lambda row, full: payloads.failed(row, "why", "code", retryable=full)},
+    "email.bounced": {
+        "outbound": lambda row, full: payloads.bounced(
+            row, "a@b.example", "permanent", "550" if full else None
+        )
+    },
+    "message.updated": {"inbound": lambda row, full: payloads.updated(row, "read")},
+}
+
+
+REPORTED = ("email.delivered", "email.complained")
+"""Of these, the code makes the type from what a report says."""
+BOTH |= {
+    event_type: {
+        "outbound": lambda row, full: bounces._outcome_data(
+            row, bounces._Finding("a@b.example", "delivered", "why", "250" if full else None)
+        )
+    }
+    for event_type in REPORTED
+}
+
+
+def emitted_types() -> Iterator[str]:
+    """The event types that the code writes, from the calls that write them."""
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            if getattr(node.func, "id", "") in {"emit", "emit_unique"}:
+                named = node.args[1:2]
+            elif ast.unparse(node.func) == "events.append":
+                named = [keyword.value for keyword in node.keywords if keyword.arg == "type"]
+            else:
+                continue
+            for argument in named:
+                if path.name == "bounces.py" and isinstance(argument, ast.JoinedStr):
+                    yield from REPORTED
+                else:
+                    assert isinstance(argument, ast.Constant), path
+                    yield str(argument.value)
+
+
+def test_every_event_type_is_documented() -> None:
+    written_types = set(emitted_types())
+    assert set(documented_events()) == written_types == set(BOTH) | set(suppression_members())
+    text = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
+    unwritten = text.partition("are not written by this version:")[2]
+    assert set(ticked(unwritten)) == set(EVENT_TYPES) - written_types
+
+
+@pytest.mark.parametrize("event_type", BOTH)
+def test_the_members_of_each_event_are_documented(event_type: str) -> None:
+    variants = documented_events()[event_type]
+    assert len(variants) == len(BOTH[event_type])
+    for (always, sometimes), (direction, payload) in zip(variants, BOTH[event_type].items(), strict=True):
+        assert set(payload(row(direction, full=False), False)) == always
+        assert set(payload(row(direction, full=True), True)) == always | sometimes
+
+
+def suppression_members() -> dict[str, tuple[set[str], set[str]]]:
+    """Type -> the members that the function which writes it always gives, and those it sometimes adds."""
+    source = Path(entries.__file__).read_text(encoding="utf-8")
+    found = {}
+    for function in ast.parse(source).body:
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        nodes = list(ast.walk(function))
+        [event_type] = [
+            node.value.value
+            for node in nodes
+            if isinstance(node, ast.keyword) and node.arg == "type" and isinstance(node.value, ast.Constant)
+        ]
+        [given] = [node for node in nodes if isinstance(node, ast.Dict)]
+        added = [
+            node.slice
+            for node in nodes
+            if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
+        ]
+        always, sometimes = (
+            {item.value for item in items if isinstance(item, ast.Constant)} for items in (given.keys, added)
+        )
+        found[str(event_type)] = ({str(name) for name in always}, {str(name) for name in sometimes})
+    return found
+
+
+def test_the_members_of_suppression_events_are_documented() -> None:
+    documented = documented_events()
+    for event_type, members in suppression_members().items():
+        assert documented[event_type] == [members]
+
+
+def command_options() -> dict[str, set[str]]:
+    """Each command's options, as its parser has them."""
+    found = {"e2a-mcp": options_of(mcp_main._parser()), "e2a": {"--version"}}
+    for name, command in COMMANDS.items():
+        parser = argparse.ArgumentParser()
+        importlib.import_module(command.module).configure(parser)
+        found[f"e2a {name}"] = options_of(parser)
+    return found
+
+
+def options_of(parser: argparse.ArgumentParser) -> set[str]:
+    return {option for action in parser._actions for option in action.option_strings} - {"-h", "--help"}
+
+
+def test_every_command_and_option_is_documented() -> None:
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    parts = re.split(r"^#{2,3} `([^`]+)`$", text, flags=re.MULTILINE)
+    documented = {
+        name: {ticked(line)[0].split()[0] for line in part.splitlines() if line.startswith("| `")}
+        for name, part in zip(parts[1::2], parts[2::2], strict=True)
+    }
+    assert documented == command_options()
+
+
+def unread_settings() -> set[str]:
+    """The settings that no code outside of the settings looks at."""
+    sources = [
+        path.read_text(encoding="utf-8")
+        for path in (ROOT / "src").rglob("*.py")
+        if path.name != "settings.py"
+    ]
+    code = "\n".join(sources)
+    # What the settings themselves make others of: `effective_database_url`, `hostname`, `remote` and so on.
+    own = (ROOT / "src/e2a_core/settings.py").read_text(encoding="utf-8").partition("def default_home")[0]
+    return {
+        item.metadata["env"]
+        for item in fields(Settings)
+        if not re.search(rf"\.{item.name}\b", code) and not re.search(rf"self\.{item.name}\b", own)
+    }
+
+
+def test_every_setting_has_an_effect() -> None:
+    assert unread_settings() == set()

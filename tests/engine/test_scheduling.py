@@ -1,0 +1,190 @@
+"""Mail that is to leave later: when it does, and what keeps it from leaving."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from e2a_core.clock import to_micros
+from e2a_core.engine import Session
+from e2a_core.errors import InvalidRequest, SendInProgress
+from e2a_core.local.engine import LocalEngine, open_local_engine
+from e2a_core.outbound.queries import claim
+from e2a_core.settings import load_settings
+from e2a_core.wire.messages import MessageView
+from e2a_core.wire.sending import ApproveRequest
+from tests.engine.mailbox import HELPER, make_helper, protect, reasons, send, settled, wait_for_mail
+from tests.support.dns import DnsServer
+from tests.support.home import (
+    ASSISTANT,
+    Home,
+    Keys,
+    MovableClock,
+    environment_of,
+    open_home_for_test,
+    until,
+)
+from tests.support.smtp_sink import SmtpSink
+
+pytestmark = [pytest.mark.anyio, pytest.mark.relayed]
+
+HOLD = {"policy": "allowlist", "action": "review"}
+
+
+async def test_it_leaves_at_its_instant_and_not_before(sink: SmtpSink, home: Home, agent: Session) -> None:
+    soon = home.clock.now() + timedelta(hours=1)
+    result = await send(agent, send_at=soon, options={"wait_sent": True})
+    assert (result.status, result.scheduled_at, result.method) == ("scheduled", soon, "smtp")
+    view = await agent.messages.get(ASSISTANT, result.message_id)
+    assert (view.delivery_status, view.scheduled_at) == ("accepted", soon)
+    await send(agent, subject="Now")
+    await sink.wait_for(1)
+    await home.advance(minutes=59)
+    assert (await agent.messages.get(ASSISTANT, result.message_id)).delivery_status == "accepted"
+    await home.advance(minutes=2)
+    sent = await settled(agent, result.message_id)
+    assert (sent.delivery_status, sent.scheduled_at) == ("sent", soon)
+    assert b"\r\nSubject: Hi\r\n" in (await sink.wait_for(2))[1].content
+
+
+async def test_what_may_be_asked_for(home: Home, agent: Session, owner: Session) -> None:
+    now = home.clock.now()
+    assert (await send(agent, send_at=now - timedelta(days=1))).status == "accepted"
+    late = await send(agent, subject="Late", send_at=now + timedelta(days=89, hours=23))
+    assert late.status == "scheduled"
+    # The same text for another time is another message.
+    minted = {"mint_key": True}
+    first = await send(agent, send_at=now + timedelta(days=1), options=minted)
+    again = await send(agent, send_at=now + timedelta(days=1), options=minted)
+    other = await send(agent, send_at=now + timedelta(days=2), options=minted)
+    assert first.message_id == again.message_id != other.message_id
+    await protect(owner, outbound=HOLD)
+    for members in (
+        {"send_at": now + timedelta(days=91)},
+        {"to": [ASSISTANT], "send_at": now + timedelta(hours=1)},
+    ):
+        with pytest.raises(InvalidRequest) as refused:
+            await send(agent, **members)
+        assert (refused.value.status, refused.value.fields[0][0]) == (400, "body.send_at")
+
+
+async def test_a_hold_keeps_the_instant(sink: SmtpSink, home: Home, agent: Session, owner: Session) -> None:
+    await protect(owner, outbound=HOLD)
+    soon = home.clock.now() + timedelta(hours=2)
+    held = [await send(agent, subject=subject, send_at=soon) for subject in ("Early", "Late")]
+    assert {item.scheduled_at for item in held} == {soon}
+    assert {item.scheduled_at for item in (await owner.reviews.list()).items} == {soon}
+    early = await owner.reviews.approve(held[0].message_id, ApproveRequest())
+    assert (early.status, early.scheduled_at) == ("scheduled", soon)
+    await home.advance(hours=2, seconds=1)
+    await settled(agent, held[0].message_id)
+    late = await owner.reviews.approve(held[1].message_id, ApproveRequest())
+    assert (late.status, late.scheduled_at) == ("accepted", None)
+    assert (await settled(agent, held[1].message_id)).delivery_status == "sent"
+    assert len(await sink.wait_for(2)) == 2
+
+
+async def test_the_trash_cancels_it_and_restoring_in_time_does_not(
+    sink: SmtpSink, home: Home, agent: Session
+) -> None:
+    soon = home.clock.now() + timedelta(hours=1)
+    off, on = [(await send(agent, subject=subject, send_at=soon)).message_id for subject in ("Off", "On")]
+    for message_id in (off, on):
+        await agent.messages.delete(ASSISTANT, message_id)
+    await agent.messages.restore(ASSISTANT, on)
+    await home.advance(hours=1, seconds=1)
+    assert (await settled(agent, on)).delivery_status == "sent"
+
+    async def decided() -> MessageView | None:
+        view = await agent.messages.get(ASSISTANT, off)
+        return view if view.delivery_status == "failed" else None
+
+    assert await until(decided)
+    restored = await agent.messages.restore(ASSISTANT, off)
+    assert (restored.delivery_status, restored.deleted_at) == ("failed", None)
+    assert (await reasons(agent, off))[-1] == "submission.cancelled"
+    [captured] = sink.messages
+    assert b"\r\nSubject: On\r\n" in captured.content
+
+
+async def test_restored_too_late_it_is_not_sent(sink: SmtpSink, home: Home, agent: Session) -> None:
+    result = await send(agent, send_at=home.clock.now() + timedelta(hours=1))
+    await agent.messages.delete(ASSISTANT, result.message_id)
+    # The workers are not woken: whoever comes first finds the instant in the past.
+    home.clock.advance(hours=1, seconds=1)
+    view = await agent.messages.restore(ASSISTANT, result.message_id)
+    assert (view.delivery_status, view.deleted_at) == ("failed", None)
+    await home.wake()
+    await settled(agent, (await send(agent, subject="Next")).message_id)
+    assert len(sink.messages) == 1
+    assert (await reasons(agent, result.message_id)).count("submission.cancelled") == 1
+
+
+async def test_what_is_being_submitted_cannot_be_deleted(home: Home, agent: Session) -> None:
+    message_id = (await send(agent, send_at=home.clock.now() + timedelta(hours=1))).message_id
+    claimed = to_micros(home.clock.now())
+    assert await home.local.core.db.write([claim(message_id, claimed)])
+    with pytest.raises(SendInProgress):
+        await agent.messages.delete(ASSISTANT, message_id)
+    # By then whoever claimed it is dead.
+    home.clock.advance(minutes=11)
+    assert (await agent.messages.delete(ASSISTANT, message_id)).deleted
+
+
+async def test_a_failing_relay_is_tried_from_the_instant_on(
+    sink: SmtpSink, home: Home, agent: Session
+) -> None:
+    sink.script.rcpt["bob@example.org"] = "450 4.2.1 later"
+    result = await send(agent, send_at=home.clock.now() + timedelta(days=5))
+    await home.advance(days=5, seconds=1)
+
+    async def tried() -> bool:
+        return "submission.temporary_failure" in await reasons(agent, result.message_id)
+
+    await until(tried)
+    assert (await agent.messages.get(ASSISTANT, result.message_id)).delivery_status == "sending"
+    sink.script.rcpt.clear()
+    await home.advance(seconds=31)
+    assert (await settled(agent, result.message_id)).delivery_status == "sent"
+
+
+async def test_local_mail_waits_too(home: Home, owner: Session) -> None:
+    await make_helper(owner)
+    result = await send(owner, to=[HELPER], send_at=home.clock.now() + timedelta(hours=1))
+    assert (await owner.messages.get(ASSISTANT, result.message_id)).delivery_status == "accepted"
+    await home.advance(hours=1, seconds=1)
+    [arrived] = await wait_for_mail(owner, HELPER)
+    assert arrived.subject == "Hi"
+
+
+@asynccontextmanager
+async def open_home_again(
+    folder: Path, database_url: str, dns: DnsServer, sink: SmtpSink, ahead: timedelta
+) -> AsyncIterator[LocalEngine]:
+    """The home of an earlier process, some time later."""
+    clock = MovableClock()
+    clock.advance(seconds=ahead.total_seconds())
+    environment = environment_of(folder, database_url, dns, sink)
+    engine = await open_local_engine(load_settings(environment), clock=clock, strict=True)
+    try:
+        await engine.wait_until_leading()
+        yield engine
+    finally:
+        await engine.close()
+
+
+async def test_it_survives_a_restart(
+    sink: SmtpSink, tmp_path: Path, database_url: str, dns: DnsServer, keys: Keys
+) -> None:
+    folder = tmp_path / "restarted"
+    async with open_home_for_test(folder, database_url, dns, keys, sink=sink) as home:
+        agent = await home.local.session(home.agent_key)
+        result = await send(agent, send_at=home.clock.now() + timedelta(hours=1))
+    async with open_home_again(folder, database_url, dns, sink, timedelta(hours=2)) as engine:
+        agent = await engine.home_session(agent_email=ASSISTANT)
+        assert (await settled(agent, result.message_id)).delivery_status == "sent"
+    assert len(sink.messages) == 1

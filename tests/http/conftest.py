@@ -1,0 +1,42 @@
+"""The HTTP application of a running home, on a socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from e2a_core.http.listener import HttpListener
+from e2a_core.settings import Address
+from e2a_mcp.home import home_application
+from tests.engine.conftest import agent, dns, engine, home, keys, owner, pytest_configure, sink
+from tests.support.databases import database_kind, database_url, postgresql_server
+from tests.support.home import Home
+
+__all__ = [
+    "agent",
+    "database_kind",
+    "database_url",
+    "dns",
+    "engine",
+    "home",
+    "keys",
+    "owner",
+    "postgresql_server",
+    "pytest_configure",
+    "sink",
+]
+
+
+@pytest.fixture
+async def browser(home: Home) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody without any credential."""
+    listener = HttpListener(home_application(home.local), Address("127.0.0.1", 0))
+    await listener.start()
+    home.local.core.base_url = listener.url
+    try:
+        async with httpx.AsyncClient(base_url=listener.url) as client:
+            yield client
+    finally:
+        await listener.stop(5)

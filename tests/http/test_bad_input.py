@@ -1,0 +1,262 @@
+"""What the HTTP side does with requests that are wrong, slow, large or too many."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from e2a_core.http.app import build_api
+from e2a_core.http.listener import HttpListener
+from e2a_core.settings import Address
+from tests.support.home import ASSISTANT, Home
+
+pytestmark = pytest.mark.anyio
+
+MESSAGES = f"/v1/agents/{ASSISTANT}/messages"
+MAIL = {"to": ["bob@example.org"], "subject": "s", "text": "t"}
+
+
+@pytest.fixture
+def database_kind() -> str:
+    """Nothing of this reaches the store."""
+    return "sqlite"
+
+
+@pytest.fixture
+async def owner_client(browser: httpx.AsyncClient, home: Home) -> httpx.AsyncClient:
+    browser.headers["Authorization"] = f"Bearer {home.account_key}"
+    return browser
+
+
+def error_of(response: httpx.Response) -> dict[str, Any]:
+    error: dict[str, Any] = response.json()["error"]
+    assert error["request_id"] == response.headers["x-request-id"]
+    return error
+
+
+def fields_of(response: httpx.Response) -> set[tuple[str, str]]:
+    return {(item["location"], item["message"]) for item in error_of(response)["details"]["fields"]}
+
+
+@pytest.mark.parametrize("size", [1024 * 1024, 1024 * 1024 + 1])
+async def test_a_declared_body_of_the_limit_is_too_large(size: int, owner_client: httpx.AsyncClient) -> None:
+    response = await owner_client.post("/v1/templates", content=b" " * size)
+    assert response.status_code == 413
+    assert error_of(response)["details"] == {
+        "scope": "request_body",
+        "actual_bytes": size,
+        "max_bytes": 1024 * 1024,
+    }
+
+
+async def test_a_streamed_body_is_cut_off_at_the_limit(owner_client: httpx.AsyncClient) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(64):
+            yield b" " * 65536
+
+    response = await owner_client.post("/v1/templates", content=endless())
+    assert response.status_code == 413
+    assert error_of(response)["details"]["actual_bytes"] == 1024 * 1024
+
+
+async def test_mail_may_be_larger_than_other_bodies(owner_client: httpx.AsyncClient) -> None:
+    body = json.dumps({**MAIL, "text": "x" * 1024 * 1024}).encode() + b" " * 1024 * 1024
+    response = await owner_client.post(MESSAGES, content=body)
+    assert response.status_code == 202
+
+
+async def test_a_body_that_does_not_come_is_given_up(home: Home, owner_client: httpx.AsyncClient) -> None:
+    url = owner_client.base_url
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    head = f"POST /v1/templates HTTP/1.1\r\nHost: x\r\nAuthorization: {home.account_key}\r\n"
+    writer.write(head.encode() + b"Content-Length: 100\r\n\r\n{")
+    async with asyncio.timeout(20):
+        answer = await reader.readuntil(b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    writer.close()
+
+
+async def test_a_truncated_body_does_nothing(home: Home, owner_client: httpx.AsyncClient) -> None:
+    url = owner_client.base_url
+    _, writer = await asyncio.open_connection(url.host, url.port)
+    body = json.dumps({"email": "cut@agents.example"}).encode()
+    head = f"POST /v1/agents HTTP/1.1\r\nHost: x\r\nAuthorization: {home.account_key}\r\n"
+    writer.write(head.encode() + f"Content-Length: {len(body) + 1}\r\n\r\n".encode() + body)
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    assert (await owner_client.get("/v1/agents/cut@agents.example")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ("application/json; charset=utf-8", 201),
+        ("application/merge-patch+json", 201),
+        ("APPLICATION/JSON", 201),
+        (None, 201),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("application/jsonp", 415),
+    ],
+)
+async def test_bodies_are_json_under_any_of_its_names(
+    content_type: str | None, status: int, owner_client: httpx.AsyncClient
+) -> None:
+    body = json.dumps({"email": "typed@agents.example"}).encode()
+    headers = {"Content-Type": content_type} if content_type else {}
+    response = await owner_client.post("/v1/agents", content=body, headers=headers)
+    assert response.status_code == status, response.text
+    if status == 415:
+        assert error_of(response)["code"] == "unsupported_media_type"
+
+
+async def test_what_is_wrong_with_a_body_is_told_by_place(owner_client: httpx.AsyncClient) -> None:
+    post = owner_client.post
+    empty = await post("/v1/agents", content=b"  ")
+    assert (empty.status_code, error_of(empty)["code"]) == (400, "invalid_request")
+    broken = await post("/v1/agents", content=b'{"email":')
+    assert (broken.status_code, fields_of(broken)) == (400, {("body", "the body must be JSON")})
+    missing = await post("/v1/agents", json={})
+    assert (missing.status_code, fields_of(missing)) == (422, {("body", "email is required")})
+    unknown = await post("/v1/agents", json={"email": "a1@agents.example", "colour": "red"})
+    assert (unknown.status_code, fields_of(unknown)) == (422, {("body.colour", "unexpected member")})
+    nested = await post(MESSAGES, json={**MAIL, "to": ["a@example.org", 7]})
+    assert nested.status_code == 422
+    assert {location for location, _ in fields_of(nested)} == {"body.to[1]"}
+    instant = await post(MESSAGES, json={**MAIL, "send_at": 5})
+    assert {location for location, _ in fields_of(instant)} == {"body.send_at"}
+    for value in (b"[]", b'"text"', b"7", b"null"):
+        assert (await post("/v1/agents", content=value)).status_code == 422
+
+
+async def test_the_case_of_a_member_does_not_matter(owner_client: httpx.AsyncClient) -> None:
+    response = await owner_client.post("/v1/agents", json={"EMail": "cased@agents.example", "Name": "C"})
+    assert (response.status_code, response.json()["name"]) == (201, "C")
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "101", "x", "1.5", "9" * 400])
+async def test_a_limit_out_of_range_is_refused(limit: str, owner_client: httpx.AsyncClient) -> None:
+    response = await owner_client.get(MESSAGES, params={"limit": limit})
+    assert response.status_code == 422
+    assert {location for location, _ in fields_of(response)} == {"query.limit"}
+
+
+async def test_empty_and_repeated_parameters(owner_client: httpx.AsyncClient) -> None:
+    assert (await owner_client.get(f"{MESSAGES}?limit=&cursor=&direction=")).status_code == 200
+    first_counts = await owner_client.get(f"{MESSAGES}?limit=5&limit=0&colour=red")
+    assert first_counts.status_code == 200
+
+
+@pytest.mark.parametrize("cursor", ["x", "e30.AAAA", "%00", "é", "a" * 9000, "..", "eyJhIjoxfQ"])
+async def test_a_cursor_of_nobody_is_refused(cursor: str, owner_client: httpx.AsyncClient) -> None:
+    response = await owner_client.get(MESSAGES, params={"cursor": cursor})
+    assert (response.status_code, error_of(response)["code"]) == (400, "invalid_cursor")
+
+
+@pytest.mark.parametrize("name", ["%00", "a%00@agents.example", "%ff%fe", "x" * 5000, "%F0%9F%92%A9"])
+async def test_paths_of_any_octets_find_nothing(name: str, owner_client: httpx.AsyncClient) -> None:
+    for path in (f"/v1/agents/{name}", f"{MESSAGES}/{name}", f"/v1/templates/{name}", f"/v1/contacts/{name}"):
+        response = await owner_client.get(path)
+        assert response.status_code in {400, 404}, path
+        assert error_of(response)["code"]
+
+
+async def test_authentication_comes_before_the_body(browser: httpx.AsyncClient) -> None:
+    for content in (b"", b"{", b'{"colour":1}', b" " * 2 * 1024 * 1024):
+        assert (await browser.post("/v1/agents", content=content)).status_code == 401
+    assert (await browser.delete(f"/v1/agents/{ASSISTANT}")).status_code == 401
+
+
+@pytest.mark.parametrize("given", ["mine", "r" * 128, "with blanks"])
+async def test_a_request_id_is_echoed(given: str, browser: httpx.AsyncClient) -> None:
+    response = await browser.get("/v1/info", headers={"X-Request-Id": given})
+    assert response.headers["x-request-id"] == given
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/info", "/v1/nope", "/nope", "/api/health", "/u/x", "/v1/approve", "/v1/docs"]
+)
+async def test_every_answer_has_an_id_and_says_what_it_is(path: str, browser: httpx.AsyncClient) -> None:
+    for given in (None, "r" * 129):
+        response = await browser.get(path, headers={"X-Request-Id": given} if given else {})
+        assert response.headers["x-request-id"].startswith("req_")
+        assert len(response.headers["x-request-id"]) == 28
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert "server" not in response.headers
+
+
+async def test_methods_that_a_path_lacks(browser: httpx.AsyncClient) -> None:
+    for method in ("PUT", "OPTIONS", "TRACE", "BREW"):
+        response = await browser.request(method, "/v1/agents")
+        assert (response.status_code, error_of(response)["code"]) == (405, "method_not_allowed")
+        assert response.headers["allow"] == "GET, POST"
+        assert "access-control-allow-origin" not in response.headers
+    assert (await browser.head("/v1/agents")).status_code == 405
+    assert (await browser.head("/api/health")).status_code == 200
+    outside = await browser.put("/api/feedback")
+    assert (outside.status_code, outside.headers["content-type"]) == (405, "text/plain; charset=utf-8")
+
+
+@pytest.mark.settings(poll_rate_per_minute="240")
+async def test_polling_is_limited_and_told_of(owner_client: httpx.AsyncClient) -> None:
+    response = await owner_client.get(MESSAGES)
+    assert response.headers["ratelimit-limit"] == "240"
+    assert response.headers["ratelimit-remaining"] == "239"
+    assert 1 <= int(response.headers["ratelimit-reset"]) <= 61
+    answers = [await owner_client.get(MESSAGES) for _ in range(240)]
+    assert [answer.status_code for answer in answers] == [200] * 239 + [429]
+    refused = answers[-1]
+    assert error_of(refused)["code"] == "rate_limited"
+    assert refused.headers["retry-after"] == refused.headers["ratelimit-reset"]
+    assert "ratelimit-limit" not in (await owner_client.get("/v1/account")).headers
+
+
+async def test_past_the_bound_requests_are_told_to_come_back(home: Home) -> None:
+    settings = home.local.core.settings
+    app = build_api(home.local, settings, clock=home.local.core.clock, ids=home.local.core.ids)
+    app._max_in_flight = 2  # type: ignore[attr-defined]
+    listener = HttpListener(app, Address("127.0.0.1", 0))
+    await listener.start()
+    try:
+        async with httpx.AsyncClient(base_url=listener.url) as client:
+            url = client.base_url
+            held = []
+            for _ in range(2):
+                reader, writer = await asyncio.open_connection(url.host, url.port)
+                head = f"POST /v1/agents HTTP/1.1\r\nHost: x\r\nAuthorization: {home.account_key}\r\n"
+                writer.write(head.encode() + b"Content-Length: 9\r\nExpect: 100-continue\r\n\r\n")
+                assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
+                held.append(writer)
+            busy = await client.get("/v1/info")
+            assert (busy.status_code, error_of(busy)["code"]) == (503, "unavailable")
+            assert int(busy.headers["retry-after"]) >= 1
+            for writer in held:
+                writer.write(b"{}       ")
+                await writer.drain()
+            async with asyncio.timeout(10):
+                while (await client.get("/v1/info")).status_code != 200:  # noqa: ASYNC110 - it is what is tested
+                    await asyncio.sleep(0.01)
+            for writer in held:
+                writer.close()
+    finally:
+        await listener.stop(5)
+
+
+async def test_the_access_log_has_one_line_for_each_request(
+    owner_client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "e2a.http")
+    await owner_client.get(f"{MESSAGES}?query=sesame", headers={"X-Request-Id": "the-id"})
+    await owner_client.get("/u/u1_sesame")
+    lines = [record.getMessage() for record in caplog.records if record.name == "e2a.http"]
+    assert len(lines) == 2
+    assert re.fullmatch(rf"GET {MESSAGES} 200 \d+ ms the-id", lines[0])
+    assert re.fullmatch(r"GET /u/\.\.\. 404 \d+ ms req_[0-9a-f]{24}", lines[1])

@@ -1,0 +1,73 @@
+"""The served OpenAPI document: what it says of the API, and how it differs from what clients were made from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.http.shapes import compare, shapes_of
+
+pytestmark = pytest.mark.anyio
+
+DATA = Path(__file__).parent / "data"
+
+
+def load(name: str) -> Any:
+    return json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def database_kind() -> str:
+    """The document is the same over every database."""
+    return "sqlite"
+
+
+@pytest.mark.parametrize("reference", ["openapi-2026-07", "client-5.8.1"])
+async def test_every_difference_is_listed_and_every_listed_one_exists(
+    reference: str, browser: httpx.AsyncClient
+) -> None:
+    ours = shapes_of((await browser.get("/v1/openapi.json")).json())
+    if reference.startswith("client"):
+        # The client's signatures name its parameters without their types.
+        ours = {name: {at: _untyped(at, kind) for at, kind in shape.items()} for name, shape in ours.items()}
+    listed = [line for entry in load(f"{reference}.differences") for line in entry["differences"]]
+    found = compare(load(reference), ours)
+    assert len(listed) == len(set(listed))
+    assert {"unlisted": found - set(listed), "gone": set(listed) - found} == {
+        "unlisted": set(),
+        "gone": set(),
+    }
+
+
+def _untyped(at: str, kind: str) -> str:
+    return "any" if at.startswith(("query.", "header.")) else kind
+
+
+async def test_it_is_served_as_what_it_is(browser: httpx.AsyncClient) -> None:
+    response = await browser.get("/v1/openapi.json")
+    assert response.headers["content-type"] == "application/openapi+json"
+    document = response.json()
+    assert document["openapi"].startswith("3.1")
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            protected = operation["operationId"] != "get_info"
+            assert ("security" in operation) == protected
+            assert {"500", "503"} <= operation["responses"].keys()
+            reads = "requestBody" in operation
+            assert ({"408", "415"} <= operation["responses"].keys()) == reads
+
+
+async def test_the_page_lists_the_operations_and_loads_nothing(browser: httpx.AsyncClient) -> None:
+    response = await browser.get("/v1/docs")
+    assert response.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    document = (await browser.get("/v1/openapi.json")).json()
+    for path in document["paths"]:
+        assert f"<code>{path}</code>" in response.text
+    assert "<script" not in response.text
+    assert "http://" not in response.text
+    assert "https://" not in response.text

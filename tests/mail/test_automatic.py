@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from e2a_core.mail.automatic import AutoSubmitted, classify_automatic, received_count
+from e2a_core.mail.headers import parse_headers
+
+
+@pytest.mark.parametrize(
+    ("header", "envelope_from", "expected"),
+    [
+        ("Subject: x", "a@b.example", None),
+        ("Subject: x", None, None),
+        ("Auto-Submitted: no", "a@b.example", None),
+        ("Auto-Submitted: No (really)", "a@b.example", None),
+        (
+            "auto-submitted: auto-replied (vacation)",
+            "a@b.example",
+            AutoSubmitted("auto-replied", "Auto-Submitted"),
+        ),
+        ("Auto-Submitted: auto-generated; owner=x", None, AutoSubmitted("auto-generated", "Auto-Submitted")),
+        ("Auto-Submitted: auto-notified", None, AutoSubmitted("auto-generated", "Auto-Submitted")),
+        ("Auto-Submitted: auto-replied", "", AutoSubmitted("auto-replied", "Auto-Submitted")),
+        (
+            "Auto-Submitted: no\r\nAuto-Submitted: auto-replied",
+            None,
+            AutoSubmitted("auto-replied", "Auto-Submitted"),
+        ),
+        ("Subject: x", "", AutoSubmitted("bounce", "MAIL FROM")),
+        ("Subject: x", "<>", AutoSubmitted("bounce", "MAIL FROM")),
+        (
+            "Content-Type: multipart/report; report-type=delivery-status",
+            "",
+            AutoSubmitted("bounce", "Content-Type"),
+        ),
+        (
+            "Content-Type: multipart/report; report-type=disposition-notification",
+            "",
+            AutoSubmitted("auto-replied", "Content-Type"),
+        ),
+        (
+            "Content-Type: multipart/report; report-type=feedback-report",
+            None,
+            AutoSubmitted("auto-generated", "Content-Type"),
+        ),
+        ("List-Id: <l.example>\r\nPrecedence: bulk", None, AutoSubmitted("list", "List-Id")),
+        ("Precedence: LIST", None, AutoSubmitted("list", "Precedence")),
+        ("Precedence: bulk", None, AutoSubmitted("bulk", "Precedence")),
+        ("Precedence: junk", None, AutoSubmitted("bulk", "Precedence")),
+        ("Precedence: first-class", None, None),
+        ("Precedence: auto_reply", None, AutoSubmitted("auto-replied", "Precedence")),
+        ("List-Unsubscribe: <https://x.example>", None, AutoSubmitted("bulk", "List-Unsubscribe")),
+        ("X-Auto-Response-Suppress: All", None, AutoSubmitted("auto-generated", "X-Auto-Response-Suppress")),
+        ("X-Auto-Response-Suppress: None", None, None),
+        ("X-Autoreply: yes", None, AutoSubmitted("auto-replied", "X-Autoreply")),
+    ],
+)
+def test_automatic_mail_is_told_by_its_headers(
+    header: str, envelope_from: str | None, expected: AutoSubmitted | None
+) -> None:
+    assert classify_automatic(parse_headers(f"{header}\r\n\r\n".encode()), envelope_from) == expected
+
+
+def test_hops_are_counted_in_the_header_section_alone() -> None:
+    headers = parse_headers(b"Received: a\r\nReceived: b\r\n c\r\nreceived: d\r\n\r\nReceived: e")
+    assert received_count(headers) == 3

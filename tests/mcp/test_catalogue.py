@@ -1,0 +1,278 @@
+"""What `tools/list` shows: names, size, schemas, hints, order."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+from mcp_types import Tool
+
+from e2a_core.settings import load_settings
+from e2a_mcp.tools import PROFILES
+
+from .conftest import Connect
+
+pytestmark = pytest.mark.anyio
+
+AGENT_NAMES = [
+    "whoami",
+    "get_agent",
+    "list_messages",
+    "get_message",
+    "get_message_lifecycle",
+    "get_attachment",
+    "wait_for_message",
+    "send_message",
+    "reply_to_message",
+    "forward_message",
+    "update_message_labels",
+    "list_conversations",
+    "get_conversation",
+    "delete_message",
+    "restore_message",
+    "get_agent_metrics",
+]
+ACCOUNT_NAMES = [
+    "list_agents",
+    "create_agent",
+    "update_agent",
+    "delete_agent",
+    "restore_agent",
+    "test_agent",
+    "get_protection",
+    "update_protection",
+    "list_reviews",
+    "get_review",
+    "approve_review",
+    "reject_review",
+    "list_api_keys",
+    "create_api_key",
+    "delete_api_key",
+    "list_domains",
+    "get_domain",
+    "register_domain",
+    "verify_domain",
+    "delete_domain",
+    "rotate_domain_key",
+    "list_templates",
+    "get_template",
+    "create_template",
+    "update_template",
+    "delete_template",
+    "validate_template",
+    "list_starter_templates",
+    "get_starter_template",
+    "list_suppressions",
+    "create_suppression",
+    "delete_suppression",
+    "list_contacts",
+    "get_contact",
+    "create_contact",
+    "update_contact",
+    "delete_contact",
+    "import_contacts",
+    "delete_import_batch",
+    "list_engagements",
+    "get_engagement",
+    "upsert_engagement",
+    "delete_engagement",
+    "list_delegations",
+    "create_delegation",
+    "delete_delegation",
+    "get_account_metrics",
+    "export_account",
+]
+LEGACY_NAMES = {
+    "send_email",
+    "get_attachment_data",
+    "list_pending_messages",
+    "get_pending_message",
+    "approve_pending_message",
+    "approve_message",
+    "reject_pending_message",
+    "reject_message",
+}
+CONFIRMED = {
+    "delete_message",
+    "delete_agent",
+    "delete_api_key",
+    "delete_domain",
+    "delete_template",
+    "delete_suppression",
+    "delete_contact",
+    "delete_import_batch",
+    "delete_engagement",
+    "delete_delegation",
+}
+DESTRUCTIVE = {"reject_review", *CONFIRMED}
+READ_ONLY = {
+    "whoami",
+    "get_agent",
+    "list_messages",
+    "get_message_lifecycle",
+    "get_attachment",
+    "list_conversations",
+    "get_conversation",
+    "list_agents",
+    "get_protection",
+    "list_reviews",
+    "get_review",
+    "list_api_keys",
+    "list_domains",
+    "get_domain",
+    "list_templates",
+    "get_template",
+    "validate_template",
+    "list_starter_templates",
+    "get_starter_template",
+    "list_suppressions",
+    "list_contacts",
+    "get_contact",
+    "list_engagements",
+    "get_engagement",
+    "list_delegations",
+    "get_agent_metrics",
+    "get_account_metrics",
+    "export_account",
+}
+OPEN_WORLD = {"send_message", "reply_to_message", "forward_message", "approve_review"}
+AGENT_BUDGET = 9_000
+ACCOUNT_BUDGET = 26_000
+
+
+async def listed(connect: Connect, tier: str, **options: Any) -> list[Tool]:
+    async with connect(tier, **options) as client:
+        return list((await client.list_tools()).tools)
+
+
+def characters(tools: list[Tool]) -> int:
+    """What a model reads of a catalogue."""
+    return sum(
+        len(tool.name)
+        + len(tool.description or "")
+        + len(json.dumps(tool.input_schema, separators=(",", ":")))
+        for tool in tools
+    )
+
+
+async def test_each_tier_lists_its_tools_in_order(connect: Connect) -> None:
+    assert [tool.name for tool in await listed(connect, "agent")] == AGENT_NAMES
+    assert [tool.name for tool in await listed(connect, "account")] == [*AGENT_NAMES, *ACCOUNT_NAMES]
+
+
+async def test_the_old_names_are_listed_on_request_only(connect: Connect) -> None:
+    names = {tool.name for tool in await listed(connect, "account", legacy_tools=True)}
+    assert names == {*AGENT_NAMES, *ACCOUNT_NAMES, *LEGACY_NAMES}
+
+
+async def test_the_agent_tier_fits_its_budget(connect: Connect) -> None:
+    assert characters(await listed(connect, "agent")) <= AGENT_BUDGET
+
+
+async def test_both_tiers_together_fit_theirs(connect: Connect) -> None:
+    assert characters(await listed(connect, "account")) < ACCOUNT_BUDGET
+
+
+async def test_profiles_list_fewer_tools_in_the_same_order(connect: Connect) -> None:
+    async def names(tier: str, *profiles: str) -> list[str]:
+        return [tool.name for tool in await listed(connect, tier, profiles=frozenset(profiles))]
+
+    everything = [*AGENT_NAMES, *ACCOUNT_NAMES]
+    whoever = {"whoami", "get_agent", "list_agents"}
+    inbox, review, admin = [await names("account", profile) for profile in ("inbox", "review", "admin")]
+    assert inbox == [name for name in everything if name in {*AGENT_NAMES, "list_agents"}]
+    assert {"get_review", "approve_review", "update_protection"} < set(review)
+    assert {"create_api_key", "delete_domain", "import_contacts", "export_account"} < set(admin)
+    assert {*inbox, *review, *admin} == set(everything)
+    assert set(inbox) & set(review) == set(inbox) & set(admin) == set(review) & set(admin) == whoever
+    assert await names("account", "review", "admin") == [
+        name for name in everything if name in {*review, *admin}
+    ]
+    assert await names("agent", "review") == ["whoami", "get_agent"]
+
+
+async def test_a_tool_outside_the_profile_is_not_there(connect: Connect) -> None:
+    async with connect("account", profiles=frozenset({"inbox"})) as client:
+        result = await client.call_tool("list_api_keys", {})
+        assert result.structured_content["code"] == "unknown_tool"
+        assert "list_agents" in result.content[0].text
+        assert not (await client.call_tool("list_agents", {})).is_error
+
+
+async def test_the_settings_know_the_same_profiles() -> None:
+    assert load_settings({"E2A_MCP_PROFILE": ",".join(PROFILES)}).mcp_profile == tuple(PROFILES)
+
+
+async def test_templates_are_listed_to_accounts_only(connect: Connect) -> None:
+    def inputs(tools: list[Tool], name: str) -> set[str]:
+        (found,) = (tool for tool in tools if tool.name == name)
+        return set(found.input_schema["properties"])
+
+    agent, account = await listed(connect, "agent"), await listed(connect, "account")
+    assert inputs(account, "send_message") - inputs(agent, "send_message") == {
+        "template_id",
+        "template_alias",
+        "template_data",
+    }
+    for name in ("send_message", "reply_to_message", "forward_message"):
+        assert {"send_at", "unsubscribe", "wait_sent"} < inputs(agent, name)
+
+
+async def test_every_tool_has_title_hints_and_closed_input(connect: Connect) -> None:
+    for tool in await listed(connect, "account", legacy_tools=True):
+        assert tool.title
+        assert tool.input_schema["additionalProperties"] is False, tool.name
+        assert tool.output_schema is not None
+        assert tool.output_schema["type"] == "object"
+        hints = tool.annotations
+        assert hints is not None
+        assert None not in (
+            hints.read_only_hint,
+            hints.destructive_hint,
+            hints.idempotent_hint,
+            hints.open_world_hint,
+        ), tool.name
+
+
+async def test_the_hints_are_right(connect: Connect) -> None:
+    tools = {tool.name: tool.annotations for tool in await listed(connect, "account")}
+    assert {name for name, hints in tools.items() if hints and hints.destructive_hint} == DESTRUCTIVE
+    assert {name for name, hints in tools.items() if hints and hints.read_only_hint} == READ_ONLY
+    assert {name for name, hints in tools.items() if hints and hints.open_world_hint} == OPEN_WORLD
+
+
+async def test_the_schemas_are_valid_and_free_of_noise(connect: Connect) -> None:
+    for tool in await listed(connect, "account", legacy_tools=True):
+        jsonschema.Draft202012Validator.check_schema(tool.input_schema)
+        jsonschema.Draft202012Validator.check_schema(tool.output_schema)
+        text = json.dumps(tool.input_schema)
+        assert "$defs" not in text, tool.name
+        assert "anyOf" not in text, tool.name
+        assert '"title"' not in text, tool.name
+
+
+async def test_confirm_is_the_literal_true(connect: Connect) -> None:
+    tools = {tool.name: tool for tool in await listed(connect, "account")}
+    for name in CONFIRMED:
+        assert tools[name].input_schema["properties"]["confirm"] == {"const": True, "type": "boolean"}
+        assert "confirm" in tools[name].input_schema["required"]
+
+
+async def test_paths_are_offered_only_where_they_work(connect: Connect, tmp_path: Any) -> None:
+    def sources(tools: list[Tool]) -> set[str]:
+        (send,) = (tool for tool in tools if tool.name == "send_message")
+        return set(send.input_schema["properties"]["attachments"]["items"]["properties"])
+
+    assert "path" not in sources(await listed(connect, "agent"))
+    assert "path" in sources(await listed(connect, "agent", roots=(tmp_path,)))
+
+
+async def test_the_server_explains_itself(connect: Connect, era: str) -> None:
+    async with connect(mode="auto" if era != "legacy" else era) as client:
+        assert client.server_info is not None
+        assert client.server_info.name == "e2a"
+        assert "never" in (client.instructions or "").lower()
+        assert client.server_capabilities.resources is not None
+        assert client.server_capabilities.resources.subscribe is True

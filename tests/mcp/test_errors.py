@@ -1,0 +1,152 @@
+"""Every failure of a tool call: one text form, one structured form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from mcp_types import CallToolResult
+
+from e2a_core import errors
+from e2a_mcp.results import MAX_ERROR_CHARS, failure
+
+from .conftest import Connect
+from .memory import MemoryEngine
+
+pytestmark = pytest.mark.anyio
+
+
+async def refused(
+    connect: Connect, name: str, arguments: dict[str, Any], tier: str = "agent"
+) -> CallToolResult:
+    async with connect(tier) as client:
+        result = await client.call_tool(name, arguments)
+    assert result.is_error
+    assert result.structured_content["code"]
+    assert result.structured_content["retryable"] is False
+    assert result.content[0].text.startswith(f"e2a error [{result.structured_content['code']}]: ")
+    return result
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "field", "words"),
+    [
+        ("get_message", {}, "arguments.message_id", "message_id is required"),
+        ("get_message", {"message_id": 7}, "arguments.message_id", "valid string"),
+        ("list_messages", {"form_": "x"}, "arguments.form_", "did you mean from_?"),
+        ("list_messages", {"limit": 101}, "arguments.limit", "less than or equal to 100"),
+        ("list_messages", {"limit": 0}, "arguments.limit", "greater than or equal to 1"),
+        ("list_messages", {"direction": "in"}, "arguments.direction", "inbound, outbound or all"),
+        (
+            "get_message",
+            {"message_id": "m", "format": "pdf"},
+            "arguments.format",
+            "text, full, html or headers",
+        ),
+        ("send_message", {"to": []}, "arguments.to", "at least 1 item"),
+        ("send_message", {"to": "a@b.c"}, "arguments.to", "valid list"),
+        ("delete_message", {"message_id": "m"}, "arguments.confirm", "confirm is required"),
+        ("delete_message", {"message_id": "m", "confirm": False}, "arguments.confirm", "must be true"),
+        ("whoami", {"email": "x"}, "arguments.email", "email is not an argument; valid names: none"),
+        (
+            "send_message",
+            {"to": ["a@b.c"], "attachments": [{"url": "x"}]},
+            "arguments.attachments[0].url",
+            "did you mean uri?",
+        ),
+    ],
+)
+async def test_a_wrong_argument_is_named(
+    connect: Connect, name: str, arguments: dict[str, Any], field: str, words: str
+) -> None:
+    result = await refused(connect, name, arguments)
+    content = result.structured_content
+    assert (content["code"], content["status"]) == ("invalid_request", 422)
+    assert content["details"]["fields"][0]["location"] == field
+    assert words in result.content[0].text
+
+
+async def test_the_offending_value_is_not_repeated(connect: Connect) -> None:
+    result = await refused(connect, "list_messages", {"direction": "SECRET-VALUE"})
+    assert "SECRET-VALUE" not in str(result)
+
+
+async def test_an_unknown_tool_is_an_error_a_model_can_read(connect: Connect) -> None:
+    result = await refused(connect, "list_mesages", {})
+    assert result.structured_content["code"] == "unknown_tool"
+    assert "did you mean list_messages?" in result.content[0].text
+
+
+async def test_a_tool_of_the_other_tier_does_not_exist(connect: Connect) -> None:
+    for name in ("approve_review", "list_agents", "create_api_key", "approve_message"):
+        assert (await refused(connect, name, {})).structured_content["code"] == "unknown_tool"
+
+
+async def test_an_engine_error_keeps_its_code(connect: Connect) -> None:
+    result = await refused(connect, "get_message", {"message_id": "msg_missing"})
+    assert result.structured_content == {"code": "not_found", "retryable": False, "status": 404}
+
+
+async def test_an_account_without_an_inbox_is_told_to_name_one(
+    connect: Connect, engine: MemoryEngine
+) -> None:
+    from .http_support import account_client
+
+    async with account_client(engine) as client:
+        result = await client.call_tool("list_messages", {})
+    assert result.is_error
+    assert result.structured_content["code"] == "invalid_request"
+    assert "list_agents" in result.content[0].text
+
+
+async def test_an_unforeseen_failure_says_nothing_of_the_inside(
+    connect: Connect, engine: MemoryEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    message_id = await engine.deliver()
+    engine.mail[message_id].view = None  # type: ignore[assignment]
+    result = await refused(connect, "get_message", {"message_id": message_id})
+    assert result.structured_content["code"] == "internal_error"
+    assert "NoneType" not in result.content[0].text
+    assert "get_message failed" in caplog.text
+
+
+def test_a_retryable_error_says_so_and_when() -> None:
+    result = failure(errors.RateLimited("slow down", 7), request_id="mcpreq_1")
+    assert result["content"][0]["text"] == "e2a error [rate_limited] (retryable): slow down"
+    assert result["structuredContent"] == {
+        "code": "rate_limited",
+        "retryable": True,
+        "status": 429,
+        "request_id": "mcpreq_1",
+        "retry_after_seconds": 7,
+        "details": {"retry_after_seconds": 7},
+    }
+
+
+def test_the_text_names_the_field() -> None:
+    unnamed = failure(errors.InvalidFilter("must be an RFC 3339 time", location="query.since"))
+    assert unnamed["content"][0]["text"] == "e2a error [invalid_filter]: since: must be an RFC 3339 time"
+    named = failure(errors.InvalidRequest("the subject must be one line", location="body.subject"))
+    assert named["content"][0]["text"] == "e2a error [invalid_request]: the subject must be one line"
+
+
+def test_error_texts_are_one_bounded_line_and_details_are_bounded() -> None:
+    result = failure(errors.Conflict("a\r\nb\x00" + "x" * 1000, details={"long": "y" * 3000}))
+    text = result["content"][0]["text"]
+    assert "\n" not in text
+    assert len(text) <= MAX_ERROR_CHARS + len("e2a error [conflict]: ")
+    assert "details" not in result["structuredContent"]
+
+
+def test_what_another_deployment_says_of_fields_reaches_the_text() -> None:
+    fields = [
+        {"location": "body.to[0]", "message": "is no address"},
+        {"location": "query.limit", "message": "too large"},
+    ]
+    problem = errors.error_from_wire("invalid_request", 422, "validation failed", {"fields": fields})
+    problem.request_id = "req_theirs"
+    result = failure(problem, request_id="mcpreq_ours")
+    assert result["content"][0]["text"] == (
+        "e2a error [invalid_request]: to[0]: is no address; limit: too large"
+    )
+    assert result["structuredContent"]["request_id"] == "req_theirs"

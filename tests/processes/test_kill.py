@@ -1,0 +1,168 @@
+"""`kill -9` at random moments: what was acknowledged is there once, what was submitted is not submitted again."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from e2a_core.engine import Session
+from e2a_core.wire.sending import SendEmailRequest, SendOptions
+from tests.processes.serving import (
+    ASSISTANT,
+    Correspondent,
+    Server,
+    beside,
+    environment,
+    open_relay,
+    rows,
+    wait_for,
+)
+from tests.support.dns import DnsServer
+
+pytestmark = pytest.mark.anyio
+
+ROUNDS = 25
+LANES = 4
+AHEAD = 12
+"""Messages accepted and not yet submitted: more than the relay is offered at once, so a kill finds some under way."""
+
+
+class Supervisor:
+    """Keeps one server of the home running, and kills it when told to."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self._environ = environ
+        self._server: Server | None = None
+        self.smtp: tuple[str, int] | None = None
+
+    async def start(self) -> None:
+        self._server = Server(self._environ)
+        self.smtp = await self._server.smtp()
+
+    async def kill(self) -> None:
+        self.smtp = None
+        if self._server is not None:
+            await self._server.kill()
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    """Its seed is printed when the test fails."""
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"seed {seed}")  # noqa: T201
+    return random.Random(seed)
+
+
+@asynccontextmanager
+async def supervised(environ: dict[str, str]) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(environ)
+    try:
+        await supervisor.start()
+        yield supervisor
+    finally:
+        supervisor.close()
+
+
+async def test_acknowledged_mail_is_stored_once(
+    tmp_path: Path, dns: DnsServer, chance: random.Random
+) -> None:
+    home = tmp_path / "home"
+    async with supervised(environment(home, dns)) as supervisor:
+        sender = Correspondent(lambda: supervisor.smtp)
+        async with asyncio.TaskGroup() as lanes:
+            for lane in range(LANES):
+                lanes.create_task(sender.keep_sending(lane))
+            for _ in range(ROUNDS):
+                await sender.until_acknowledged(chance.randrange(6))
+                await asyncio.sleep(chance.uniform(0, 0.02))
+                await supervisor.kill()
+                await supervisor.start()
+            sender.stop()
+    stored = Counter(message_id for (message_id,) in rows(home, "SELECT email_message_id FROM messages"))
+    assert stored == Counter(sender.acknowledged)
+    assert max(stored.values()) == 1
+    assert sender.repeated >= ROUNDS
+    assert rows(home, "PRAGMA integrity_check") == [("ok",)]
+    indexed = rows(home, "SELECT count(*) FROM message_search WHERE message_search MATCH 'number'")
+    received = rows(home, "SELECT count(DISTINCT message_id) FROM events WHERE type = 'email.received'")
+    assert indexed == received == [(len(stored),)]
+
+
+async def test_mail_acknowledged_just_before_a_kill_is_there(tmp_path: Path, dns: DnsServer) -> None:
+    home = tmp_path / "home"
+    async with supervised(environment(home, dns)) as supervisor:
+        sender = Correspondent(lambda: supervisor.smtp)
+        for number in range(5):
+            await sender.send(f"<{number}@example.org>")
+            await supervisor.kill()
+            found = rows(home, "SELECT email_message_id FROM messages")
+            assert (f"<{number}@example.org>",) in found
+            await supervisor.start()
+
+
+async def test_mail_is_submitted_once_or_its_fate_is_unknown(
+    tmp_path: Path, dns: DnsServer, chance: random.Random
+) -> None:
+    home = tmp_path / "home"
+    async with open_relay(reply_seconds=0.004) as relay:
+        environ = environment(home, dns, **relay.settings, send_rate_per_minute="10000")
+        async with supervised(environ) as supervisor, beside(environ) as engine:
+            accepted: dict[str, str] = {}
+            session = await engine.home_session()
+            async with asyncio.TaskGroup() as tasks:
+                sending = tasks.create_task(keep_sending(home, session, accepted))
+                for _ in range(ROUNDS):
+                    await relay.until_taken(chance.randrange(1, 6))
+                    await asyncio.sleep(chance.uniform(0, 0.02))
+                    await supervisor.kill()
+                    await supervisor.start()
+                sending.cancel()
+            await wait_for(lambda: None if unsettled(home) else True)
+            taken = Counter(relay.taken)
+    fates = {
+        message_id: (status, outcome, subject)
+        for message_id, status, outcome, subject in rows(
+            home,
+            "SELECT m.id, m.delivery_status, r.outcome, m.subject FROM messages m "
+            "JOIN message_recipients r ON r.message_id = m.id WHERE m.direction = 'outbound'",
+        )
+    }
+    assert fates.keys() == accepted.keys()
+    assert Counter(fates[key][:2] for key in fates).keys() <= {("sent", "succeeded"), ("failed", "unknown")}
+    for _, outcome, subject in fates.values():
+        assert taken[subject] == 1 if outcome == "succeeded" else taken[subject] <= 1, (subject, outcome)
+    ended = Counter(
+        message_id
+        for (message_id,) in rows(
+            home, "SELECT message_id FROM events WHERE type IN ('email.sent', 'email.failed')"
+        )
+    )
+    assert ended == Counter(accepted.keys())
+    assert rows(home, "SELECT count(*) FROM jobs WHERE kind = 'submit'") == [(0,)]
+
+
+async def keep_sending(home: Path, session: Session, accepted: dict[str, str]) -> None:
+    """Has mail accepted, some of it ahead of what was submitted."""
+    while True:
+        subject = f"number {len(accepted)}"
+        request = SendEmailRequest(to=["bob@example.org"], subject=subject, text="Hello.")
+        result = await asyncio.shield(session.messages.send(ASSISTANT, request, SendOptions()))
+        accepted[result.message_id] = subject
+        await wait_for(lambda: True if len(unsettled(home)) < AHEAD else None)
+
+
+def unsettled(home: Path) -> list[tuple[object, ...]]:
+    return rows(
+        home,
+        "SELECT id FROM messages WHERE direction = 'outbound' AND delivery_status IN ('accepted', 'sending')",
+    )

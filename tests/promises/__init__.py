@@ -1,0 +1,1 @@
+"""What this project promises, and the tests that prove it."""

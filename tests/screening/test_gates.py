@@ -1,0 +1,139 @@
+"""Who may write to an inbox, and whom its agent may write to."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from e2a_core.screening.disposition import Disposition, Finding
+from e2a_core.screening.gates import Gate, recipient_gate, sender_gate
+
+RELAY = ("relay.example",)
+LISTED = Gate("allowlist", (" Alice@Example.org ", "bob@example.net"), Disposition.REVIEW)
+DOMAINS = Gate("domain", ("example.org", "@bücher.example"), Disposition.BLOCK)
+
+
+def inbound(gate: Gate, author: str | None, *, dmarc_pass: bool = True) -> Finding | None:
+    return sender_gate(gate, author=author, dmarc_pass=dmarc_pass, relay_domains=RELAY)
+
+
+def test_an_open_gate_finds_nothing() -> None:
+    assert inbound(Gate(action=Disposition.BLOCK), None, dmarc_pass=False) is None
+    assert recipient_gate(Gate(), recipients=["anyone"], agent_domain="agents.example") is None
+
+
+@pytest.mark.parametrize("author", ["alice@example.org", "ALICE@EXAMPLE.ORG", "bob@example.net"])
+def test_listed_senders_pass(author: str) -> None:
+    assert inbound(LISTED, author) is None
+
+
+@pytest.mark.parametrize(
+    ("gate", "author", "dmarc_pass", "said"),
+    [
+        (LISTED, "alice@example.org", False, "not authenticated"),
+        (LISTED, None, True, "not authenticated"),
+        (LISTED, "alice@example.org, bob@example.net", True, "not authenticated"),
+        (LISTED, "agent@relay.example", True, "shared relay"),
+        (LISTED, "agent@eu.relay.example", True, "shared relay"),
+        (LISTED, "carol@example.org", True, "address is not on"),
+        (Gate("allowlist"), "alice@example.org", True, "address is not on"),
+        (DOMAINS, "alice@example.org", False, "not authenticated"),
+        (DOMAINS, "alice@sub.example.org", True, "domain is not on"),
+        (DOMAINS, "alice@example.org.evil.example", True, "domain is not on"),
+        (Gate("domain"), "alice@example.org", True, "domain is not on"),
+    ],
+)
+def test_other_senders_are_found(gate: Gate, author: str | None, dmarc_pass: bool, said: str) -> None:
+    finding = inbound(gate, author, dmarc_pass=dmarc_pass)
+    assert finding is not None
+    assert (finding.source, finding.reason, finding.action) == ("gate", "sender_gate", gate.action)
+    assert said in finding.detail
+
+
+@pytest.mark.parametrize(
+    "author", ["x@example.org", "x@EXAMPLE.ORG.", "x@bücher.example", "x@xn--bcher-kva.example"]
+)
+def test_domain_policy_on_senders(author: str) -> None:
+    assert inbound(DOMAINS, author) is None
+
+
+def test_a_relay_listed_by_its_owner_stays_unidentified() -> None:
+    gate = Gate("allowlist", ("agent@relay.example",))
+    assert inbound(gate, "agent@relay.example") is not None
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [
+        "alice@example.org",
+        "Alice <alice@example.org>",
+        '"Doe, Alice" <ALICE@example.org>',
+        " bob@example.net ",
+    ],
+)
+def test_listed_recipients_pass_in_any_spelling(recipient: str) -> None:
+    assert recipient_gate(LISTED, recipients=[recipient], agent_domain="x") is None
+
+
+def test_the_first_recipient_not_covered_is_named() -> None:
+    finding = recipient_gate(
+        LISTED,
+        recipients=["alice@example.org", "Eve <eve@evil.example>", "mallory@evil.example"],
+        agent_domain="x",
+    )
+    assert finding is not None
+    assert finding.reason == "recipient_gate"
+    assert finding.subject_addr == "eve@evil.example"
+    assert finding.action is Disposition.REVIEW
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [
+        "alice@example.org <eve@evil.example>",
+        '"alice@example.org" <eve@evil.example>',
+        "<alice@example.org>, <eve@evil.example>",
+        "eve@evil.example, alice@example.org",
+        "eve@evil.example, Alice <alice@example.org>",
+        "eve@evil.example; <alice@example.org>",
+        "<eve@evil.example> <alice@example.org>",
+        "eve@evil.example\r\nalice@example.org",
+        "eve@evil.example(alice@example.org",
+        "@evil.example:alice@example.org",
+        "",
+    ],
+)
+@pytest.mark.parametrize("gate", [LISTED, Gate("domain")])
+def test_no_spelling_smuggles_a_second_address_past(recipient: str, gate: Gate) -> None:
+    assert recipient_gate(gate, recipients=[recipient], agent_domain="example.org") is not None
+
+
+def test_domain_policy_on_recipients_ignores_the_list() -> None:
+    gate = Gate("domain", ("example.net",))
+    assert recipient_gate(gate, recipients=["a@Agents.Example"], agent_domain="agents.example") is None
+    assert recipient_gate(gate, recipients=["a@example.net"], agent_domain="agents.example") is not None
+    assert (
+        recipient_gate(gate, recipients=["a@sub.agents.example"], agent_domain="agents.example") is not None
+    )
+
+
+def test_an_empty_list_holds_every_send() -> None:
+    gate = Gate("allowlist", (), Disposition.REVIEW)
+    assert recipient_gate(gate, recipients=["a@example.org"], agent_domain="example.org") is not None
+
+
+def test_dispositions_are_ordered_and_spelled() -> None:
+    assert max(Disposition.FLAG, Disposition.BLOCK, Disposition.ALLOW) is Disposition.BLOCK
+    assert [item.word for item in sorted(Disposition)] == ["allow", "flag", "review", "block"]
+    assert Disposition.of("review") is Disposition.REVIEW
+    assert Disposition.of_findings([]) is Disposition.ALLOW
+    found = inbound(DOMAINS, "x@evil.example"), inbound(LISTED, "x@evil.example")
+    assert Disposition.of_findings([finding for finding in found if finding]) is Disposition.BLOCK
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=80))
+def test_any_text_is_judged(text: str) -> None:
+    assert inbound(LISTED, text) is not None
+    assert recipient_gate(LISTED, recipients=[text], agent_domain="agents.example") is not None

@@ -1,0 +1,123 @@
+"""`e2a serve` as a process of its own, as somebody who runs it would have it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2a_core.accounts.credentials import ensure_account, mint_key
+from e2a_core.clock import SystemClock
+from e2a_core.ids import Ids
+from e2a_core.local.home import open_home
+from e2a_core.settings import load_settings
+from tests.support.dns import DnsServer
+
+__all__ = ["ASSISTANT", "OWNER", "SHARED", "Served", "account_key", "serving"]
+
+SHARED = "agents.example"
+OWNER = "owner@example.net"
+ASSISTANT = f"assistant@{SHARED}"
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+
+
+@dataclass
+class Served:
+    """A running deployment, its owner's account key, and what it logs."""
+
+    url: str
+    smtp: tuple[str, int]
+    key: str
+    environment: dict[str, str]
+    log: Path
+
+    def lines(self) -> list[str]:
+        return self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+
+
+@contextmanager
+def serving(folder: Path, database_url: str, **settings: str) -> Iterator[Served]:
+    """A sandbox that takes every domain as proven; `settings` are named without `E2A_`, in lower case."""
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("E2A_")}
+    environment |= {
+        "E2A_HOME": str(folder / "home"),
+        "E2A_DATABASE_URL": database_url,
+        "E2A_SMTP_LISTEN": "127.0.0.1:0",
+        "E2A_HTTP_LISTEN": "127.0.0.1:0",
+        "E2A_DNS_VERIFY": "off",
+        "E2A_SHARED_DOMAIN": SHARED,
+        "E2A_LOG_LEVEL": "debug",
+        "E2A_POLL_RATE_PER_MINUTE": "1000000",
+        "E2A_SEND_RATE_PER_MINUTE": "100000",
+        **{f"E2A_{name.upper()}": value for name, value in settings.items()},
+    }
+    key = _bootstrap(environment)
+    log = folder / "serve.log"
+    with DnsServer({"example.org": {"TXT": ["v=spf1 ip4:127.0.0.1 -all"]}}) as dns, log.open("wb") as errors:
+        environment["E2A_DNS_SERVER"] = dns.address
+        process = subprocess.Popen(
+            [sys.executable, "-m", "e2a_core.cli.main", "serve", "--print-run"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        )
+        try:
+            run = json.loads(_first_line(process, log))
+            host, _, port = run["smtp"].rpartition(":")
+            yield Served(run["http"], (host, int(port)), key, environment, log)
+        finally:
+            _stop(process)
+
+
+async def account_key(served: Served, email: str) -> str:
+    """An account key of `email`, whose account is made if there is none."""
+    core, _ = await open_home(load_settings(served.environment), SystemClock(), Ids())
+    try:
+        account_id, _ = await ensure_account(core, email)
+        return (await mint_key(core, account_id, name="test")).plaintext
+    finally:
+        await core.db.close()
+
+
+def _bootstrap(environment: Mapping[str, str]) -> str:
+    """The first account and its key, by the command that makes them."""
+    done = subprocess.run(
+        [sys.executable, "-m", "e2a_core.cli.main", "bootstrap", "--email", OWNER, "--json"],
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=True,
+    )
+    return str(json.loads(done.stdout)["api_key"])
+
+
+def _first_line(process: subprocess.Popen[bytes], log: Path) -> bytes:
+    assert process.stdout is not None
+    timer = threading.Timer(START_SECONDS, process.kill)
+    timer.start()
+    line = process.stdout.readline()
+    timer.cancel()
+    if not line:
+        raise RuntimeError(f"the server did not start: {log.read_text(encoding='utf-8', errors='replace')}")
+    return line
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()

@@ -1,0 +1,134 @@
+"""Settings: where they come from, and that a wrong one is named with what would be right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from e2a_core.errors import SettingsError
+from e2a_core.settings import Settings, load_settings, setting_names
+
+LONG_SECRET = "a-secret-that-is-long-enough-for-production"
+
+
+def load(home: Path, **environment: str) -> Settings:
+    return load_settings({"E2A_HOME": str(home), **environment})
+
+
+def test_the_defaults_are_safe(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+    assert (str(settings.smtp_listen), str(settings.http_listen)) == ("127.0.0.1:2525", "127.0.0.1:8080")
+    assert settings.sandbox
+    assert settings.mcp_scope == ""
+    assert settings.mcp_attachment_roots == ()
+    assert settings.effective_database_url == f"sqlite:///{tmp_path}/e2a.db"
+    assert settings.hostname == settings.from_domain == "agents.localhost"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("E2A_ENV", "prod", "development or production"),
+        ("E2A_SMTP_LISTEN", "2525", "HOST:PORT"),
+        ("E2A_SMTP_LISTEN", "127.0.0.1:70000", "HOST:PORT"),
+        ("E2A_SMTP_LISTEN", "127.0.0.1:२५२५", "HOST:PORT"),
+        ("E2A_DNS_SERVER", "localhost", "HOST:PORT"),
+        ("E2A_DNS_SERVER", "localhost:53", "IP:PORT"),
+        ("E2A_DNS_SERVER", "300.1.1.1:53", "IP:PORT"),
+        ("E2A_DNS_SERVER", "127.0.0.1:0", "from 1 to 65535"),
+        ("E2A_OWNER_EMAIL", "me", "you@example.com"),
+        ("E2A_AGENT_EMAIL", "assistant", "you@example.com"),
+        ("E2A_SMTP_DOMAIN", "under_score.example", "a domain name"),
+        ("E2A_SHARED_DOMAIN", "two..dots", "a domain name"),
+        ("E2A_PUBLIC_URL", "ftp://example.org", "http"),
+        ("E2A_OUTBOUND_SMTP_PORT", "0", "from 1 to 65535"),
+        ("E2A_OUTBOUND_SMTP_PORT", "smtp", "whole number"),
+        ("E2A_OUTBOUND_SMTP_REQUIRE_TLS", "maybe", "true or false"),
+        ("E2A_SMTP_PROXY_TRUSTED_CIDRS", "10.0.0.0/33", "CIDR"),
+        ("E2A_SMTP_PROXY_TRUSTED_CIDRS", "0.0.0.0/0", "narrower"),
+        ("E2A_MCP_SCOPE", "admin", "agent or account"),
+        ("E2A_SEND_RATE_PER_MINUTE", "-1", "from 1"),
+        ("E2A_LOG_LEVEL", "loud", "debug or info"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_would_be_right(
+    tmp_path: Path, name: str, value: str, wanted: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, **{name: value})
+    assert name in str(caught.value)
+    assert wanted in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"E2A_SMTP_TLS_CERT": "/c.pem"}, "E2A_SMTP_TLS_KEY"),
+        ({"E2A_OUTBOUND_SMTP_USERNAME": "u"}, "E2A_OUTBOUND_SMTP_HOST"),
+        ({"E2A_HMAC_SECRET": " , "}, "E2A_HMAC_SECRET"),
+        ({"E2A_ENV": "production"}, "E2A_HMAC_SECRET"),
+        ({"E2A_ENV": "production", "E2A_HMAC_SECRET": "short"}, "32 bytes"),
+        ({"E2A_ENV": "production", "E2A_HMAC_SECRET": "change-me-in-production"}, "placeholder"),
+    ],
+)
+def test_settings_that_do_not_go_together(tmp_path: Path, environment: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        load(tmp_path, **environment)
+
+
+def test_production_asks_the_relay_for_tls(tmp_path: Path) -> None:
+    production = {"E2A_ENV": "production", "E2A_HMAC_SECRET": LONG_SECRET}
+    assert load(tmp_path, **production).require_tls
+    assert not load(tmp_path, **production, E2A_OUTBOUND_SMTP_REQUIRE_TLS="false").require_tls
+    assert not load(tmp_path).require_tls
+
+
+def test_the_file_counts_where_the_environment_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        'shared_domain = "file.example"\n'
+        "outbound_smtp_port = 465\n"
+        "mcp_legacy_tools = true\n"
+        'mcp_allowed_hosts = ["a.example", "b.example"]\n'
+        f'mcp_attachment_roots = ["{tmp_path}/one", "{tmp_path}/two, too"]\n'
+    )
+    settings = load(tmp_path, E2A_SHARED_DOMAIN="environment.example", E2A_OUTBOUND_SMTP_PORT="")
+    assert settings.shared_domain == "environment.example"
+    assert (settings.outbound_smtp_port, settings.mcp_legacy_tools) == (465, True)
+    assert settings.mcp_allowed_hosts == ("a.example", "b.example")
+    assert settings.mcp_attachment_roots == (tmp_path / "one", tmp_path / "two, too")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("shared_domian = 'x'", "did you mean shared_domain"),
+        ("= broken", "TOML"),
+        ("outbound_smtp_port = 0", "outbound_smtp_port in config.toml"),
+    ],
+)
+def test_a_wrong_file_is_refused(tmp_path: Path, text: str, named: str) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    with pytest.raises(SettingsError, match=named):
+        load(tmp_path)
+
+
+def test_every_setting_has_a_name_of_ours_and_a_meaning() -> None:
+    for name, meaning in setting_names().items():
+        assert name.startswith("E2A_")
+        assert meaning.endswith(".")
+
+
+def test_domains_are_verified_by_asking_the_dns_unless_told_otherwise(tmp_path: Path) -> None:
+    environment = {"E2A_HOME": str(tmp_path)}
+    assert load_settings(environment).dns_verify
+    assert not load_settings({**environment, "E2A_DNS_VERIFY": "off"}).dns_verify
+    with pytest.raises(SettingsError, match="E2A_DNS_VERIFY"):
+        load_settings({**environment, "E2A_DNS_VERIFY": "sometimes"})
+
+
+def test_production_takes_no_domain_on_trust(tmp_path: Path) -> None:
+    environment = {"E2A_HOME": str(tmp_path), "E2A_ENV": "production", "E2A_HMAC_SECRET": LONG_SECRET}
+    assert load_settings(environment).dns_verify
+    with pytest.raises(SettingsError, match="E2A_DNS_VERIFY"):
+        load_settings({**environment, "E2A_DNS_VERIFY": "off"})
