@@ -18,9 +18,11 @@ async def test_an_agent_is_told_of_its_own_mail(home: Home, owner: Session, agen
         assert (await home.deliver(to=HELPER)).accepted
         assert (await home.deliver(to=ASSISTANT)).accepted
         told = await mine.wait("email.received")
+        while len(everything.seen) < 2:
+            await everything.next()
         assert [event.data["agent_email"] for event in mine.seen] == [ASSISTANT]
-        assert [event.data["agent_email"] for event in everything.seen] == [HELPER, ASSISTANT]
-        assert told.id.startswith("evt_")
+        assert sorted(event.data["agent_email"] for event in everything.seen) == [ASSISTANT, HELPER]
+        assert told.id.startswith(("evt_", "seen_"))
         assert told.data["message_id"] == (await arrived(agent)).id
 
 
@@ -35,6 +37,7 @@ async def test_a_received_event_describes_the_mail_without_its_body(home: Home, 
     assert "Secret place" not in str(data)
 
 
+@pytest.mark.local_only("the API tells of arrivals alone")
 async def test_changes_of_a_message_are_told(home: Home, agent: Session) -> None:
     assert (await home.deliver()).accepted
     message = (await arrived(agent)).id
@@ -52,6 +55,7 @@ async def test_changes_of_a_message_are_told(home: Home, agent: Session) -> None
         assert changes == ["read", "labels", "unread", "deleted", "restored", "read"]
 
 
+@pytest.mark.local_only("the API tells of arrivals alone")
 async def test_only_the_wanted_kinds_are_told(home: Home, agent: Session) -> None:
     async with agent.watch(types=["email.sent"]) as stream:
         assert (await home.deliver()).accepted

@@ -208,7 +208,8 @@ class EventLog:
     async def next(self) -> None:
         """Until there is one more."""
         self._told.clear()
-        await self._told.wait()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await self._told.wait()
 
     def types(self, message_id: str | None = None) -> list[str]:
         return [
