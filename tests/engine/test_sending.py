@@ -267,7 +267,7 @@ async def test_the_same_reply_again_is_the_first_one(home: Home, agent: Session)
 
 @pytest.mark.settings(send_rate_per_minute="3")
 async def test_the_rate_of_sends_is_bounded(home: Home, owner: Session, agent: Session) -> None:
-    sent = [await send(agent) for _ in range(3)]
+    sent = [await send(agent, options={"wait_sent": True}) for _ in range(3)]
     with pytest.raises(RateLimited) as refused:
         await send(agent)
     assert refused.value.status == 429
