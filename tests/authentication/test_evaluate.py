@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from e2a_core.authentication.evaluate import Authenticator
 from e2a_core.authentication.evidence import AuthenticationEvidence
 from e2a_core.authentication.resolver import Answer, Resolver
-from e2a_core.authentication.spf import evaluate_spf
+from e2a_core.authentication.spf import SpfVerdicts, evaluate_spf
 from e2a_core.clock import SystemClock
 from e2a_core.signing.dkim import DkimKey, sign
 from tests.authentication.helpers import SetClock, resolving
@@ -155,7 +155,7 @@ async def test_identities_of_spf(
     ip: str | None, mail_from: str, helo: str | None, status: str, domain: str | None
 ) -> None:
     with resolving(ZONES) as resolver:
-        result = await evaluate_spf(ip, mail_from, helo, resolver)
+        result = await evaluate_spf(ip, mail_from, helo, resolver, SpfVerdicts())
     assert (result.status, result.domain) == (status, domain)
     assert result.identity == ("mailfrom" if mail_from else "helo")
 

@@ -19,7 +19,7 @@ async def test_an_answer_stays_the_same_within_an_evaluation_that_the_cache_forg
             runs += 1
             return [answers.get(f"{n}.example", "A").addresses[0] for n in "abc"]
 
-        assert await replay(Resolver(server.address, SetClock()), evaluator) == ["192.0.2.1"] * 3
+        assert await replay(Answers(Resolver(server.address, SetClock())), evaluator) == ["192.0.2.1"] * 3
         assert runs == 4
         assert set(server.queries.values()) == {1}
 
@@ -34,7 +34,7 @@ async def test_needed_names_are_asked_for_together() -> None:
             answers.need([f"{n}.example" for n in "abc"], "A")
             return len(answers.get("a.example", "A").addresses)
 
-        assert await replay(resolver, evaluator) == 1
+        assert await replay(Answers(resolver), evaluator) == 1
         assert runs == 2
 
 
@@ -47,8 +47,8 @@ async def test_a_failure_reaches_the_evaluator() -> None:
         return "found"
 
     with resolving({}) as resolver:
-        assert await replay(resolver, evaluator) == "void"
-        assert await replay(resolver, evaluator) == "void"
+        assert await replay(Answers(resolver), evaluator) == "void"
+        assert await replay(Answers(resolver), evaluator) == "void"
 
 
 async def test_an_evaluator_that_never_has_enough_is_stopped() -> None:
@@ -58,4 +58,4 @@ async def test_an_evaluator_that_never_has_enough_is_stopped() -> None:
         answers.get(f"n{next(numbers)}.example", "A")
 
     with resolving({}) as resolver, pytest.raises(TemporaryFailure):
-        await replay(resolver, evaluator)
+        await replay(Answers(resolver), evaluator)

@@ -12,7 +12,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from e2a_core.authentication.resolver import Resolver
-from e2a_core.authentication.spf import evaluate_spf
+from e2a_core.authentication.spf import SpfVerdicts, evaluate_spf
 from e2a_core.clock import SystemClock
 from tests.authentication.helpers import resolving
 from tests.support.dns import SERVFAIL, DnsServer
@@ -77,7 +77,7 @@ async def test_the_openspf_suite(server: DnsServer, number: int, case: dict[str,
     server.zones = {name: zone(records) for name, records in scenarios()[number]["zonedata"].items()}
     resolver = Resolver(server.address, SystemClock())
 
-    result = await evaluate_spf(case["host"], case["mailfrom"], case["helo"], resolver)
+    result = await evaluate_spf(case["host"], case["mailfrom"], case["helo"], resolver, SpfVerdicts())
 
     assert result.status in verdicts(case), result.detail
 
@@ -96,7 +96,7 @@ async def test_the_openspf_suite(server: DnsServer, number: int, case: dict[str,
 async def test_records_made_to_be_slow_are_permanent_errors(record: str, detail: str) -> None:
     with resolving({"example.org": {"TXT": [record]}}) as resolver:
         started = time.process_time()
-        result = await evaluate_spf("192.0.2.1", "a@example.org", "mail.example.org", resolver)
+        result = await evaluate_spf("192.0.2.1", "a@example.org", "mail.example.org", resolver, SpfVerdicts())
         elapsed = time.process_time() - started
     assert result.status == "permerror"
     assert detail in str(result.detail)
@@ -107,8 +107,8 @@ async def test_the_limits_of_lookups() -> None:
     chain = {f"i{n}.example": {"TXT": [f"v=spf1 include:i{n + 1}.example ?all"]} for n in range(12)}
     voids = {"example.org": {"TXT": ["v=spf1 a:n1.example a:n2.example a:n3.example ip4:192.0.2.1 -all"]}}
     with resolving(chain | voids) as resolver:
-        too_many = await evaluate_spf("192.0.2.1", "a@i0.example", "h.example", resolver)
-        too_void = await evaluate_spf("192.0.2.1", "a@example.org", "h.example", resolver)
+        too_many = await evaluate_spf("192.0.2.1", "a@i0.example", "h.example", resolver, SpfVerdicts())
+        too_void = await evaluate_spf("192.0.2.1", "a@example.org", "h.example", resolver, SpfVerdicts())
     assert (too_many.status, too_void.status) == ("permerror", "permerror")
     assert "more than 2 void lookups" in str(too_void.detail)
 
@@ -116,5 +116,5 @@ async def test_the_limits_of_lookups() -> None:
 async def test_octets_that_are_no_text_do_no_harm() -> None:
     zones = {"example.org": {"TXT": ["v=spf1 exists:%{l}.%{h}.example.net -all"]}}
     with resolving(zones) as resolver:
-        result = await evaluate_spf("192.0.2.1", "a\udcff@example.org", "h\udcff", resolver)
+        result = await evaluate_spf("192.0.2.1", "a\udcff@example.org", "h\udcff", resolver, SpfVerdicts())
     assert result.status == "fail"

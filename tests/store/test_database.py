@@ -191,6 +191,30 @@ async def test_several_reads_come_back_in_order(database: Database) -> None:
     assert await database.read([]) == []
 
 
+async def test_a_lookup_sees_what_was_committed_just_before(database: Database) -> None:
+    for name in "abc":
+        await database.write([put(name)])
+        named, absent, every = await database.lookup(
+            [
+                sql("SELECT key FROM meta WHERE key = :key", key=name),
+                sql("SELECT key FROM meta WHERE key = 'absent'"),
+                sql("SELECT key FROM meta ORDER BY key DESC"),
+            ]
+        )
+        assert (named, absent) == ([{"key": name}], [])
+        assert every[0] == {"key": name}
+
+
+async def test_a_lookup_fails_as_a_read_does(database: Database) -> None:
+    for wrong in (sql("SELECT key FROM nowhere"), sql("SELECT key FROM meta WHERE key = :key", key="\ud800")):
+        with pytest.raises(Exception) as looked:  # noqa: PT011 - the drivers' own, whichever they are
+            await database.lookup([wrong])
+        with pytest.raises(Exception) as read:  # noqa: PT011
+            await database.read([wrong])
+        assert type(looked.value) is type(read.value)
+        assert not isinstance(looked.value, StoreUnavailable)
+
+
 async def test_a_failing_read_leaves_those_asked_for_with_it(database: Database) -> None:
     await database.write([put("a")])
     good, wrong = sql("SELECT key FROM meta WHERE key = 'a'"), sql("SELECT key FROM nowhere")

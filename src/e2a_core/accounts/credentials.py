@@ -57,9 +57,10 @@ async def authenticate(core: Core, credential: str) -> Principal:
     if not credential or len(credential) > MAX_CREDENTIAL_CHARS:
         raise Unauthorized
     now = core.clock.now()
-    row = await core.db.one(queries.principal_by_key_hash(hash_key(credential), to_micros(now)))
-    if row is None:
+    [rows] = await core.db.lookup([queries.principal_by_key_hash(hash_key(credential), to_micros(now))])
+    if not rows:
         raise Unauthorized
+    row = rows[0]
     recorded_since = to_micros(now - USE_RECORDED_EVERY)
     if row["last_used_at"] is None or row["last_used_at"] <= recorded_since:
         # A store that can be read but not written must not lock everybody out.

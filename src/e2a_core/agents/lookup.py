@@ -34,10 +34,12 @@ async def resolve_agent(core: Core, principal: Principal, email: str, *, trashed
     Raises `NotFound` for an unknown, foreign or trashed agent, and only then `Forbidden` for a sibling of an agent
     credential's own, so that a caller learns nothing of what other accounts have.
     """
-    row = await core.db.one(queries.agent(normalize_addr_spec(email))) if is_storable(email) else None
-    if row is None:
+    if not is_storable(email):
         raise NotFound("no such agent")
-    agent = agent_from(row)
+    [rows] = await core.db.lookup([queries.agent(normalize_addr_spec(email))])
+    if not rows:
+        raise NotFound("no such agent")
+    agent = agent_from(rows[0])
     if agent.trashed and not trashed:
         raise NotFound("no such agent")
     principal.require_reach(agent.email, agent.account_id)
@@ -58,7 +60,8 @@ async def lookup_recipient(core: Core, address: str) -> FoundRecipient | None:
         return await _postmaster(core, core.settings.shared_domain) if exact == POSTMASTER else None
     base, tag = split_plus(local)
     wanted = [exact] if tag is None else [exact, f"{base}@{domain}"]
-    found = {row["email"]: agent_from(row) for row in await core.db.all(queries.agents_named(wanted))}
+    [rows] = await core.db.lookup([queries.agents_named(wanted)])
+    found = {row["email"]: agent_from(row) for row in rows}
     for email in wanted:
         if email in found and found[email].domain_verified:
             return FoundRecipient(found[email], None if email == exact else tag)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias, cast
 
 from e2a_core.authentication.results import DmarcPolicy
@@ -48,6 +49,7 @@ def is_dmarc_record(text: bytes) -> bool:
     return _VERSION.match(text) is not None
 
 
+@lru_cache(maxsize=256)
 def parse_record(text: bytes) -> DmarcRecord | None:
     """The record, or None when it asks for nothing: an unusable policy and nowhere to report to.
 

@@ -15,7 +15,7 @@ from e2a_core.authentication.evidence import AuthenticationEvidence
 from e2a_core.authentication.header import authentication_results
 from e2a_core.authentication.resolver import CachedLookup, DeadlineLookup, Lookup, NotCached
 from e2a_core.authentication.results import ArcResult, DkimResult, DmarcResult, SpfResult
-from e2a_core.authentication.spf import evaluate_spf
+from e2a_core.authentication.spf import SpfVerdicts, evaluate_spf
 from e2a_core.clock import Clock
 
 __all__ = ["DEADLINE_SECONDS", "Authenticator", "authentication_results"]
@@ -37,6 +37,7 @@ class Authenticator:
         self._resolver = resolver
         self._clock = clock
         self._deadline_seconds = deadline_seconds
+        self._spf_verdicts = SpfVerdicts()
         self.authserv_id = authserv_id
 
     async def evaluate(
@@ -52,7 +53,10 @@ class Authenticator:
         message = SignedMessage.parse(raw)
 
         def spf_by(through: Lookup) -> Awaitable[SpfResult]:
-            return _guarded(evaluate_spf(ip, mail_from, helo, through), SpfResult("temperror", detail=_FAULT))
+            return _guarded(
+                evaluate_spf(ip, mail_from, helo, through, self._spf_verdicts),
+                SpfResult("temperror", detail=_FAULT),
+            )
 
         def dkim_by(through: Lookup) -> Awaitable[tuple[DkimResult, ...]]:
             now = self._clock.now()

@@ -63,6 +63,11 @@ class Answers:
                 self._known[key] = outcome
         return outcome
 
+    def given(self) -> dict[tuple[str, RecordType], Answer] | None:
+        """Every answer given; None when there was a failure, which is not the same object twice."""
+        given = {key: outcome for key, outcome in self._known.items() if isinstance(outcome, Answer)}
+        return given if len(given) == len(self._known) else None
+
     async def _fetch(self, name: str, rdtype: RecordType) -> None:
         try:
             self._known[name, rdtype] = await self._resolver.lookup(name, rdtype)
@@ -77,12 +82,11 @@ class Answers:
             await asyncio.gather(*(self._fetch(*key) for key in keys))
 
 
-async def replay(resolver: Lookup, evaluator: Callable[[Answers], _T]) -> _T:
-    """The result of `evaluator`, run as often as answers were missing.
+async def replay(answers: Answers, evaluator: Callable[[Answers], _T]) -> _T:
+    """The result of `evaluator`, run as often as `answers` lacked one.
 
     Raises what the evaluator raises, and `TemporaryFailure` when it keeps asking for more.
     """
-    answers = Answers(resolver)
     for _ in range(MAX_ROUNDS):
         try:
             return evaluator(answers)

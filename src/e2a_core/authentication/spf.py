@@ -8,12 +8,12 @@ The record language is pyspf's; its questions go through our resolver, by way of
 from __future__ import annotations
 
 import ipaddress
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import spf
 
 from e2a_core.authentication.names import normalize_domain, printable
-from e2a_core.authentication.replay import Answers, replay
+from e2a_core.authentication.replay import Answers
 from e2a_core.authentication.resolver import (
     Answer,
     Lookup,
@@ -23,8 +23,11 @@ from e2a_core.authentication.resolver import (
     Void,
 )
 from e2a_core.authentication.results import SpfIdentity, SpfResult, SpfStatus
+from e2a_core.authentication.verdicts import Verdicts
 
-__all__ = ["evaluate_spf"]
+__all__ = ["SpfVerdicts", "evaluate_spf"]
+
+SpfVerdicts: TypeAlias = Verdicts[tuple[SpfStatus, str]]
 
 MAX_RECORD_CHARACTERS = 4096
 """Far more than the 450 octets RFC 7208, section 3.4 recommends; pyspf's time grows faster than the record."""
@@ -32,11 +35,14 @@ MAX_DOMAIN_SPEC_CHARACTERS = 512
 """Twice the longest domain name; pyspf's patterns take quadratic time over this part of a term."""
 
 
-async def evaluate_spf(ip: str | None, mail_from: str, helo: str | None, resolver: Lookup) -> SpfResult:
+async def evaluate_spf(
+    ip: str | None, mail_from: str, helo: str | None, resolver: Lookup, verdicts: SpfVerdicts
+) -> SpfResult:
     """SPF of the MAIL FROM identity, or of HELO when the envelope sender is null (RFC 7208, section 2.4).
 
     `mail_from` is the address without angle brackets, empty for the null sender; `ip` None means the client's
-    address is not known. Limits: ten lookups, two void ones (section 4.6.4). DNS trouble becomes a status.
+    address is not known. Limits: ten lookups, two void ones (section 4.6.4). DNS trouble becomes a status. `verdicts`
+    remembers what was found.
     """
     # Octets that are no UTF-8 reach us as surrogates, which cannot go into a DNS name.
     mail_from, helo = _encodable(mail_from), _encodable(helo or "")
@@ -55,7 +61,8 @@ async def evaluate_spf(ip: str | None, mail_from: str, helo: str | None, resolve
     if address is None:
         return SpfResult("none", domain, "the client's address is not known", identity, helo_domain)
     try:
-        status, detail = await replay(
+        status, detail = await verdicts.find(
+            (address, local_part, domain, helo),
             resolver,
             lambda answers: _Evaluation(address, local_part or "postmaster", domain, helo, answers).verdict(),
         )

@@ -59,7 +59,7 @@ async def look_up(
         if human and is_storable(human)
         else []
     )
-    agents, holders, *found = await core.db.read(
+    agents, holders, *found = await core.db.lookup(
         [
             agent_queries.agents_named(names if author is None else sorted({*names, author})),
             message_queries.by_dedupe_key(dedupe_key or "", names),

@@ -88,6 +88,9 @@ class PostgresqlDatabase:
             reading = PostgresqlTransaction(connection)
             return [await reading.all(statement) for statement in statements]
 
+    async def lookup(self, statements: Sequence[Statement]) -> Sequence[Sequence[Row]]:
+        return await self.read(statements)
+
     async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
         for attempt in range(1, ATTEMPTS + 1):
             try:

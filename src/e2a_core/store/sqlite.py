@@ -2,7 +2,8 @@
 
 One connection writes, a few read, each on its own thread. Concurrent writes are gathered and committed together in
 a single hop to the writer's thread: the sync to disk, which dominates a commit, is paid once. Concurrent reads share
-a hop too, which costs more than most of them do.
+a hop too, which costs more than most of them do; those by key alone are answered on the event loop, since in WAL mode
+a reader waits for nobody.
 """
 
 from __future__ import annotations
@@ -48,9 +49,12 @@ class SqliteDatabase:
 
     dialect: Dialect = "sqlite"
 
-    def __init__(self, path: Path, writer: SqliteThread, busy_seconds: float) -> None:
+    def __init__(
+        self, path: Path, writer: SqliteThread, near: sqlite3.Connection, busy_seconds: float
+    ) -> None:
         self._open_reader = partial(SqliteThread.open, on_thread.open_reader, path, busy_seconds)
         self._writer = writer
+        self._near = near
         self._write_lock = asyncio.Lock()
         self._pending: list[_Unit] = []
         self._flusher: asyncio.Task[None] | None = None
@@ -69,7 +73,12 @@ class SqliteDatabase:
             writer = await SqliteThread.open(on_thread.open_writer, path, busy_seconds)
         except (sqlite3.Error, StoreUnavailable) as error:
             raise StoreUnavailable(f"cannot open the database {path}: {error}") from error
-        return cls(path, writer, busy_seconds)
+        try:
+            near = on_thread.open_reader(path, busy_seconds=0)  # the event loop must not wait for a lock
+        except sqlite3.Error as error:
+            await writer.close()
+            raise StoreUnavailable(f"cannot read the database {path}: {error}") from error
+        return cls(path, writer, near, busy_seconds)
 
     async def all(self, statement: Statement) -> Sequence[Row]:
         [rows] = await self._ask([statement], False)
@@ -81,6 +90,15 @@ class SqliteDatabase:
 
     async def read(self, statements: Sequence[Statement]) -> Sequence[Sequence[Row]]:
         return await self._ask(statements, False)
+
+    async def lookup(self, statements: Sequence[Statement]) -> Sequence[Sequence[Row]]:
+        self._check_open()
+        answer = on_thread.read_alone(self._near, statements, False)
+        if isinstance(answer, StoreUnavailable):  # on a thread it may wait for whoever has locked the file
+            return await self._ask(statements, False)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
         self._check_open()
@@ -117,6 +135,7 @@ class SqliteDatabase:
             await asyncio.wait([self._flusher])
         if self._answering:
             await asyncio.wait(self._answering)
+        self._near.close()
         async with self._write_lock:
             await self._writer.close()
         async with self._opening:

@@ -31,6 +31,7 @@ __all__ = [
     "open_reader",
     "open_writer",
     "read",
+    "read_alone",
     "read_group",
     "rollback",
     "run",
@@ -105,10 +106,11 @@ def read_group(
     connection: sqlite3.Connection, reads: Sequence[tuple[Sequence[Statement], bool]]
 ) -> list[Answer]:
     """Each read is some statements, and whether only the first row of each is wanted; it is answered or fails alone."""
-    return [_read_alone(connection, statements, first) for statements, first in reads]
+    return [read_alone(connection, statements, first) for statements, first in reads]
 
 
-def _read_alone(connection: sqlite3.Connection, statements: Sequence[Statement], first: bool) -> Answer:
+def read_alone(connection: sqlite3.Connection, statements: Sequence[Statement], first: bool) -> Answer:
+    """The rows of each statement, or why there are none."""
     try:
         return [read(connection, statement, first) for statement in statements]
     except sqlite3.Error as error:
