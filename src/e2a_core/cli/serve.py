@@ -14,7 +14,7 @@ from e2a_core.settings import Settings, load_settings
 
 __all__ = ["configure", "run"]
 
-SWITCH_SECONDS = 0.0002
+SWITCH_SECONDS = 0.001
 """How long the loop may keep running when a thread of the store has something; far less than the usual 5 ms."""
 COLLECTION_THRESHOLDS = (5000, 20, 20)
 """A message in hand is some thousand objects, nearly all of them gone before a collection could find them."""
