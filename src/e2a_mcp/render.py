@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from e2a_core.clock import rfc3339
 from e2a_core.ids import Ids
-from e2a_core.wire.base import View
 from e2a_core.wire.messages import Authentication, MessageSummaryView, MessageView
 
 from .fence import Fence, plain_line
@@ -27,7 +24,6 @@ __all__ = [
 ]
 
 MAX_LINK_NAME = 120
-_PLAIN = frozenset({str, int, bool, float, list, dict})
 
 
 def mail_uri(email: str, *path: str) -> str:
@@ -62,28 +58,12 @@ def evidence(
     return " ".join(parts)
 
 
-def _wire_row(view: View) -> dict[str, Any]:
-    """What `view.to_wire()` gives, several times faster: lists are what agents ask for most."""
-    row: dict[str, Any] = {}
-    for name, value in view.__dict__.items():
-        if value is None:
-            if name in view.nullable:
-                row[name] = None
-        elif value.__class__ in _PLAIN:
-            row[name] = value
-        else:
-            row[name] = rfc3339(value) if isinstance(value, datetime) else _wire_row(value)
-    if view.__pydantic_extra__:
-        row.update(view.__pydantic_extra__)
-    return row
-
-
 def fence_rows(ids: Ids, views: Sequence[MessageSummaryView]) -> tuple[Fence, list[dict[str, Any]]]:
     """Summary rows with the sender's verdict added and the sender's words on one line, previews fenced."""
     fence = Fence(ids, (text for view in views for text in (view.subject, view.preview, view.header_from)))
     shown = []
     for view in views:
-        row = _wire_row(view)
+        row = view.to_wire()
         row["subject"] = plain_line(row["subject"])
         if row["direction"] == "inbound":
             row["trust"] = trust(view.verified_domain or view.author_agent)

@@ -63,8 +63,8 @@ def build_api(
     app.state.engine = engine
     app.state.settings = settings
     app.state.limits = RequestLimits(clock, polls_per_minute=settings.poll_rate_per_minute)
-    for router in ROUTERS:
-        app.include_router(router)
+    # Including a router would match every request once more.
+    app.router.routes.extend(route for router in ROUTERS for route in router.routes)
     app.router.routes.extend([*document_routes(app), *routes])
     _add_handlers(app)
     return Envelope(app, clock=clock, ids=ids, max_in_flight=settings.http_max_in_flight)
@@ -102,9 +102,10 @@ def _add_handlers(app: FastAPI) -> None:
 
 def _allowed(request: Request, problem: HTTPException) -> dict[str, str]:
     """All methods of the path (RFC 9110 section 15.5.6): the router names those of one route."""
-    known = (*request.app.router.routes, *(route for router in ROUTERS for route in router.routes))
     matching = [
-        route for route in known if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE
+        route
+        for route in request.app.router.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE
     ]
     # A written path is the resource itself, also where a pattern (`/contacts/{address}`) would take it too.
     literal = [route for route in matching if not route.param_convertors]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
-from pydantic_core import PydanticSerializationError, to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
 from e2a_core.errors import E2AError, InvalidRequest, RateLimited, Unauthorized
-from e2a_core.wire.base import View
+from e2a_core.wire.base import View, json_text
 
 __all__ = ["answer", "error_response", "location_of", "validation_response"]
 
@@ -24,8 +22,8 @@ def answer(
     body: View | Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """`body` as the wire spells it."""
-    content = body.to_wire() if isinstance(body, View) else body
-    return Response(_encode(content), status, headers, "application/json")
+    content = body.to_json() if isinstance(body, View) else json_text(body)
+    return Response(content + b"\n", status, headers, "application/json")
 
 
 def error_response(request: Request, error: E2AError) -> Response:
@@ -81,13 +79,3 @@ def _message(item: Mapping[str, Any]) -> str:
     if item["type"] == "json_invalid":
         return "the body must be JSON"
     return str(item["msg"])
-
-
-def _encode(content: object) -> bytes:
-    try:
-        return to_json(content) + b"\n"
-    except PydanticSerializationError:
-        # Half of a surrogate pair has no UTF-8.
-        return (
-            json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
-        )

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from functools import wraps
+from inspect import Parameter, Signature
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import Depends
 from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 
-from e2a_core.engine import Engine, Session
+from e2a_core.engine import Engine
 from e2a_core.errors import InvalidRequest, Unauthorized, UnsupportedMediaType
 from e2a_core.http.body import Replay, read_body
 
-__all__ = ["ApiRoute", "CurrentSession", "PublicRoute", "bearer"]
+__all__ = ["ApiRoute", "PublicRoute", "bearer"]
 
 DEFAULT_BODY_BYTES = 1024 * 1024
 SEND_BODY_BYTES = 40 * 1024 * 1024
@@ -28,6 +30,7 @@ LARGE_BODIES = frozenset(
 """Operations that carry attachments."""
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+Endpoint = Callable[..., Coroutine[Any, Any, Response]]
 
 
 def bearer(request: Request) -> str:
@@ -68,7 +71,10 @@ class PublicRoute(APIRoute):
 
 
 class ApiRoute(PublicRoute):
-    """An operation of a session. The credential is checked before the body is parsed."""
+    """An operation of a session, its first argument. The credential is checked before the body is parsed."""
+
+    def __init__(self, path: str, endpoint: Endpoint, **options: Any) -> None:
+        super().__init__(path, _given_session(endpoint), **options)
 
     async def admit(self, request: Request) -> None:
         engine: Engine = request.app.state.engine
@@ -76,13 +82,25 @@ class ApiRoute(PublicRoute):
         await request.app.state.limits.check(request, session, self.operation_id or "")
 
 
-async def _current_session(request: Request) -> Session:
-    # A coroutine, though it awaits nothing: a plain function would be sent to a thread.
-    session: Session = request.scope["e2a.session"]
-    return session
+def _given_session(endpoint: Endpoint) -> Endpoint:
+    """`endpoint` as the framework calls it: by the request, which has the session.
 
+    As a dependency of every operation the session would cost more than many of them do.
+    """
+    asked = dict(inspect.signature(endpoint).parameters)
+    del asked["session"]
+    takes_request = "request" in asked
 
-CurrentSession = Annotated[Session, Depends(_current_session)]
+    @wraps(endpoint)
+    async def call(request: Request, **given: Any) -> Response:
+        if takes_request:
+            given["request"] = request
+        return await endpoint(request.scope["e2a.session"], **given)
+
+    asked.setdefault("request", Parameter("request", Parameter.KEYWORD_ONLY, annotation=Request))
+    keywords = [item.replace(kind=Parameter.KEYWORD_ONLY) for item in asked.values()]
+    call.__signature__ = Signature(keywords)  # type: ignore[attr-defined]
+    return call
 
 
 def _effective_query(query: bytes) -> bytes:

@@ -44,6 +44,8 @@ class MessageSearch:
     params: Mapping[str, Any]
     binding: Mapping[str, Any]
     words: tuple[str, ...] = ()
+    by_index: bool = False
+    """Whether an index leads to the rows, and to hardly any others."""
 
     @classmethod
     def of(cls, agent_email: str, query: MessageQuery) -> MessageSearch:
@@ -82,6 +84,8 @@ class MessageSearch:
             builder.params,
             binding,
             words,
+            not (words or builder.tries_rows or query.deleted or read_status == "read")
+            and (read_status == "all" or direction == "inbound"),
         )
 
     def statement(self, position: Mapping[str, Any] | None, limit: int) -> Statement:
@@ -148,6 +152,8 @@ class _Conditions:
     def __init__(self) -> None:
         self.conditions: list[str] = []
         self.params: dict[str, Any] = {}
+        self.tries_rows = False
+        """Whether there is a condition that rows must be read to try."""
 
     def text(self, column: str, value: str | None, location: str) -> None:
         if not value:
@@ -156,6 +162,7 @@ class _Conditions:
         if len(value.encode()) > MAX_TEXT_OCTETS:
             raise InvalidFilter(f"must be at most {MAX_TEXT_OCTETS} bytes", location=location)
         escaped = value.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        self.tries_rows = True
         self.conditions.append(f"lower(m.{column}) LIKE :{column} ESCAPE '\\'")
         self.params[column] = f"%{escaped}%"
 
@@ -185,6 +192,7 @@ class _Conditions:
     def labels(self, labels: list[str] | None) -> None:
         normal = normalize_labels(labels or [], "query.labels", InvalidFilter)
         for index, label in enumerate(sorted(normal)):
+            self.tries_rows = True
             self.conditions.append(
                 f"EXISTS (SELECT 1 FROM message_labels l WHERE l.message_id = m.id AND l.label = :label{index})"
             )
@@ -194,6 +202,7 @@ class _Conditions:
         if not text or not text.strip():
             return
         fragment, params = compile_filter(parse_filter(text))
+        self.tries_rows = True
         self.conditions.append(f"({fragment})")
         self.params |= params
 

@@ -75,7 +75,8 @@ class Messages:
         agent = await resolve_agent(self._core, self._principal, email)
         search = MessageSearch.of(agent.email, query)
         position = decode_cursor(query.cursor, search.binding, self._core.secrets) if query.cursor else None
-        rows = await self._core.db.all(search.statement(position, query.limit + 1))
+        find = self._core.db.lookup if search.by_index else self._core.db.read
+        [rows] = await find([search.statement(position, query.limit + 1)])
         following = None
         if len(rows) > query.limit:
             last = rows[query.limit - 1]

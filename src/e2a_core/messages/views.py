@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json
@@ -37,8 +38,29 @@ def read_status(direction: str, read_at: int | None) -> str:
     return "unread" if read_at is None else "read"
 
 
+REMEMBERED_ROWS = 1024
+MAX_REMEMBERED_CHARS = 4096
+"""With the number of rows this bounds the memory they take."""
+
+
 def summary_view(row: Row) -> MessageSummaryView:
-    """From the columns of `queries.SUMMARY_COLUMNS`; built without validation, since the store is ours."""
+    """From the columns of `queries.SUMMARY_COLUMNS`; built without validation, since the store is ours.
+
+    The views of one row are one view: an inbox is looked at again and again, and most of it is as it was.
+    """
+    size = len(row["subject"]) + len(row["to_addresses"]) + len(row["cc"]) + len(row["reply_to"])
+    size += len(row["attachments"]) + len(row["labels"])
+    return (
+        _remembered(tuple(row), tuple(row.values())) if size <= MAX_REMEMBERED_CHARS else _summary_view(row)
+    )
+
+
+@lru_cache(maxsize=REMEMBERED_ROWS)
+def _remembered(columns: tuple[str, ...], values: tuple[Any, ...]) -> MessageSummaryView:
+    return _summary_view(dict(zip(columns, values, strict=True)))
+
+
+def _summary_view(row: Row) -> MessageSummaryView:
     inbound = row["direction"] == "inbound"
     authentication = from_json(row["authentication"]) if row["authentication"] else None
     dmarc = authentication["dmarc"] if authentication else {}

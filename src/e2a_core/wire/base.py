@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import (
     AwareDatetime,
@@ -17,11 +18,11 @@ from pydantic import (
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, to_jsonable_python
+from pydantic_core import CoreSchema, PydanticSerializationError, to_json, to_jsonable_python
 
 from ..clock import rfc3339
 
-__all__ = ["Instant", "Page", "Request", "Timestamp", "View"]
+__all__ = ["Instant", "Page", "Request", "Timestamp", "View", "json_text"]
 
 Timestamp = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
 Item = TypeVar("Item")
@@ -43,6 +44,10 @@ class View(BaseModel):
     Unknown members are kept, so that a newer deployment's answers pass through unchanged.
     """
 
+    __slots__ = ("_members", "_text")
+    if TYPE_CHECKING:
+        _members: dict[str, Any]
+        _text: bytes
     model_config = ConfigDict(extra="allow", frozen=True)
     nullable: ClassVar[frozenset[str]] = frozenset()
 
@@ -81,7 +86,25 @@ class View(BaseModel):
         return view
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON object as sent; what `model_dump(mode="json")` gives, in a third of its time."""
+        """The JSON object as sent; what `model_dump(mode="json")` gives, in a third of its time.
+
+        The caller's own, but for the lists and objects in it.
+        """
+        try:
+            return {**self._members}
+        except AttributeError:
+            object.__setattr__(self, "_members", self._to_wire())
+            return {**self._members}
+
+    def to_json(self) -> bytes:
+        """`to_wire` as text; like the members it is made once, since a view does not change."""
+        try:
+            return self._text
+        except AttributeError:
+            object.__setattr__(self, "_text", self._to_json())
+            return self._text
+
+    def _to_wire(self) -> dict[str, Any]:
         members = (
             self.__dict__ if not self.__pydantic_extra__ else {**self.__dict__, **self.__pydantic_extra__}
         )
@@ -91,6 +114,9 @@ class View(BaseModel):
             for key, value in members.items()
             if value is not None or key in nullable
         }
+
+    def _to_json(self) -> bytes:
+        return json_text(self.to_wire())
 
 
 class Request(BaseModel):
@@ -121,6 +147,22 @@ class Page(View, Generic[Item]):
 
     items: list[Item]
     next_cursor: str | None = None
+
+    def _to_json(self) -> bytes:
+        if self.__pydantic_extra__ or not all(isinstance(item, View) for item in self.items):
+            return super()._to_json()
+        rows = b",".join(item.to_json() for item in self.items if isinstance(item, View))
+        return b'{"items":[' + rows + b'],"next_cursor":' + json_text(self.next_cursor) + b"}"
+
+
+def json_text(content: object) -> bytes:
+    """Compact JSON in UTF-8."""
+    try:
+        return to_json(content)
+    except PydanticSerializationError:
+        # Half of a surrogate pair has no UTF-8.
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "replace")
 
 
 def _drop_null(member: JsonSchemaValue) -> None:

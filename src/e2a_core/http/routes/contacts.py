@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import Response
 
+from e2a_core.engine import Session
 from e2a_core.http.envelope import answer
 from e2a_core.http.routes.parameters import Confirm, Cursor, IdempotencyKey, IfMatch, Limit, api_router
-from e2a_core.http.routing import CurrentSession
 from e2a_core.wire.base import Page
 from e2a_core.wire.contacts import (
     ContactEngagementView,
@@ -33,7 +33,7 @@ OUTREACH = "/agents/{email}/contacts"
 
 @router.get("/contacts", operation_id="list_contacts", response_model=Page[ContactView])
 async def list_contacts(
-    session: CurrentSession,
+    session: Session,
     source: str | None = None,
     import_batch_id: str | None = None,
     created_after: str | None = None,
@@ -54,14 +54,14 @@ async def list_contacts(
 
 @router.post("/contacts", operation_id="create_contact", response_model=ContactView, status_code=201)
 async def create_contact(
-    session: CurrentSession, body: CreateContactRequest, idempotency_key: IdempotencyKey = None
+    session: Session, body: CreateContactRequest, idempotency_key: IdempotencyKey = None
 ) -> Response:
     return _tagged(await session.contacts.create(body, idempotency_key=idempotency_key), 201)
 
 
 @router.post("/contacts/import", operation_id="import_contacts", response_model=ContactImportResult)
 async def import_contacts(
-    session: CurrentSession, body: ImportContactsRequest, idempotency_key: IdempotencyKey = None
+    session: Session, body: ImportContactsRequest, idempotency_key: IdempotencyKey = None
 ) -> Response:
     return answer(await session.contacts.import_rows(body, idempotency_key=idempotency_key))
 
@@ -71,30 +71,30 @@ async def import_contacts(
     operation_id="delete_import_batch",
     response_model=DeleteImportBatchResult,
 )
-async def delete_import_batch(session: CurrentSession, batch_id: str, confirm: Confirm) -> Response:
+async def delete_import_batch(session: Session, batch_id: str, confirm: Confirm) -> Response:
     return answer(await session.contacts.delete_import(batch_id))
 
 
 @router.get("/contacts/{address}", operation_id="get_contact", response_model=ContactView)
-async def get_contact(session: CurrentSession, address: str) -> Response:
+async def get_contact(session: Session, address: str) -> Response:
     return _tagged(await session.contacts.get(address))
 
 
 @router.patch("/contacts/{address}", operation_id="update_contact", response_model=ContactView)
 async def update_contact(
-    session: CurrentSession, address: str, body: UpdateContactRequest, if_match: IfMatch = None
+    session: Session, address: str, body: UpdateContactRequest, if_match: IfMatch = None
 ) -> Response:
     return _tagged(await session.contacts.update(address, body, if_match=if_match))
 
 
 @router.delete("/contacts/{address}", operation_id="delete_contact", response_model=DeleteContactResult)
-async def delete_contact(session: CurrentSession, address: str, confirm: Confirm) -> Response:
+async def delete_contact(session: Session, address: str, confirm: Confirm) -> Response:
     return answer(await session.contacts.delete(address))
 
 
 @router.get(OUTREACH, operation_id="list_engagements", response_model=Page[ContactEngagementView])
 async def list_engagements(
-    session: CurrentSession,
+    session: Session,
     email: str,
     stage: str | None = None,
     replied: bool | None = None,
@@ -117,7 +117,7 @@ async def list_engagements(
 
 
 @router.get(OUTREACH + "/{address}", operation_id="get_engagement", response_model=ContactEngagementView)
-async def get_engagement(session: CurrentSession, email: str, address: str) -> Response:
+async def get_engagement(session: Session, email: str, address: str) -> Response:
     return _tagged(await session.contacts.engagement(email, address))
 
 
@@ -128,7 +128,7 @@ async def get_engagement(session: CurrentSession, email: str, address: str) -> R
     responses={201: {"model": ContactEngagementView}},
 )
 async def upsert_engagement(
-    session: CurrentSession,
+    session: Session,
     email: str,
     address: str,
     body: UpsertEngagementRequest,
@@ -141,7 +141,7 @@ async def upsert_engagement(
 @router.delete(
     OUTREACH + "/{address}", operation_id="delete_engagement", response_model=DeleteEngagementResult
 )
-async def delete_engagement(session: CurrentSession, email: str, address: str, confirm: Confirm) -> Response:
+async def delete_engagement(session: Session, email: str, address: str, confirm: Confirm) -> Response:
     return answer(await session.contacts.delete_engagement(email, address))
 
 

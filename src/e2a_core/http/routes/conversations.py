@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import Response
 
+from e2a_core.engine import Session
 from e2a_core.http.envelope import answer
 from e2a_core.http.routes.parameters import Cursor, Limit, api_router
-from e2a_core.http.routing import CurrentSession
 from e2a_core.wire.base import Page
 from e2a_core.wire.conversations import ConversationDetailView, ConversationSummaryView
 
@@ -19,7 +19,7 @@ BASE = "/agents/{email}/conversations"
 
 @router.get(BASE, operation_id="list_conversations", response_model=Page[ConversationSummaryView])
 async def list_conversations(
-    session: CurrentSession,
+    session: Session,
     email: str,
     since: str | None = None,
     until: str | None = None,
@@ -31,5 +31,5 @@ async def list_conversations(
 
 
 @router.get(BASE + "/{id:path}", operation_id="get_conversation", response_model=ConversationDetailView)
-async def get_conversation(session: CurrentSession, email: str, id: str) -> Response:
+async def get_conversation(session: Session, email: str, id: str) -> Response:
     return answer(await session.conversations.get(email, id))

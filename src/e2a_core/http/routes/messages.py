@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import Depends, Path, Query
+from fastapi import Path, Query
 from pydantic import BaseModel, Field
+from starlette.requests import Request
 from starlette.responses import Response
 
 from e2a_core.engine import Session
@@ -19,7 +20,6 @@ from e2a_core.http.routes.parameters import (
     described,
     query_of,
 )
-from e2a_core.http.routing import CurrentSession
 from e2a_core.wire.base import Page
 from e2a_core.wire.messages import (
     AttachmentView,
@@ -87,12 +87,9 @@ class ListParameters(BaseModel):
     response_model=Page[MessageSummaryView],
     openapi_extra=described(ListParameters),
 )
-async def list_messages(
-    session: CurrentSession,
-    email: str,
-    parameters: Annotated[ListParameters, Depends(query_of(ListParameters))],
-) -> Response:
-    return answer(await session.messages.list(email, parameters.wanted()))
+async def list_messages(session: Session, email: str, request: Request) -> Response:
+    wanted = query_of(request, ListParameters).wanted()
+    return answer(await session.messages.list(email, wanted))
 
 
 @router.post(
@@ -103,7 +100,7 @@ async def list_messages(
     responses={200: {"model": SendResultView}},
 )
 async def send_message(
-    session: CurrentSession,
+    session: Session,
     email: str,
     body: SendEmailRequest,
     wait: Wait = None,
@@ -115,7 +112,7 @@ async def send_message(
 
 @router.get(ONE, operation_id="get_message", response_model=MessageView)
 async def get_message(
-    session: CurrentSession,
+    session: Session,
     email: str,
     id: MessageId,
     peek: Annotated[bool, Query(description="Do not mark the message read.")] = False,
@@ -124,15 +121,13 @@ async def get_message(
 
 
 @router.patch(ONE, operation_id="update_message", response_model=UpdateMessageResultView)
-async def update_message(
-    session: CurrentSession, email: str, id: MessageId, body: UpdateMessageRequest
-) -> Response:
+async def update_message(session: Session, email: str, id: MessageId, body: UpdateMessageRequest) -> Response:
     return answer(await session.messages.update(email, id, body))
 
 
 @router.delete(ONE, operation_id="delete_message", response_model=DeleteMessageResult)
 async def delete_message(
-    session: CurrentSession,
+    session: Session,
     email: str,
     id: MessageId,
     permanent: bool = False,
@@ -144,7 +139,7 @@ async def delete_message(
 
 
 @router.post(ONE + "/restore", operation_id="restore_message", response_model=MessageView)
-async def restore_message(session: CurrentSession, email: str, id: MessageId) -> Response:
+async def restore_message(session: Session, email: str, id: MessageId) -> Response:
     return answer(await session.messages.restore(email, id))
 
 
@@ -154,7 +149,7 @@ async def restore_message(session: CurrentSession, email: str, id: MessageId) ->
     response_model=Page[MessageLifecycleTransition],
 )
 async def get_message_lifecycle(
-    session: CurrentSession,
+    session: Session,
     email: str,
     id: MessageId,
     cursor: Cursor = None,
@@ -165,7 +160,7 @@ async def get_message_lifecycle(
 
 @router.get(ONE + "/attachments/{index}", operation_id="get_attachment", response_model=AttachmentView)
 async def get_attachment(
-    session: CurrentSession,
+    session: Session,
     email: str,
     id: MessageId,
     index: Annotated[int, Path(ge=0)],
@@ -182,7 +177,7 @@ async def get_attachment(
     responses={200: {"model": SendResultView}},
 )
 async def reply_to_message(
-    session: CurrentSession,
+    session: Session,
     email: str,
     id: MessageId,
     body: ReplyRequest,
@@ -201,7 +196,7 @@ async def reply_to_message(
     responses={200: {"model": SendResultView}},
 )
 async def forward_message(
-    session: CurrentSession,
+    session: Session,
     email: str,
     id: MessageId,
     body: ForwardRequest,
@@ -223,7 +218,7 @@ async def forward_message(
     deprecated=True,
 )
 async def approve_message(
-    session: CurrentSession,
+    session: Session,
     email: str,
     id: MessageId,
     body: ApproveRequest,
@@ -235,7 +230,7 @@ async def approve_message(
 
 
 @router.post(ONE + "/reject", operation_id="reject_message", response_model=RejectResultView, deprecated=True)
-async def reject_message(session: CurrentSession, email: str, id: MessageId, body: RejectRequest) -> Response:
+async def reject_message(session: Session, email: str, id: MessageId, body: RejectRequest) -> Response:
     """Use `POST /v1/reviews/{id}/reject`."""
     await _require_of_agent(session, email, id)
     return answer(await session.reviews.reject(id, body))

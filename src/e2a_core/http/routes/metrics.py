@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import Response
 
+from e2a_core.engine import Session
 from e2a_core.http.envelope import answer
 from e2a_core.http.routes.parameters import api_router
-from e2a_core.http.routing import CurrentSession
 from e2a_core.wire.metrics import AccountMetricsView, AgentMetricsView
 
 __all__ = ["router"]
@@ -16,7 +16,7 @@ router = api_router("metrics")
 
 @router.get("/metrics", operation_id="get_account_metrics", response_model=AccountMetricsView)
 async def get_account_metrics(
-    session: CurrentSession,
+    session: Session,
     start: str | None = None,
     end: str | None = None,
     bucket: str | None = None,
@@ -27,6 +27,6 @@ async def get_account_metrics(
 
 @router.get("/agents/{email}/metrics", operation_id="get_agent_metrics", response_model=AgentMetricsView)
 async def get_agent_metrics(
-    session: CurrentSession, email: str, start: str | None = None, end: str | None = None
+    session: Session, email: str, start: str | None = None, end: str | None = None
 ) -> Response:
     return answer(await session.metrics.of_agent(email, start=start, end=end))

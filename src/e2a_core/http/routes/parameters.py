@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Header, Query
@@ -37,21 +36,17 @@ IfMatch = Annotated[str | None, Header(description="The ETag of the state that i
 ERROR_STATUSES = (400, 401, 402, 403, 404, 408, 409, 412, 413, 415, 422, 429, 500, 503)
 
 
-def query_of(model: type[Parameters]) -> Callable[[Request], Awaitable[Parameters]]:
-    """A dependency that reads the whole query as `model`, for operations that are asked often.
+def query_of(request: Request, model: type[Parameters]) -> Parameters:
+    """The whole query as `model`, for operations that are asked often.
 
     Parameter by parameter, as the framework does it, many of them take longer than the operation. Their description
-    is `described(model)`.
+    is `described(model)`. Raises `RequestValidationError`.
     """
-
-    async def read(request: Request) -> Parameters:
-        try:
-            return model.model_validate(dict(request.query_params))
-        except ValidationError as problem:
-            places = [{**item, "loc": ("query", *item["loc"])} for item in problem.errors(include_url=False)]
-            raise RequestValidationError(places) from None
-
-    return read
+    try:
+        return model.model_validate(dict(request.query_params))
+    except ValidationError as problem:
+        places = [{**item, "loc": ("query", *item["loc"])} for item in problem.errors(include_url=False)]
+        raise RequestValidationError(places) from None
 
 
 def described(model: type[BaseModel]) -> dict[str, list[dict[str, Any]]]:

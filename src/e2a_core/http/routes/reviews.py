@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import Response
 
+from e2a_core.engine import Session
 from e2a_core.http.envelope import answer
 from e2a_core.http.routes.messages import send_answer
 from e2a_core.http.routes.parameters import Cursor, IdempotencyKey, Limit, api_router
-from e2a_core.http.routing import CurrentSession
 from e2a_core.wire.base import Page
 from e2a_core.wire.messages import MessageView
 from e2a_core.wire.sending import ApproveRequest, RejectRequest, RejectResultView, ReviewView, SendResultView
@@ -18,12 +18,12 @@ router = api_router("reviews")
 
 
 @router.get("/reviews", operation_id="list_reviews", response_model=Page[ReviewView])
-async def list_reviews(session: CurrentSession, cursor: Cursor = None, limit: Limit = 100) -> Response:
+async def list_reviews(session: Session, cursor: Cursor = None, limit: Limit = 100) -> Response:
     return answer(await session.reviews.list(cursor=cursor, limit=limit))
 
 
 @router.get("/reviews/{id}", operation_id="get_review", response_model=MessageView)
-async def get_review(session: CurrentSession, id: str) -> Response:
+async def get_review(session: Session, id: str) -> Response:
     return answer(await session.reviews.get(id))
 
 
@@ -35,11 +35,11 @@ async def get_review(session: CurrentSession, id: str) -> Response:
     responses={200: {"model": SendResultView}},
 )
 async def approve_review(
-    session: CurrentSession, id: str, body: ApproveRequest, idempotency_key: IdempotencyKey = None
+    session: Session, id: str, body: ApproveRequest, idempotency_key: IdempotencyKey = None
 ) -> Response:
     return send_answer(await session.reviews.approve(id, body, idempotency_key=idempotency_key))
 
 
 @router.post("/reviews/{id}/reject", operation_id="reject_review", response_model=RejectResultView)
-async def reject_review(session: CurrentSession, id: str, body: RejectRequest) -> Response:
+async def reject_review(session: Session, id: str, body: RejectRequest) -> Response:
     return answer(await session.reviews.reject(id, body))

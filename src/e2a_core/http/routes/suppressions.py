@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import Response
 
+from e2a_core.engine import Session
 from e2a_core.http.envelope import answer
 from e2a_core.http.routes.parameters import Confirm, Cursor, Limit, api_router
-from e2a_core.http.routing import CurrentSession
 from e2a_core.wire.base import Page
 from e2a_core.wire.suppressions import (
     AgentSuppressionView,
@@ -21,7 +21,7 @@ router = api_router("suppressions")
 
 
 @router.get("/account/suppressions", operation_id="list_suppressions", response_model=Page[SuppressionView])
-async def list_suppressions(session: CurrentSession, cursor: Cursor = None, limit: Limit = 100) -> Response:
+async def list_suppressions(session: Session, cursor: Cursor = None, limit: Limit = 100) -> Response:
     return answer(await session.suppressions.list(cursor=cursor, limit=limit))
 
 
@@ -30,7 +30,7 @@ async def list_suppressions(session: CurrentSession, cursor: Cursor = None, limi
     operation_id="delete_suppression",
     response_model=DeleteSuppressionResult,
 )
-async def delete_suppression(session: CurrentSession, address: str, confirm: Confirm) -> Response:
+async def delete_suppression(session: Session, address: str, confirm: Confirm) -> Response:
     return answer(await session.suppressions.delete(address))
 
 
@@ -40,7 +40,7 @@ async def delete_suppression(session: CurrentSession, address: str, confirm: Con
     response_model=Page[AgentSuppressionView],
 )
 async def list_agent_suppressions(
-    session: CurrentSession, email: str, cursor: Cursor = None, limit: Limit = 100
+    session: Session, email: str, cursor: Cursor = None, limit: Limit = 100
 ) -> Response:
     return answer(await session.suppressions.list_of_agent(email, cursor=cursor, limit=limit))
 
@@ -51,7 +51,7 @@ async def list_agent_suppressions(
     response_model=AgentSuppressionView,
 )
 async def create_agent_suppression(
-    session: CurrentSession, email: str, body: CreateAgentSuppressionRequest
+    session: Session, email: str, body: CreateAgentSuppressionRequest
 ) -> Response:
     return answer(await session.suppressions.create_for_agent(email, body))
 
@@ -61,7 +61,5 @@ async def create_agent_suppression(
     operation_id="delete_agent_suppression",
     response_model=DeleteSuppressionResult,
 )
-async def delete_agent_suppression(
-    session: CurrentSession, email: str, address: str, confirm: Confirm
-) -> Response:
+async def delete_agent_suppression(session: Session, email: str, address: str, confirm: Confirm) -> Response:
     return answer(await session.suppressions.delete_of_agent(email, address))
