@@ -48,7 +48,7 @@ def test_the_defaults_are_safe(tmp_path: Path) -> None:
         ("E2A_SMTP_PROXY_TRUSTED_CIDRS", "10.0.0.0/33", "CIDR"),
         ("E2A_SMTP_PROXY_TRUSTED_CIDRS", "0.0.0.0/0", "narrower"),
         ("E2A_MCP_SCOPE", "admin", "agent or account"),
-        ("E2A_SEND_RATE_PER_MINUTE", "-1", "from 1"),
+        ("E2A_SEND_RATE_PER_MINUTE", "-1", "from 0"),
         ("E2A_LOG_LEVEL", "loud", "debug or info"),
     ],
 )

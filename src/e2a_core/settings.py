@@ -225,7 +225,10 @@ class Settings:
         "HTTP requests served at once; more are told to come back.",
     )
     send_rate_per_minute: int = _setting(
-        "E2A_SEND_RATE_PER_MINUTE", kinds.integer(1, 100_000), 60, "Sends accepted per agent and minute."
+        "E2A_SEND_RATE_PER_MINUTE",
+        kinds.integer(0, 100_000),
+        60,
+        "Sends accepted per agent and minute; 0 sets no limit.",
     )
     trash_retention_days: int = _setting(
         "E2A_TRASH_RETENTION_DAYS",

@@ -44,7 +44,7 @@ def home_application(engine: LocalEngine) -> ASGIApp:
         core.settings,
         clock=core.clock,
         ids=core.ids,
-        routes=[*routes, *link_routes(engine.composer)],
+        routes=[*routes, *link_routes(core)],
         lifespan=mcp.run,
     )
 

@@ -21,8 +21,9 @@ from tests.docs.documents import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # The texts of the starter templates, which are read at run time.
 MASTERS = ROOT / "src/e2a_core/templates/masters"
-# Not imported by us, and still needed: Starlette reads the forms of the signed links with it.
-NEEDED_UNIMPORTED = {"python-multipart"}
+# Not imported by us, and still needed: Starlette reads the forms of the signed links with the one, and httpcore looks
+# for the other in each request.
+NEEDED_UNIMPORTED = {"python-multipart", "sniffio"}
 
 
 def canonical(name: str) -> str:

@@ -134,6 +134,10 @@ async def test_a_temporary_refusal_is_tried_again_for_those_it_concerns(
     view = await settled(agent, result.message_id)
     assert view.delivery_status == "sent"
     assert [item.recipients for item in sink.messages] == [("bob@example.org",), ("slow@example.org",)]
+    # It was signed once: both got the same message, and it is the one that is shown.
+    first, second = [item.content for item in sink.messages]
+    assert first == second == await agent.messages.raw(ASSISTANT, result.message_id)
+    assert (view.size_bytes, first.count(b"DKIM-Signature:")) == (len(first), 1)
     await events.wait("email.sent", result.message_id)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -48,7 +49,11 @@ async def test_it_leaves_at_its_instant_and_not_before(sink: SmtpSink, home: Hom
     await home.advance(minutes=2)
     sent = await settled(agent, result.message_id)
     assert (sent.delivery_status, sent.scheduled_at) == ("sent", soon)
-    assert b"\r\nSubject: Hi\r\n" in (await sink.wait_for(2))[1].content
+    content = (await sink.wait_for(2))[1].content
+    assert b"\r\nSubject: Hi\r\n" in content
+    signed_at = re.search(rb"^DKIM-Signature:.*?\bt=(\d+);", content, re.DOTALL)
+    assert signed_at is not None
+    assert int(signed_at[1]) >= soon.timestamp()
 
 
 async def test_what_may_be_asked_for(home: Home, agent: Session, owner: Session) -> None:

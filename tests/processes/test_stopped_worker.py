@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from e2a_core.core import Core
+from e2a_core.domains.dkim import SigningKeys
 from e2a_core.intake.deliver import Delivery
 from e2a_core.outbound.composition import SUBMIT_JOB
 from e2a_core.outbound.submit import Submission
@@ -38,7 +39,7 @@ async def test_it_does_not_send_what_is_another_workers_to_send(tmp_path: Path, 
         assert stopped.id == other.id
 
         upstream = UpstreamTransport(UpstreamConfig(host=sink.host, port=sink.port, ehlo_name="e2a.example"))
-        submission = Submission(core, LoopbackTransport(core, Delivery(core)), upstream)
+        submission = Submission(core, LoopbackTransport(core, Delivery(core)), upstream, SigningKeys(core))
         with pytest.raises(StaleWrite):
             await submission(stopped)
         assert sink.messages == []

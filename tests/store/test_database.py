@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 import pytest
@@ -24,6 +25,9 @@ from e2a_core.store.open import open_database
 pytestmark = pytest.mark.anyio
 
 
+Commit = Callable[[Sequence[Statement]], Awaitable[object]]
+
+
 def put(key: str, value: str = "v") -> Statement:
     return sql("INSERT INTO meta (key, value) VALUES (:key, :value)", key=key, value=value)
 
@@ -42,19 +46,26 @@ async def keys(database: Database) -> list[str]:
     return [row["key"] for row in await database.all(sql("SELECT key FROM meta ORDER BY key"))]
 
 
-async def test_a_write_is_kept_whole_or_not_at_all(database: Database) -> None:
-    await database.write([put("a"), put("b")])
+@pytest.fixture(params=["write", "put"])
+def commit(request: pytest.FixtureRequest, database: Database) -> Commit:
+    """Each way to commit one unit."""
+    way: Commit = getattr(database, request.param)
+    return way
+
+
+async def test_a_write_is_kept_whole_or_not_at_all(database: Database, commit: Commit) -> None:
+    await commit([put("a"), put("b")])
     with pytest.raises(UniqueViolation):
-        await database.write([put("c"), put("a")])
+        await commit([put("c"), put("a")])
     assert await keys(database) == ["a", "b"]
 
 
-async def test_one_failing_unit_of_a_group_leaves_the_others(database: Database) -> None:
-    await database.write([put("taken")])
+async def test_one_failing_unit_of_a_group_leaves_the_others(database: Database, commit: Commit) -> None:
+    await commit([put("taken")])
     units = [[put(f"k{n:02}"), put(f"m{n:02}")] for n in range(16)]
     units[7][1] = put("taken")
     units[11].append(sql("UPDATE meta SET value = 'x' WHERE key = 'absent'", expect=1))
-    outcomes = await asyncio.gather(*map(database.write, units), return_exceptions=True)
+    outcomes = await asyncio.gather(*map(commit, units), return_exceptions=True)
     assert [n for n, outcome in enumerate(outcomes) if isinstance(outcome, BaseException)] == [7, 11]
     assert isinstance(outcomes[7], UniqueViolation)
     assert isinstance(outcomes[11], StaleWrite)
@@ -62,11 +73,11 @@ async def test_one_failing_unit_of_a_group_leaves_the_others(database: Database)
     assert await keys(database) == sorted(["taken", *(f"{p}{n:02}" for n in kept for p in "km")])
 
 
-async def test_stale_write_names_the_statement_and_keeps_nothing(database: Database) -> None:
-    await database.write([put("a")])
+async def test_stale_write_names_the_statement_and_keeps_nothing(database: Database, commit: Commit) -> None:
+    await commit([put("a")])
     update = "UPDATE meta SET value = 'new' WHERE key = :key"
     with pytest.raises(StaleWrite) as caught:
-        await database.write([sql(update, key="a", expect=1), sql(update, key="absent", expect=1)])
+        await commit([sql(update, key="a", expect=1), sql(update, key="absent", expect=1)])
     assert (caught.value.index, caught.value.rowcount) == (1, 0)
     assert await database.one(sql("SELECT value FROM meta")) == {"value": "v"}
 
@@ -141,9 +152,11 @@ async def test_values_come_back_as_they_went_in(database: Database) -> None:
 
 
 @pytest.mark.parametrize("value", ["lone \udce9 surrogate", "\ud800", "a\0b"])
-async def test_a_value_that_cannot_be_stored_fails_its_unit_alone(database: Database, value: str) -> None:
+async def test_a_value_that_cannot_be_stored_fails_its_unit_alone(
+    database: Database, commit: Commit, value: str
+) -> None:
     outcomes = await asyncio.gather(
-        database.write([put("good")]), database.write([put("bad", value)]), return_exceptions=True
+        commit([put("good")]), commit([put("bad", value)]), return_exceptions=True
     )
     assert isinstance(outcomes[1], UnstorableValue)
     assert await keys(database) == ["good"]
@@ -164,15 +177,31 @@ async def test_an_integer_beyond_64_bits_cannot_be_stored(database: Database) ->
         await database.write([sql("UPDATE accounts SET created_at = :at", at=2**63)])
 
 
-async def test_a_wrong_statement_fails_alone_and_is_no_outage(database: Database) -> None:
+async def test_a_wrong_statement_fails_alone_and_is_no_outage(database: Database, commit: Commit) -> None:
     outcomes = await asyncio.gather(
-        database.write([put("a")]),
-        database.write([sql("INSERT INTO absent VALUES (1)")]),
+        commit([put("a")]),
+        commit([sql("INSERT INTO absent VALUES (1)")]),
         return_exceptions=True,
     )
     assert isinstance(outcomes[1], Exception)
     assert not isinstance(outcomes[1], StoreUnavailable)
     assert await keys(database) == ["a"]
+
+
+async def test_short_and_long_writes_share_a_commit(database: Database) -> None:
+    long = "v" * 100_000
+    await asyncio.gather(database.put([put("a")]), database.write([put("b")]), database.put([put("c", long)]))
+    assert await keys(database) == ["a", "b", "c"]
+    assert await database.one(sql("SELECT value FROM meta WHERE key = 'c'")) == {"value": long}
+
+
+@pytest.mark.parametrize("by_key", [True, False])
+async def test_values_are_rows_without_names(database: Database, by_key: bool) -> None:
+    await database.write([put("a", "1"), put("b", "2")])
+    found = await database.values(sql("SELECT value, key FROM meta ORDER BY key"), by_key=by_key)
+    assert list(found) == [("1", "a"), ("2", "b")]
+    with pytest.raises(UnstorableValue):
+        await database.values(sql("SELECT value FROM meta WHERE key = :key", key="\ud800"), by_key=by_key)
 
 
 async def test_one_returns_the_first_row_or_none(database: Database) -> None:

@@ -65,7 +65,7 @@ async def authenticate(core: Core, credential: str) -> Principal:
     if row["last_used_at"] is None or row["last_used_at"] <= recorded_since:
         # A store that can be read but not written must not lock everybody out.
         with suppress(StoreUnavailable):
-            await core.db.write([queries.record_use(row["id"], to_micros(now), recorded_since)])
+            await core.db.put([queries.record_use(row["id"], to_micros(now), recorded_since)])
     return Principal(
         account_id=row["account_id"],
         account_email=row["account_email"],

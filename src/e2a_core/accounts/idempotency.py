@@ -78,7 +78,7 @@ async def claim(
     require_storable(key, "header.Idempotency-Key")
     now = core.clock.now()
     mine = Claim(account_id, namespace, key, to_micros(now))
-    [written] = await core.db.write(
+    [written] = await core.db.put(
         [
             _take(
                 mine,
@@ -129,7 +129,7 @@ def complete(mine: Claim, status: int, body: str) -> Statement:
 
 async def release(core: Core, mine: Claim) -> None:
     """Give the key up; a completed or taken-over claim is left alone."""
-    await core.db.write(
+    await core.db.put(
         [
             sql(
                 "DELETE FROM idempotency WHERE account_id = :account AND namespace = :namespace AND key = :key "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from e2a_core.messages.queries import SUMMARY_COLUMNS
+from e2a_core.messages.queries import SUMMARY
 from e2a_core.store.contract import Statement, sql
 
 __all__ = ["aggregate", "messages", "page"]
@@ -71,7 +71,7 @@ def aggregate(agent_email: str, conversation_id: str) -> Statement:
 
 def messages(agent_email: str, conversation_id: str) -> Statement:
     return sql(
-        f"SELECT {SUMMARY_COLUMNS}, m.bcc FROM messages m WHERE {_VISIBLE} "
+        f"SELECT {SUMMARY}, m.bcc FROM messages m WHERE {_VISIBLE} "
         "AND m.conversation_id = :conversation ORDER BY m.created_at, m.id",
         agent=agent_email,
         conversation=conversation_id,

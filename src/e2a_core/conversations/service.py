@@ -10,6 +10,7 @@ from e2a_core.clock import from_micros
 from e2a_core.conversations import queries
 from e2a_core.core import Core
 from e2a_core.errors import InvalidFilter, InvalidRequest, NotFound
+from e2a_core.messages.rows import SUMMARY_COLUMNS
 from e2a_core.messages.search import MAX_CONVERSATION_ID, instant
 from e2a_core.messages.views import summary_view
 from e2a_core.principal import Principal
@@ -72,7 +73,7 @@ class Conversations:
         if total is None:
             raise NotFound("no such conversation")
         rows = await self._core.db.all(queries.messages(agent.email, conversation_id))
-        messages = [summary_view(row) for row in rows]
+        messages = [summary_view(tuple(row.values())[: len(SUMMARY_COLUMNS)]) for row in rows]
         return ConversationDetailView(
             **_counts(total),
             latest_subject=messages[-1].subject,

@@ -14,7 +14,7 @@ from e2a_core.clock import to_micros
 from e2a_core.core import Core
 from e2a_core.domains import queries
 from e2a_core.domains.queries import DkimKeyRow, dkim_key_from
-from e2a_core.signing.dkim import DkimKey, KeyDecryptionError, decrypt_key, encrypt_key, selector_for
+from e2a_core.signing.dkim import DkimKey, KeyDecryptionError, decrypt_key, encrypt_key, selector_for, sign
 
 __all__ = ["SigningKey", "SigningKeys", "new_dkim_key"]
 
@@ -81,6 +81,13 @@ class SigningKeys:
             if stored is None:
                 return None
             return self._known(stored) or await self._opened(stored)
+
+    async def signature(self, domain: str, content: bytes) -> bytes:
+        """The `DKIM-Signature` field to put in front of `content`; empty when `domain` has no key to sign with."""
+        current = await self.current(domain)
+        if current is None:
+            return b""
+        return sign(content, current.key, current.domain, current.selector, self._core.clock)
 
     def _known(self, row: DkimKeyRow) -> SigningKey | None:
         found = self._open.get((row.domain, row.private_key))

@@ -25,7 +25,6 @@ from e2a_core.mail.attachments import attachment_content
 from e2a_core.messages import queries as message_queries
 from e2a_core.messages.content import load_content
 from e2a_core.messages.rows import MessageRow
-from e2a_core.outbound.composition import Composer
 from e2a_core.reviews import decide, queries
 from e2a_core.reviews.decide import Decider
 from e2a_core.reviews.service import review_detail
@@ -47,21 +46,20 @@ MAX_INDEX_DIGITS = 9
 PREVIEW_CHARS = 100_000
 
 
-def link_routes(composer: Composer) -> list[Route]:
-    links = _Links(composer)
+def link_routes(core: Core) -> list[Route]:
+    links = _Links(core)
     download = "/v1/agents/{email}/messages/{message_id}/attachments/{index}/download"
     return [
         Route("/v1/approve", links.approve, methods=["GET", "POST"]),
         Route("/v1/reject", links.reject, methods=["GET", "POST"]),
         Route(download, links.download, methods=["GET"]),
-        unsubscribe_route(composer.core),
+        unsubscribe_route(core),
     ]
 
 
 class _Links:
-    def __init__(self, composer: Composer) -> None:
-        self._composer = composer
-        self._core: Core = composer.core
+    def __init__(self, core: Core) -> None:
+        self._core = core
 
     async def approve(self, request: Request) -> Response:
         return await self._decision(request, "approve")
@@ -108,7 +106,7 @@ class _Links:
     async def _decide(self, row: MessageRow, action: ApprovalAction, form: dict[str, str]) -> Response:
         seen, decider = form.get("content_hash") or None, Decider("signed link")
         if action == "approve":
-            await decide.approve(self._composer, row, ApproveRequest(content_hash=seen), decider)
+            await decide.approve(self._core, row, ApproveRequest(content_hash=seen), decider)
             return page(200, "Approved", "<p>The message goes its way. You can close this page.</p>")
         reason = form.get("reason", "").strip()[:MAX_REASON_CHARS] or "rejected by signed link"
         await decide.reject(self._core, row, reason, decider, content_hash=seen)
@@ -141,7 +139,6 @@ class _Links:
         meta, data = attachment_content(content, index)
         headers = {
             "Content-Disposition": _disposition(meta.filename),
-            "X-Content-Type-Options": "nosniff",
             "Cache-Control": "private, no-store",
             # A file a stranger sent must not run in this origin, whatever type it claims.
             "Content-Security-Policy": "sandbox; default-src 'none'",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from e2a_core.clock import Clock
@@ -75,13 +74,15 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(raw=[*message.get("headers", ())])
-            headers["X-Content-Type-Options"] = "nosniff"
-            headers["X-Request-Id"] = self._scope["e2a.request_id"]
-            limits: Mapping[str, str] = self._scope.get("e2a.headers", {})
-            for name, value in limits.items():
-                headers[name] = value
-            message = {**message, "headers": headers.raw}
+            added = {
+                "x-content-type-options": "nosniff",
+                "x-request-id": self._scope["e2a.request_id"],
+                **self._scope.get("e2a.headers", {}),
+            }
+            headers = [
+                (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in added.items()
+            ]
+            message = {**message, "headers": [*message.get("headers", ()), *headers]}
         await self._send(message)
 
 
@@ -99,4 +100,5 @@ def _shown(path: str) -> str:
     """A path for the log: on one line, and without the token that some paths are."""
     if path.startswith("/u/"):
         return "/u/..."
-    return "".join(char if char.isprintable() else "?" for char in path[:300])
+    shown = path[:300]
+    return shown if shown.isprintable() else "".join(char if char.isprintable() else "?" for char in shown)

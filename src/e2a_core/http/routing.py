@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine
-from functools import wraps
+from functools import lru_cache, wraps
 from inspect import Parameter, Signature
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi.routing import APIRoute
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 
 from e2a_core.engine import Engine
 from e2a_core.errors import InvalidRequest, Unauthorized, UnsupportedMediaType
-from e2a_core.http.body import Replay, read_body
+from e2a_core.http.binding import Binding
+from e2a_core.http.body import read_body
 
 __all__ = ["ApiRoute", "PublicRoute", "bearer"]
 
@@ -47,27 +47,29 @@ class PublicRoute(APIRoute):
     """An operation that needs no credential. Bodies are read whole, in time, and no larger than allowed."""
 
     def get_route_handler(self) -> Handler:
-        handle = super().get_route_handler()
+        binding = Binding(self.dependant)
 
         async def handler(request: Request) -> Response:
             request.scope["query_string"] = _effective_query(request.scope["query_string"])
             await self.admit(request)
-            return await handle(await self._with_body(request))
+            arguments = binding.arguments(request, await self._body(request))
+            response: Response = await self.endpoint(**arguments)
+            return response
 
         return handler
 
     async def admit(self, request: Request) -> None:
         """Whether the caller may ask at all; decided before anything of the body is read."""
 
-    async def _with_body(self, request: Request) -> Request:
+    async def _body(self, request: Request) -> bytes | None:
         if self.body_field is None:
-            return request
+            return None
         limit = SEND_BODY_BYTES if self.operation_id in LARGE_BODIES else DEFAULT_BODY_BYTES
         body = await read_body(request, limit)
         if not body.strip():
             raise InvalidRequest("a body is required", fields=[])
         _expect_json(request)
-        return Request(request.scope, Replay(body))
+        return body
 
 
 class ApiRoute(PublicRoute):
@@ -83,7 +85,7 @@ class ApiRoute(PublicRoute):
 
 
 def _given_session(endpoint: Endpoint) -> Endpoint:
-    """`endpoint` as the framework calls it: by the request, which has the session.
+    """`endpoint` called with the request, which has the session.
 
     As a dependency of every operation the session would cost more than many of them do.
     """
@@ -103,8 +105,12 @@ def _given_session(endpoint: Endpoint) -> Endpoint:
     return call
 
 
+@lru_cache(maxsize=256)
 def _effective_query(query: bytes) -> bytes:
-    """Without empty values, which count as absent, and with the first of several."""
+    """Without empty values, which count as absent, and with the first of several.
+
+    Whoever polls asks with the same few queries.
+    """
     if not query:
         return query
     pairs = parse_qsl(query.decode("latin-1"), encoding="utf-8", errors="replace")
@@ -123,4 +129,3 @@ def _expect_json(request: Request) -> None:
         and not (kind.startswith("application/") and kind.endswith("+json"))
     ):
         raise UnsupportedMediaType("the body must be application/json")
-    MutableHeaders(scope=request.scope)["content-type"] = "application/json"

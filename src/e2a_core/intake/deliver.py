@@ -85,7 +85,7 @@ class Delivery:
             statements += self._outcome(row, agent, arrival, finding)
             statements += await report_statements(self._core, arrival.parsed, agent.email, now)
             ids.append(row.id)
-        await self._core.db.write(statements)
+        await self._core.db.put(statements)
         return ids
 
     def _row(self, arrival: Arrival, recipient: Recipient, agent: AgentRow, now: int) -> MessageRow:

@@ -17,7 +17,6 @@ from e2a_core.intake.counters import IntakeCounters
 from e2a_core.local.home import home_principal, open_home
 from e2a_core.local.run_file import read_run_file
 from e2a_core.local.session import LocalSession
-from e2a_core.outbound.composition import Composer
 from e2a_core.outbound.send import Sender
 from e2a_core.principal import Scope
 from e2a_core.settings import Settings
@@ -51,9 +50,8 @@ class LocalEngine:
         self, core: Core, *, strict: bool, http_app: Callable[[LocalEngine], ASGIApp] | None
     ) -> None:
         self.core = core
-        self.composer = Composer(core)
         self.feed = EventFeed(core.db)
-        self._sender = Sender(self.composer)
+        self._sender = Sender(core)
         self._strict = strict
         self._http_app = http_app
         self._lease = HomeLease(core.settings.home / LEASE_FILE)
@@ -64,14 +62,14 @@ class LocalEngine:
     async def session(self, credential: str) -> LocalSession:
         principal = await authenticate(self.core, credential)
         self._refresh_base_url()
-        return LocalSession(self.composer, self._sender, self.feed, principal)
+        return LocalSession(self.core, self._sender, self.feed, principal)
 
     async def home_session(self, *, agent_email: str | None = None, scope: str = "agent") -> LocalSession:
         if scope not in {"agent", "account"}:
             raise InvalidScope("the scope must be agent or account", location="scope")
         principal = await home_principal(self.core, agent_email=agent_email, scope=cast("Scope", scope))
         self._refresh_base_url()
-        return LocalSession(self.composer, self._sender, self.feed, principal)
+        return LocalSession(self.core, self._sender, self.feed, principal)
 
     async def info(self) -> DeploymentInfoView:
         settings = self.core.settings
@@ -141,7 +139,7 @@ class LocalEngine:
 
             factory = self._http_app
             services = LocalServices(
-                self.composer,
+                self.core,
                 None if factory is None else lambda: factory(self),
                 strict=self._strict,
             )

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from e2a_core.authentication.evaluate import Authenticator
 from e2a_core.authentication.resolver import Resolver
 from e2a_core.core import Core
+from e2a_core.domains.dkim import SigningKeys
 from e2a_core.errors import SettingsError
 from e2a_core.http.listener import HttpListener
 from e2a_core.intake.deliver import Delivery
@@ -21,7 +22,7 @@ from e2a_core.intake.listener import SmtpListener
 from e2a_core.intake.proxy import TrustedProxies
 from e2a_core.intake.receive import SmtpReceiver
 from e2a_core.local.run_file import remove_run_file, write_run_file
-from e2a_core.outbound.composition import SUBMIT_JOB, Composer
+from e2a_core.outbound.composition import SUBMIT_JOB
 from e2a_core.outbound.submit import Submission
 from e2a_core.outbound.transports.base import Transport
 from e2a_core.outbound.transports.loopback import LoopbackTransport
@@ -51,9 +52,8 @@ class LocalServices:
     session must not fail because something else uses a common port.
     """
 
-    def __init__(self, composer: Composer, http_app: HttpApp | None, *, strict: bool) -> None:
-        self._core = composer.core
-        self._composer = composer
+    def __init__(self, core: Core, http_app: HttpApp | None, *, strict: bool) -> None:
+        self._core = core
         self._http_app = http_app
         self._strict = strict
         self._upstream = _upstream(self._core)
@@ -69,14 +69,15 @@ class LocalServices:
         """Open the listeners, start the workers, and write down where they are."""
         core = self._core
         delivery = Delivery(core)
-        submission = Submission(core, LoopbackTransport(core, delivery), self._upstream)
+        keys = SigningKeys(core)
+        submission = Submission(core, LoopbackTransport(core, delivery), self._upstream, keys)
         self._jobs = JobRunner(
             core.db,
             {
                 SUBMIT_JOB: submission,
-                EXPIRY_JOB: HoldExpiry(self._composer),
+                EXPIRY_JOB: HoldExpiry(core),
                 RETENTION_JOB: Retention(core),
-                NOTICE_JOB: HoldNotice(core, self._upstream),
+                NOTICE_JOB: HoldNotice(core, self._upstream, keys),
             },
             clock=core.clock,
             ids=core.ids,

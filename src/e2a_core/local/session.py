@@ -9,11 +9,11 @@ from e2a_core.accounts.service import ApiKeys
 from e2a_core.agents.service import Agents
 from e2a_core.contacts.service import Contacts
 from e2a_core.conversations.service import Conversations
+from e2a_core.core import Core
 from e2a_core.domains.service import Domains
 from e2a_core.holdings.service import Account
 from e2a_core.messages.service import Messages
 from e2a_core.metrics.service import Metrics
-from e2a_core.outbound.composition import Composer
 from e2a_core.outbound.send import Sender
 from e2a_core.principal import Principal
 from e2a_core.protection.service import Protection
@@ -33,14 +33,13 @@ _ABOUT_HELD_MAIL = frozenset({"email.review_requested", "email.review_rejected",
 class LocalSession:
     """`engine.Session` over the services of this process."""
 
-    def __init__(self, composer: Composer, sender: Sender, feed: EventFeed, principal: Principal) -> None:
-        core = composer.core
+    def __init__(self, core: Core, sender: Sender, feed: EventFeed, principal: Principal) -> None:
         self.principal = principal
         self.messages = Messages(core, principal, sender)
         self.conversations = Conversations(core, principal)
         self.agents = Agents(core, principal, sender)
         self.protection = Protection(core, principal)
-        self.reviews = Reviews(composer, principal)
+        self.reviews = Reviews(core, principal)
         self.api_keys = ApiKeys(core, principal)
         self.account = Account(core, principal)
         self.domains = Domains(core, principal)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..errors import InvalidRecipient
@@ -31,6 +32,9 @@ MAX_LOCAL_OCTETS = 64
 """RFC 5321 4.5.3.1.1."""
 MAX_ADDR_SPEC_OCTETS = 254
 """RFC 5321 4.5.3.1.3: a path of 256 octets less its angle brackets."""
+REMEMBERED_ADDRESSES = 1024
+"""On its way out a message has each of its addresses looked at several times."""
+MAX_REMEMBERED_CHARS = 512
 
 _ATOM = r"[^\x00-\x20\x7f()<>\[\]:;@\\,.\"]+"
 _DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*\Z")
@@ -90,10 +94,17 @@ def parse_address(text: str) -> Address:
 
     Raises InvalidRecipient naming what is right.
     """
+    return _remembered(text) if len(text) <= MAX_REMEMBERED_CHARS else _parse_one(text)
+
+
+def _parse_one(text: str) -> Address:
     addresses = parse_address_list(text)
     if len(addresses) != 1:
         raise InvalidRecipient("give exactly one address, such as user@example.com")
     return addresses[0]
+
+
+_remembered = lru_cache(maxsize=REMEMBERED_ADDRESSES)(_parse_one)
 
 
 def parse_address_list(text: str) -> list[Address]:

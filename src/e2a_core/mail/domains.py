@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 __all__ = ["MAX_DOMAIN_OCTETS", "is_valid_domain", "to_ascii_domain"]
 
 MAX_DOMAIN_OCTETS = 253
 """RFC 1035 2.3.4: 255 octets on the wire are 253 characters without the root's dot."""
+REMEMBERED_DOMAINS = 4096
+"""A message names the same few domains again and again."""
 
 # Underscores are no host names, yet mail domains under such names exist and resolve.
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -19,8 +22,11 @@ def to_ascii_domain(domain: str) -> str | None:
 
     Address literals, empty labels, labels over 63 and names over 253 octets are no domain names.
     """
-    if len(domain) > MAX_DOMAIN_OCTETS + 1:
-        return None
+    return _ascii_domain(domain) if len(domain) <= MAX_DOMAIN_OCTETS + 1 else None
+
+
+@lru_cache(maxsize=REMEMBERED_DOMAINS)
+def _ascii_domain(domain: str) -> str | None:
     name = domain.removesuffix(".")
     if not name.isascii():
         encoded = _idna(name)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
-from e2a_core.messages.rows import MessageRow, dump_json
+from e2a_core.messages.rows import SUMMARY_COLUMNS, MessageRow, dump_json
 from e2a_core.store.contract import Statement, sql
 
 __all__ = [
-    "SUMMARY_COLUMNS",
+    "SUMMARY",
     "adopt_into_conversation",
     "by_dedupe_key",
     "by_id",
@@ -43,12 +43,7 @@ _INSERT = (
     f"INSERT INTO messages ({', '.join(_COLUMNS)}) VALUES ({', '.join(':' + name for name in _COLUMNS)})"
 )
 
-SUMMARY_COLUMNS = (
-    "m.id, m.direction, m.header_from, m.envelope_from, m.authentication, m.to_addresses, m.cc, m.reply_to, "
-    "m.delivered_to, m.subject, m.preview, m.read_at, m.labels, m.conversation_id, m.thread_id, m.created_at, "
-    "m.deleted_at, m.scheduled_at, m.size_bytes, m.flagged, m.flag_reason, m.delivery_status, m.delivery_detail, "
-    "m.status, m.sent_as, m.tag, m.auto_submitted, m.attachments"
-)
+SUMMARY = ", ".join(f"m.{name}" for name in SUMMARY_COLUMNS)
 
 
 def by_id(agent_email: str, message_id: str) -> Statement:

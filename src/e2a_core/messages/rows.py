@@ -8,10 +8,42 @@ from typing import Any
 
 from e2a_core.store.contract import Row
 
-__all__ = ["HIDDEN_STATUSES", "MessageRow", "dump_json", "load_json"]
+__all__ = ["HIDDEN_STATUSES", "SUMMARY_COLUMNS", "MessageRow", "dump_json", "load_json"]
 
 HIDDEN_STATUSES = frozenset({"pending_review", "review_rejected", "review_expired_rejected"})
 """Statuses in which an inbound message does not exist for its agent."""
+
+SUMMARY_COLUMNS = (
+    "id",
+    "direction",
+    "header_from",
+    "envelope_from",
+    "authentication",
+    "to_addresses",
+    "cc",
+    "reply_to",
+    "delivered_to",
+    "subject",
+    "preview",
+    "read_at",
+    "labels",
+    "conversation_id",
+    "thread_id",
+    "created_at",
+    "deleted_at",
+    "scheduled_at",
+    "size_bytes",
+    "flagged",
+    "flag_reason",
+    "delivery_status",
+    "delivery_detail",
+    "status",
+    "sent_as",
+    "tag",
+    "auto_submitted",
+    "attachments",
+)
+"""What a list shows of a message."""
 
 _JSON_LISTS = ("to_addresses", "cc", "bcc", "reply_to", "labels", "attachments")
 _JSON_OBJECTS = ("authentication", "auth_headers", "auto_submitted", "hold_reason", "draft")

@@ -12,7 +12,7 @@ from typing import Any
 from e2a_core.clock import to_micros
 from e2a_core.errors import InvalidFilter
 from e2a_core.messages.filter import compile_filter, parse_filter
-from e2a_core.messages.queries import SUMMARY_COLUMNS
+from e2a_core.messages.queries import SUMMARY
 from e2a_core.store.contract import Statement
 from e2a_core.texts import is_storable
 from e2a_core.wire.messages import MessageQuery
@@ -101,19 +101,19 @@ class MessageSearch:
         if not self.words:
             chosen = f"WHERE {' AND '.join(where)}{tail}"
             return Statement(
-                f"SELECT {SUMMARY_COLUMNS} FROM messages m{self._index()} {chosen}",
+                f"SELECT {SUMMARY} FROM messages m{self._index()} {chosen}",
                 params,
-                f"SELECT {SUMMARY_COLUMNS} FROM messages m {chosen}",
+                f"SELECT {SUMMARY} FROM messages m {chosen}",
             )
         # Every word must occur; the last one may be the start of a longer word.
         match = " ".join(f'"{word}"' for word in self.words) + "*"
         prefix = " & ".join([*(f"'{word}'" for word in self.words[:-1]), f"'{self.words[-1]}':*"])
         sqlite = (
-            f"SELECT {SUMMARY_COLUMNS} FROM messages m WHERE {' AND '.join(where)} AND m.seq IN "
+            f"SELECT {SUMMARY} FROM messages m WHERE {' AND '.join(where)} AND m.seq IN "
             f"(SELECT rowid FROM message_search WHERE message_search MATCH :match){tail}"
         )
         postgresql = (
-            f"SELECT {SUMMARY_COLUMNS} FROM messages m JOIN message_search s ON s.message_id = m.id "
+            f"SELECT {SUMMARY} FROM messages m JOIN message_search s ON s.message_id = m.id "
             f"WHERE {' AND '.join(where)} AND s.document @@ to_tsquery('simple', :tsquery){tail}"
         )
         return Statement(sqlite, {**params, "match": match, "tsquery": prefix}, postgresql)

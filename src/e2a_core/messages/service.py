@@ -27,7 +27,7 @@ from e2a_core.messages import lifecycle, queries
 from e2a_core.messages.content import load_content
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.search import MessageSearch, normalize_labels
-from e2a_core.messages.views import lifecycle_view, message_view, summary_view
+from e2a_core.messages.views import lifecycle_view, message_view, summary_row, summary_view
 from e2a_core.outbound.cancel import TRASHED, cancel_statements
 from e2a_core.outbound.send import Sender
 from e2a_core.principal import Principal
@@ -75,14 +75,14 @@ class Messages:
         agent = await resolve_agent(self._core, self._principal, email)
         search = MessageSearch.of(agent.email, query)
         position = decode_cursor(query.cursor, search.binding, self._core.secrets) if query.cursor else None
-        find = self._core.db.lookup if search.by_index else self._core.db.read
-        [rows] = await find([search.statement(position, query.limit + 1)])
+        statement = search.statement(position, query.limit + 1)
+        rows = await self._core.db.values(statement, by_key=search.by_index)
         following = None
         if len(rows) > query.limit:
-            last = rows[query.limit - 1]
+            last = summary_row(rows[query.limit - 1])
             where = {"t": last["created_at"], "i": last["id"]}
             following = encode_cursor(where, search.binding, self._core.secrets.signing)
-        items = [summary_view(row) for row in rows[: query.limit]]
+        items = [summary_view(values) for values in rows[: query.limit]]
         return _Summaries.trusted(items=items, next_cursor=following)
 
     async def get(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from pydantic_core import from_json
 
 from e2a_core.clock import from_micros
 from e2a_core.mail.parse import ParsedMessage
-from e2a_core.messages.rows import HIDDEN_STATUSES, MessageRow, load_json
+from e2a_core.messages.rows import HIDDEN_STATUSES, SUMMARY_COLUMNS, MessageRow, load_json
 from e2a_core.store.contract import Row
 from e2a_core.wire.messages import (
     AttachmentMetaView,
@@ -28,7 +29,7 @@ from e2a_core.wire.messages import (
 )
 from e2a_core.wire.sending import ReviewView
 
-__all__ = ["lifecycle_view", "message_view", "read_status", "review_view", "summary_view"]
+__all__ = ["lifecycle_view", "message_view", "read_status", "review_view", "summary_row", "summary_view"]
 
 
 def read_status(direction: str, read_at: int | None) -> str:
@@ -42,25 +43,27 @@ REMEMBERED_ROWS = 1024
 MAX_REMEMBERED_CHARS = 4096
 """With the number of rows this bounds the memory they take."""
 
+_UNBOUNDED = itemgetter(
+    *map(SUMMARY_COLUMNS.index, ("subject", "to_addresses", "cc", "reply_to", "labels", "attachments"))
+)
 
-def summary_view(row: Row) -> MessageSummaryView:
-    """From the columns of `queries.SUMMARY_COLUMNS`; built without validation, since the store is ours.
 
-    The views of one row are one view: an inbox is looked at again and again, and most of it is as it was.
+def summary_row(values: tuple[Any, ...]) -> Row:
+    """The values of `SUMMARY_COLUMNS` by their names."""
+    return dict(zip(SUMMARY_COLUMNS, values, strict=True))
+
+
+def summary_view(values: tuple[Any, ...]) -> MessageSummaryView:
+    """From the values of `SUMMARY_COLUMNS`; built without validation, since the store is ours.
+
+    The views of equal values are one view: an inbox is looked at again and again, and most of it is as it was.
     """
-    size = len(row["subject"]) + len(row["to_addresses"]) + len(row["cc"]) + len(row["reply_to"])
-    size += len(row["attachments"]) + len(row["labels"])
-    return (
-        _remembered(tuple(row), tuple(row.values())) if size <= MAX_REMEMBERED_CHARS else _summary_view(row)
-    )
+    remembered = sum(map(len, _UNBOUNDED(values))) <= MAX_REMEMBERED_CHARS
+    return _remembered(values) if remembered else _summary_view(values)
 
 
-@lru_cache(maxsize=REMEMBERED_ROWS)
-def _remembered(columns: tuple[str, ...], values: tuple[Any, ...]) -> MessageSummaryView:
-    return _summary_view(dict(zip(columns, values, strict=True)))
-
-
-def _summary_view(row: Row) -> MessageSummaryView:
+def _summary_view(values: tuple[Any, ...]) -> MessageSummaryView:
+    row = summary_row(values)
     inbound = row["direction"] == "inbound"
     authentication = from_json(row["authentication"]) if row["authentication"] else None
     dmarc = authentication["dmarc"] if authentication else {}
@@ -98,6 +101,9 @@ def _summary_view(row: Row) -> MessageSummaryView:
         auto_submitted=AutoSubmittedView(**automatic) if automatic else None,
         attachment_count=len(attachments) or None,
     )
+
+
+_remembered = lru_cache(maxsize=REMEMBERED_ROWS)(_summary_view)
 
 
 def _list(text: str) -> list[Any]:

@@ -1,17 +1,17 @@
-"""A draft becomes the stored, signed message and the job that submits it."""
+"""A draft becomes the stored message and the job that submits it."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from e2a_core.agents.queries import AgentRow
 from e2a_core.clock import from_micros
 from e2a_core.core import Core
-from e2a_core.domains.dkim import SigningKeys
 from e2a_core.mail.addresses import Address, parse_address
 from e2a_core.mail.compose import Draft as MailDraft
-from e2a_core.mail.compose import OutgoingAttachment, compose
+from e2a_core.mail.compose import OutgoingAttachment
+from e2a_core.mail.compose import compose as compose_mail
 from e2a_core.messages import lifecycle, queries
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.search import fold_text
@@ -19,7 +19,6 @@ from e2a_core.outbound import queries as outbound_queries
 from e2a_core.outbound.draft import Draft, canonical_recipients
 from e2a_core.outbound.identity import RELAY_SLUG, SenderIdentity, platform_identity, sender_identity
 from e2a_core.outbound.schedule import due_at
-from e2a_core.signing.dkim import sign
 from e2a_core.store import jobs
 from e2a_core.store.contract import Statement
 from e2a_core.suppressions.unsubscribe import UnsubscribeLink, issue_link
@@ -27,9 +26,9 @@ from e2a_core.suppressions.unsubscribe import UnsubscribeLink, issue_link
 __all__ = [
     "SUBMIT_JOB",
     "Composed",
-    "Composer",
     "apply_composed",
     "apply_draft",
+    "compose",
     "is_self_send",
     "queue_statements",
 ]
@@ -40,7 +39,7 @@ PREVIEW_CHARS = 160
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """The message as it will leave, and the facts about it that its row keeps."""
+    """The message without the signature it leaves with, and the facts about it that its row keeps."""
 
     content: bytes
     message_id: str
@@ -49,26 +48,13 @@ class Composed:
     link: UnsubscribeLink | None = None
 
 
-class Composer:
-    """Composes and signs; holds the signing keys of this process."""
+def compose(core: Core, agent: AgentRow, draft: Draft, *, inside: bool) -> Composed:
+    """The message of `draft`, whose recipients are all `inside` the deployment or not.
 
-    def __init__(self, core: Core) -> None:
-        self.core = core
-        self._keys = SigningKeys(core)
-
-    async def compose(self, agent: AgentRow, draft: Draft, *, inside: bool) -> Composed:
-        """The message of `draft`, whose recipients are all `inside` the deployment or not.
-
-        Raises `InvalidRequest` for what cannot be written into one.
-        """
-        link = issue_link(self.core, agent.account_id, agent.email, draft) if draft.unsubscribe else None
-        footed = link.with_footer(draft) if link else draft
-        composed = _compose(self.core, agent, footed, link, inside=inside)
-        key = await self._keys.current(composed.identity.signing_domain)
-        if key is None:
-            return composed
-        signature = sign(composed.content, key.key, key.domain, key.selector, self.core.clock)
-        return replace(composed, content=signature + composed.content)
+    Raises `InvalidRequest` for what cannot be written into one.
+    """
+    link = issue_link(core, agent.account_id, agent.email, draft) if draft.unsubscribe else None
+    return _compose(core, agent, link.with_footer(draft) if link else draft, link, inside=inside)
 
 
 def _compose(
@@ -81,7 +67,7 @@ def _compose(
     own = {agent.email, f"{RELAY_SLUG}@{core.settings.from_domain}"}
     recipients = canonical_recipients(draft, own, keep_own=is_self_send(agent, draft))
     message_id = f"<{core.ids.new('')}@{identity.author.domain}>"
-    content = compose(
+    content = compose_mail(
         MailDraft(
             sender=identity.author,
             to=[parse_address(item) for item in draft.to if _kept(item, recipients["to"])],

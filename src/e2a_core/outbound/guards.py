@@ -27,10 +27,12 @@ _HOUR = 60 * _MINUTE
 
 async def check_rate(core: Core, agent: AgentRow) -> None:
     """The agent's sends per minute, counted in the store so that every process shares them."""
-    now = to_micros(core.clock.now())
-    row = await core.db.one(queries.count_sends(agent.email, now - _MINUTE))
     limit = core.settings.send_rate_per_minute
-    if row is not None and row["n"] >= limit:
+    if not limit:
+        return
+    now = to_micros(core.clock.now())
+    [[row]] = await core.db.lookup([queries.count_sends(agent.email, now - _MINUTE)])
+    if row["n"] >= limit:
         wait = (row["first"] + _MINUTE - now) // 1_000_000 + 1
         raise RateLimited(f"at most {limit} messages a minute may be sent", wait)
 

@@ -18,11 +18,9 @@ PLATFORM_SLUG = "noreply"
 
 @dataclass(frozen=True, slots=True)
 class SenderIdentity:
-    """`author` goes into From, `envelope_from` into MAIL FROM, `signing_domain` is whose DKIM key signs."""
+    """`author` goes into From; `sent_as` tells whether that is the agent itself or the relay for it."""
 
     author: Address
-    envelope_from: str
-    signing_domain: str
     sent_as: str
 
 
@@ -34,16 +32,16 @@ def sender_identity(settings: Settings, agent: AgentRow, *, inside: bool) -> Sen
     own = parse_address(agent.email)
     if inside or _own_address_may_leave(settings, agent):
         author = Address(agent.name, own.local, own.domain)
-        return SenderIdentity(author, agent.email, agent.registered_domain, "own_address")
+        return SenderIdentity(author, "own_address")
     name = f"{agent.name or agent.email} via e2a"
     author = Address(name, RELAY_SLUG, settings.from_domain)
-    return SenderIdentity(author, f"{RELAY_SLUG}@{settings.from_domain}", settings.from_domain, "relay")
+    return SenderIdentity(author, "relay")
 
 
 def platform_identity(settings: Settings) -> SenderIdentity:
     """The deployment itself, which takes no answers."""
     author = Address("e2a", PLATFORM_SLUG, settings.from_domain)
-    return SenderIdentity(author, author.addr_spec, settings.from_domain, "relay")
+    return SenderIdentity(author, "relay")
 
 
 def _own_address_may_leave(settings: Settings, agent: AgentRow) -> bool:

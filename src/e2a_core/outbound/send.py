@@ -12,6 +12,7 @@ from functools import partial
 from e2a_core.accounts.idempotency import KEPT, Claim, claimed, complete, fingerprint_of
 from e2a_core.agents.queries import AgentRow
 from e2a_core.clock import from_micros, to_micros
+from e2a_core.core import Core
 from e2a_core.errors import BlockedByPolicy, NotFound
 from e2a_core.events import payloads
 from e2a_core.events.record import emit
@@ -21,9 +22,9 @@ from e2a_core.messages import lifecycle, queries
 from e2a_core.messages.content import load_content
 from e2a_core.messages.rows import MessageRow
 from e2a_core.outbound.composition import (
-    Composer,
     apply_composed,
     apply_draft,
+    compose,
     is_self_send,
     queue_statements,
 )
@@ -56,9 +57,8 @@ _Request = SendEmailRequest | ReplyRequest | ForwardRequest
 class Sender:
     """Accepts mail from agents: what it accepts is stored, and held or queued in the same commit."""
 
-    def __init__(self, composer: Composer) -> None:
-        self._core = composer.core
-        self._composer = composer
+    def __init__(self, core: Core) -> None:
+        self._core = core
 
     async def send(self, agent: AgentRow, request: SendEmailRequest, options: SendOptions) -> SendResultView:
         check_reference(request)
@@ -170,7 +170,7 @@ class Sender:
         if finding is not None and finding.action is Disposition.REVIEW:
             result, statements = self._hold(agent, row, draft, finding)
         else:
-            result, statements = await self._queue(agent, row, draft, everyone_local=_all_in(draft, local))
+            result, statements = self._queue(agent, row, draft, everyone_local=_all_in(draft, local))
         if finding is not None:
             statements.append(protection_statement(row, finding))
         if draft.thread_id:
@@ -179,7 +179,7 @@ class Sender:
             )
         if claim is not None:
             statements.append(complete(claim, 202, result.model_dump_json()))
-        await core.db.write(statements)
+        await core.db.put(statements)
         return result
 
     def _row(self, agent: AgentRow, draft: Draft) -> MessageRow:
@@ -225,11 +225,11 @@ class Sender:
         )
         return result, statements
 
-    async def _queue(
+    def _queue(
         self, agent: AgentRow, row: MessageRow, draft: Draft, *, everyone_local: bool
     ) -> tuple[SendResultView, list[Statement]]:
         core, now = self._core, row.created_at
-        composed = await self._composer.compose(agent, draft, inside=everyone_local)
+        composed = compose(core, agent, draft, inside=everyone_local)
         apply_composed(row, composed, draft)
         row.method = method_of(core, draft, everyone_local=everyone_local)
         statements = [
@@ -261,7 +261,7 @@ class Sender:
             reference, row.agent_email, recipients, draft.subject, finding.detail, finding.reason
         )
         row.id = reference
-        await self._core.db.write(
+        await self._core.db.put(
             [
                 protection_statement(row, finding),
                 *emit(self._core, "email.blocked", row, data, row.created_at),

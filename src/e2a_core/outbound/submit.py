@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
+from e2a_core.agents import queries as agent_queries
+from e2a_core.agents.queries import agent_from
 from e2a_core.clock import from_micros, to_micros
 from e2a_core.core import Core
+from e2a_core.domains.dkim import SigningKeys
 from e2a_core.events import payloads
 from e2a_core.events.record import emit
 from e2a_core.messages import lifecycle
@@ -43,10 +47,11 @@ _UNKNOWN = (
 class Submission:
     """Handles submit jobs. `local` reaches inboxes of this deployment, `upstream` everyone else."""
 
-    def __init__(self, core: Core, local: Transport, upstream: Transport) -> None:
+    def __init__(self, core: Core, local: Transport, upstream: Transport, keys: SigningKeys) -> None:
         self._core = core
         self._local = local
         self._upstream = upstream
+        self._keys = keys
 
     async def __call__(self, job: Job) -> None:
         row = await self._claim(job)
@@ -75,10 +80,10 @@ class Submission:
             return None
         now = to_micros(self._core.clock.now())
         if row.deleted_at is not None:
-            await self._core.db.write([job.complete(), *cancel_statements(self._core, row, TRASHED, now)])
+            await self._core.db.put([job.complete(), *cancel_statements(self._core, row, TRASHED, now)])
             return None
         try:
-            await self._core.db.write([queries.claim(row.id, now)])
+            await self._core.db.put([queries.claim(row.id, now)])
         except StaleWrite:
             return await self._claim(job)
         return row
@@ -97,6 +102,7 @@ class Submission:
             author = row.agent_email if row.type != "test" else row.header_from or row.agent_email
             results.append(await self._local.submit(author, list(local), header + content))
         if outside:
+            content = await self._signed(row, content)
             sender = row.agent_email if row.sent_as == "own_address" else row.header_from or row.agent_email
             results.append(
                 await self._upstream.submit(
@@ -108,6 +114,21 @@ class Submission:
             )
         return results
 
+    async def _signed(self, row: MessageRow, content: bytes) -> bytes:
+        """What leaves. Its signature is made once, with the key of the day it leaves, and kept on top of the row."""
+        if not row.trace:
+            signature = await self._keys.signature(await self._signing_domain(row), content)
+            row.trace = signature.decode("ascii")
+            row.size_bytes += len(signature)
+            content = signature + content
+        return content
+
+    async def _signing_domain(self, row: MessageRow) -> str:
+        if row.sent_as != "own_address":
+            return self._core.settings.from_domain
+        agent = await self._core.db.one(agent_queries.agent(row.agent_email))
+        return agent_from(agent).registered_domain if agent else ""
+
     async def _mark_unknown(self, job: Job, row: MessageRow, addresses: Sequence[str]) -> None:
         """From the moment the content is on its way until the answer is stored, nobody can tell.
 
@@ -115,14 +136,14 @@ class Submission:
         the job has been taken over already, `StaleWrite` keeps the content from being sent.
         """
         now = to_micros(self._core.clock.now())
-        await self._core.db.write(
+        await self._core.db.put(
             [
                 queries.set_recipient(
                     row.id, address, outcome="unknown", status="sending", now=now, detail=_UNKNOWN
                 )
                 for address in addresses
             ]
-            + [job.confirm()]
+            + [queries.set_delivery(row.id, **_leaves(row)), job.confirm()]
         )
 
     async def _settle(
@@ -138,7 +159,9 @@ class Submission:
         statements += self._blocked(row, blocks, to_micros(now))
         if isinstance(step, RetryAt):
             detail = "; ".join(sorted({item.detail for item in result.to_retry if item.detail}))
-            statements.append(queries.set_delivery(row.id, delivery_detail=detail or None, claimed_at=None))
+            statements.append(
+                queries.set_delivery(row.id, **_leaves(row), delivery_detail=detail or None, claimed_at=None)
+            )
             counted = step.attempt > job.attempts
             statements.append(job.retry(step.at, detail, count_attempt=counted))
         else:
@@ -146,7 +169,7 @@ class Submission:
             before = {item["address"]: item["outcome"] for item in known}
             statements += self._conclude(job, row, {**before, **_words(result)}, result, to_micros(now))
             statements.append(job.complete())
-        await self._core.db.write(statements)
+        await self._core.db.put(statements)
 
     def _record(
         self, job: Job, row: MessageRow, results: Sequence[SubmissionResult], now: int
@@ -224,6 +247,7 @@ class Submission:
         statements = [
             queries.set_delivery(
                 row.id,
+                **_leaves(row),
                 delivery_status=row.delivery_status,
                 delivery_detail=row.delivery_detail,
                 claimed_at=None,
@@ -242,6 +266,11 @@ class Submission:
             )
             statements += emit(self._core, "email.failed", row, data, now)
         return statements
+
+
+def _leaves(row: MessageRow) -> dict[str, Any]:
+    """The columns that signing has changed."""
+    return {"trace": row.trace, "size_bytes": row.size_bytes}
 
 
 def _cancelled(blocks: Mapping[str, Block]) -> list[SubmissionResult]:

@@ -15,7 +15,7 @@ from e2a_core.events.record import emit
 from e2a_core.messages import lifecycle, queries
 from e2a_core.messages.rows import MessageRow, dump_json
 from e2a_core.messages.views import reviewed_hash
-from e2a_core.outbound.composition import Composer, apply_composed, queue_statements
+from e2a_core.outbound.composition import apply_composed, compose, queue_statements
 from e2a_core.outbound.draft import Draft, check_draft, decode_attachments
 from e2a_core.outbound.guards import check_domain, check_rate
 from e2a_core.outbound.routing import local_recipients, method_of
@@ -39,7 +39,7 @@ class Decider:
 
 
 async def approve(
-    composer: Composer,
+    core: Core,
     row: MessageRow,
     request: ApproveRequest,
     decider: Decider,
@@ -53,8 +53,8 @@ async def approve(
     """
     _check_pending(row, request.content_hash)
     if row.inbound:
-        return await _release(composer.core, row, decider, also)
-    return await _send(composer, row, request, decider, also)
+        return await _release(core, row, decider, also)
+    return await _send(core, row, request, decider, also)
 
 
 async def reject(
@@ -106,9 +106,8 @@ async def _release(core: Core, row: MessageRow, decider: Decider, also: Also) ->
 
 
 async def _send(
-    composer: Composer, row: MessageRow, request: ApproveRequest, decider: Decider, also: Also
+    core: Core, row: MessageRow, request: ApproveRequest, decider: Decider, also: Also
 ) -> SendResultView:
-    core = composer.core
     agent = await _agent(core, row)
     seen = dump_json(row.draft)
     draft = Draft.from_json(row.draft or {})
@@ -121,7 +120,7 @@ async def _send(
     now = to_micros(core.clock.now())
     local = await local_recipients(core, draft.recipients)
     everyone_local = all(item in local for item in draft.recipients)
-    composed = await composer.compose(agent, draft, inside=everyone_local)
+    composed = compose(core, agent, draft, inside=everyone_local)
     apply_composed(row, composed, draft)
     row.status = "review_expired_approved" if decider.automatic else "sent"
     row.edited, row.draft = int(edited), draft.to_json()

@@ -7,9 +7,9 @@ import logging
 from e2a_core.agents import queries as agent_queries
 from e2a_core.agents.queries import agent_from
 from e2a_core.clock import from_micros, to_micros
+from e2a_core.core import Core
 from e2a_core.errors import E2AError, MessageNotPending, StoreUnavailable
 from e2a_core.messages.rows import MessageRow
-from e2a_core.outbound.composition import Composer
 from e2a_core.protection.service import config_of
 from e2a_core.reviews import decide, queries
 from e2a_core.reviews.decide import Decider
@@ -27,9 +27,8 @@ _RECHECK_MICROS = 3_600_000_000
 class HoldExpiry:
     """Handles expiry jobs: each ends one hold as the agent's protection config says."""
 
-    def __init__(self, composer: Composer) -> None:
-        self._core = composer.core
-        self._composer = composer
+    def __init__(self, core: Core) -> None:
+        self._core = core
 
     async def __call__(self, job: Job) -> None:
         found = await self._core.db.one(queries.held(str(job.payload["message_id"])))
@@ -55,7 +54,7 @@ class HoldExpiry:
             await decide.reject(self._core, row, "ttl_expired", _BY_TIME)
             return
         try:
-            await decide.approve(self._composer, row, ApproveRequest(), _BY_TIME)
+            await decide.approve(self._core, row, ApproveRequest(), _BY_TIME)
         except (MessageNotPending, StoreUnavailable):
             raise
         except E2AError as problem:

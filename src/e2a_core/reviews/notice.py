@@ -24,7 +24,6 @@ from e2a_core.outbound.routing import local_recipients
 from e2a_core.outbound.transports.base import Transport
 from e2a_core.protection.service import config_of
 from e2a_core.reviews import queries
-from e2a_core.signing.dkim import sign
 from e2a_core.signing.tokens import ApprovalAction, sign_approval
 from e2a_core.store import jobs
 from e2a_core.store.contract import Statement
@@ -52,10 +51,10 @@ def notice_job(core: Core, row: MessageRow) -> list[Statement]:
 class HoldNotice:
     """Handles notice jobs. The mail tells recipients and subject, not the text: a mailbox may have many readers."""
 
-    def __init__(self, core: Core, upstream: Transport) -> None:
+    def __init__(self, core: Core, upstream: Transport, keys: SigningKeys) -> None:
         self._core = core
         self._upstream = upstream
-        self._keys = SigningKeys(core)
+        self._keys = keys
 
     async def __call__(self, job: Job) -> None:
         found = await self._core.db.one(queries.held(str(job.payload["message_id"])))
@@ -113,12 +112,7 @@ class HoldNotice:
             date=now,
             boundary=lambda: self._core.ids.new(""),
         )
-        key = await self._keys.current(domain)
-        return (
-            content
-            if key is None
-            else sign(content, key.key, key.domain, key.selector, self._core.clock) + content
-        )
+        return await self._keys.signature(domain, content) + content
 
     def _links(self, row: MessageRow) -> dict[str, str]:
         expires = from_micros(row.approval_expires_at or row.created_at) + _LINK_GRACE

@@ -12,7 +12,6 @@ from e2a_core.messages import queries as message_queries
 from e2a_core.messages.content import load_content
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.views import message_view, review_view
-from e2a_core.outbound.composition import Composer
 from e2a_core.principal import Principal
 from e2a_core.reviews import decide, queries
 from e2a_core.reviews.decide import Decider
@@ -35,9 +34,8 @@ __all__ = ["Reviews", "review_detail"]
 class Reviews:
     """`engine.Reviews`: an agent credential gets nowhere here, whatever it asks."""
 
-    def __init__(self, composer: Composer, principal: Principal) -> None:
-        self._core = composer.core
-        self._composer = composer
+    def __init__(self, core: Core, principal: Principal) -> None:
+        self._core = core
         self._principal = principal
 
     async def list(self, *, cursor: str | None = None, limit: int = 100) -> Page[ReviewView]:
@@ -61,13 +59,13 @@ class Reviews:
         row = await self._row(message_id)
         decider = Decider(self._principal.account_email)
         if not idempotency_key or row.inbound:
-            return await decide.approve(self._composer, row, request, decider)
+            return await decide.approve(self._core, row, request, decider)
         fingerprint = fingerprint_of(f"/v1/approve/{row.id}", request)
         async with claimed(self._core, row.account_id, "request", idempotency_key, fingerprint) as claim:
             if claim.stored is not None:
                 return SendResultView.model_validate_json(claim.stored.body)
             return await decide.approve(
-                self._composer,
+                self._core,
                 row,
                 request,
                 decider,

@@ -22,6 +22,8 @@ Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 _CONTEXT = b"e2a:cursor:1|"
 # A position is a timestamp and an id; the longest cursor we make stays well below.
 _MAX_CURSOR_CHARS = 2048
+# `json.dumps` with these options would make an encoder for each cursor.
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _LOCATION = "query.cursor"
 _DAMAGED = "the cursor is not one this server issued; take next_cursor from the previous page unchanged"
 _OTHER_QUERY = (
@@ -57,4 +59,4 @@ def _digest(query: Mapping[str, Json]) -> str:
 
 
 def _compact(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return _encode(value).encode("ascii")

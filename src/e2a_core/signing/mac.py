@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 from collections.abc import Iterable
 
@@ -13,7 +12,7 @@ __all__ = ["decode_base64url", "encode_base64url", "hmac_sha256", "matches_any"]
 
 def hmac_sha256(secret: bytes, message: bytes) -> bytes:
     """The 32-byte HMAC-SHA-256 of `message` (RFC 2104)."""
-    return hmac.new(secret, message, hashlib.sha256).digest()
+    return hmac.digest(secret, message, "sha256")
 
 
 def matches_any(secrets: Iterable[bytes], message: bytes, mac: bytes) -> bool:

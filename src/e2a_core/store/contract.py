@@ -100,10 +100,23 @@ class Database(Protocol):
         SQLite answers on the event loop itself: a look at an index takes less time than asking a thread for it.
         """
 
+    async def values(self, statement: Statement, *, by_key: bool) -> Sequence[tuple[Any, ...]]:
+        """The rows of one read as bare values, in the order of their columns; `by_key` answers as `lookup` does.
+
+        For pages of wide rows: finding them takes hardly longer than naming all their values.
+        """
+
     async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
         """Commit the statements as one unit, durably, before returning.
 
         Concurrent calls may share one commit (group commit); each still succeeds or fails alone.
+        """
+
+    async def put(self, statements: Sequence[Statement]) -> Sequence[Result]:
+        """As `write`, for a few rows found by key.
+
+        SQLite runs them on the event loop itself and leaves only the wait for the disk to a thread: two threads that
+        hand the interpreter lock back and forth for each statement take three times as long.
         """
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from typing import Any
 
 import asyncpg
 from anyio import CancelScope, move_on_after
@@ -91,6 +92,9 @@ class PostgresqlDatabase:
     async def lookup(self, statements: Sequence[Statement]) -> Sequence[Sequence[Row]]:
         return await self.read(statements)
 
+    async def values(self, statement: Statement, *, by_key: bool) -> Sequence[tuple[Any, ...]]:
+        return [tuple(row.values()) for row in await self.all(statement)]
+
     async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -100,6 +104,9 @@ class PostgresqlDatabase:
                 if attempt == ATTEMPTS or not isinstance(error.__cause__, asyncpg.TransactionRollbackError):
                     raise
         raise AssertionError("unreachable")
+
+    async def put(self, statements: Sequence[Statement]) -> Sequence[Result]:
+        return await self.write(statements)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresqlTransaction]:

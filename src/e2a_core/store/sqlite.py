@@ -3,7 +3,7 @@
 One connection writes, a few read, each on its own thread. Concurrent writes are gathered and committed together in
 a single hop to the writer's thread: the sync to disk, which dominates a commit, is paid once. Concurrent reads share
 a hop too, which costs more than most of them do; those by key alone are answered on the event loop, since in WAL mode
-a reader waits for nobody.
+a reader waits for nobody. Short writes run there as well while no other process writes, and only their commit hops.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from anyio import CancelScope
 
@@ -36,12 +37,23 @@ GROUP_LIMIT = 128
 BUSY_SECONDS = 10.0
 """How long to wait for another process's write; a group commit lasts milliseconds, so after 10 s it hangs."""
 
+SHORT_OCTETS = 64 * 1024
+"""What a write on the event loop may store: making it searchable takes a millisecond for each 16 KiB."""
+
 POLL_SECONDS = 0.1
 """How often commits of other processes are looked for while somebody listens."""
 
 _Outcome = TypeVar("_Outcome")
 _waiting = attrgetter("waiting")
-_Unit = tuple[Sequence[Statement], "asyncio.Future[Sequence[Result]]"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """One write that waits for its commit; a `short` one need not leave the event loop to be run."""
+
+    statements: Sequence[Statement]
+    acknowledged: asyncio.Future[Sequence[Result]]
+    short: bool
 
 
 class SqliteDatabase:
@@ -100,10 +112,25 @@ class SqliteDatabase:
             raise answer
         return answer
 
+    async def values(self, statement: Statement, *, by_key: bool) -> Sequence[tuple[Any, ...]]:
+        self._check_open()
+        if by_key:
+            with suppress(
+                sqlite3.Error
+            ):  # a thread may wait for whoever has locked the file, and says what is wrong
+                return on_thread.values(self._near, statement)
+        return [tuple(row.values()) for row in await self.all(statement)]
+
     async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
+        return await self._write(statements, short=False)
+
+    async def put(self, statements: Sequence[Statement]) -> Sequence[Result]:
+        return await self._write(statements, short=_octets(statements) <= SHORT_OCTETS)
+
+    async def _write(self, statements: Sequence[Statement], *, short: bool) -> Sequence[Result]:
         self._check_open()
         acknowledged: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
-        self._pending.append((statements, acknowledged))
+        self._pending.append(_Unit(statements, acknowledged, short))
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush(), name="sqlite group commit")
         return await acknowledged
@@ -189,25 +216,41 @@ class SqliteDatabase:
             while self._pending:
                 async with self._write_lock:
                     group, self._pending = self._pending[:GROUP_LIMIT], self._pending[GROUP_LIMIT:]
-                    await self._commit([unit for unit in group if not unit[1].cancelled()])
+                    await self._commit([unit for unit in group if not unit.acknowledged.cancelled()])
         finally:
             self._flusher = None
 
     async def _commit(self, group: Sequence[_Unit]) -> None:
         if not group:
             return
-        units = [statements for statements, _ in group]
         outcomes: list[on_thread.Outcome] = [StoreUnavailable("the commit was interrupted") for _ in group]
         try:
-            outcomes = await self._writer.run(on_thread.commit_group, units)
+            outcomes = await self._committed(
+                [unit.statements for unit in group], short=all(unit.short for unit in group)
+            )
         except sqlite3.Error as error:
             outcomes = [StoreUnavailable(f"the commit failed: {error}") for _ in group]
         except StoreUnavailable as error:
             outcomes = [StoreUnavailable(error.message) for _ in group]
         finally:
-            for (_, acknowledged), outcome in zip(group, outcomes, strict=True):
-                _settle(acknowledged, outcome)
+            for unit, outcome in zip(group, outcomes, strict=True):
+                _settle(unit.acknowledged, outcome)
         self._listeners.notify()
+
+    async def _committed(
+        self, units: Sequence[Sequence[Statement]], *, short: bool
+    ) -> list[on_thread.Outcome]:
+        if short:
+            try:
+                outcomes = on_thread.run_group(self._writer.connection, units, on_thread.begin_at_once)
+            except sqlite3.Error as error:
+                if not on_thread.unavailable(error):
+                    raise
+                # Mostly another process that writes; on its thread the writer may wait for it.
+            else:
+                await self._writer.run(on_thread.commit)
+                return outcomes
+        return await self._writer.run(on_thread.commit_group, units)
 
     async def _follow_other_processes(self) -> None:
         """Tell the listeners of commits by other connections; SQLite has no better sign than a changed number."""
@@ -237,6 +280,16 @@ class SqliteTransaction:
 
     async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
         return await self._writer.run(on_thread.run, statements)
+
+
+def _octets(statements: Sequence[Statement]) -> int:
+    """About what the statements store."""
+    return sum(
+        len(value)
+        for statement in statements
+        for value in statement.params.values()
+        if isinstance(value, str | bytes)
+    )
 
 
 def _settle(future: asyncio.Future[_Outcome], outcome: _Outcome | Exception) -> None:

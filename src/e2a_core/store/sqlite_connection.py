@@ -1,4 +1,4 @@
-"""SQLite on the thread that owns a connection: opening it, running statements, committing a group of writes.
+"""SQLite as it is used here: opening a connection, running statements, committing a group of writes.
 
 Everything here is synchronous and knows no event loop; `sqlite` decides which thread runs it.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ __all__ = [
     "Answer",
     "Outcome",
     "begin",
+    "begin_at_once",
     "commit",
     "commit_group",
     "data_version",
@@ -35,7 +36,9 @@ __all__ = [
     "read_group",
     "rollback",
     "run",
+    "run_group",
     "unavailable",
+    "values",
 ]
 
 Answer = list[list[Row]] | Exception
@@ -43,6 +46,9 @@ Answer = list[list[Row]] | Exception
 
 Outcome = Sequence[Result] | Exception
 """What became of one unit of a group: its results, or why it alone was undone."""
+
+Start = Callable[[sqlite3.Connection], None]
+"""How a transaction begins: `begin` or `begin_at_once`."""
 
 CACHED_STATEMENTS = 512
 """More than the distinct statement texts of the whole program, so that none is ever compiled twice."""
@@ -102,6 +108,11 @@ def read(connection: sqlite3.Connection, statement: Statement, first: bool) -> l
     return rows
 
 
+def values(connection: sqlite3.Connection, statement: Statement) -> list[tuple[Any, ...]]:
+    """All rows of a statement without their names."""
+    return _run(connection, statement).fetchall()
+
+
 def read_group(
     connection: sqlite3.Connection, reads: Sequence[tuple[Sequence[Statement], bool]]
 ) -> list[Answer]:
@@ -135,8 +146,23 @@ def begin(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
 
 
+def begin_at_once(connection: sqlite3.Connection) -> None:
+    """As `begin`, but fails where that would wait for another process."""
+    (busy_milliseconds,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        begin(connection)
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {busy_milliseconds}")
+
+
 def commit(connection: sqlite3.Connection) -> None:
-    connection.execute("COMMIT")
+    """Commit, or undo what could not be committed."""
+    try:
+        connection.execute("COMMIT")
+    except BaseException:
+        rollback(connection)
+        raise
 
 
 def rollback(connection: sqlite3.Connection) -> None:
@@ -147,14 +173,21 @@ def rollback(connection: sqlite3.Connection) -> None:
 
 def commit_group(connection: sqlite3.Connection, units: Sequence[Sequence[Statement]]) -> list[Outcome]:
     """Commit units in one transaction, each kept or undone alone; an exception means that none was kept."""
+    outcomes = run_group(connection, units)
+    commit(connection)
+    return outcomes
+
+
+def run_group(
+    connection: sqlite3.Connection, units: Sequence[Sequence[Statement]], start: Start = begin
+) -> list[Outcome]:
+    """Run units in a transaction that is left open; an exception means that nothing was kept and none is open."""
     try:
-        begin(connection)
-        outcomes = _run_units(connection, units)
-        commit(connection)
+        start(connection)
+        return _run_units(connection, units, start)
     except BaseException:
         rollback(connection)
         raise
-    return outcomes
 
 
 def data_version(connection: sqlite3.Connection) -> int:
@@ -177,6 +210,7 @@ def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
         timeout=busy_seconds,
         isolation_level=None,  # transactions are opened here, explicitly, never by the driver
         cached_statements=CACHED_STATEMENTS,
+        check_same_thread=False,  # whoever uses it sees to it that nobody else does
     )
     # The built-in knows only ASCII letters, PostgreSQL's all of them.
     connection.create_function("lower", 1, _lower, deterministic=True)
@@ -205,7 +239,9 @@ def _enter_wal(connection: sqlite3.Connection, busy_seconds: float) -> None:
             return
 
 
-def _run_units(connection: sqlite3.Connection, units: Sequence[Sequence[Statement]]) -> list[Outcome]:
+def _run_units(
+    connection: sqlite3.Connection, units: Sequence[Sequence[Statement]], start: Start
+) -> list[Outcome]:
     """Units seldom fail, so they get their savepoints only after one of them did."""
     try:
         return [run(connection, unit) for unit in units]
@@ -213,7 +249,7 @@ def _run_units(connection: sqlite3.Connection, units: Sequence[Sequence[Statemen
         if isinstance(error, sqlite3.Error) and unavailable(error):
             raise
         rollback(connection)
-        begin(connection)
+        start(connection)
         return [error] if len(units) == 1 else [_run_isolated(connection, unit) for unit in units]
 
 

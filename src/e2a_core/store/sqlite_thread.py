@@ -55,6 +55,12 @@ class SqliteThread(aiosqlite.Connection):
             raise
         return made
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For who knows that the thread has nothing to do with it now."""
+        connection: sqlite3.Connection = self._conn
+        return connection
+
     async def run(
         self,
         function: Callable[Concatenate[sqlite3.Connection, _Arguments], _Answer],
@@ -65,7 +71,7 @@ class SqliteThread(aiosqlite.Connection):
         self.waiting += 1
         try:
             answer: _Answer = await self._execute(  # type: ignore[no-untyped-call]
-                function, self._conn, *args, **kwargs
+                function, self.connection, *args, **kwargs
             )
         except sqlite3.Error as error:
             raise unavailable(error) or error from error

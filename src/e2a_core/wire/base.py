@@ -48,7 +48,7 @@ class View(BaseModel):
     if TYPE_CHECKING:
         _members: dict[str, Any]
         _text: bytes
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
     nullable: ClassVar[frozenset[str]] = frozenset()
 
     @model_serializer(mode="wrap")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal
 
 from fastapi import Path, Query
@@ -74,6 +75,7 @@ class ListParameters(BaseModel):
     cursor: Annotated[str | None, Field(description="`next_cursor` of the page before.")] = None
     limit: Annotated[int, Field(ge=1, le=100)] = 100
 
+    @cached_property
     def wanted(self) -> MessageQuery:
         given = self.model_dump(exclude_unset=True)
         if self.labels is not None:
@@ -88,7 +90,7 @@ class ListParameters(BaseModel):
     openapi_extra=described(ListParameters),
 )
 async def list_messages(session: Session, email: str, request: Request) -> Response:
-    wanted = query_of(request, ListParameters).wanted()
+    wanted = query_of(request, ListParameters).wanted
     return answer(await session.messages.list(email, wanted))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from functools import lru_cache
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from fastapi import APIRouter, Header, Query
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from e2a_core.http.routing import ApiRoute
@@ -37,16 +39,21 @@ ERROR_STATUSES = (400, 401, 402, 403, 404, 408, 409, 412, 413, 415, 422, 429, 50
 
 
 def query_of(request: Request, model: type[Parameters]) -> Parameters:
-    """The whole query as `model`, for operations that are asked often.
+    """The whole query as `model`, which the caller must not change, for operations that are asked often.
 
-    Parameter by parameter, as the framework does it, many of them take longer than the operation. Their description
-    is `described(model)`. Raises `RequestValidationError`.
+    Parameter by parameter, as the framework does it, many of them take longer than the operation; and whoever polls
+    asks with the same query. The description of them is `described(model)`. Raises `RequestValidationError`.
     """
     try:
-        return model.model_validate(dict(request.query_params))
+        return cast(Parameters, _read(request.scope["query_string"], model))
     except ValidationError as problem:
         places = [{**item, "loc": ("query", *item["loc"])} for item in problem.errors(include_url=False)]
         raise RequestValidationError(places) from None
+
+
+@lru_cache(maxsize=256)
+def _read(query: bytes, model: type[BaseModel]) -> BaseModel:
+    return model.model_validate(dict(QueryParams(query)))
 
 
 def described(model: type[BaseModel]) -> dict[str, list[dict[str, Any]]]:
