@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from e2a_core.mail.parameters import parse_parameters
+from e2a_core.mail.parameters import MAX_PARAMETERS, parse_parameters
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,8 @@ from e2a_core.mail.parameters import parse_parameters
         ("attachment; filename*=%41", "attachment", {"filename": "A"}),
         ("attachment; filename=a; filename=b", "attachment", {"filename": "a"}),
         ("attachment;; filename=a;", "attachment", {"filename": "a"}),
-        ('attachment; filename="unclosed', "attachment", {"filename": '"unclosed'}),
+        ('attachment; filename="unclosed', "attachment", {"filename": "unclosed"}),
+        ('a/b; x="open; y="z"; v=w', "a/b", {"x": "open; y=", "v": "w"}),
         ("", "", {}),
     ],
 )
@@ -42,3 +43,10 @@ def test_parameters(field: str, value: str, parameters: dict[str, str]) -> None:
 )
 def test_any_text_has_parameters(field: str) -> None:
     parse_parameters(field)
+
+
+def test_a_field_gives_no_more_parameters_than_any_mail_has() -> None:
+    field = "a/b" + "".join(f";p{number}=x" for number in range(5000))
+    assert list(parse_parameters(field)[1]) == [f"p{number}" for number in range(MAX_PARAMETERS)]
+    # Quotes that open and never close are one value, not one search to the end for each.
+    assert parse_parameters('a/b;first="' + ";a='" * 4000)[1].keys() == {"first"}

@@ -109,6 +109,26 @@ def test_no_spelling_smuggles_a_second_address_past(recipient: str, gate: Gate) 
     assert recipient_gate(gate, recipients=[recipient], agent_domain="example.org") is not None
 
 
+@pytest.mark.parametrize(
+    "other", ["busineß", "BUSINEß", "xn--busine-gta", "busine\u200dss", "bu\u017fine\u017f"]
+)
+def test_a_domain_is_the_one_that_mail_goes_to(other: str) -> None:
+    """What older rules made of such a name (ß to ss) is another domain, which anybody may have registered."""
+    listed = Gate("allowlist", ("boss@business.example",), Disposition.BLOCK)
+    text = f"boss@{other}.example"
+    assert recipient_gate(listed, recipients=[text], agent_domain="x.example") is not None
+    assert recipient_gate(Gate("domain"), recipients=[text], agent_domain="business.example") is not None
+    assert inbound(listed, text) is not None
+
+
+def test_a_listed_international_domain_lets_its_own_mail_pass() -> None:
+    listed = Gate("allowlist", ("boss@busineß.example",))
+    for text in ("boss@busineß.example", "Boss <BOSS@xn--busine-gta.example>"):
+        assert recipient_gate(listed, recipients=[text], agent_domain="x.example") is None
+    assert inbound(listed, "boss@xn--busine-gta.example") is None
+    assert inbound(Gate("domain", ("@busineß.example",)), "eve@xn--busine-gta.example") is None
+
+
 def test_domain_policy_on_recipients_ignores_the_list() -> None:
     gate = Gate("domain", ("example.net",))
     assert recipient_gate(gate, recipients=["a@Agents.Example"], agent_domain="agents.example") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from datetime import datetime
 
 from e2a_core.authentication.canonical import HeaderField, SignedMessage, TagListError, parse_tags
@@ -28,6 +29,13 @@ SIGNATURE_PREFIX_CHARACTERS = 12
 """More than the eight that tell two signatures of a domain apart (RFC 6008, section 4)."""
 
 _SIGNATURE_FIELD = b"dkim-signature"
+_ONCE = frozenset(
+    {
+        *(b"from", b"sender", b"reply-to", b"to", b"cc", b"subject", b"date", b"message-id"),
+        *(b"in-reply-to", b"references", b"mime-version", b"content-type", b"content-transfer-encoding"),
+    }
+)
+"""Fields a message has once (RFC 5322 section 3.6, RFC 2045 section 3), and readers look at the first of several."""
 
 
 async def verify_dkim(message: SignedMessage, resolver: Lookup, now: datetime) -> tuple[DkimResult, ...]:
@@ -79,12 +87,13 @@ def _check_tags(tags: dict[str, str], message: SignedMessage, now: datetime) -> 
         raise Refused("permerror", f"signature expired, x={expires}")
     if not is_below(_identity_domain(tags), signing_domain(tags)):
         raise Refused("permerror", "i= is not within d=")
-    signed_from, present_from = signed_names(tags).count(b"from"), len(message.named(b"from"))
-    if not signed_from:
+    covered = Counter(signed_names(tags))
+    if not covered[b"from"]:
         raise Refused("permerror", "From is not signed")
-    if present_from > signed_from:
-        # Section 8.15: an unsigned From above the signed one is what a reader would be shown.
-        raise Refused("policy", f"{present_from - signed_from} From field is not signed")
+    for name in sorted(_ONCE.intersection(covered)):
+        # Section 8.15: one more above the signed one is what a reader would be shown.
+        if len(message.named(name)) > covered[name]:
+            raise Refused("policy", f"a second {name.decode()} field is not signed")
 
 
 def _check_key_flags(tags: dict[str, str], key: KeyRecord) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from urllib.parse import unquote_to_bytes
 
 from .charsets import clean_line, decode_bytes
 from .headers import decode_words
 
-__all__ = ["MAX_FIELD_CHARS", "parse_parameters"]
+__all__ = ["MAX_FIELD_CHARS", "MAX_PARAMETERS", "parse_parameters"]
 
 MAX_FIELD_CHARS = 16 * 1024
 """A structured field beyond this is cut; the longest file names of real mail need about 2 KiB."""
 
-_PARAMETER = re.compile(r';\s*+([^\s=;"]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^;]*+))', re.DOTALL)
+MAX_PARAMETERS = 100
+"""A file name in sections of a line each takes a dozen."""
+
+# A quote that is never closed goes to the end: searched for from every quote, it would take quadratic time.
+_PARAMETER = re.compile(r';\s*+([^\s=;"]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)(?:"|\Z)|([^;]*+))', re.DOTALL)
 _SECTION = re.compile(r"(.+?)(?:\*(\d{1,3}))?(\*)?\Z")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
@@ -29,7 +34,7 @@ def parse_parameters(field: str) -> tuple[str, dict[str, str]]:
         return value, {}
     plain: dict[str, str] = {}
     sections: dict[str, dict[int, tuple[bool, str]]] = {}
-    for match in _PARAMETER.finditer(field):
+    for match in islice(_PARAMETER.finditer(field), MAX_PARAMETERS):
         text = match[3].strip() if match[2] is None else _QUOTED_PAIR.sub(r"\1", match[2])
         if match[2] is None and text.endswith(")") and " (" in text:
             text = text[: text.rindex(" (")].rstrip()

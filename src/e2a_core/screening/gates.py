@@ -6,20 +6,18 @@ has nobody on it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from ..errors import InvalidRecipient
+from ..mail.addresses import parse_address
+from ..mail.domains import to_ascii_domain
 from .disposition import Disposition, Finding
 
 __all__ = ["Gate", "Policy", "recipient_gate", "sender_gate"]
 
 Policy = Literal["open", "allowlist", "domain"]
-
-_LOCAL = r'(?:"(?:[^"\\]|\\.)*"|[^\s"<>(),;:@\[\]\\]+)'
-_ADDR_SPEC = re.compile(rf"({_LOCAL})@([^\s\"<>(),;:@\\]+)")
-_NAME_ADDR = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^"<>,;:()\\@])*<([^<>]+)>')
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def recipient_gate(gate: Gate, *, recipients: Iterable[str], agent_domain: str) 
             covered = address is not None and address in listed
             detail = "the recipient's address is not on the allowlist"
         else:
-            covered = address is not None and _domain_of(address) == own_domain
+            covered = bool(own_domain) and _domain_of(address) == own_domain
             detail = "the recipient is outside the agent's own domain"
         if not covered:
             return Finding("gate", "recipient_gate", gate.action, address or recipient.strip(), detail)
@@ -84,11 +82,10 @@ def recipient_gate(gate: Gate, *, recipients: Iterable[str], agent_domain: str) 
 
 def _bare(text: str) -> str | None:
     """The address alone, in the spelling that equal addresses share; None if `text` is not exactly one address."""
-    stripped = text.strip()
-    if named := _NAME_ADDR.fullmatch(stripped):
-        stripped = named.group(1).strip()
-    found = _ADDR_SPEC.fullmatch(stripped)
-    return f"{found.group(1).lower()}@{_fold_domain(found.group(2))}" if found else None
+    try:
+        return parse_address(text.strip()).normalized
+    except InvalidRecipient:
+        return None
 
 
 def _domain_of(address: str | None) -> str:
@@ -96,12 +93,8 @@ def _domain_of(address: str | None) -> str:
 
 
 def _fold_domain(domain: str) -> str:
-    """Lower-case A-labels, so `bücher.example` and `xn--bcher-kva.example` are the same domain."""
-    folded = domain.strip().rstrip(".").lower()
-    try:
-        return folded if folded.isascii() else folded.encode("idna").decode("ascii")
-    except UnicodeError:
-        return folded
+    """The spelling that delivery and DMARC know a domain by; empty for what is none."""
+    return to_ascii_domain(domain.strip()) or ""
 
 
 def _is_at_or_below(domain: str, parent: str) -> bool:
