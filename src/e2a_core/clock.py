@@ -6,14 +6,16 @@ both databases order and compare them alike.
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-__all__ = ["Clock", "SystemClock", "from_micros", "rfc3339", "to_micros"]
+__all__ = ["Clock", "SystemClock", "from_micros", "parse_rfc3339", "rfc3339", "to_micros"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class Clock(Protocol):
@@ -51,3 +53,16 @@ def rfc3339(instant: datetime) -> str:
     utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
     text = utc.isoformat()[: -len("+00:00")]
     return f"{text.rstrip('0') if utc.microsecond else text}Z"
+
+
+def parse_rfc3339(text: str) -> datetime:
+    """The instant in UTC of an RFC 3339 date-time (section 5.6).
+
+    Raises ValueError for any other spelling, and for what lies outside the years 1 to 9999 in UTC.
+    """
+    if not _RFC3339.fullmatch(text):
+        raise ValueError("must be an RFC 3339 date-time")
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must lie in the years 1 to 9999") from None

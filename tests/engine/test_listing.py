@@ -75,7 +75,13 @@ async def test_filters_by_time(home: Home, agent: Session) -> None:
         "late",
         "early",
     ]
-    for wrong in ({"since": "yesterday"}, {"until": "2026-01-01T00:00:00"}):
+    for wrong in (
+        {"since": "yesterday"},
+        {"until": "2026-01-01T00:00:00"},
+        {"since": "2026-W01-1T00:00:00Z"},
+        {"until": "20260101T000000Z"},
+        {"since": "9999-12-31T23:59:59-01:00"},
+    ):
         with pytest.raises(InvalidFilter):
             await inbox(agent, **wrong)
     with pytest.raises(InvalidFilter):

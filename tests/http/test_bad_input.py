@@ -137,6 +137,29 @@ async def test_what_is_wrong_with_a_body_is_told_by_place(owner_client: httpx.As
         assert (await post("/v1/agents", content=value)).status_code == 422
 
 
+@pytest.mark.parametrize(
+    "instant", ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00", "2026-W01-1T00:00:00Z"]
+)
+async def test_an_instant_that_could_not_be_told_in_utc_is_refused(
+    instant: str, owner_client: httpx.AsyncClient
+) -> None:
+    agent = f"/v1/agents/{ASSISTANT}"
+    for method, path, member, body in (
+        ("POST", "/v1/account/api-keys", "expires_at", {}),
+        ("PUT", f"{agent}/contacts/z@example.org", "next_action_at", {}),
+        ("POST", f"{agent}/delegations", "valid_until", {"human": "h@example.org"}),
+        ("POST", f"{agent}/messages", "send_at", MAIL),
+    ):
+        response = await owner_client.request(method, path, json={**body, member: instant})
+        assert response.status_code == 422, response.text
+        assert {location for location, _ in fields_of(response)} == {f"body.{member}"}
+    for path in ("/v1/account/api-keys", f"{agent}/contacts", f"{agent}/delegations", "/v1/account/export"):
+        assert (await owner_client.get(path)).status_code == 200
+    for query in ({"start": instant, "end": "0001-01-02T00:00:00Z"}, {"end": "0001-01-02T00:00:00Z"}):
+        refused = await owner_client.get("/v1/metrics", params=query)
+        assert (refused.status_code, error_of(refused)["code"]) == (400, "invalid_filter")
+
+
 async def test_the_case_of_a_member_does_not_matter(owner_client: httpx.AsyncClient) -> None:
     response = await owner_client.post("/v1/agents", json={"EMail": "cased@agents.example", "Name": "C"})
     assert (response.status_code, response.json()["name"]) == (201, "C")

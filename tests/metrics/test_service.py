@@ -111,6 +111,8 @@ async def test_an_empty_window(core: Core, owner: Principal) -> None:
     view = await Metrics(core, owner).of_agent(BOT, end="2026-01-01T00:00:00Z")
     assert (view.counters, view.messages_in_window) == ([], 0)
     assert set(view.rates.to_wire().values()) == {None}
+    at_the_epoch = await Metrics(core, owner).of_agent(BOT, end="1970-01-01T00:00:00Z")
+    assert at_the_epoch.end == datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def test_who_may_ask_for_what(core: Core, owner: Principal) -> None:
@@ -128,6 +130,8 @@ async def test_who_may_ask_for_what(core: Core, owner: Principal) -> None:
         {"start": "yesterday"},
         {"start": "2026-01-02T00:00:00Z", "end": "2026-01-02T00:00:00Z"},
         {"start": "2025-01-01T00:00:00Z", "end": "2025-06-01T00:00:00Z"},
+        {"start": "0001-01-01T00:00:00+01:00", "end": "0001-01-02T00:00:00Z"},
+        {"end": "0001-01-02T00:00:00Z"},
     ):
         with pytest.raises(InvalidFilter):
             await service.of_account(**window)

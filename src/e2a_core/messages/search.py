@@ -6,10 +6,9 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from e2a_core.clock import to_micros
+from e2a_core.clock import parse_rfc3339, to_micros
 from e2a_core.errors import InvalidFilter
 from e2a_core.messages.filter import compile_filter, parse_filter
 from e2a_core.messages.queries import SUMMARY
@@ -212,12 +211,11 @@ def instant(text: str | None, location: str) -> int | None:
     if text is None or not text.strip():
         return None
     try:
-        moment = datetime.fromisoformat(text.strip().upper())
+        return to_micros(parse_rfc3339(text.strip()))
     except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InvalidFilter("must be an RFC 3339 time such as 2026-01-31T12:00:00Z", location=location)
-    return to_micros(moment)
+        raise InvalidFilter(
+            "must be an RFC 3339 time such as 2026-01-31T12:00:00Z", location=location
+        ) from None
 
 
 def normalize_labels(labels: list[str], location: str, error: type[InvalidFilter] | Any) -> list[str]:

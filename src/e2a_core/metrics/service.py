@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from e2a_core.agents.lookup import resolve_agent
@@ -31,6 +31,7 @@ LONGEST_WINDOW = timedelta(days=92)
 """A quarter: enough to see a trend, and few enough rows to count while somebody waits."""
 MAX_GROUPS = 200
 DELIVERY_RETENTION = timedelta(days=30)
+_EARLIEST = to_micros(datetime.min.replace(tzinfo=UTC))
 
 
 class Metrics:
@@ -86,11 +87,14 @@ class Metrics:
         return _gathered(reasons, messages)
 
     def _window(self, start: str | None, end: str | None, agent_email: str | None = None) -> Window:
-        until = instant(end, "query.end") or to_micros(self._core.clock.now())
+        until = instant(end, "query.end")
+        until = to_micros(self._core.clock.now()) if until is None else until
         since = instant(start, "query.start")
         since = until - DEFAULT_WINDOW // timedelta(microseconds=1) if since is None else since
         if since >= until:
             raise InvalidFilter("must lie before the end", location="query.start")
+        if since < _EARLIEST:
+            raise InvalidFilter("the window may not begin before the year 1", location="query.start")
         if from_micros(until) - from_micros(since) > LONGEST_WINDOW:
             raise InvalidFilter(
                 f"the window may span at most {LONGEST_WINDOW.days} days", location="query.start"

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ..clock import parse_rfc3339
 from .mac import hmac_sha256, matches_any
 
 __all__ = [
@@ -42,7 +43,6 @@ _BODY_HASH = _PREFIX + "Body-Hash"
 _SIGNATURE = _PREFIX + "Signature"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _MAX_AGE = timedelta(minutes=5)
 # What two hosts kept in step by NTP may differ, generously.
 _LEEWAY = timedelta(seconds=30)
@@ -207,11 +207,9 @@ def _read_claim(found: Mapping[str, str]) -> AuthClaim:
 
 def _parse_timestamp(text: str) -> datetime:
     try:
-        if _RFC3339.fullmatch(text):
-            return datetime.fromisoformat(text.upper())
+        return parse_rfc3339(text)
     except ValueError:
-        pass
-    raise MalformedAuthHeader(f"{_TIMESTAMP} must be an RFC 3339 timestamp")
+        raise MalformedAuthHeader(f"{_TIMESTAMP} must be an RFC 3339 timestamp") from None
 
 
 def _parse_signature(text: str) -> bytes:

@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticSerializationError, to_json, to_jsonable_python
 
-from ..clock import rfc3339
+from ..clock import parse_rfc3339, rfc3339
 
 __all__ = ["Instant", "Page", "Request", "Timestamp", "View", "json_text"]
 
@@ -28,14 +28,16 @@ Timestamp = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_u
 Item = TypeVar("Item")
 
 
-def _no_number(value: object) -> object:
-    if isinstance(value, int | float) or (isinstance(value, str) and value[4:5] != "-"):
+def _instant(value: object) -> object:
+    """A count of seconds is none."""
+    text = value.isoformat() if isinstance(value, datetime) else value
+    if not isinstance(text, str):
         raise ValueError("must be an RFC 3339 date-time")
-    return value
+    return parse_rfc3339(text)
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_no_number)]
-"""An instant in a request: RFC 3339 with its offset, and never a count of seconds."""
+Instant = Annotated[AwareDatetime, BeforeValidator(_instant)]
+"""An instant in a request: RFC 3339 with its offset, held in UTC, so that it can be told in UTC again."""
 
 
 class View(BaseModel):
