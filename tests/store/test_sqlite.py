@@ -12,6 +12,7 @@ import pytest
 from e2a_core.errors import StoreUnavailable
 from e2a_core.store import Statement, sql
 from e2a_core.store.sqlite import SqliteDatabase
+from e2a_core.store.sqlite_recent import MAX_ROWS
 
 pytestmark = pytest.mark.anyio
 
@@ -57,6 +58,32 @@ async def test_the_loop_goes_on_while_another_process_writes(
     other.close()
     await waiting
     assert await names(database) == ["a"]
+
+
+async def test_a_lookup_sees_what_another_process_committed_and_nothing_else(
+    file: Path, database: SqliteDatabase
+) -> None:
+    every = sql("SELECT name FROM thing ORDER BY name")
+    other = sqlite3.connect(file, isolation_level=None)
+    committed: list[str] = []
+    for name in "abc":
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("INSERT INTO thing (name) VALUES (?)", [name])
+        for _ in range(2):
+            [rows] = await database.lookup([every])
+            assert [row["name"] for row in rows] == committed
+        other.execute("COMMIT")
+        committed.append(name)
+        assert await database.values(every, by_key=True) == [(item,) for item in committed]
+    other.close()
+
+
+async def test_lookups_remember_a_bounded_number_of_rows(database: SqliteDatabase) -> None:
+    await database.write([insert(f"{number:03}") for number in range(100)])
+    for number in range(MAX_ROWS // 50):
+        found = await database.values(sql("SELECT name, :n FROM thing", n=number), by_key=True)
+        assert len(found) == 100
+    assert database._recent.rows <= MAX_ROWS + 101
 
 
 @pytest.mark.parametrize("way", ["write", "put"])

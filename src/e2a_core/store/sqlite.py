@@ -24,6 +24,7 @@ from e2a_core.errors import StoreUnavailable
 from e2a_core.store import sqlite_connection as on_thread
 from e2a_core.store.contract import Dialect, Result, Row, Statement
 from e2a_core.store.listeners import CommitListeners
+from e2a_core.store.sqlite_recent import RecentReads
 from e2a_core.store.sqlite_thread import SqliteThread
 
 __all__ = ["SqliteDatabase"]
@@ -67,6 +68,7 @@ class SqliteDatabase:
         self._open_reader = partial(SqliteThread.open, on_thread.open_reader, path, busy_seconds)
         self._writer = writer
         self._near = near
+        self._recent = RecentReads(near)
         self._write_lock = asyncio.Lock()
         self._pending: list[_Unit] = []
         self._flusher: asyncio.Task[None] | None = None
@@ -105,20 +107,16 @@ class SqliteDatabase:
 
     async def lookup(self, statements: Sequence[Statement]) -> Sequence[Sequence[Row]]:
         self._check_open()
-        answer = on_thread.read_alone(self._near, statements, False)
-        if isinstance(answer, StoreUnavailable):  # on a thread it may wait for whoever has locked the file
-            return await self._ask(statements, False)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        # A thread may wait for whoever has locked the file, and says what is wrong with a statement.
+        with suppress(sqlite3.Error):
+            return [self._recent.read(statement, on_thread.read_all) for statement in statements]
+        return await self._ask(statements, False)
 
     async def values(self, statement: Statement, *, by_key: bool) -> Sequence[tuple[Any, ...]]:
         self._check_open()
         if by_key:
-            with suppress(
-                sqlite3.Error
-            ):  # a thread may wait for whoever has locked the file, and says what is wrong
-                return on_thread.values(self._near, statement)
+            with suppress(sqlite3.Error):
+                return self._recent.read(statement, on_thread.values)
         return [tuple(row.values()) for row in await self.all(statement)]
 
     async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:

@@ -32,6 +32,7 @@ __all__ = [
     "open_reader",
     "open_writer",
     "read",
+    "read_all",
     "read_alone",
     "read_group",
     "rollback",
@@ -106,6 +107,11 @@ def read(connection: sqlite3.Connection, statement: Statement, first: bool) -> l
     rows = _rows(cursor, cursor.fetchmany(1) if first else cursor.fetchall())
     cursor.close()  # a statement not read to its end would keep its snapshot open and the WAL growing
     return rows
+
+
+def read_all(connection: sqlite3.Connection, statement: Statement) -> list[Row]:
+    """All rows of a statement."""
+    return read(connection, statement, False)
 
 
 def values(connection: sqlite3.Connection, statement: Statement) -> list[tuple[Any, ...]]:
