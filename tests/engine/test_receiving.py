@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import Sequence
 from datetime import timedelta
 
 import asyncpg
 import pytest
 
+from e2a_core.agents.purge import purge_agent
 from e2a_core.engine import Session
 from e2a_core.errors import AttachmentTooLarge, NotFound
+from e2a_core.intake.arrival import Arrival
+from e2a_core.intake.contract import Recipient
+from e2a_core.intake.deliver import Delivered, Delivery
+from e2a_core.outbound.transports.loopback import LoopbackTransport
 from e2a_core.signing.auth_headers import verify_auth_headers
 from e2a_core.store.contract import sql
 from tests.engine.mailbox import HELPER, all_mail, arrived, inbox, make_helper, reasons
@@ -200,6 +206,57 @@ async def test_unknown_and_trashed_recipients_are_refused(home: Home, owner: Ses
     replies = [(reply.code, reply.enhanced) for reply in exchange.recipients.values()]
     assert replies == [(550, "5.1.1"), (550, "5.2.1"), (550, "5.1.1")]
     assert exchange.final is None
+
+
+async def test_an_inbox_that_goes_while_a_message_comes_in_refuses_it(home: Home, owner: Session) -> None:
+    await make_helper(owner)
+
+    async def trash() -> None:
+        await owner.agents.delete(HELPER)
+
+    async def purge() -> None:
+        await purge_agent(home.local.core, HELPER)
+
+    for gone, reply in ((trash, (550, "5.2.1")), (purge, (550, "5.1.1"))):
+        if gone is purge:
+            await owner.agents.restore(HELPER)
+        exchange = await home.deliver(to=HELPER, before_content=gone)
+        assert exchange.recipients[HELPER].code == 250
+        assert exchange.final is not None
+        assert (exchange.final.code, exchange.final.enhanced) == reply
+
+
+async def test_an_inbox_that_goes_does_not_take_the_others_mail_along(
+    home: Home, owner: Session, agent: Session
+) -> None:
+    await make_helper(owner)
+
+    async def purge() -> None:
+        await purge_agent(home.local.core, HELPER)
+
+    assert (await home.deliver(to=[HELPER, ASSISTANT], before_content=purge)).accepted
+    assert len(await inbox(agent)) == 1
+
+
+@pytest.mark.local_only("the transport is of the deployment itself")
+async def test_an_inbox_that_goes_at_the_last_moment_is_told_of(home: Home, owner: Session) -> None:
+    core = home.local.core
+
+    class Late(Delivery):
+        """Loses one of the inboxes after it was looked up."""
+
+        async def deliver(self, arrival: Arrival, recipients: Sequence[Recipient]) -> Delivered:
+            await purge_agent(core, HELPER)
+            return await super().deliver(arrival, recipients)
+
+    await make_helper(owner)
+    other = await make_helper(owner, f"other@{SHARED}")
+    result = await LoopbackTransport(core, Late(core)).submit(ASSISTANT, [HELPER, other], letter())
+    assert {item.address: (item.outcome, item.code, item.enhanced) for item in result.outcomes} == {
+        HELPER: ("failed", 550, "5.1.1"),
+        other: ("succeeded", 250, "2.1.5"),
+    }
+    assert len(await inbox(owner, other)) == 1
 
 
 async def test_several_recipients_share_one_stored_content(

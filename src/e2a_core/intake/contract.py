@@ -89,7 +89,8 @@ class Receiver(Protocol):
 
         `content` is the message as sent, dot-unstuffed, every line ended by CRLF, without a bare CR or LF. This is
         not cancelled when the peer hangs up, only when a shutdown runs out of grace. Raises LoopDetected,
-        MessageRefused or errors.StoreUnavailable.
+        MessageRefused or errors.StoreUnavailable, and RecipientUnknown or RecipientDisabled when no recipient is left
+        whose agent takes mail.
         """
 
 

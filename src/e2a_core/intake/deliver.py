@@ -5,17 +5,18 @@ Every copy of one message is committed together: the sender is told `250` for al
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
-from e2a_core.agents.queries import AgentRow
+from e2a_core.agents import queries as agent_queries
+from e2a_core.agents.queries import AgentRow, agent_from
 from e2a_core.clock import rfc3339, to_micros
 from e2a_core.core import Core
 from e2a_core.errors import StoreUnavailable
 from e2a_core.events import payloads
 from e2a_core.events.record import emit
 from e2a_core.intake.arrival import Arrival
-from e2a_core.intake.contract import Recipient
+from e2a_core.intake.contract import IntakeRefusal, Recipient, RecipientDisabled, RecipientUnknown
 from e2a_core.messages import lifecycle, queries
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.search import fold_text
@@ -27,11 +28,13 @@ from e2a_core.screening.disposition import Disposition, Finding
 from e2a_core.screening.gates import sender_gate
 from e2a_core.signing.auth_headers import AuthClaim, body_hash, sign_headers
 from e2a_core.store.contract import Statement
-from e2a_core.store.errors import UniqueViolation
+from e2a_core.store.errors import ForeignKeyViolation, UniqueViolation
 
-__all__ = ["Delivery"]
+__all__ = ["Delivered", "Delivery"]
 
 PREVIEW_CHARS = 160
+ATTEMPTS = 3
+"""Looks at inboxes that change while the message is on its way into them."""
 
 _DMARC_REASONS = {
     "pass": "authentication.dmarc_pass",
@@ -42,42 +45,63 @@ _DMARC_REASONS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What became of one message. `ids` are the copies that were stored, in the order of the recipients.
+
+    `refused` are the agents that no longer take mail. Whoever is in neither had the message already.
+    """
+
+    ids: Sequence[str] = ()
+    refused: Mapping[str, IntakeRefusal] = field(default_factory=dict)
+
+
 class Delivery:
     """Puts one message into the inboxes it is for."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    async def deliver(self, arrival: Arrival, recipients: Sequence[Recipient]) -> list[str]:
-        """The ids of the stored copies, in the order of `recipients`; an inbox that has the message is skipped.
+    async def deliver(self, arrival: Arrival, recipients: Sequence[Recipient]) -> Delivered:
+        """Store a copy in each inbox that is there and does not have the message yet.
 
-        Raises `StoreUnavailable` when nothing was stored.
+        An inbox may have gone since its recipient was accepted. Raises `StoreUnavailable` when nothing was stored.
         """
-        inboxes = arrival.inboxes
-        wanted = [item for item in arrival.first_per_agent(recipients) if item.agent in inboxes.agents]
-        holders = inboxes.holders
-        for _ in range(2):
-            waiting = [item for item in wanted if item.agent not in holders]
-            if not waiting:
-                return []
+        wanted = arrival.first_per_agent(recipients)
+        agents, holders = arrival.inboxes.agents, arrival.inboxes.holders
+        for _ in range(ATTEMPTS):
+            missing = [item for item in wanted if item.agent not in holders]
+            refused = {
+                item.agent: refusal for item in missing if (refusal := _refusal(agents.get(item.agent)))
+            }
+            waiting = [item for item in missing if item.agent not in refused]
             try:
-                return await self._store(arrival, waiting)
-            except UniqueViolation:  # the same message came in twice at once; whoever lost looks again
-                holders = await self._holders(arrival, waiting)
+                return Delivered(await self._store(arrival, waiting, agents) if waiting else (), refused)
+            except (UniqueViolation, ForeignKeyViolation):
+                # The same message came in twice at once, or an inbox went away: whoever lost looks again.
+                agents, holders = await self._look_again(arrival, wanted)
         raise StoreUnavailable("the message is being delivered by another process")
 
-    async def _holders(self, arrival: Arrival, recipients: Sequence[Recipient]) -> frozenset[str]:
-        agents = [item.agent for item in recipients]
-        found = await self._core.db.all(queries.by_dedupe_key(arrival.dedupe_key or "", agents))
-        return frozenset(row["agent_email"] for row in found)
+    async def _look_again(
+        self, arrival: Arrival, recipients: Sequence[Recipient]
+    ) -> tuple[Mapping[str, AgentRow], frozenset[str]]:
+        names = [item.agent for item in recipients]
+        agents, holders = await self._core.db.read(
+            [agent_queries.agents_named(names), queries.by_dedupe_key(arrival.dedupe_key or "", names)]
+        )
+        return {row["email"]: agent_from(row) for row in agents}, frozenset(
+            row["agent_email"] for row in holders
+        )
 
-    async def _store(self, arrival: Arrival, recipients: Sequence[Recipient]) -> list[str]:
+    async def _store(
+        self, arrival: Arrival, recipients: Sequence[Recipient], agents: Mapping[str, AgentRow]
+    ) -> list[str]:
         now = to_micros(self._core.clock.now())
         signed_hash = body_hash(arrival.trace.encode("utf-8"), arrival.content)
         statements = [queries.insert_content(arrival.content_hash, arrival.content, now)]
         ids = []
         for recipient in recipients:
-            agent = arrival.inboxes.agents[recipient.agent]
+            agent = agents[recipient.agent]
             row = self._row(arrival, recipient, agent, now)
             self._thread(row, arrival)
             self._sign(row, arrival, signed_hash)
@@ -197,6 +221,13 @@ class Delivery:
                 )
             )
         return statements
+
+
+def _refusal(agent: AgentRow | None) -> IntakeRefusal | None:
+    """Why mail to this agent cannot be taken, None where it can."""
+    if agent is None:
+        return RecipientUnknown()
+    return RecipientDisabled() if agent.trashed else None
 
 
 def _attachment(meta: object) -> dict[str, object]:

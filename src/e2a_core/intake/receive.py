@@ -55,7 +55,10 @@ class SmtpReceiver:
         )
         arrival = await self._arrival(envelope, kept, parsed, evidence)
         delivered = await self._delivery.deliver(arrival, envelope.recipients)
-        return delivered[0] if delivered else "duplicate"
+        refusals = list(delivered.refused.values())
+        if len(refusals) == len({item.agent for item in envelope.recipients}):
+            raise refusals[0]
+        return delivered.ids[0] if delivered.ids else "duplicate"
 
     async def _arrival(
         self, envelope: Envelope, content: bytes, parsed: ParsedMessage, evidence: AuthenticationEvidence

@@ -9,7 +9,7 @@ from e2a_core.agents.lookup import lookup_recipient
 from e2a_core.core import Core
 from e2a_core.errors import StoreUnavailable
 from e2a_core.intake.arrival import Arrival, Identity
-from e2a_core.intake.contract import Recipient
+from e2a_core.intake.contract import IntakeRefusal, Recipient, RecipientDisabled, RecipientUnknown
 from e2a_core.intake.deliver import Delivery
 from e2a_core.intake.inboxes import look_up
 from e2a_core.mail.parse import parse_message
@@ -48,15 +48,17 @@ class LoopbackTransport:
             for address in recipients:
                 found = await lookup_recipient(self._core, address)
                 if found is None:
-                    outcomes += failed([address], FailureKind.PERMANENT, "5.1.1 no such mailbox here", 550)
+                    outcomes += _refused(address, RecipientUnknown())
                 elif found.agent.trashed:
-                    outcomes += failed([address], FailureKind.PERMANENT, "5.2.1 mailbox disabled", 550)
+                    outcomes += _refused(address, RecipientDisabled())
                 else:
                     reached.append((address, Recipient(address, found.agent.email, found.tag)))
             if reached:
                 arrival = await self._arrival(envelope_from, [item for _, item in reached], content)
-                await self._delivery.deliver(arrival, [item for _, item in reached])
-                outcomes += succeeded([address for address, _ in reached], 250, "2.1.5 delivered here")
+                delivered = await self._delivery.deliver(arrival, [item for _, item in reached])
+                for address, recipient in reached:
+                    refusal = delivered.refused.get(recipient.agent)
+                    outcomes += _refused(address, refusal) if refusal else _delivered(address)
         except StoreUnavailable as error:
             settled = {item.address for item in outcomes}
             left = [address for address in recipients if address not in settled]
@@ -93,3 +95,11 @@ class LoopbackTransport:
             conversation_id=parsed.conversation_header,
             dedupe_key=dedupe_key,
         )
+
+
+def _refused(address: str, refusal: IntakeRefusal) -> list[RecipientOutcome]:
+    return failed([address], FailureKind.PERMANENT, f"{refusal.enhanced} {refusal.text}", refusal.code)
+
+
+def _delivered(address: str) -> list[RecipientOutcome]:
+    return succeeded([address], 250, "2.1.5 delivered here")
