@@ -20,18 +20,19 @@ MAX_KEYS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """`hits` requests per `seconds`."""
+    """`hits` requests per `seconds`; `told` in the headers of each answer."""
 
     name: str
     hits: int
     seconds: float
+    told: bool = True
 
 
 POLL_OPERATIONS = frozenset({"list_messages", "get_message", "list_conversations", "get_conversation"})
 REGISTRATION = Budget("registration", 200, 3600)
 DOWNLOAD = Budget("download", 120, 60)
 UNSUBSCRIBE = Budget("unsubscribe", 600, 60)
-FEEDBACK = Budget("feedback", 10, 3600)
+FEEDBACK = Budget("feedback", 10, 3600, told=False)
 
 
 class RequestLimits:
@@ -59,7 +60,8 @@ class RequestLimits:
         if not full:
             window.append(now)
         reset = max(1, round(window[0] + budget.seconds - now + 0.5))
-        request.scope["e2a.headers"] = _headers(budget, budget.hits - len(window), reset)
+        if budget.told:
+            request.scope["e2a.headers"] = _headers(budget, budget.hits - len(window), reset)
         if full:
             raise RateLimited(f"at most {budget.hits} requests per {budget.seconds:g} s", reset)
 

@@ -7,12 +7,13 @@ import logging
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, StringConstraints, ValidationError
+from pydantic import BaseModel, StringConstraints
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from e2a_core.engine import Engine
-from e2a_core.errors import RateLimited
+from e2a_core.errors import PayloadTooLarge, RateLimited, RequestTimeout
+from e2a_core.http.body import read_body
 from e2a_core.http.envelope import answer
 from e2a_core.http.limits import FEEDBACK, RequestLimits, client_address
 from e2a_core.http.routing import PublicRoute
@@ -56,17 +57,13 @@ async def feedback(request: Request) -> Response:
     limits: RequestLimits = request.app.state.limits
     try:
         limits.spend(request, FEEDBACK, client_address(request))
+        given = Feedback.model_validate(json.loads(await read_body(request, MAX_FEEDBACK_BYTES + 1)))
     except RateLimited as refused:
         retry = {"Retry-After": str(refused.retry_after_seconds or 1)}
         return PlainTextResponse("Too Many Requests\n", 429, retry)
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FEEDBACK_BYTES:
-            return PlainTextResponse("Bad Request\n", 400)
-    try:
-        given = Feedback.model_validate(json.loads(body))
-    except (ValueError, ValidationError):
+    except RequestTimeout:
+        return PlainTextResponse("Request Timeout\n", 408)
+    except (PayloadTooLarge, ValueError, RecursionError):
         return PlainTextResponse("Bad Request\n", 400)
     log.info("feedback (%s): %d characters", given.category, len(given.message))
     return answer({"status": "ok"})
