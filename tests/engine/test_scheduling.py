@@ -22,6 +22,7 @@ from tests.engine.mailbox import HELPER, make_helper, protect, reasons, send, se
 from tests.support.dns import DnsServer
 from tests.support.home import (
     ASSISTANT,
+    EventLog,
     Home,
     Keys,
     MovableClock,
@@ -114,6 +115,32 @@ async def test_the_trash_cancels_it_and_restoring_in_time_does_not(
     assert (await reasons(agent, off))[-1] == "submission.cancelled"
     [captured] = sink.messages
     assert b"\r\nSubject: On\r\n" in captured.content
+
+
+async def test_mail_of_a_trashed_inbox_does_not_leave(
+    sink: SmtpSink, home: Home, agent: Session, owner: Session, events: EventLog
+) -> None:
+    sink.script.rcpt["later@example.org"] = "451 4.7.1 come back"
+    scheduled = (await send(agent, send_at=home.clock.now() + timedelta(hours=1))).message_id
+    retried = (await send(agent, to=["later@example.org"], subject="Retried")).message_id
+
+    async def put_off() -> bool:
+        return "submission.temporary_failure" in await reasons(agent, retried)
+
+    await until(put_off)
+    await owner.agents.delete(ASSISTANT)
+    sink.script.rcpt.clear()
+    await home.advance(hours=2)
+    for message_id in (scheduled, retried):
+        failed = await events.wait("email.failed", message_id)
+        assert failed.data["reason_code"] == "submission.cancelled"
+        assert "inbox" in failed.data["reason"]
+    await owner.agents.restore(ASSISTANT)
+    for message_id in (scheduled, retried):
+        view = await settled(agent, message_id)
+        assert view.delivery_status == "failed"
+        assert [item.outcome for item in view.recipients or []] == ["failed"]
+    assert sink.messages == []
 
 
 async def test_restored_too_late_it_is_not_sent(sink: SmtpSink, home: Home, agent: Session) -> None:

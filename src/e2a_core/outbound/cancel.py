@@ -10,9 +10,10 @@ from e2a_core.messages.rows import MessageRow
 from e2a_core.outbound import queries
 from e2a_core.store.contract import Statement
 
-__all__ = ["TRASHED", "cancel_statements"]
+__all__ = ["INBOX_TRASHED", "TRASHED", "cancel_statements"]
 
 TRASHED = "moved to the trash before it was submitted"
+INBOX_TRASHED = "its inbox was moved to the trash before it was submitted"
 
 
 def cancel_statements(core: Core, row: MessageRow, detail: str, now: int) -> list[Statement]:
@@ -20,6 +21,7 @@ def cancel_statements(core: Core, row: MessageRow, detail: str, now: int) -> lis
     data = payloads.failed(row, detail, "submission.cancelled", retryable=False)
     return [
         queries.set_delivery(row.id, delivery_status="failed", delivery_detail=detail, claimed_at=None),
+        queries.fail_pending(row.id, detail, now),
         lifecycle.record(
             core.ids,
             row.id,

@@ -8,6 +8,7 @@ from e2a_core.store.contract import Statement, sql
 
 __all__ = [
     "claim",
+    "fail_pending",
     "insert_recipient",
     "message",
     "set_delivery",
@@ -16,7 +17,12 @@ __all__ = [
 
 
 def message(message_id: str) -> Statement:
-    return sql("SELECT * FROM messages WHERE id = :id AND direction = 'outbound'", id=message_id)
+    """An outbound message, and when its inbox went to the trash as `agent_deleted_at`."""
+    return sql(
+        "SELECT m.*, a.deleted_at AS agent_deleted_at FROM messages m JOIN agents a ON a.email = m.agent_email "
+        "WHERE m.id = :id AND m.direction = 'outbound'",
+        id=message_id,
+    )
 
 
 def insert_recipient(message_id: str, address: str, now: int) -> Statement:
@@ -30,10 +36,11 @@ def insert_recipient(message_id: str, address: str, now: int) -> Statement:
 
 
 def claim(message_id: str, now: int) -> Statement:
-    """Take the message for a submission; affects nothing once it is settled or in the trash."""
+    """Take the message for a submission; affects nothing once it is settled, or it or its inbox is in the trash."""
     return sql(
         "UPDATE messages SET delivery_status = 'sending', claimed_at = :now "
-        "WHERE id = :id AND delivery_status IN ('accepted', 'sending') AND deleted_at IS NULL",
+        "WHERE id = :id AND delivery_status IN ('accepted', 'sending') AND deleted_at IS NULL "
+        "AND EXISTS (SELECT 1 FROM agents WHERE email = messages.agent_email AND agents.deleted_at IS NULL)",
         expect=1,
         id=message_id,
         now=now,
@@ -60,6 +67,17 @@ def set_recipient(
         status=status,
         code=code,
         enhanced=enhanced,
+        detail=detail,
+        now=now,
+    )
+
+
+def fail_pending(message_id: str, detail: str, now: int) -> Statement:
+    """What no transport has decided yet has failed because of `detail`."""
+    return sql(
+        "UPDATE message_recipients SET outcome = 'failed', status = 'failed', detail = :detail, updated_at = :now "
+        "WHERE message_id = :id AND outcome = 'pending'",
+        id=message_id,
         detail=detail,
         now=now,
     )

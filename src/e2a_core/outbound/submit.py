@@ -18,7 +18,7 @@ from e2a_core.messages import queries as message_queries
 from e2a_core.messages.content import load_content
 from e2a_core.messages.rows import MessageRow
 from e2a_core.outbound import queries
-from e2a_core.outbound.cancel import TRASHED, cancel_statements
+from e2a_core.outbound.cancel import INBOX_TRASHED, TRASHED, cancel_statements
 from e2a_core.outbound.outcome import (
     FailureKind,
     Outcome,
@@ -71,16 +71,19 @@ class Submission:
         await self._settle(job, row, results, blocks)
 
     async def _claim(self, job: Job) -> MessageRow | None:
-        """The message if there is anything to do for it; a trashed one is cancelled here."""
+        """The message if there is anything to do for it; a trashed one, or a trashed agent's, is cancelled here."""
         found = await self._core.db.one(queries.message(str(job.payload["message_id"])))
         if found is None:
             return None
-        row = MessageRow.from_store(found)
+        values = dict(found)
+        inbox_trashed = values.pop("agent_deleted_at") is not None
+        row = MessageRow.from_store(values)
         if row.delivery_status not in {"accepted", "sending"}:
             return None
         now = to_micros(self._core.clock.now())
-        if row.deleted_at is not None:
-            await self._core.db.put([job.complete(), *cancel_statements(self._core, row, TRASHED, now)])
+        if row.deleted_at is not None or inbox_trashed:
+            reason = INBOX_TRASHED if inbox_trashed else TRASHED
+            await self._core.db.put([job.complete(), *cancel_statements(self._core, row, reason, now)])
             return None
         try:
             await self._core.db.put([queries.claim(row.id, now)])
