@@ -19,6 +19,7 @@ FIGURES = {
     "cold_start": "bench.cold_start",
     "remote_cold_start": "bench.remote",
     "remote_latency": "bench.remote",
+    "takeover": "bench.takeover",
     "idle_memory": "bench.idle_memory",
     "page_time": "bench.page_time",
     "tool_text": "bench.tool_text",
