@@ -160,6 +160,52 @@ async def test_an_instant_that_could_not_be_told_in_utc_is_refused(
         assert (refused.status_code, error_of(refused)["code"]) == (400, "invalid_filter")
 
 
+SURROGATE = '"\\ud800"'
+DEEP = "[" * 400 + "]" * 400
+
+
+@pytest.mark.parametrize("key", [None, "the-key"])
+@pytest.mark.parametrize(
+    ("path", "body", "member"),
+    [
+        (
+            MESSAGES,
+            '"attachments": [{"filename": HERE, "content_type": "text/plain", "data": ""}]',
+            "attachments",
+        ),
+        (MESSAGES, '"attachments": [{"filename": "a", "content_type": HERE, "data": ""}]', "attachments"),
+        (MESSAGES, '"template_alias": HERE', "template_alias"),
+        (MESSAGES, '"template_alias": "greeting", "template_data": {"name": HERE}', "template_data"),
+        ("/v1/contacts", '"address": "k@example.org", "metadata": {"a": HERE}', "metadata"),
+        (
+            "/v1/contacts/import",
+            '"contacts": [{"address": "k@example.org", "metadata": {"a": HERE}}]',
+            "contacts",
+        ),
+        ("/v1/account/api-keys", '"scope": "agent", "agent_email": HERE', "agent_email"),
+    ],
+)
+async def test_text_that_is_none_and_depth_without_end_are_refused_by_name(
+    path: str, body: str, member: str, key: str | None, owner_client: httpx.AsyncClient
+) -> None:
+    template = {"name": "n", "alias": "greeting", "subject": "Hello {{name}}", "text": "Hello {{name}}"}
+    assert (await owner_client.post("/v1/templates", json=template)).status_code == 201
+    mail = '"to": ["bob@example.org"], ' if path == MESSAGES else ""
+    content = '"subject": "s", "text": "t", ' if member == "attachments" else ""
+    for value in (SURROGATE, DEEP, SURROGATE.replace("ud800", "u0000")):
+        given = "{" + mail + content + body.replace("HERE", value) + "}"
+        response = await owner_client.post(
+            path, content=given.encode(), headers={"Idempotency-Key": key} if key else {}
+        )
+        if response.status_code == 200:  # an import fails row by row
+            assert response.json()["failed"] == 1
+            continue
+        assert response.status_code in {400, 404, 422}, response.text
+        error = error_of(response)
+        assert error["code"].startswith("template_") or member in json.dumps(error["details"])
+    assert (await owner_client.get("/v1/account/export")).json()["messages"] == []
+
+
 async def test_the_case_of_a_member_does_not_matter(owner_client: httpx.AsyncClient) -> None:
     response = await owner_client.post("/v1/agents", json={"EMail": "cased@agents.example", "Name": "C"})
     assert (response.status_code, response.json()["name"]) == (201, "C")

@@ -19,7 +19,7 @@ from ..core import Core
 from ..errors import IdempotencyInFlight, IdempotencyKeyReuse
 from ..store.contract import Row, Statement, sql
 from ..texts import require_storable
-from ..wire.base import Request
+from ..wire.base import Request, request_json
 
 __all__ = [
     "KEPT",
@@ -62,9 +62,8 @@ class Claim:
 
 
 def fingerprint_of(route: str, request: Request) -> str:
-    """What makes two requests the same: where they went and what they said."""
-    body = request.model_dump_json(exclude_unset=True)
-    return hashlib.sha256(f"{route}\n{body}".encode("utf-8", "surrogatepass")).hexdigest()
+    """What makes two requests the same: where they went and what they said. Raises `InvalidRequest`."""
+    return hashlib.sha256(f"{route}\n".encode() + request_json(request)).hexdigest()
 
 
 async def claim(

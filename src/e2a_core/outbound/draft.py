@@ -191,7 +191,9 @@ def canonical_recipients(draft: Draft, own_addresses: set[str], *, keep_own: boo
 
 
 def _decode(item: Attachment, location: str) -> DraftAttachment:
-    if not item.filename or re.search(r"[\r\n\x00]", item.filename):
+    for name in ("filename", "content_type"):
+        require_storable(getattr(item, name), f"{location}.{name}")
+    if not item.filename or re.search(r"[\r\n]", item.filename):
         raise InvalidRequest("a file name of one line is needed", location=f"{location}.filename")
     if not _MEDIA_TYPE.fullmatch(item.content_type):
         raise InvalidRequest(

@@ -63,7 +63,7 @@ class Sender:
     async def send(self, agent: AgentRow, request: SendEmailRequest, options: SendOptions) -> SendResultView:
         check_reference(request)
         draft = send_draft(request)
-        fingerprint = fingerprint_of(f"/v1/agents/{agent.email}/messages", request)
+        fingerprint = partial(fingerprint_of, f"/v1/agents/{agent.email}/messages", request)
         if refers_to_template(request):
             fill_in = partial(self._fill_in, agent, draft, request)
             return await self._once(agent, draft, None, options, fingerprint, fill_in)
@@ -77,7 +77,7 @@ class Sender:
         draft = reply_draft(agent, parent, parsed, request)
         self._apply_options(agent, draft, request)
         return await self._once(
-            agent, draft, parent, options, fingerprint_of(f"/v1/reply/{parent.id}", request)
+            agent, draft, parent, options, partial(fingerprint_of, f"/v1/reply/{parent.id}", request)
         )
 
     async def forward(
@@ -89,7 +89,7 @@ class Sender:
         draft = forward_draft(parent, parsed, carried, request)
         self._apply_options(agent, draft, request)
         return await self._once(
-            agent, draft, parent, options, fingerprint_of(f"/v1/forward/{parent.id}", request)
+            agent, draft, parent, options, partial(fingerprint_of, f"/v1/forward/{parent.id}", request)
         )
 
     async def test(self, agent: AgentRow) -> SendResultView:
@@ -120,7 +120,7 @@ class Sender:
         draft: Draft,
         parent: MessageRow | None,
         options: SendOptions,
-        fingerprint: str,
+        fingerprint: Callable[[], str],
         fill_in: Callable[[], Awaitable[None]] | None = None,
     ) -> SendResultView:
         """One acceptance per idempotency key, the caller's or one minted from the mail itself.
@@ -140,7 +140,7 @@ class Sender:
             agent.account_id,
             namespace,
             key,
-            key if minted else fingerprint,
+            key if minted else fingerprint(),
             kept=REPEAT_WINDOW if minted else KEPT,
         ) as claim:
             if claim.stored is None:

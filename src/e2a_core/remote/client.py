@@ -13,8 +13,8 @@ from e2a_core.clock import Clock
 from e2a_core.errors import E2AError, NotImplementedHere, Unavailable
 from e2a_core.remote.answers import envelope, error_of, read
 from e2a_core.remote.description import Description
-from e2a_core.remote.requests import encoded, header_value, parameters
-from e2a_core.wire.base import View
+from e2a_core.remote.requests import header_value, parameters
+from e2a_core.wire.base import View, request_json
 
 __all__ = ["SEND_DEADLINE_SECONDS", "ApiClient", "Deployment"]
 
@@ -89,7 +89,7 @@ class ApiClient:
         content = None
         if body is not None:
             headers["Content-Type"] = "application/json"
-            content = encoded(body)
+            content = request_json(body)
         request = self._deployment.http.build_request(
             method,
             self._deployment.base_url + url,

@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import BaseModel
-from pydantic_core import PydanticSerializationError
-
 from e2a_core.errors import InvalidRequest, NotFound
 
-__all__ = ["encoded", "header_value", "parameters", "path"]
+__all__ = ["header_value", "parameters", "path"]
 
 
 def path(template: str, **segments: str | int) -> str:
@@ -36,16 +33,6 @@ def parameters(query: Mapping[str, Any] | None) -> dict[str, str]:
     for name, value in given.items():
         _require_unicode(value, f"query.{name}")
     return given
-
-
-def encoded(body: BaseModel) -> bytes:
-    """What was set of `body`, as JSON."""
-    try:
-        return body.model_dump_json(exclude_unset=True, by_alias=True).encode()
-    except (PydanticSerializationError, UnicodeEncodeError):
-        raise InvalidRequest(
-            "the text holds characters that are none of Unicode's", location="body"
-        ) from None
 
 
 def header_value(name: str, value: str) -> str:

@@ -21,8 +21,9 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticSerializationError, to_json, to_jsonable_python
 
 from ..clock import parse_rfc3339, rfc3339
+from ..errors import InvalidRequest
 
-__all__ = ["Instant", "Page", "Request", "Timestamp", "View", "json_text"]
+__all__ = ["Instant", "Page", "Request", "Timestamp", "View", "json_text", "request_json"]
 
 Timestamp = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
 Item = TypeVar("Item")
@@ -157,6 +158,24 @@ class Page(View, Generic[Item]):
         return b'{"items":[' + rows + b'],"next_cursor":' + json_text(self.next_cursor) + b"}"
 
 
+def request_json(request: BaseModel) -> bytes:
+    """What was set of `request`, as JSON in UTF-8.
+
+    Raises `InvalidRequest` naming the member that has no such text: half a surrogate pair, or nested too deeply.
+    """
+    try:
+        return _dumped(request)
+    except PydanticSerializationError:
+        for name in request.model_fields_set:
+            try:
+                _dumped(request, {name})
+            except PydanticSerializationError:
+                raise InvalidRequest(
+                    "must be text of Unicode, and not nested deeply", location=f"body.{name}"
+                ) from None
+        raise
+
+
 def json_text(content: object) -> bytes:
     """Compact JSON in UTF-8."""
     try:
@@ -165,6 +184,10 @@ def json_text(content: object) -> bytes:
         # Half of a surrogate pair has no UTF-8.
         text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
         return text.encode("utf-8", "replace")
+
+
+def _dumped(request: BaseModel, members: set[str] | None = None) -> bytes:
+    return request.model_dump_json(exclude_unset=True, by_alias=True, include=members).encode()
 
 
 def _drop_null(member: JsonSchemaValue) -> None:
