@@ -6,8 +6,10 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -15,7 +17,8 @@ from e2a_core.authentication.canonical import SignedMessage
 from e2a_core.authentication.dkim import verify_dkim
 from e2a_core.authentication.resolver import Resolver
 from e2a_core.engine import Session
-from e2a_core.store.contract import sql
+from e2a_core.errors import StoreUnavailable
+from e2a_core.store.contract import Database, Result, Statement, sql
 from tests.engine.mailbox import HELPER, make_helper, protect, reasons, send, settled, wait_for_mail
 from tests.support.dns import DnsServer
 from tests.support.home import ASSISTANT, EventLog, Home, Keys, environment_of, open_home_for_test, until
@@ -182,6 +185,35 @@ async def test_an_answer_that_is_lost_is_never_sent_again(
     other = await send(agent, text="Another", options={"wait_sent": True})
     assert other.status == "sent"
     assert len(sink.messages) == 2
+
+
+class _Faltering:
+    """A database that does not answer the first writes that would finish a job."""
+
+    def __init__(self, database: Database, failures: int) -> None:
+        self._database = database
+        self._failures = failures
+
+    async def put(self, statements: Sequence[Statement]) -> Sequence[Result]:
+        if self._failures and any(item.sqlite.startswith("DELETE FROM jobs") for item in statements):
+            self._failures -= 1
+            raise StoreUnavailable("the database did not answer")
+        return await self._database.put(statements)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+
+@pytest.mark.local_only("the database is behind the API")
+async def test_an_answer_is_kept_though_the_store_falters(
+    sink: SmtpSink, home: Home, agent: Session, events: EventLog
+) -> None:
+    home.local.core.db = cast("Database", _Faltering(home.local.core.db, failures=2))
+    result = await send(agent, options={"wait_sent": True})
+    assert result.status == "sent"
+    assert await _outcomes(agent, result.message_id) == {"bob@example.org": ("succeeded", "sent")}
+    await events.wait("email.sent", result.message_id)
+    assert len(sink.messages) == 1
 
 
 async def test_a_kill_before_the_answer_sends_nothing_twice(

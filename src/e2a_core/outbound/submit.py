@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from e2a_core.agents.queries import agent_from
 from e2a_core.clock import from_micros, to_micros
 from e2a_core.core import Core
 from e2a_core.domains.dkim import SigningKeys
+from e2a_core.errors import StoreUnavailable
 from e2a_core.events import payloads
 from e2a_core.events.record import emit
 from e2a_core.messages import lifecycle
@@ -42,6 +44,8 @@ _NOBODY = "none"
 _UNKNOWN = (
     "the relay took the message and its answer was lost; it may have been delivered and is not sent again"
 )
+SETTLE_PAUSES_SECONDS = (0.1, 0.3, 1.0, 3.0)
+"""Between the attempts to store what a relay said. The runner renews the lease meanwhile."""
 
 
 class Submission:
@@ -68,7 +72,7 @@ class Submission:
             # Whoever had the job before died between the content and the answer.
             lost = [item["address"] for item in recipients if item["outcome"] == Outcome.UNKNOWN.value]
             results = [SubmissionResult(tuple(unknown(lost, _UNKNOWN)), self._upstream.name)]
-        await self._settle(job, row, results, blocks)
+        await self._settle_surely(job, row, results, blocks)
 
     async def _claim(self, job: Job) -> MessageRow | None:
         """The message if there is anything to do for it; a trashed one, or a trashed agent's, is cancelled here."""
@@ -148,6 +152,17 @@ class Submission:
             ]
             + [queries.set_delivery(row.id, **_leaves(row)), job.confirm()]
         )
+
+    async def _settle_surely(
+        self, job: Job, row: MessageRow, results: Sequence[SubmissionResult], blocks: Mapping[str, Block]
+    ) -> None:
+        """`_settle`, again when the store does not answer: a relay's answer is not to be had a second time."""
+        for pause in SETTLE_PAUSES_SECONDS:
+            try:
+                return await self._settle(job, row, results, blocks)
+            except StoreUnavailable:
+                await asyncio.sleep(pause)
+        await self._settle(job, row, results, blocks)
 
     async def _settle(
         self, job: Job, row: MessageRow, results: Sequence[SubmissionResult], blocks: Mapping[str, Block]
