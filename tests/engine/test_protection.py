@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
+
 import pytest
 
 from e2a_core.engine import Session
@@ -185,6 +188,18 @@ async def test_the_eleventh_answer_to_a_machine_within_the_hour_waits(
     assert (item.id, item.hold_reason.code) == (held.message_id, "reply_loop")
     home.clock.advance(hours=1, seconds=1)
     assert (await _answer(agent, ASSISTANT, machine.id, "an hour later")).status == "accepted"
+
+
+async def test_answers_to_a_machine_are_counted_though_they_come_at_once(
+    home: Home, owner: Session, agent: Session
+) -> None:
+    await protect(owner, outbound={"policy": "allowlist", "action": "flag"})
+    assert (await home.deliver(headers={"Auto-Submitted": "auto-replied"})).accepted
+    machine = await arrived(agent)
+    results = await asyncio.gather(*(_answer(agent, ASSISTANT, machine.id, f"{turn}") for turn in range(15)))
+    assert Counter(result.status for result in results) == {"accepted": 10, "pending_review": 5}
+    found = (await owner.reviews.list()).items
+    assert [item.hold_reason.code for item in found if item.hold_reason] == ["reply_loop"] * 5
 
 
 async def test_two_agents_answering_each_other_are_stopped(

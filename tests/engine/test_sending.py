@@ -282,6 +282,16 @@ async def test_the_rate_of_sends_is_bounded(home: Home, owner: Session, agent: S
     assert (await send(agent)).status == "accepted"
 
 
+@pytest.mark.settings(send_rate_per_minute="3")
+async def test_the_rate_holds_for_sends_at_once(agent: Session) -> None:
+    sends = (send(agent, subject=f"{number}") for number in range(12))
+    results = await asyncio.gather(*sends, return_exceptions=True)
+    refused = [item for item in results if isinstance(item, RateLimited)]
+    assert len(refused) == 9
+    assert all(1 <= (item.retry_after_seconds or 0) <= 60 for item in refused)
+    assert len(await inbox(agent, direction="outbound")) == 3
+
+
 async def test_sending_needs_an_inbox_one_may_use(agent: Session) -> None:
     with pytest.raises(NotFound):
         await agent.messages.send(

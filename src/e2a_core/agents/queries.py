@@ -29,6 +29,7 @@ __all__ = [
     "rename",
     "restore",
     "shift_holds",
+    "take_turns",
     "trash",
     "trashed_before",
     "unindex",
@@ -194,6 +195,15 @@ def lock(email: str) -> Statement:
         "SELECT email FROM agents WHERE email = :email",
         {"email": email},
         "SELECT email FROM agents WHERE email = :email FOR UPDATE",
+    )
+
+
+def take_turns(email: str) -> Statement:
+    """Has the writes of one agent that begin with this follow each other, as all writes do on SQLite."""
+    return Statement(
+        "SELECT email FROM agents WHERE email = :email",
+        {"email": email},
+        "SELECT email FROM agents WHERE email = :email FOR NO KEY UPDATE",
     )
 
 

@@ -15,11 +15,12 @@ __all__ = [
     "by_id",
     "by_id_in_account",
     "content",
-    "count_replies",
     "count_sends",
     "delete_forever",
     "delivery_state",
     "drop_orphaned_content",
+    "fewer_replies",
+    "fewer_sends",
     "find_threads",
     "index_text",
     "insert",
@@ -42,6 +43,13 @@ _COLUMNS = [item.name for item in fields(MessageRow) if item.name != "seq"]
 _INSERT = (
     f"INSERT INTO messages ({', '.join(_COLUMNS)}) VALUES ({', '.join(':' + name for name in _COLUMNS)})"
 )
+
+_MADE = "SELECT created_at FROM messages WHERE agent_email = :agent AND direction = 'outbound'"
+_SENDS = (
+    f"{_MADE} AND deleted_at IS NULL AND hidden = 0 AND created_at >= :since UNION ALL "
+    f"{_MADE} AND deleted_at IS NOT NULL AND created_at >= :since"
+)
+"""Two reads, one for each index that ends in the time of creation."""
 
 SUMMARY = ", ".join(f"m.{name}" for name in SUMMARY_COLUMNS)
 
@@ -249,29 +257,37 @@ def recipients(message_id: str) -> Statement:
 
 
 def count_sends(agent_email: str, since: int) -> Statement:
-    """How many messages the agent made since `since`, and when the first of them.
-
-    Those it threw away count too. Two reads, one for each index that ends in the time of creation.
-    """
-    made = "SELECT created_at FROM messages WHERE agent_email = :agent AND direction = 'outbound'"
+    """How many messages the agent made since `since`, and when the first of them; those it threw away count too."""
     return sql(
-        "SELECT count(*) AS n, min(created_at) AS first FROM ("
-        f"{made} AND deleted_at IS NULL AND hidden = 0 AND created_at >= :since UNION ALL "
-        f"{made} AND deleted_at IS NOT NULL AND created_at >= :since) sends",
+        f"SELECT count(*) AS n, min(created_at) AS first FROM ({_SENDS}) sends",
         agent=agent_email,
         since=since,
     )
 
 
-def count_replies(agent_email: str, thread_id: str, counterpart: str, since: int) -> Statement:
-    """How many messages of the thread the agent addressed to `counterpart` since `since`."""
+def fewer_sends(agent_email: str, since: int, limit: int) -> Statement:
+    """A condition of a write: the agent made fewer than `limit` messages since `since`, counted as `count_sends`."""
     return sql(
-        "SELECT count(*) AS n FROM messages WHERE agent_email = :agent AND thread_id = :thread "
+        f"SELECT email FROM agents WHERE email = :agent AND (SELECT count(*) FROM ({_SENDS}) sends) < :limit",
+        expect=1,
+        agent=agent_email,
+        since=since,
+        limit=limit,
+    )
+
+
+def fewer_replies(agent_email: str, thread_id: str, counterpart: str, since: int, limit: int) -> Statement:
+    """A condition of a write: the agent addressed fewer than `limit` messages of the thread to `counterpart`."""
+    return sql(
+        "SELECT email FROM agents WHERE email = :agent AND (SELECT count(*) FROM messages "
+        "WHERE agent_email = :agent AND thread_id = :thread "
         "AND direction = 'outbound' AND status <> 'review_rejected' AND created_at >= :since "
-        "AND lower(to_addresses) LIKE :counterpart ESCAPE '\\'",
+        "AND lower(to_addresses) LIKE :counterpart ESCAPE '\\') < :limit",
+        expect=1,
         agent=agent_email,
         thread=thread_id,
         since=since,
+        limit=limit,
         counterpart=f'%"{_escape_like(counterpart)}"%',
     )
 

@@ -29,14 +29,14 @@ from e2a_core.outbound.composition import (
     queue_statements,
 )
 from e2a_core.outbound.draft import Draft, carried_attachment, check_draft
-from e2a_core.outbound.guards import check_domain, check_rate, loop_finding, screen
+from e2a_core.outbound.guards import check_domain, guards, loop_counterparts, rate_exceeded, screen
 from e2a_core.outbound.prepare import forward_draft, reply_draft, send_draft, test_draft
 from e2a_core.outbound.routing import local_recipients, method_of
 from e2a_core.outbound.schedule import schedule
 from e2a_core.protection.service import config_of
 from e2a_core.reviews.holds import hold, hold_statements, protection_statement
 from e2a_core.screening.disposition import Disposition, Finding
-from e2a_core.store.contract import Statement
+from e2a_core.store.contract import StaleWrite, Statement
 from e2a_core.suppressions.check import refuse_suppressed
 from e2a_core.suppressions.unsubscribe import sole_recipient
 from e2a_core.templates.rendering import check_reference, refers_to_template, render_for_send
@@ -154,20 +154,26 @@ class Sender:
         return result.model_copy(update={"deduplicated": True}) if repeated else result
 
     async def _accept(
-        self, agent: AgentRow, draft: Draft, parent: MessageRow | None, claim: Claim | None
+        self,
+        agent: AgentRow,
+        draft: Draft,
+        parent: MessageRow | None,
+        claim: Claim | None,
+        loop: Finding | None = None,
     ) -> SendResultView:
+        """`loop` is the hold that the message turned out to need when it was about to be queued."""
         core = self._core
-        await check_rate(core, agent)
         check_domain(agent)
         if draft.unsubscribe:
             sole_recipient(draft, agent.email)
         await refuse_suppressed(core, agent.account_id, agent.email, draft.recipients)
         local = await local_recipients(core, draft.recipients)
-        finding = screen(agent, draft) or await loop_finding(core, agent, draft, parent, list(local))
+        finding = loop or screen(agent, draft)
         row = self._row(agent, draft)
         if finding is not None and finding.action is Disposition.BLOCK:
             await self._refuse(row, draft, finding)
-        if finding is not None and finding.action is Disposition.REVIEW:
+        held = finding is not None and finding.action is Disposition.REVIEW
+        if finding is not None and held:
             result, statements = self._hold(agent, row, draft, finding)
         else:
             result, statements = self._queue(agent, row, draft, everyone_local=_all_in(draft, local))
@@ -179,7 +185,16 @@ class Sender:
             )
         if claim is not None:
             statements.append(complete(claim, 202, result.model_dump_json()))
-        await core.db.put(statements)
+        counted = [] if held else loop_counterparts(draft, parent, local)
+        guard = guards(core, agent, draft.thread_id, counted)
+        try:
+            await core.db.put([*guard.statements, *statements])
+        except StaleWrite as stale:
+            if not guard.broken(stale):
+                raise
+            if (loop := guard.loop(stale)) is None:
+                raise await rate_exceeded(core, agent) from None
+            return await self._accept(agent, draft, parent, claim, loop)
         return result
 
     def _row(self, agent: AgentRow, draft: Draft) -> MessageRow:
