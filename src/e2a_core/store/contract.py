@@ -130,5 +130,11 @@ class Database(Protocol):
         the listener sets an event and whoever waits for it looks at the tables.
         """
 
+    async def truncate_log(self) -> None:
+        """Drop the record of what was written, which holds what has been deleted since.
+
+        PostgreSQL recycles its own, and replicas and backups may need it.
+        """
+
     async def close(self) -> None:
         """Finish the writes under way and close; what comes later raises `StoreUnavailable`."""

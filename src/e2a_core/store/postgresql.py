@@ -128,6 +128,9 @@ class PostgresqlDatabase:
     def on_commit(self, listener: Callable[[], None]) -> Callable[[], None]:
         return self._listeners.add(listener)
 
+    async def truncate_log(self) -> None:
+        pass
+
     async def close(self) -> None:
         if self._closed:
             return

@@ -151,6 +151,11 @@ class SqliteDatabase:
     def on_commit(self, listener: Callable[[], None]) -> Callable[[], None]:
         return self._listeners.add(listener)
 
+    async def truncate_log(self) -> None:
+        self._check_open()
+        async with self._write_lock:
+            await self._writer.run(on_thread.truncate_log)
+
     async def close(self) -> None:
         if self._closed:
             return

@@ -38,6 +38,7 @@ __all__ = [
     "rollback",
     "run",
     "run_group",
+    "truncate_log",
     "unavailable",
     "values",
 ]
@@ -91,6 +92,9 @@ def open_writer(path: Path, busy_seconds: float) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
+    connection.execute(
+        "PRAGMA secure_delete = ON"
+    )  # deleted mail is gone from the file; some builds do it anyway
     return connection
 
 
@@ -194,6 +198,13 @@ def run_group(
     except BaseException:
         rollback(connection)
         raise
+
+
+def truncate_log(connection: sqlite3.Connection) -> None:
+    """Move all of the write-ahead log into the database and empty it. Raises `StoreUnavailable` while others read."""
+    (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise StoreUnavailable("others read an older state of the database")
 
 
 def data_version(connection: sqlite3.Connection) -> int:
