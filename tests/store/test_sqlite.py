@@ -60,6 +60,21 @@ async def test_the_loop_goes_on_while_another_process_writes(
     assert await names(database) == ["a"]
 
 
+async def test_short_writes_share_a_commit_while_they_are_short_together(database: SqliteDatabase) -> None:
+    said: list[str] = []
+    database._writer.connection.set_trace_callback(lambda text: said.append(text.split()[0]))
+    await asyncio.gather(*(database.put([insert(str(number) * 30 * 1024)]) for number in range(5)))
+    assert said.count("COMMIT") == 3
+    said.clear()
+    await asyncio.gather(*(database.put([insert(str(number))]) for number in range(9)))
+    assert said.count("COMMIT") == 1
+    said.clear()
+    writes = (database.put([insert(str(number) * 30 * 1024)]) for number in range(5))
+    await asyncio.gather(*writes, database.write([insert("on the thread")]))
+    assert said.count("COMMIT") == 1
+    assert len(await names(database)) == 20
+
+
 async def test_a_lookup_sees_what_another_process_committed_and_nothing_else(
     file: Path, database: SqliteDatabase
 ) -> None:

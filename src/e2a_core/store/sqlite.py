@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
+from math import inf
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,7 +42,7 @@ BUSY_SECONDS = 10.0
 """How long to wait for another process's write; a group commit lasts milliseconds, so after 10 s it hangs."""
 
 SHORT_OCTETS = 64 * 1024
-"""What a write on the event loop may store: making it searchable takes a millisecond for each 16 KiB."""
+"""What a commit on the event loop may store: making it searchable takes a millisecond for each 16 KiB."""
 
 POLL_SECONDS = 0.1
 """How often commits of other processes are looked for while somebody listens."""
@@ -50,11 +53,16 @@ _waiting = attrgetter("waiting")
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """One write that waits for its commit; a `short` one need not leave the event loop to be run."""
+    """One write that waits for its commit; `octets` is about what it stores, infinite where nobody counted."""
 
     statements: Sequence[Statement]
     acknowledged: asyncio.Future[Sequence[Result]]
-    short: bool
+    octets: float
+
+    @property
+    def short(self) -> bool:
+        """Whether it need not leave the event loop to be run."""
+        return self.octets <= SHORT_OCTETS
 
 
 class SqliteDatabase:
@@ -120,15 +128,15 @@ class SqliteDatabase:
         return [tuple(row.values()) for row in await self.all(statement)]
 
     async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
-        return await self._write(statements, short=False)
+        return await self._write(statements, inf)
 
     async def put(self, statements: Sequence[Statement]) -> Sequence[Result]:
-        return await self._write(statements, short=_octets(statements) <= SHORT_OCTETS)
+        return await self._write(statements, _octets(statements))
 
-    async def _write(self, statements: Sequence[Statement], *, short: bool) -> Sequence[Result]:
+    async def _write(self, statements: Sequence[Statement], octets: float) -> Sequence[Result]:
         self._check_open()
         acknowledged: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
-        self._pending.append(_Unit(statements, acknowledged, short))
+        self._pending.append(_Unit(statements, acknowledged, octets))
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush(), name="sqlite group commit")
         return await acknowledged
@@ -218,10 +226,19 @@ class SqliteDatabase:
         try:
             while self._pending:
                 async with self._write_lock:
-                    group, self._pending = self._pending[:GROUP_LIMIT], self._pending[GROUP_LIMIT:]
+                    group = self._next_group()
                     await self._commit([unit for unit in group if not unit.acknowledged.cancelled()])
         finally:
             self._flusher = None
+
+    def _next_group(self) -> Sequence[_Unit]:
+        """The next to be committed together; of short writes only as many as are short together."""
+        group = self._pending[:GROUP_LIMIT]
+        if all(unit.short for unit in group):
+            totals = list(accumulate(unit.octets for unit in group))
+            group = group[: bisect_right(totals, SHORT_OCTETS)]
+        self._pending = self._pending[len(group) :]
+        return group
 
     async def _commit(self, group: Sequence[_Unit]) -> None:
         if not group:
