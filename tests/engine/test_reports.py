@@ -13,7 +13,7 @@ from tests.support.smtp_sink import SmtpSink
 
 pytestmark = [pytest.mark.anyio, pytest.mark.relayed]
 
-ANN, BOB = "ann@example.org", "bob@example.org"
+ANN, BOB, VICTIM = "ann@example.org", "bob@example.org", "victim@victim.example"
 
 
 def delivery_report(message_id: str, *groups: str) -> bytes:
@@ -61,7 +61,7 @@ async def test_a_permanent_bounce_ends_writing_to_the_recipient(
         group("ANN@example.org", "failed", "5.1.1"),
         group("x@example.org", "failed", "5.1.1"),
     )
-    assert (await home.deliver(content, mail_from="")).accepted
+    assert (await home.deliver(content, mail_from="", signer=home.keys.alice)).accepted
     told = await events.wait("email.bounced", view.id)
     assert (told.data["delivered_to"], told.data["bounce_type"]) == (ANN, "permanent")
     added = await events.wait("domain.suppression_added")
@@ -80,7 +80,7 @@ async def test_a_permanent_bounce_ends_writing_to_the_recipient(
     again = delivery_report(
         view.email_message_id or "", group(ANN, "failed", "5.1.2"), group(BOB, "delivered", "2.0.0")
     )
-    assert (await home.deliver(again, mail_from="")).accepted
+    assert (await home.deliver(again, mail_from="", signer=home.keys.alice)).accepted
     await events.wait("email.delivered", view.id)
     assert (await outcomes(agent, view.id))[BOB] == ("succeeded", "delivered")
     assert [event.type for event in events.seen].count("email.bounced") == 1
@@ -132,6 +132,64 @@ async def test_an_anonymous_complaint_about_mail_to_one(
         return [item.address for item in (await owner.suppressions.list()).items]
 
     assert await until(blocked) == [ANN]
+
+
+async def test_a_recipient_cannot_have_another_left_out(
+    sink: SmtpSink, home: Home, agent: Session, owner: Session, events: EventLog
+) -> None:
+    view = await sent_to(agent, VICTIM, BOB)
+    message_id = view.email_message_id or ""
+    forged = delivery_report(message_id, group(VICTIM, "failed", "5.1.1"))
+    # Not a report at all, since nobody reports under a name of his own.
+    assert (await home.deliver(forged, mail_from="bob@example.org", signer=home.keys.alice)).accepted
+    assert (await outcomes(agent, view.id))[VICTIM] == ("succeeded", "sent")
+    # Bob's own domain is proven, and it is not the victim's; then the victim's is claimed, and not proven.
+    as_the_victim = forged.replace(b"MAILER-DAEMON@example.org", b"MAILER-DAEMON@victim.example")
+    assert (await home.deliver(forged, mail_from="", signer=home.keys.alice)).accepted
+    assert (await home.deliver(as_the_victim, mail_from="")).accepted
+    await events.wait("email.bounced", view.id)
+    assert (await outcomes(agent, view.id))[VICTIM] == ("failed", "bounced")
+    complained = complaint(message_id, "abuse", VICTIM)
+    assert (await home.deliver(complained, mail_from="fbl@example.org")).accepted
+    await events.wait("email.complained", view.id)
+    assert (await owner.suppressions.list()).items == []
+    assert (await send(agent, to=[VICTIM], subject="Again")).status == "accepted"
+
+
+async def test_the_true_report_counts_though_a_forged_one_was_first(
+    sink: SmtpSink, home: Home, agent: Session, owner: Session
+) -> None:
+    view = await sent_to(agent, ANN, BOB)
+    content = delivery_report(view.email_message_id or "", group(ANN, "failed", "5.1.1"))
+    assert (await home.deliver(content, mail_from="")).accepted
+    assert (await owner.suppressions.list()).items == []
+    assert (await home.deliver(content, mail_from="", signer=home.keys.alice)).accepted
+    assert [item.address for item in (await owner.suppressions.list()).items] == [ANN]
+    # Whom the owner takes off the list does not come back for the same message.
+    await owner.suppressions.delete(ANN)
+    again = delivery_report(view.email_message_id or "", group(ANN, "failed", "5.1.2"))
+    assert (await home.deliver(again, mail_from="", signer=home.keys.alice)).accepted
+    assert (await owner.suppressions.list()).items == []
+
+
+@pytest.mark.parametrize("to", [["ann@sub.example.org", VICTIM], [VICTIM]], ids=["below", "alone"])
+async def test_who_answers_for_the_recipient_is_believed(
+    sink: SmtpSink, home: Home, agent: Session, owner: Session, to: list[str]
+) -> None:
+    view = await sent_to(agent, *to)
+    content = delivery_report(view.email_message_id or "", group(to[0], "failed", "5.1.1"))
+    assert (await home.deliver(content, mail_from="", signer=home.keys.alice)).accepted
+    assert [item.address for item in (await owner.suppressions.list()).items] == [to[0]]
+
+
+@pytest.mark.settings(outbound_smtp_from_domain="mail.example.org")
+async def test_the_deployments_own_domain_is_believed(
+    sink: SmtpSink, home: Home, agent: Session, owner: Session
+) -> None:
+    view = await sent_to(agent, VICTIM, BOB)
+    content = delivery_report(view.email_message_id or "", group(VICTIM, "failed", "5.1.1"))
+    assert (await home.deliver(content, mail_from="", signer=home.keys.alice)).accepted
+    assert [item.address for item in (await owner.suppressions.list()).items] == [VICTIM]
 
 
 async def test_nobody_reports_on_anothers_mail(

@@ -21,6 +21,7 @@ from e2a_core.messages import lifecycle, queries
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.search import fold_text
 from e2a_core.outbound.bounces import report_statements
+from e2a_core.outbound.reporter import Reporter
 from e2a_core.protection.config import gate_of
 from e2a_core.protection.service import config_of
 from e2a_core.reviews.holds import hold, hold_statements, protection_statement
@@ -98,6 +99,8 @@ class Delivery:
     ) -> list[str]:
         now = to_micros(self._core.clock.now())
         signed_hash = body_hash(arrival.trace.encode("utf-8"), arrival.content)
+        author = arrival.parsed.author if arrival.identity.verified else None
+        reporter = Reporter(arrival.envelope_from is None, author.domain if author else "")
         statements = [queries.insert_content(arrival.content_hash, arrival.content, now)]
         ids = []
         for recipient in recipients:
@@ -107,7 +110,7 @@ class Delivery:
             self._sign(row, arrival, signed_hash)
             finding = self._screen(arrival, agent)
             statements += self._outcome(row, agent, arrival, finding)
-            statements += await report_statements(self._core, arrival.parsed, agent.email, now)
+            statements += await report_statements(self._core, arrival.parsed, reporter, agent.email, now)
             ids.append(row.id)
         await self._core.db.put(statements)
         return ids

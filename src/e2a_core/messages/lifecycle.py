@@ -12,7 +12,7 @@ from e2a_core.ids import Ids
 from e2a_core.messages.rows import dump_json
 from e2a_core.store.contract import Statement, sql
 
-__all__ = ["REASONS", "page", "record"]
+__all__ = ["REASONS", "page", "record", "recorded"]
 
 REASONS: Mapping[str, tuple[str, str, bool]] = {
     "acceptance.inbound_smtp": ("accepted", "accepted", False),
@@ -94,6 +94,15 @@ def record(
 def _identifier(ids: Ids, reason: str) -> str:
     prefix, _, digits = ids.transition().partition("_")
     return f"{prefix}_{_ORDER[reason]:02x}{digits[2:]}"
+
+
+def recorded(message_id: str, dedupe: str) -> Statement:
+    """A row if there is one with this key."""
+    return sql(
+        "SELECT id FROM lifecycle WHERE message_id = :message AND dedupe_key = :dedupe",
+        message=message_id,
+        dedupe=dedupe,
+    )
 
 
 def page(message_id: str, after: tuple[int, str] | None, limit: int) -> Statement:

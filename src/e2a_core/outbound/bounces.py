@@ -17,6 +17,7 @@ from e2a_core.messages import lifecycle
 from e2a_core.messages import queries as message_queries
 from e2a_core.messages.rows import MessageRow
 from e2a_core.outbound import queries
+from e2a_core.outbound.reporter import Reporter
 from e2a_core.store.contract import Statement
 from e2a_core.suppressions.check import blocks_of
 from e2a_core.suppressions.entries import add_to_account
@@ -52,15 +53,20 @@ class _Finding:
     suppress: str | None = None
 
 
-async def report_statements(core: Core, parsed: ParsedMessage, agent_email: str, now: int) -> list[Statement]:
+async def report_statements(
+    core: Core, parsed: ParsedMessage, reporter: Reporter, agent_email: str, now: int
+) -> list[Statement]:
     """What a report that reached this inbox changes about messages sent from here.
 
-    A delivery report counts for mail of this very inbox, where it was asked for; a complaint for mail of the whole
-    account, since feedback loops have one address per domain. Only recipients the message really had count, so a forged
-    report can at most repeat what its author was sent.
+    A delivery report counts for mail of this very inbox, where it was asked for, and only from the null sender
+    (RFC 3464 section 2); a complaint for mail of the whole account, since feedback loops have one address per domain.
+    Only recipients the message really had count. Any of them can forge a report about the others, so one about mail
+    to several is no reason to suppress unless the `reporter` answers for the recipient.
     """
     report = parsed.dsn or parsed.complaint
     if report is None or not report.original_message_id:
+        return []
+    if isinstance(report, DeliveryReport) and not reporter.null_sender:
         return []
     found = await core.db.all(message_queries.sent_with_message_id(agent_email, [report.original_message_id]))
     statements: list[Statement] = []
@@ -72,7 +78,9 @@ async def report_statements(core: Core, parsed: ParsedMessage, agent_email: str,
         for finding in _findings(report, known):
             if _RANK[finding.status] > _RANK.get(known[finding.address], 0):
                 known[finding.address] = finding.status
-                statements += await _apply(core, sent, finding, now)
+                statements += _apply(core, sent, finding, now)
+            if finding.suppress and (len(known) == 1 or reporter.answers_for(finding.address, core.settings)):
+                statements += await _suppress(core, sent, finding, finding.suppress, now)
     return statements
 
 
@@ -130,7 +138,7 @@ def _delivery_finding(report: RecipientReport) -> _Finding | None:
     return None
 
 
-async def _apply(core: Core, sent: MessageRow, finding: _Finding, now: int) -> list[Statement]:
+def _apply(core: Core, sent: MessageRow, finding: _Finding, now: int) -> list[Statement]:
     statements = [
         queries.set_recipient(
             sent.id,
@@ -148,20 +156,20 @@ async def _apply(core: Core, sent: MessageRow, finding: _Finding, now: int) -> l
         statements.append(
             queries.set_delivery(sent.id, delivery_status=finding.status, delivery_detail=finding.detail)
         )
-    if finding.suppress:
-        statements += await _suppress(core, sent, finding, finding.suppress, now)
     return statements + _event(core, sent, finding, now)
 
 
 async def _suppress(
     core: Core, sent: MessageRow, finding: _Finding, source: str, now: int
 ) -> list[Statement]:
-    """The entry on the account's list, unless there is one."""
+    """The entry on the account's list, unless there is one, or was one for this message that the owner took away."""
+    reason = "suppression.hard_bounce_applied" if source == "bounce" else "suppression.complaint_applied"
+    if await core.db.one(lifecycle.recorded(sent.id, f"{reason}:{finding.address}")):
+        return []
     blocks = await blocks_of(core, sent.account_id, sent.agent_email, [finding.address])
     block = blocks.get(finding.address)
     if block is not None and block.scope == "account":
         return []
-    reason = "suppression.hard_bounce_applied" if source == "bounce" else "suppression.complaint_applied"
     evidence = {"suppression_scope": "account", "suppression_source": source}
     return [
         _ledger(core, sent, reason, finding, now, evidence),
