@@ -160,6 +160,36 @@ async def test_an_instant_that_could_not_be_told_in_utc_is_refused(
         assert (refused.status_code, error_of(refused)["code"]) == (400, "invalid_filter")
 
 
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "01", "1.", "+1"])
+async def test_numbers_are_those_of_json(text: str, owner_client: httpx.AsyncClient) -> None:
+    for path, member in (("/v1/templates/validate", "test_data"), ("/v1/contacts", "metadata")):
+        body = f'{{"subject": "s", "text": "t", "{member}": {{"a": {text}}}}}'
+        response = await owner_client.post(path, content=body.encode())
+        assert (response.status_code, error_of(response)["code"]) == (400, "invalid_request")
+        assert {location for location, _ in fields_of(response)} == {"body"}
+
+
+async def test_bodies_are_utf8(owner_client: httpx.AsyncClient) -> None:
+    for content in ('{"email": "é"}'.encode("utf-16"), b'{"email": "\xed\xa0\x80"}', b'{"email": "\xff"}'):
+        response = await owner_client.post("/v1/agents", content=content)
+        assert (response.status_code, error_of(response)["code"]) == (400, "invalid_request")
+
+
+async def test_numbers_are_rendered_as_they_were_written(owner_client: httpx.AsyncClient) -> None:
+    numbers = ["1.10", "1E2", "12345678901234567890", "0.1", "-0.50", "1e-7"]
+    data = ", ".join(f'"n{index}": {number}' for index, number in enumerate(numbers))
+    slots = " ".join(f"{{{{n{index}}}}}" for index in range(len(numbers)))
+    body = f'{{"subject": "s", "text": "{slots}", "test_data": {{{data}}}}}'
+    rendered = await owner_client.post("/v1/templates/validate", content=body.encode())
+    assert rendered.json()["rendered"]["text"] == " ".join(numbers)
+    kept = await owner_client.post(
+        "/v1/contacts",
+        content=b'{"address": "n@example.org", "metadata": {"price": 1.10}}',
+        headers={"Idempotency-Key": "numbers"},
+    )
+    assert (kept.status_code, kept.json()["metadata"]) == (201, {"price": 1.1})
+
+
 SURROGATE = '"\\ud800"'
 DEEP = "[" * 400 + "]" * 400
 

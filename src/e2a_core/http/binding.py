@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from math import isinf
+from typing import Any, NoReturn, Self
 
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
@@ -75,9 +76,35 @@ def _read(
             found[parameter.name] = parameter.default
 
 
+class _Number(float):
+    """A number that is told as it was written: whoever fills a template with 1.10 means a price."""
+
+    __slots__ = ("_text",)
+    _text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Raises `InvalidRequest` for a number larger than any double."""
+        number = super().__new__(cls, text)
+        if isinf(number):
+            raise InvalidRequest("a number is too large", location="body")
+        number._text = text
+        return number
+
+    def __str__(self) -> str:
+        return self._text
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """Python reads NaN and Infinity, which are no JSON (RFC 8259 section 6)."""
+    raise json.JSONDecodeError(f"{name} is no JSON", name, 0)
+
+
+_JSON = json.JSONDecoder(parse_float=_Number, parse_constant=_refuse_constant)
+
+
 def _parsed(body: bytes) -> Any:
     try:
-        return json.loads(body)
+        return _JSON.decode(body.decode())
     except json.JSONDecodeError as problem:
         wrong = {"type": "json_invalid", "loc": ("body", problem.pos), "msg": problem.msg}
         raise RequestValidationError([wrong]) from None
