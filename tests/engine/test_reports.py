@@ -7,13 +7,14 @@ import pytest
 from e2a_core.engine import Session
 from e2a_core.errors import RecipientSuppressed
 from e2a_core.wire.messages import MessageView
-from tests.engine.mailbox import HELPER, make_helper, reasons, send, settled
+from tests.engine.mailbox import HELPER, inbox, make_helper, reasons, send, settled
 from tests.support.home import ASSISTANT, EventLog, Home, until
 from tests.support.smtp_sink import SmtpSink
 
 pytestmark = [pytest.mark.anyio, pytest.mark.relayed]
 
 ANN, BOB, VICTIM = "ann@example.org", "bob@example.org", "victim@victim.example"
+RELAY = "agent@relay.example"
 
 
 def delivery_report(message_id: str, *groups: str) -> bytes:
@@ -200,4 +201,40 @@ async def test_nobody_reports_on_anothers_mail(
     forged = delivery_report(view.email_message_id or "", group(ANN, "failed", "5.1.1"))
     assert (await home.deliver(forged, mail_from="", to=HELPER)).accepted
     assert await outcomes(agent, view.id) == {ANN: ("succeeded", "sent")}
+    assert (await owner.suppressions.list()).items == []
+
+
+@pytest.mark.settings(outbound_smtp_from_domain="relay.example")
+async def test_a_report_to_the_relays_own_address_finds_the_inbox(
+    sink: SmtpSink, home: Home, agent: Session, owner: Session, events: EventLog
+) -> None:
+    await make_helper(owner)
+    view = await sent_to(agent, ANN)
+    [left] = sink.messages
+    assert (view.sent_as, left.mail_from) == ("relay", RELAY)
+    for message_id in (view.provider_message_id or "", view.email_message_id or ""):
+        content = delivery_report(message_id, group(ANN, "failed", "5.1.1"))
+        assert (await home.deliver(content, mail_from="", to=RELAY.upper())).accepted
+    told = await events.wait("email.bounced", view.id)
+    assert told.data["delivered_to"] == ANN
+    assert await outcomes(agent, view.id) == {ANN: ("failed", "bounced")}
+    assert [item.delivered_to for item in await inbox(agent)] == [RELAY.upper()] * 2
+    assert await inbox(owner, HELPER) == []
+
+
+@pytest.mark.settings(outbound_smtp_from_domain="relay.example")
+async def test_the_relays_own_address_takes_nothing_else(
+    sink: SmtpSink, home: Home, agent: Session, owner: Session
+) -> None:
+    view = await sent_to(agent, ANN)
+    content = delivery_report(view.email_message_id or "", group(ANN, "failed", "5.1.1"))
+    named = await home.deliver(content, mail_from="x@example.org", to=RELAY)
+    assert (named.recipients[RELAY].code, named.recipients[RELAY].enhanced) == (550, "5.1.1")
+    unknown = delivery_report("<unknown@relay.example>", group(ANN, "failed", "5.1.1"))
+    for other in (None, unknown):
+        refused = await home.deliver(other, mail_from="", to=RELAY)
+        assert refused.final is not None
+        assert (refused.final.code, refused.final.enhanced) == (550, "5.1.1")
+    assert (await home.deliver(mail_from="", to=[RELAY, ASSISTANT])).accepted
+    assert [item.delivered_to for item in await inbox(agent)] == [ASSISTANT]
     assert (await owner.suppressions.list()).items == []

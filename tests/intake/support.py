@@ -38,7 +38,7 @@ class MemoryReceiver:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def resolve(self, address: str) -> Recipient:
+    async def resolve(self, address: str, mail_from: str) -> Recipient:
         self.resolved.append(address)
         local, _, domain = address.partition("@")
         if local.lower() == "postmaster" and not domain:

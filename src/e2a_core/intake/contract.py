@@ -53,7 +53,10 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One accepted RCPT: the forward path as given, the agent it reaches, and the tag after `+` if there is one."""
+    """One accepted RCPT: the forward path as given, the agent it reaches, and the tag after `+` if there is one.
+
+    `agent` is empty for an address that only takes reports; who gets them depends on what they are about.
+    """
 
     address: str
     agent: str
@@ -77,8 +80,8 @@ class Envelope:
 class Receiver(Protocol):
     """Decides about recipients and takes messages over."""
 
-    async def resolve(self, address: str) -> Recipient:
-        """The agent that `address`, a forward path without brackets, reaches.
+    async def resolve(self, address: str, mail_from: str) -> Recipient:
+        """The agent that `address`, a forward path without brackets, reaches for mail from `mail_from`.
 
         `address` may be `postmaster` without a domain (RFC 5321 section 4.5.1). Raises RecipientUnknown,
         RecipientDisabled, QuotaExceeded or errors.StoreUnavailable.

@@ -232,7 +232,7 @@ class SmtpSession(SmtpConnection):
             self.counters.rejected_too_many_recipients += 1
             return self._refuse("452 4.5.3 too many recipients")
         try:
-            recipient = await self.context.receiver.resolve(path.address)
+            recipient = await self.context.receiver.resolve(path.address, self._mail_from)
         except IntakeRefusal as refusal:
             return self._refuse_for(refusal)
         except StoreUnavailable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 from e2a_core.agents.lookup import lookup_recipient
 from e2a_core.agents.queries import AgentRow
@@ -13,16 +14,22 @@ from e2a_core.intake.arrival import Arrival, Identity
 from e2a_core.intake.contract import Envelope, LoopDetected, Recipient, RecipientDisabled, RecipientUnknown
 from e2a_core.intake.deliver import Delivery
 from e2a_core.intake.inboxes import look_up
+from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.mail.automatic import LOOP_HEADER, received_count
 from e2a_core.mail.headers import Headers, parse_headers
 from e2a_core.mail.parse import ParsedMessage, parse_message
 from e2a_core.mail.trace import received_header, strip_authentication_results
 from e2a_core.messages.search import MAX_CONVERSATION_ID
+from e2a_core.outbound.identity import relay_address
+from e2a_core.outbound.queries import sender_of_relayed
 
 __all__ = ["SmtpReceiver"]
 
 MAX_RECEIVED = 50
 """RFC 5321 section 6.3 asks for a limit of at least 100 hops or another way to tell; agents forward, so fewer."""
+
+_BY_REPORT = ""
+"""The agent of a recipient until the report it gets says whose message it is about."""
 
 
 class SmtpReceiver:
@@ -33,9 +40,11 @@ class SmtpReceiver:
         self._authenticator = authenticator
         self._delivery = delivery
 
-    async def resolve(self, address: str) -> Recipient:
+    async def resolve(self, address: str, mail_from: str) -> Recipient:
         found = await lookup_recipient(self._core, address)
         if found is None:
+            if not mail_from and normalize_addr_spec(address) == relay_address(self._core.settings):
+                return Recipient(address, _BY_REPORT)
             raise RecipientUnknown
         if found.agent.trashed:
             raise RecipientDisabled
@@ -46,6 +55,7 @@ class SmtpReceiver:
         headers = parse_headers(kept)
         _refuse_loop(headers)
         parsed = parse_message(kept, envelope_from=envelope.mail_from, headers=headers)
+        envelope = replace(envelope, recipients=await self._routed(envelope.recipients, parsed))
         evidence = await self._authenticator.evaluate(
             ip=envelope.peer.ip,
             mail_from=envelope.mail_from,
@@ -59,6 +69,24 @@ class SmtpReceiver:
         if len(refusals) == len({item.agent for item in envelope.recipients}):
             raise refusals[0]
         return delivered.ids[0] if delivered.ids else "duplicate"
+
+    async def _routed(
+        self, recipients: tuple[Recipient, ...], parsed: ParsedMessage
+    ) -> tuple[Recipient, ...]:
+        """The recipients with the inbox that a report to the relay's own address is for; others drop out.
+
+        Raises `RecipientUnknown` when nobody is left.
+        """
+        if all(item.agent for item in recipients):
+            return recipients
+        report = parsed.dsn or parsed.complaint
+        reference = report.original_message_id if report else None
+        found = await self._core.db.one(sender_of_relayed(reference)) if reference else None
+        sender = found["agent_email"] if found else ""
+        routed = tuple(item if item.agent else replace(item, agent=sender) for item in recipients)
+        if not any(item.agent for item in routed):
+            raise RecipientUnknown
+        return tuple(item for item in routed if item.agent)
 
     async def _arrival(
         self, envelope: Envelope, content: bytes, parsed: ParsedMessage, evidence: AuthenticationEvidence

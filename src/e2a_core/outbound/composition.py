@@ -17,7 +17,7 @@ from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.search import fold_text
 from e2a_core.outbound import queries as outbound_queries
 from e2a_core.outbound.draft import Draft, canonical_recipients
-from e2a_core.outbound.identity import RELAY_SLUG, SenderIdentity, platform_identity, sender_identity
+from e2a_core.outbound.identity import SenderIdentity, platform_identity, relay_address, sender_identity
 from e2a_core.outbound.schedule import due_at
 from e2a_core.store import jobs
 from e2a_core.store.contract import Statement
@@ -64,7 +64,7 @@ def _compose(
     identity = (
         platform_identity(core.settings) if platform else sender_identity(core.settings, agent, inside=inside)
     )
-    own = {agent.email, f"{RELAY_SLUG}@{core.settings.from_domain}"}
+    own = {agent.email, relay_address(core.settings)}
     recipients = canonical_recipients(draft, own, keep_own=is_self_send(agent, draft))
     message_id = f"<{core.ids.new('')}@{identity.author.domain}>"
     content = compose_mail(

@@ -8,7 +8,7 @@ from e2a_core.agents.queries import AgentRow
 from e2a_core.mail.addresses import Address, parse_address
 from e2a_core.settings import Settings
 
-__all__ = ["SenderIdentity", "platform_identity", "sender_identity"]
+__all__ = ["SenderIdentity", "platform_identity", "relay_address", "sender_identity"]
 
 RELAY_SLUG = "agent"
 """Local part of the relay's own sender; a reserved slug, so no inbox can have it."""
@@ -36,6 +36,11 @@ def sender_identity(settings: Settings, agent: AgentRow, *, inside: bool) -> Sen
     name = f"{agent.name or agent.email} via e2a"
     author = Address(name, RELAY_SLUG, settings.from_domain)
     return SenderIdentity(author, "relay")
+
+
+def relay_address(settings: Settings) -> str:
+    """The envelope sender of mail that leaves under the relay's identity: an address, and no inbox."""
+    return f"{RELAY_SLUG}@{settings.from_domain}"
 
 
 def platform_identity(settings: Settings) -> SenderIdentity:

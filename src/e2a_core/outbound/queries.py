@@ -11,6 +11,7 @@ __all__ = [
     "fail_pending",
     "insert_recipient",
     "message",
+    "sender_of_relayed",
     "set_delivery",
     "set_recipient",
 ]
@@ -22,6 +23,15 @@ def message(message_id: str) -> Statement:
         "SELECT m.*, a.deleted_at AS agent_deleted_at FROM messages m JOIN agents a ON a.email = m.agent_email "
         "WHERE m.id = :id AND m.direction = 'outbound'",
         id=message_id,
+    )
+
+
+def sender_of_relayed(ref: str) -> Statement:
+    """The inbox whose mail left under the relay's identity with this Message-ID, its own or the one it was given."""
+    return sql(
+        "SELECT agent_email FROM messages WHERE email_message_id = :ref AND sent_as = 'relay' UNION "
+        "SELECT agent_email FROM messages WHERE provider_message_id = :ref AND sent_as = 'relay'",
+        ref=ref,
     )
 
 
