@@ -32,6 +32,14 @@ async def test_the_config_is_answered_as_it_was_put(owner: Session) -> None:
     stored = (await owner.protection.get(ASSISTANT)).to_wire()
     assert stored["outbound"]["gate"]["allowlist"] == ["bob@example.org"]
     assert stored["holds"] == {"ttl_seconds": 604_800, "on_expiry": "approve", "suppress_notifications": True}
+    leaves = {"policy": None, "allowlist": None, "action": None}
+    await protect(
+        owner,
+        inbound=leaves,
+        outbound=leaves,
+        holds={"ttl_seconds": None, "on_expiry": None, "suppress_notifications": None},
+    )
+    assert await owner.protection.get(ASSISTANT) == fresh
     with pytest.raises(InvalidRequest) as refused:
         await protect(owner, holds={"ttl_seconds": 604_801})
     assert refused.value.fields[0][0] == "body.holds.ttl_seconds"

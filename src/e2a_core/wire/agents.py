@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictBool, StringConstraints
+from pydantic import Field, GetJsonSchemaHandler, StrictBool, StringConstraints, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from .base import Instant, Request, Timestamp, View
 
@@ -60,13 +62,33 @@ class DeleteDelegationResult(View):
     id: str
 
 
-class ProtectionGate(Request):
+class _Leaves(Request):
+    """Members that have defaults, for which null stands too (http-api section 3.3)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_null(cls, given: Any) -> Any:
+        return {k: v for k, v in given.items() if v is not None} if isinstance(given, dict) else given
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema)["properties"]
+        for name, member in properties.items():
+            about = {key: member.pop(key) for key in ("default", "title") if key in member}
+            properties[name] = {"anyOf": [member, {"type": "null"}], **about}
+        return schema
+
+
+class ProtectionGate(_Leaves):
     policy: Literal["open", "allowlist", "domain"] = "open"
     allowlist: Annotated[list[str], Field(max_length=MAX_ALLOWLIST)] = []
     action: Literal["flag", "review", "block"] = "flag"
 
 
-class ProtectionScan(Request):
+class ProtectionScan(_Leaves):
     sensitivity: Literal["off", "low", "medium", "high"] = "off"
 
 
@@ -75,7 +97,7 @@ class ProtectionDirection(Request):
     scan: ProtectionScan
 
 
-class ProtectionHolds(Request):
+class ProtectionHolds(_Leaves):
     ttl_seconds: Annotated[int, Field(ge=0, strict=True)] = DEFAULT_HOLD_TTL
     on_expiry: Literal["approve", "reject"] = "reject"
     suppress_notifications: StrictBool = False
