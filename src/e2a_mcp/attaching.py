@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import mimetypes
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import anyio.to_thread
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from e2a_core.errors import InvalidAttachment, PayloadTooLarge
 from e2a_core.wire.sending import Attachment
@@ -26,6 +27,13 @@ MAX_FILE_BYTES = 10 * 1024 * 1024
 # What the whole message may carry, so that base64 of it still fits common 36 MB limits.
 MAX_TOTAL_BYTES = 25 * 1024 * 1024
 _FALLBACK_TYPE = "application/octet-stream"
+_MEDIA_TYPE = re.compile(r"[a-zA-Z][\w.+-]*/[\w.+-]+", re.ASCII)
+
+
+def _media_type(text: str) -> str:
+    if not _MEDIA_TYPE.fullmatch(text):
+        raise ValueError("must be a media type such as application/pdf")
+    return text
 
 
 class AttachmentSource(Arguments):
@@ -35,7 +43,7 @@ class AttachmentSource(Arguments):
     path: str | None = None
     data: Annotated[str, Field(description="base64")] | None = None
     filename: Annotated[str, Field(min_length=1, max_length=255)] | None = None
-    content_type: Annotated[str, Field(pattern=r"^[a-zA-Z][\w.+-]*/[\w.+-]+$", max_length=127)] | None = None
+    content_type: Annotated[str, Field(max_length=127), AfterValidator(_media_type)] | None = None
 
 
 async def load_attachments(call: Call, sources: Sequence[AttachmentSource]) -> list[Attachment]:
@@ -94,7 +102,7 @@ async def _from_file(call: Call, source: AttachmentSource, path: str, where: str
         )
     try:
         name, data = await anyio.to_thread.run_sync(_read_below, roots, path)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):
         # One answer for a missing file and for one outside: paths are not to be probed through this.
         raise InvalidAttachment(
             f"{field} must be a readable file below an allowed folder", location=field, status=422

@@ -8,7 +8,7 @@ from e2a_core.ids import Ids
 from e2a_core.wire.messages import MessageView
 
 from .fence import Fence, plain_line, plain_text
-from .render import attachment_link, message_head, trust
+from .render import MAX_ADDRESSES, attachment_link, has_others_words, message_head, trust, with_few_addresses
 from .tool import Reply
 
 __all__ = ["DEFAULT_MAX_CHARS", "MAX_MAX_CHARS", "Format", "read_message"]
@@ -21,6 +21,11 @@ MAX_MAX_CHARS = 100_000
 
 _LEFT_OUT = {"raw_message", "parsed", "body", "created_at"}
 _SENDER_FIELDS = ("header_from", "envelope_from", "to", "cc", "reply_to", "subject")
+_PART_FIELDS = ("conversation_id", "attachments", "nested", "delivery_report")
+# What others said of mail that was sent.
+_OTHERS_FIELDS = ("delivery_detail", "recipients", "rejection_reason")
+MAX_ATTACHMENTS = 50
+"""Named in one result; a sender decides how many a message has, and each can be had by its index."""
 
 
 def read_message(
@@ -34,22 +39,36 @@ def read_message(
     raw: bytes | None = None,
     extra: dict[str, Any] | None = None,
     extra_lines: tuple[str, ...] = (),
+    always_fenced: bool = False,
 ) -> Reply:
     """The result for `view`; `offset` and `max_chars` count characters of the body in the asked format.
 
-    `extra` members and `extra_lines` come from the caller; what in them a sender wrote is fenced as well.
+    `extra` members and `extra_lines` come from the caller; what in them a sender wrote is fenced as well. What an
+    agent wrote itself is not, unless it is `always_fenced` because another reads it.
     """
     member = format if format in {"html", "headers"} else "text"
     body = plain_text(_body(view, format, raw))
     part = body[offset : offset + max_chars]
     end = offset + len(part)
     inbound = view.direction == "inbound"
-    fence = Fence(ids, [part, view.subject, view.header_from, *extra_lines])
+    fenced = always_fenced or has_others_words(view)
+    told = [
+        part,
+        view.subject,
+        view.header_from,
+        view.delivery_detail,
+        *extra_lines,
+        *map(str, (extra or {}).values()),
+    ]
+    fence = Fence(ids, told)
 
-    structured = view.model_dump(mode="json", exclude=_LEFT_OUT)
+    structured = with_few_addresses(view.model_dump(mode="json", exclude=_LEFT_OUT))
+    if len(view.attachments) > MAX_ATTACHMENTS:
+        structured["attachments"] = structured["attachments"][:MAX_ATTACHMENTS]
+        structured["attachment_count"] = len(view.attachments)
     structured["received_at"] = view.model_dump(mode="json", include={"created_at"})["created_at"]
     structured["subject"] = plain_line(view.subject, 2000)
-    structured[member] = fence.around(part) if inbound and part else part
+    structured[member] = fence.around(part) if part and fenced else part
     structured["truncated"] = end < len(body) or bool(view.parsed and view.parsed.truncated)
     if offset or end < len(body):
         structured["total_chars"] = len(body)
@@ -61,14 +80,18 @@ def read_message(
         structured["nested"] = [item.to_wire() for item in view.parsed.nested]
     if inbound:
         structured["trust"] = trust(view.verified_domain or view.author_agent, view.authentication)
-        fields = [*_SENDER_FIELDS, member, "attachments", "nested", "delivery_report"]
-        structured["untrusted"] = fence.note(name for name in fields if structured.get(name))
-    structured.update(extra or {})
+    for name, value in (extra or {}).items():
+        structured[name] = fence.around(value) if fenced and isinstance(value, str) else value
+    fields = _SENDER_FIELDS if inbound else _OTHERS_FIELDS
+    if fenced:
+        fields = (*fields, "subject", member, *(extra or ()), *_PART_FIELDS)
+    if theirs := [name for name in dict.fromkeys(fields) if structured.get(name)]:
+        structured["untrusted"] = fence.note(theirs)
 
     metas = structured.get("attachments", [])
     links = tuple(attachment_link(email, view.id, meta, outbound=not inbound) for meta in metas)
-    lines = _text(view, email, fence, part, structured, extra_lines)
-    return Reply(structured, "\n".join(lines), links, untrusted=inbound)
+    lines = _text(view, email, fence, part, structured, extra_lines, fenced=fenced)
+    return Reply(structured, "\n".join(lines), links, untrusted=fenced)
 
 
 def _body(view: MessageView, format: Format, raw: bytes | None) -> str:
@@ -91,16 +114,15 @@ def _text(
     part: str,
     structured: dict[str, Any],
     extra_lines: tuple[str, ...],
+    *,
+    fenced: bool,
 ) -> list[str]:
     words = [f"{name}: {value}" for name, value in _headers(view) if value]
     words += extra_lines
     if part:
         words += ["", part]
-    lines = message_head(view, email)
-    if view.direction == "inbound":
-        lines += [fence.notice, fence.around("\n".join(words))]
-    else:
-        lines += words
+    lines = message_head(view, email, fence)
+    lines += [fence.notice, fence.around("\n".join(words))] if fenced else words
     if structured.get("next_offset") is not None:
         lines.append(
             f"{structured['total_chars']} characters in all; go on with offset={structured['next_offset']}"
@@ -119,16 +141,25 @@ def _text(
 def _headers(view: MessageView) -> list[tuple[str, str]]:
     return [
         ("From", plain_line(view.header_from or view.envelope_from)),
-        ("Reply-To", plain_line(", ".join(view.reply_to))),
-        ("To", plain_line(", ".join(view.to), 600)),
-        ("Cc", plain_line(", ".join(view.cc), 600)),
+        ("Reply-To", _addresses(view.reply_to)),
+        ("To", _addresses(view.to)),
+        ("Cc", _addresses(view.cc)),
         ("Subject", plain_line(view.subject, 2000)),
         (
             "Attachments",
             "; ".join(
                 f"{meta.index} {plain_line(meta.filename, 120) or 'unnamed'}"
                 f" {plain_line(meta.content_type, 80)} {meta.size_bytes} bytes"
-                for meta in view.attachments
-            ),
+                for meta in view.attachments[:MAX_ATTACHMENTS]
+            )
+            + _more(len(view.attachments) - MAX_ATTACHMENTS),
         ),
     ]
+
+
+def _addresses(addresses: list[str]) -> str:
+    return plain_line(", ".join(addresses[:MAX_ADDRESSES]), 1000) + _more(len(addresses) - MAX_ADDRESSES)
+
+
+def _more(count: int) -> str:
+    return f" and {count} more" if count > 0 else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -12,18 +13,27 @@ from e2a_core.wire.messages import Authentication, MessageSummaryView, MessageVi
 from .fence import Fence, plain_line
 
 __all__ = [
+    "MAX_ADDRESSES",
     "attachment_link",
     "conversation_lines",
     "evidence",
     "fence_rows",
+    "has_others_words",
     "mail_uri",
     "message_head",
     "message_lines",
     "page_line",
+    "shown_id",
     "trust",
+    "with_few_addresses",
 ]
 
 MAX_LINK_NAME = 120
+MAX_ADDRESSES = 20
+"""Of each list of addresses in a result; a sender decides how many a message has."""
+
+_PLAIN_ID = re.compile(r"[\w.:@/+=~-]{1,120}", re.ASCII)
+_ADDRESS_LISTS = ("to", "cc", "bcc", "reply_to")
 
 
 def mail_uri(email: str, *path: str) -> str:
@@ -59,25 +69,46 @@ def evidence(
 
 
 def fence_rows(ids: Ids, views: Sequence[MessageSummaryView]) -> tuple[Fence, list[dict[str, Any]]]:
-    """Summary rows with the sender's verdict added and the sender's words on one line, previews fenced."""
+    """Summary rows with the verdict on a sender added and words on one line, previews fenced.
+
+    Those of sent mail too where it took some over: an answer has the subject of what it answers, a forward the text.
+    """
     fence = Fence(ids, (text for view in views for text in (view.subject, view.preview, view.header_from)))
     shown = []
     for view in views:
-        row = view.to_wire()
+        row = with_few_addresses(view.to_wire())
         row["subject"] = plain_line(row["subject"])
+        if row.get("preview") and has_others_words(view):
+            row["preview"] = fence.inline(plain_line(row["preview"]))
         if row["direction"] == "inbound":
             row["trust"] = trust(view.verified_domain or view.author_agent)
-            if row.get("preview"):
-                row["preview"] = fence.inline(plain_line(row["preview"]))
         shown.append(row)
     return fence, shown
 
 
+def has_others_words(view: MessageSummaryView | MessageView) -> bool:
+    """All but new mail of the agent's own: to label what no sender wrote would teach to overlook the label."""
+    return view.type != "send"
+
+
+def with_few_addresses(members: dict[str, Any]) -> dict[str, Any]:
+    """Of long address lists the beginning, with their length beside them as `to_count` and so on."""
+    for name in _ADDRESS_LISTS:
+        if len(addresses := members.get(name) or ()) > MAX_ADDRESSES:
+            members |= {name: addresses[:MAX_ADDRESSES], f"{name}_count": len(addresses)}
+    return members
+
+
+def shown_id(fence: Fence, text: str) -> str:
+    """An id that whoever wrote the mail may have chosen: as it is if it looks like one, else fenced."""
+    return text if _PLAIN_ID.fullmatch(text) else fence.inline(plain_line(text, 200))
+
+
 def message_lines(fence: Fence, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Two lines for each summary row: ours, then the sender's behind the fence."""
-    lines = [fence.notice] if any(row["direction"] == "inbound" for row in rows) else []
+    """Two lines for each summary row: ours, then the words of the mail behind the fence."""
+    lines = [fence.notice] if any(row.get("type") != "send" for row in rows) else []
     for row in rows:
-        lines.append(_row_head(row))
+        lines.append(_row_head(fence, row))
         if row["direction"] == "inbound":
             preview = str(row.get("preview") or "")
             said = preview.removeprefix(f"<<{fence.marker}>>").removesuffix(f"<</{fence.marker}>>")
@@ -85,18 +116,19 @@ def message_lines(fence: Fence, rows: Sequence[Mapping[str, Any]]) -> list[str]:
             lines.append(fence.inline(" | ".join(part for part in parts if part)))
         else:
             to = ", ".join(plain_line(address, 80) for address in row["to"][:5])
-            lines.append(f"To: {to} | Subject: {row['subject']}")
+            words = f"To: {to} | Subject: {row['subject']}"
+            lines.append(words if row.get("type") == "send" else fence.inline(words))
     return lines
 
 
-def _row_head(row: Mapping[str, Any]) -> str:
+def _row_head(fence: Fence, row: Mapping[str, Any]) -> str:
     parts = [row["id"], row["created_at"], row["direction"]]
     if row["direction"] == "inbound":
         proven = row.get("verified_domain") or ("agent" if row.get("author_agent") else None)
         parts += [row["read_status"], f"{row['trust']}:{proven}" if proven else row["trust"]]
-    parts += [str(row[name]) for name in ("delivery_status", "review_status") if row.get(name)]
+    parts += _fate(row)
     if row.get("conversation_id"):
-        parts.append(row["conversation_id"])
+        parts.append(shown_id(fence, row["conversation_id"]))
     if row["labels"]:
         parts.append("labels=" + ",".join(row["labels"]))
     if row.get("attachment_count"):
@@ -108,24 +140,42 @@ def _row_head(row: Mapping[str, Any]) -> str:
     return " ".join(parts)
 
 
+def _fate(members: Mapping[str, Any]) -> list[str]:
+    """What became of sent mail; a review only where there was one."""
+    status, review = members.get("delivery_status"), members.get("review_status")
+    words = [status] if status else []
+    if review and review != "sent":
+        words.append(review)
+    if members.get("scheduled_at") and status == "accepted":
+        words.append(f"leaves={members['scheduled_at']}")
+    return words
+
+
 def page_line(count: int, thing: str, place: str, cursor: str | None) -> str:
     """How much there is and how to go on."""
     more = f"; more with cursor={cursor}" if cursor else ""
     return f"{count} {thing}{'' if count == 1 else 's'} in {place}{more}"
 
 
-def message_head(view: MessageView, email: str) -> list[str]:
-    """What we know of a message, one fact a line; nothing a sender wrote."""
-    lines = [f"{view.id} {view.direction} in {email} {_stamp(view)}"]
+def message_head(view: MessageView, email: str, fence: Fence) -> list[str]:
+    """What we know of a message, one fact a line; what others wrote of it is fenced."""
+    members = view.model_dump(
+        mode="json", include={"created_at", "delivery_status", "review_status", "scheduled_at"}
+    )
+    lines = [f"{view.id} {view.direction} in {email} {members['created_at']}"]
     if view.direction == "inbound":
         word = trust(view.verified_domain or view.author_agent, view.authentication)
         proof = evidence(view.verified_domain, view.authentication, view.author_agent)
         lines.append(f"sender: {word}" + (f" ({proof})" if proof else ""))
-    facts = [f"conversation={view.conversation_id}"] if view.conversation_id else []
+    facts = [f"conversation={shown_id(fence, view.conversation_id)}"] if view.conversation_id else []
     facts += [
-        f"{name}={getattr(view, name)}"
-        for name in ("read_status", "delivery_status", "review_status", "content_hash")
-        if getattr(view, name)
+        f"{name}={value}"
+        for name, value in {
+            "read_status": view.read_status,
+            "status": " ".join(_fate(members)),
+            "content_hash": view.content_hash,
+        }.items()
+        if value
     ]
     if view.labels:
         facts.append("labels=" + ",".join(view.labels))
@@ -135,12 +185,9 @@ def message_head(view: MessageView, email: str) -> list[str]:
         facts.append(f"flagged={plain_line(view.flag_reason, 120) or 'true'}")
     if view.hold_reason:
         facts.append(f"held={plain_line(view.hold_reason.code, 80)}")
-    return [*lines, " ".join(facts)] if facts else lines
-
-
-def _stamp(view: MessageView) -> str:
-    from_wire: str = view.model_dump(mode="json", include={"created_at"})["created_at"]
-    return from_wire
+    said = {"rejected": view.rejection_reason, "delivery": view.delivery_detail}
+    told = [f"{name}: {fence.inline(plain_line(text, 500))}" for name, text in said.items() if text]
+    return [*lines, *([" ".join(facts)] if facts else []), *told]
 
 
 def attachment_link(
@@ -165,7 +212,10 @@ def conversation_lines(fence: Fence, rows: Sequence[Mapping[str, Any]]) -> list[
     lines = [fence.notice] if rows else []
     for row in rows:
         unread = " unread" if row["has_unread"] else ""
-        lines.append(f"{row['id']} {row['last_message_at']} messages={row['message_count']}{unread}")
+        head = (
+            f"{shown_id(fence, row['id'])} {row['last_message_at']} messages={row['message_count']}{unread}"
+        )
+        lines.append(head)
         words = f"From: {plain_line(row['latest_from'])} | Subject: {plain_line(row['latest_subject'])}"
         lines.append(fence.inline(words))
     return lines

@@ -145,7 +145,7 @@ def _location(path: tuple[int | str, ...]) -> str:
 
 def _sentence(item: Any, arguments: type[BaseModel]) -> str:
     path = [str(part) for part in item["loc"]]
-    shown = ".".join(path) or "arguments"
+    shown = _location(item["loc"]).partition("arguments")[2].removeprefix(".") or "arguments"
     kind = item["type"]
     if kind == "missing":
         return f"{shown} is required"
@@ -156,6 +156,8 @@ def _sentence(item: Any, arguments: type[BaseModel]) -> str:
         return f"{shown} is not an argument; {hint}"
     if kind == "literal_error":
         return f"{shown} must be {item['ctx']['expected'].replace(chr(39), '').replace('True', 'true')}"
+    if kind.startswith(("datetime", "timezone")):
+        return f"{shown} must be RFC 3339, such as 2030-01-31T09:00:00Z"
     text = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     return f"{shown}: {text[:1].lower()}{text[1:]}"
 

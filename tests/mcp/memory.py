@@ -206,6 +206,7 @@ class MemoryEngine:
         view = MessageView(
             id=self.ids.message(),
             direction="outbound",
+            type="send",
             header_from=email,
             to=more["to"],
             delivered_to=email,

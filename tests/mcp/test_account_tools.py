@@ -62,7 +62,9 @@ async def test_a_review_is_decided_on_what_was_seen(connect: Connect, engine: Me
         (row,) = (await call(client, "list_reviews"))["reviews"]
         assert row["id"] == held["message_id"]
         seen = await call(client, "get_review", message_id=row["id"])
-        assert (seen["text"], seen["html"]) == ("draft", "<b>other</b>")
+        marker = seen["untrusted"]["marker"]
+        for name, words in {"text": "draft", "html": "<b>other</b>"}.items():
+            assert seen[name] == f"<<{marker}>>\n{words}\n<</{marker}>>"
         refused = await client.call_tool(
             "approve_review", {"message_id": row["id"], "content_hash": "sha256:old"}
         )

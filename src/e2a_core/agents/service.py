@@ -20,6 +20,7 @@ from ..errors import (
     NotImplementedHere,
     NotInTrash,
 )
+from ..mail.fields import one_line
 from ..paging import Position, paged
 from ..principal import Principal
 from ..store.contract import Row, StaleWrite
@@ -187,7 +188,8 @@ def agent_view(agent: AgentRow) -> AgentView:
 
 
 def _name(text: str) -> str:
-    return require_storable(text, "body.name")
+    """It stands before the address in From."""
+    return one_line(require_storable(text, "body.name"), "body.name")
 
 
 def _view_of_row(row: Row) -> AgentView:

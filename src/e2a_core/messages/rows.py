@@ -16,7 +16,9 @@ HIDDEN_STATUSES = frozenset({"pending_review", "review_rejected", "review_expire
 SUMMARY_COLUMNS = (
     "id",
     "direction",
+    "type",
     "header_from",
+    "author_agent",
     "envelope_from",
     "authentication",
     "to_addresses",
@@ -58,6 +60,7 @@ _decode = json.JSONDecoder().raw_decode
 class MessageRow:
     """One message of one inbox. Instants are microseconds since the epoch; lists and objects are decoded JSON.
 
+    `author_agent` is the agent of this deployment that is proven to have written a received message.
     `trace` is the header block this relay puts on top of the stored content, so what is handed on is
     `trace + content`.
     """
@@ -74,6 +77,7 @@ class MessageRow:
     hidden: int = 0
     conversation_id: str = ""
     header_from: str | None = None
+    author_agent: str | None = None
     sender: str = ""
     envelope_from: str | None = None
     delivered_to: str = ""

@@ -178,6 +178,8 @@ class MessageSummaryView(View):
 
     id: str
     direction: str
+    type: str | None = None
+    """Of sent mail: send, reply, forward or test."""
     header_from: str | None = None
     envelope_from: str | None = None
     verified_domain: str | None = None
@@ -219,6 +221,8 @@ class MessageView(View):
     agent_email: str | None = None
     """The inbox, where the call did not name it: in a review."""
     direction: str
+    type: str | None = None
+    """As in a list row."""
     header_from: str | None = None
     envelope_from: str | None = None
     verified_domain: str | None = None

@@ -25,7 +25,7 @@ class ListAgents(PageArguments):
 
 
 class CreateAgent(Arguments):
-    email: Annotated[str, Field(max_length=320, description="address, or a slug under the shared domain")]
+    email: Annotated[str, Field(max_length=320, description="under the shared domain or a verified one")]
     name: Name | None = None
 
 

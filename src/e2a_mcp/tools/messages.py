@@ -8,6 +8,7 @@ from pydantic import Field
 
 from e2a_core.wire.messages import MessageLifecycleTransition, MessageQuery, MessageView
 
+from ..fence import Fence, plain_line
 from ..reading import DEFAULT_MAX_CHARS, MAX_MAX_CHARS, Format, read_message
 from ..render import fence_rows, message_lines, page_line
 from ..schema import object_schema, view_properties
@@ -110,10 +111,23 @@ async def get_message_lifecycle(call: Call, arguments: Lifecycle) -> Reply:
     page = await call.session.messages.lifecycle(
         call.inbox(arguments.email), arguments.message_id, cursor=arguments.cursor, limit=arguments.limit
     )
-    structured: dict[str, object] = {"transitions": page.model_dump(mode="json")["items"]}
+    fence = Fence(call.services.ids, map(_said, page.items))
+    structured: dict[str, object] = {"transitions": [row.to_wire() for row in page.items]}
     if page.next_cursor:
         structured["next_cursor"] = page.next_cursor
-    return Reply(structured)
+    structured["untrusted"] = fence.note(["evidence"])
+    lines = [page_line(len(page.items), "step", arguments.message_id, page.next_cursor), fence.notice]
+    for row, shown in zip(page.items, page.to_wire()["items"], strict=True):
+        to = f" {plain_line(row.recipient, 254)}" if row.recipient else ""
+        said = f" {fence.inline(_said(row))}" if _said(row) else ""
+        lines.append(f"{shown['occurred_at']} {row.stage} {row.outcome} {row.reason_code}{to}{said}")
+    return Reply(structured, "\n".join(lines), untrusted=True)
+
+
+def _said(row: MessageLifecycleTransition) -> str:
+    """What another server said, or whoever wrote in its name."""
+    words = (row.evidence or {}).get("smtp_detail") or (row.evidence or {}).get("failure_reason")
+    return plain_line(str(words), 500) if words else ""
 
 
 TOOLS: tuple[Tool[Any], ...] = (

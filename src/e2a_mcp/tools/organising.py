@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from e2a_core.wire.conversations import ConversationDetailView, ConversationSummaryView
 from e2a_core.wire.messages import DeleteMessageResult, UpdateMessageRequest, UpdateMessageResultView
 
 from ..fence import Fence
 from ..reading import read_message
-from ..render import conversation_lines, fence_rows, message_lines, page_line
+from ..render import MAX_ADDRESSES, conversation_lines, fence_rows, message_lines, page_line, shown_id
 from ..schema import object_schema, view_properties
 from ..tool import Call, Hints, Reply, Tool
 from .arguments import Confirmed, Cursor, InboxArguments, Limit, MessageArguments
@@ -37,6 +39,8 @@ class ListConversations(InboxArguments):
 
 class GetConversation(InboxArguments):
     conversation_id: str
+    offset: Annotated[int, Field(ge=0, description="newest messages to skip")] = 0
+    limit: Limit = 20
 
 
 async def update_message_labels(call: Call, arguments: UpdateLabels) -> Reply:
@@ -78,13 +82,22 @@ async def list_conversations(call: Call, arguments: ListConversations) -> Reply:
 async def get_conversation(call: Call, arguments: GetConversation) -> Reply:
     email = call.inbox(arguments.email)
     view = await call.session.conversations.get(email, arguments.conversation_id)
-    fence, rows = fence_rows(call.services.ids, view.messages)
+    count = len(view.messages)
+    end = max(0, count - arguments.offset)
+    start = max(0, end - arguments.limit)
+    fence, rows = fence_rows(call.services.ids, view.messages[start:end])
     structured = view.model_dump(mode="json", exclude={"messages"})
+    structured["participants"] = structured["participants"][:MAX_ADDRESSES]
     structured["messages"] = rows
     structured["untrusted"] = fence.note(
         ["latest_subject", "latest_from", "participants", "messages.subject", "messages.preview"]
     )
-    head = f"{structured['id']} in {email}: {structured['message_count']} messages, oldest first"
+    head = f"{shown_id(fence, view.id)} in {email}: {view.message_count} messages, oldest first"
+    if rows and len(rows) < count:
+        head += f"; these are {start + 1} to {end}"
+    if start:
+        structured["next_offset"] = count - start
+        head += f", older ones with offset={count - start}"
     return Reply(structured, "\n".join([head, *message_lines(fence, rows)]), untrusted=True)
 
 
@@ -110,12 +123,13 @@ TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "get_conversation",
         "Show a conversation",
-        "A thread: participants and its messages as rows, oldest first.",
+        "A thread: participants and its newest messages as rows, oldest first.",
         GetConversation,
         object_schema(
             {
                 **view_properties(ConversationDetailView, depth=0),
                 "messages": {"type": "array", "items": SUMMARY_ROW},
+                "next_offset": {"type": "integer"},
                 "untrusted": UNTRUSTED,
             },
             ["id", "messages"],

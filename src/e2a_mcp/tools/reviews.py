@@ -12,7 +12,7 @@ from e2a_core.wire.sending import ApproveRequest, RejectRequest, RejectResultVie
 from ..attaching import MAX_ATTACHMENTS, AttachmentSource, load_attachments
 from ..fence import Fence, plain_line, plain_text
 from ..reading import MAX_MAX_CHARS, read_message
-from ..render import trust
+from ..render import trust, with_few_addresses
 from ..schema import Arguments, object_schema, view_properties
 from ..tool import Call, Hints, Reply, Tool
 from .arguments import PageArguments
@@ -69,11 +69,10 @@ def review_rows(call: Call, name: str, views: Sequence[ReviewView], cursor: str 
     fence = Fence(call.services.ids, (text for view in views for text in (view.subject, view.header_from)))
     rows = []
     lines = [f"{len(views)} waiting" + (f"; more with cursor={cursor}" if cursor else "")]
-    inbound = any(view.direction == "inbound" for view in views)
-    if inbound:
+    if views:
         lines.append(fence.notice)
     for view in views:
-        row = {**view.to_wire(), "subject": plain_line(view.subject)}
+        row = with_few_addresses({**view.to_wire(), "subject": plain_line(view.subject)})
         if view.direction == "inbound":
             row["trust"] = trust(view.verified_domain)
         rows.append(row)
@@ -82,7 +81,7 @@ def review_rows(call: Call, name: str, views: Sequence[ReviewView], cursor: str 
     if cursor:
         structured["next_cursor"] = cursor
     structured["untrusted"] = fence.note(["header_from", "envelope_from", "subject"])
-    return Reply(structured, "\n".join(lines), untrusted=inbound)
+    return Reply(structured, "\n".join(lines), untrusted=bool(views))
 
 
 def _row(fence: Fence, view: ReviewView, row: dict[str, Any]) -> list[str]:
@@ -90,7 +89,7 @@ def _row(fence: Fence, view: ReviewView, row: dict[str, Any]) -> list[str]:
     expires = f" expires={row['approval_expires_at']}" if view.approval_expires_at else ""
     head = f"{view.id} {view.direction} {view.agent_email} {row['created_at']}{expires}{reason}"
     if view.direction == "outbound":
-        return [head, f"To: {plain_line(', '.join(view.to))} | Subject: {row['subject']}"]
+        return [head, fence.inline(f"To: {plain_line(', '.join(view.to))} | Subject: {row['subject']}")]
     words = f"From: {plain_line(view.header_from)} | Subject: {row['subject']}"
     return [f"{head} {row['trust']}", fence.inline(words)]
 
@@ -104,7 +103,15 @@ async def get_review(call: Call, arguments: GetReview) -> Reply:
     # A draft's two bodies need not say the same, and both are sent.
     lines = ("As HTML:", html, "As text:") if html else ()
     extra = {"html": html} if html else None
-    return read_message(view, inbox, ids, max_chars=MAX_MAX_CHARS, extra=extra, extra_lines=lines)
+    return read_message(
+        view,
+        inbox,
+        ids,
+        max_chars=MAX_MAX_CHARS,
+        extra=extra,
+        extra_lines=lines,
+        always_fenced=True,  # an agent's words, and whoever talked it into them
+    )
 
 
 async def approve_review(call: Call, arguments: ApproveReview) -> Reply:

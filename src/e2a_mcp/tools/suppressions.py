@@ -13,6 +13,8 @@ from e2a_core.wire.suppressions import (
     DeleteSuppressionResult,
 )
 
+from ..fence import Fence, plain_line
+from ..render import page_line
 from ..schema import Arguments, object_schema, view_properties
 from ..tool import Call, Hints, Reply, Tool
 from .arguments import Confirmed, Email, PageArguments
@@ -47,7 +49,15 @@ async def list_suppressions(call: Call, arguments: ListSuppressions) -> Reply:
         page = await lists.list_of_agent(arguments.email, cursor=arguments.cursor, limit=arguments.limit)
     else:
         page = await lists.list(cursor=arguments.cursor, limit=arguments.limit)
-    return listed("suppressions", page)
+    reply = listed("suppressions", page)
+    fence = Fence(call.services.ids, (entry.reason for entry in page.items))
+    lines = [page_line(len(page.items), "address", arguments.email or "the account", page.next_cursor)]
+    lines += [fence.notice] if page.items else []
+    for entry in page.items:
+        reason = f" {fence.inline(plain_line(entry.reason, 500))}" if entry.reason else ""
+        lines.append(f"{entry.address} {entry.source}{reason}")
+    structured = {**reply.structured, "untrusted": fence.note(["reason"])}
+    return Reply(structured, "\n".join(lines), untrusted=True)
 
 
 async def create_suppression(call: Call, arguments: CreateSuppression) -> Reply:
