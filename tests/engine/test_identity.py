@@ -10,9 +10,10 @@ from e2a_core.engine import Session
 from e2a_core.signing.auth_headers import verify_auth_headers
 from e2a_core.wire.agents import CreateDelegationRequest
 from e2a_core.wire.messages import MessageView
-from tests.engine.mailbox import HELPER, arrived, make_helper, send, wait_for_mail
+from tests.engine.mailbox import HELPER, arrived, inbox, make_helper, send, wait_for_mail
 from tests.support.home import ASSISTANT, SHARED, Home
 from tests.support.smtp_client import DkimSigner
+from tests.support.smtp_sink import SmtpSink
 
 pytestmark = pytest.mark.anyio
 
@@ -64,6 +65,37 @@ async def test_an_agent_is_proven_without_a_network(home: Home, owner: Session, 
     assert view.author_agent == summary.author_agent == ASSISTANT
     assert view.authentication is None
     assert view.envelope_from is None
+
+
+@pytest.mark.settings(outbound_smtp_from_domain="relay.example")
+@pytest.mark.relayed
+async def test_the_author_is_the_agent_though_the_relay_signs_for_it(
+    sink: SmtpSink, owner: Session, agent: Session
+) -> None:
+    await make_helper(owner)
+    await send(agent, to=["bob@example.org", HELPER])
+    [summary] = await wait_for_mail(owner, HELPER)
+    view = await owner.messages.get(HELPER, summary.id)
+    assert view.header_from == "agent@relay.example"
+    assert view.author_agent == summary.author_agent == _claimed(view, "Sender") == ASSISTANT
+
+
+async def test_the_deployments_own_mail_is_no_agents(agent: Session) -> None:
+    await agent.agents.test(ASSISTANT)
+    [summary] = await wait_for_mail(agent, ASSISTANT)
+    view = await agent.messages.get(ASSISTANT, summary.id)
+    assert (view.author_agent, summary.author_agent, _claimed(view, "Entity-Type")) == (None, None, "human")
+
+
+async def test_an_agent_whose_mail_comes_from_outside_is_named_when_proven(
+    home: Home, owner: Session, agent: Session
+) -> None:
+    await make_helper(owner)
+    for mail_from, expected in ((HELPER, HELPER), ("thief@list.example", None)):
+        assert (await home.deliver(sender=HELPER, mail_from=mail_from)).accepted
+        view = await arrived(agent)
+        [summary, *_] = await inbox(agent, read_status="all")
+        assert view.author_agent == summary.author_agent == expected
 
 
 async def test_a_delegation_is_attested_for_the_bound_and_verified_human_alone(

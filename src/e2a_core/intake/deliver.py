@@ -125,6 +125,7 @@ class Delivery:
             type=arrival.message_type,
             thread_id="",
             header_from=parsed.header_from,
+            author_agent=arrival.identity.agent,
             sender=(parsed.author.normalized if parsed.author else arrival.identity.sender).lower(),
             envelope_from=arrival.envelope_from,
             delivered_to=recipient.address,
