@@ -131,6 +131,15 @@ async def test_what_is_wrong_with_a_body_is_told_by_place(owner_client: httpx.As
     nested = await post(MESSAGES, json={**MAIL, "to": ["a@example.org", 7]})
     assert nested.status_code == 422
     assert {location for location, _ in fields_of(nested)} == {"body.to[1]"}
+    for wrong, place in (
+        (5, ""),
+        ({}, ""),
+        (["a@example.org", 7], "[1]"),
+        ("x" * 321, "[0]"),
+        ("nobody", "[0]"),
+    ):
+        answers = await post(MESSAGES, json={**MAIL, "reply_to": wrong})
+        assert {location for location, _ in fields_of(answers)} == {f"body.reply_to{place}"}
     instant = await post(MESSAGES, json={**MAIL, "send_at": 5})
     assert {location for location, _ in fields_of(instant)} == {"body.send_at"}
     for value in (b"[]", b'"text"', b"7", b"null"):

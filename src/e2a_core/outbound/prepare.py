@@ -36,7 +36,7 @@ def send_draft(request: SendEmailRequest) -> Draft:
         to=request.to,
         cc=request.cc or [],
         bcc=request.bcc or [],
-        reply_to=_reply_to(request),
+        reply_to=request.reply_to or [],
         subject=request.subject or "",
         text=request.text or "",
         html=request.html or None,
@@ -90,7 +90,7 @@ def reply_draft(agent: AgentRow, parent: MessageRow, parsed: ParsedMessage, requ
         to=to,
         cc=_without([*cc, *(request.cc or [])], to),
         bcc=request.bcc or [],
-        reply_to=_reply_to(request),
+        reply_to=request.reply_to or [],
         subject=reply_subject(parent.subject),
         text=text,
         html=html,
@@ -129,7 +129,7 @@ def forward_draft(
         to=request.to,
         cc=request.cc or [],
         bcc=request.bcc or [],
-        reply_to=_reply_to(request),
+        reply_to=request.reply_to or [],
         subject=forward_subject(parent.subject),
         text=forward_text(request.text, original),
         html=forward_html(comment, original) if wants_html else None,
@@ -153,11 +153,6 @@ def _thread_reference(parent: MessageRow) -> str | None:
     if parent.delivery_status in {"accepted", "sending"} and parent.method != "loopback":
         raise MessageNotYetDelivered("the message is still on its way out; try again once it is sent")
     return parent.email_message_id or parent.provider_message_id
-
-
-def _reply_to(request: SendEmailRequest | ReplyRequest | ForwardRequest) -> list[str]:
-    value = request.reply_to
-    return [] if value is None else [value] if isinstance(value, str) else list(value)
 
 
 def _without(addresses: list[str], taken: list[str]) -> list[str]:

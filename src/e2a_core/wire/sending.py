@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, StrictBool, StringConstraints
+from pydantic import BeforeValidator, Field, PlainSerializer, StrictBool, StringConstraints
 
 from .base import Instant, Request, Timestamp, View
 from .messages import HoldReasonView
@@ -33,6 +33,17 @@ Body = Annotated[str, StringConstraints(max_length=MAX_BODY_CHARS)]
 ConversationId = Annotated[str, StringConstraints(max_length=200)]
 
 
+ReplyTo = Annotated[
+    list[Recipient],
+    BeforeValidator(
+        lambda given: [given] if isinstance(given, str) else given,
+        json_schema_input_type=Recipient | list[Recipient],
+    ),
+    PlainSerializer(lambda addresses: addresses[0] if len(addresses) == 1 else addresses, when_used="json"),
+]
+"""One address or several; one goes out as a string, the only spelling some deployments read."""
+
+
 class Attachment(Request):
     """A file to send; `data` is standard padded base64."""
 
@@ -51,7 +62,7 @@ class _Composed(Request):
     html: Body | None = None
     cc: list[Recipient] | None = None
     bcc: list[Recipient] | None = None
-    reply_to: Recipient | list[Recipient] | None = None
+    reply_to: ReplyTo | None = None
     attachments: list[Attachment] | None = None
     conversation_id: ConversationId | None = None
     send_at: Instant | None = None
