@@ -281,10 +281,22 @@ async def test_the_same_message_twice_is_one_copy(home: Home, agent: Session) ->
     assert len(await inbox(agent)) == 1
     other = letter(message_id="<once@example.org>", text="Other words.")
     assert (await home.deliver(other)).accepted
+    assert len(await inbox(agent)) == 2
+
+
+async def test_without_a_message_id_the_date_tells_messages_apart(home: Home, agent: Session) -> None:
     unnamed = letter(message_id=None)
-    assert (await home.deliver(unnamed)).accepted
-    assert (await home.deliver(unnamed)).accepted
-    assert len(await inbox(agent)) == 4
+    later = unnamed.replace(b"Date: Mon, 02 Nov 2026 09:30:00", b"Date: Mon, 02 Nov 2026 09:30:01")
+    for content in (unnamed, unnamed, later):
+        assert (await home.deliver(content)).accepted
+    assert len(await inbox(agent)) == 2
+    # The same words from somebody else are another message.
+    assert (await home.deliver(unnamed, mail_from="bob@example.org")).accepted
+    assert len(await inbox(agent)) == 3
+    undated = unnamed.replace(b"Date: Mon, 02 Nov 2026 09:30:00 +0000\r\n", b"")
+    for _ in range(2):
+        assert (await home.deliver(undated)).accepted
+    assert len(await inbox(agent)) == 5
 
 
 @pytest.mark.parametrize(

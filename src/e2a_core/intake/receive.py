@@ -170,8 +170,9 @@ def _proven_conversation(parsed: ParsedMessage, identity: Identity) -> str | Non
 def _dedupe_key(envelope: Envelope, parsed: ParsedMessage, content_hash: str) -> str | None:
     """The same for a message that a server sends again because our reply got lost.
 
-    A sending server stamps a Message-ID; without one, equal bytes may well be two messages.
+    A message is told from its like by its Message-ID, or else by the instant in its Date. One that has neither is
+    taken each time: a device that reports every hour in the same words sends as many messages.
     """
-    if parsed.message_id is None:
+    if parsed.message_id is None and parsed.date is None:
         return None
     return hashlib.sha256(f"{envelope.mail_from}|{parsed.message_id}|{content_hash}".encode()).hexdigest()
