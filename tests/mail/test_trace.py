@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from e2a_core.mail.trace import received_header, strip_authentication_results
+from e2a_core.mail.trace import received_header, strip_forged_fields
 
 DATE = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
 
@@ -59,6 +59,9 @@ def test_whatever_the_peer_calls_itself_stays_in_the_field(helo: str) -> None:
         b"Authentication-Results: mail.example.net.; none\r\n",
         b"Authentication-Results: mail.example.net\n",
         b"Authentication-Results: mail.example.net(c); none\r\n",
+        b"X-E2A-Auth-Verified: true\r\n",
+        b"x-e2a-AUTH-sender :boss@example.org\r\n\tfolded\r\n",
+        b"X-E2A-Auth-: x\n",
     ],
 )
 def test_fields_in_our_name_are_removed(field: bytes) -> None:
@@ -66,16 +69,10 @@ def test_fields_in_our_name_are_removed(field: bytes) -> None:
         b"Subject: x\r\n\tfolded\r\n",
         b"To: a@b.example\r\n\r\nAuthentication-Results: mail.example.net; x\r\n",
     )
-    assert strip_authentication_results(before + field + after, "mail.example.net") == before + after
-    assert (
-        strip_authentication_results(field + field + before + field + after, "Mail.Example.net")
-        == before + after
-    )
+    assert strip_forged_fields(before + field + after, "mail.example.net") == before + after
+    assert strip_forged_fields(field + field + before + field + after, "Mail.Example.net") == before + after
     junk = b"no field at all\r\n"
-    assert (
-        strip_authentication_results(before + junk + field + after, "mail.example.net")
-        == before + junk + after
-    )
+    assert strip_forged_fields(before + junk + field + after, "mail.example.net") == before + junk + after
 
 
 @pytest.mark.parametrize(
@@ -89,18 +86,21 @@ def test_fields_in_our_name_are_removed(field: bytes) -> None:
         b"X-Authentication-Results: mail.example.net; none\r\n\r\n",
         b"ARC-Authentication-Results: i=1; mail.example.net; none\r\n\r\n",
         b"Authentication-Results: \r\n\r\n",
+        b"X-E2A-Conversation-Id: conv_1\r\n\r\n",
+        b"X-E2A-Auth: true\r\nX-X-E2A-Auth-Verified: true\r\nX-E2A-Auth Verified: true\r\n\r\n",
+        b"A: b\r\n X-E2A-Auth-Verified: true\r\n\r\nX-E2A-Auth-Verified: true\r\n",
         b"\r\nAuthentication-Results: mail.example.net; none\r\n",
         b"\xff\x00\r\nbody",
     ],
 )
 def test_everything_else_is_untouched(raw: bytes) -> None:
-    assert strip_authentication_results(raw, "mail.example.net") == raw
+    assert strip_forged_fields(raw, "mail.example.net") == raw
 
 
 def test_an_enormous_header_section_costs_little() -> None:
     raw = b"A:b\r\n" * 1_500_000
     before = time.process_time()
-    assert strip_authentication_results(raw, "mail.example.net") is raw
+    assert strip_forged_fields(raw, "mail.example.net") is raw
     assert time.process_time() - before < 2
 
 
@@ -108,7 +108,7 @@ def test_an_enormous_header_section_costs_little() -> None:
 @given(st.binary(max_size=100), st.text('(\\)"mail.example/; \r\n\t', max_size=40))
 def test_stripping_only_removes(head: bytes, value: str) -> None:
     raw = head + b"\r\nAuthentication-Results:" + value.encode() + b"\r\nTo: x\r\n\r\nbody"
-    stripped = strip_authentication_results(raw, "mail.example.net")
+    stripped = strip_forged_fields(raw, "mail.example.net")
     assert len(stripped) <= len(raw)
-    assert strip_authentication_results(stripped, "mail.example.net") == stripped
+    assert strip_forged_fields(stripped, "mail.example.net") == stripped
     assert stripped.endswith(b"body")

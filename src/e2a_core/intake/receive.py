@@ -18,7 +18,7 @@ from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.mail.automatic import LOOP_HEADER, received_count
 from e2a_core.mail.headers import Headers, parse_headers
 from e2a_core.mail.parse import ParsedMessage, parse_message
-from e2a_core.mail.trace import received_header, strip_authentication_results
+from e2a_core.mail.trace import received_header, strip_forged_fields
 from e2a_core.messages.search import MAX_CONVERSATION_ID
 from e2a_core.outbound.identity import relay_address
 from e2a_core.outbound.queries import sender_of_relayed
@@ -51,7 +51,7 @@ class SmtpReceiver:
         return Recipient(address, found.agent.email, found.tag)
 
     async def receive(self, envelope: Envelope, content: bytes) -> str:
-        kept = strip_authentication_results(content, self._core.settings.hostname)
+        kept = strip_forged_fields(content, self._core.settings.hostname)
         headers = parse_headers(kept)
         _refuse_loop(headers)
         parsed = parse_message(kept, envelope_from=envelope.mail_from, headers=headers)

@@ -10,15 +10,16 @@ from functools import lru_cache
 from .domains import to_ascii_domain
 from .headers import header_section_end
 
-__all__ = ["received_header", "strip_authentication_results"]
+__all__ = ["received_header", "strip_forged_fields"]
 
 MAX_WORD_CHARS = 255
 """A HELO name is what the client says; longer ones are no names and would break the line limit."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9!#$%&'*+/=?^_`{|}~.@:\[\]-]")
 # Also with blanks before the colon (RFC 5322 4.5), which some readers accept, and with every folded line.
-_RESULTS_FIELD = re.compile(
-    rb"^authentication-results[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)", re.IGNORECASE | re.MULTILINE
+_CLAIMING_FIELD = re.compile(
+    rb"^(?:(authentication-results)|x-e2a-auth-[!-9;-~]*+)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)",
+    re.IGNORECASE | re.MULTILINE,
 )
 _QUOTED_STRING = re.compile(r'"((?:[^"\\]|\\.)*+)', re.DOTALL)
 _TOKEN = re.compile(r"[^\s;(\x00-\x1f]*")
@@ -52,16 +53,17 @@ def received_header(
     return ("\r\n".join(lines) + f";\r\n\t{_date(instant.replace(microsecond=0))}\r\n").encode("ascii")
 
 
-def strip_authentication_results(raw: bytes, authserv_id: str) -> bytes:
-    """`raw` without the Authentication-Results fields that claim to be ours; every other octet stays.
+def strip_forged_fields(raw: bytes, authserv_id: str) -> bytes:
+    """`raw` without the fields that only this relay may write; every other octet stays.
 
-    RFC 8601 5: whoever adds such a field removes those that a sender forged in its name.
+    Those are Authentication-Results under its name (RFC 8601 section 5: whoever adds such a field removes those that
+    a sender forged in its name), and all X-E2A-Auth fields, which it hands on beside the message.
     """
     ours = _comparable(authserv_id)
     kept: list[bytes] = []
     position = 0
-    for field in _RESULTS_FIELD.finditer(raw, 0, header_section_end(raw)):
-        if _comparable(_authserv_id(field[1].decode("utf-8", "replace"))) == ours:
+    for field in _CLAIMING_FIELD.finditer(raw, 0, header_section_end(raw)):
+        if not field[1] or _comparable(_authserv_id(field[2].decode("utf-8", "replace"))) == ours:
             kept.append(raw[position : field.start()])
             position = field.end()
     return b"".join([*kept, raw[position:]]) if kept else raw
