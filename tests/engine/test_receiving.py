@@ -201,9 +201,13 @@ async def test_a_changed_signed_message_fails_dkim(home: Home, agent: Session) -
 async def test_addresses_are_matched_without_case_and_with_tags(home: Home, agent: Session) -> None:
     assert (await home.deliver(to="ASSISTANT@Agents.Example")).accepted
     assert (await home.deliver(to=f"assistant+orders@{SHARED}")).accepted
-    newest, first = await inbox(agent)
+    assert (await home.deliver(to=f'"assistant+quoted"@{SHARED}')).accepted
+    quoted, newest, first = await inbox(agent)
     assert first.tag is None
     assert (newest.tag, newest.delivered_to) == ("orders", f"assistant+orders@{SHARED}")
+    assert quoted.tag == "quoted"
+    unknown = await home.deliver(to=f'"assist ant"@{SHARED}')
+    assert [reply.code for reply in unknown.recipients.values()] == [550]
 
 
 async def test_postmaster_reaches_the_owners_inbox(home: Home, agent: Session) -> None:

@@ -93,6 +93,24 @@ def test_equal_mailboxes_normalize_alike() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given_as", "normalized"),
+    [
+        ('"Ann"@b.example', "ann@b.example"),
+        ('"a\\nn.lee"@b.example', "ann.lee@b.example"),
+        ('"ann lee"@b.example', '"ann lee"@b.example'),
+        ('"ann@lee"@b.example', '"ann@lee"@b.example'),
+        ('"a\\"b"@b.example', '"a\\"b"@b.example'),
+        ('""@b.example', '""@b.example'),
+        ('"ann"lee"@b.example', '"ann"lee"@b.example'),
+        ('"ann@b.example', '"ann@b.example'),
+    ],
+)
+def test_quotes_without_need_mean_nothing(given_as: str, normalized: str) -> None:
+    assert normalize_addr_spec(given_as) == normalized
+    assert normalize_addr_spec(normalized) == normalized
+
+
+@pytest.mark.parametrize(
     ("value", "expected"),
     [
         ("Ann <a@b.example>", ["a@b.example"]),

@@ -48,6 +48,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _COMMENT_PIECE = re.compile(r"[^()\\]+|\\.|[()]", re.DOTALL)
+_QUOTED_LOCAL = re.compile(r'"((?:[^"\\]|\\.)++)"\Z', re.DOTALL)
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -138,10 +139,15 @@ def header_addresses(value: str) -> list[Address]:
 
 
 def normalize_addr_spec(text: str) -> str:
-    """A bare `local@domain` in the spelling of `Address.normalized`; text without `@` is only lower-cased."""
+    """A bare `local@domain` in the spelling of `Address.normalized`; text without `@` is only lower-cased.
+
+    Quotes that the local part does not need mean nothing (RFC 5321 section 4.1.2).
+    """
     local, at, domain = text.strip().rpartition("@")
     if not at:
         return domain.lower()
+    if local.startswith('"') and (quoted := _QUOTED_LOCAL.match(local)):
+        local = _quote_local(_QUOTED_PAIR.sub(r"\1", quoted[1]))
     return f"{local.lower()}@{to_ascii_domain(domain) or domain.lower()}"
 
 
