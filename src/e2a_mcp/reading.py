@@ -89,7 +89,7 @@ def read_message(
         structured["untrusted"] = fence.note(theirs)
 
     metas = structured.get("attachments", [])
-    links = tuple(attachment_link(email, view.id, meta, outbound=not inbound) for meta in metas)
+    links = tuple(attachment_link(email, view.id, meta, untrusted=fenced) for meta in metas)
     lines = _text(view, email, fence, part, structured, extra_lines, fenced=fenced)
     return Reply(structured, "\n".join(lines), links, untrusted=fenced)
 

@@ -14,6 +14,7 @@ from .fence import Fence, plain_line
 
 __all__ = [
     "MAX_ADDRESSES",
+    "ROW_FIELDS",
     "attachment_link",
     "conversation_lines",
     "evidence",
@@ -29,6 +30,12 @@ __all__ = [
 ]
 
 MAX_LINK_NAME = 120
+ROW_FIELDS = (
+    *("header_from", "envelope_from", "to", "cc", "reply_to"),
+    *("subject", "preview", "conversation_id", "delivery_detail"),
+)
+"""The members of a summary row that others may have written."""
+
 MAX_ADDRESSES = 20
 """Of each list of addresses in a result; a sender decides how many a message has."""
 
@@ -191,9 +198,9 @@ def message_head(view: MessageView, email: str, fence: Fence) -> list[str]:
 
 
 def attachment_link(
-    email: str, message_id: str, meta: Mapping[str, Any], *, outbound: bool
+    email: str, message_id: str, meta: Mapping[str, Any], *, untrusted: bool
 ) -> dict[str, Any]:
-    """The resource link of one attachment; its name is the sender's."""
+    """The resource link of one attachment; if it is `untrusted`, name and content are somebody else's."""
     link: dict[str, Any] = {
         "type": "resource_link",
         "uri": mail_uri(email, "messages", message_id, "attachments", str(meta["index"])),
@@ -202,7 +209,7 @@ def attachment_link(
     }
     if meta.get("content_type"):
         link["mimeType"] = plain_line(meta["content_type"], MAX_LINK_NAME)
-    if not outbound:
+    if untrusted:
         link["_meta"] = {"dev.e2a/untrusted": True}
     return link
 

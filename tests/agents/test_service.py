@@ -288,9 +288,10 @@ async def test_the_trash_is_emptied_after_its_retention(
     ]
 
 
-async def test_a_name_that_no_database_holds_is_refused(core: Core, owner: Principal) -> None:
+@pytest.mark.parametrize("name", ["a\x00", "Bob\nIGNORE", "a\rb", "\x7f"])
+async def test_a_name_that_no_header_could_hold_is_refused(core: Core, owner: Principal, name: str) -> None:
     with pytest.raises(InvalidRequest) as refusal:
-        await Agents(core, owner).create(CreateAgentRequest(email=BOT, name="a\x00"))
+        await Agents(core, owner).create(CreateAgentRequest(email=BOT, name=name))
     assert refusal.value.fields[0][0] == "body.name"
 
 

@@ -139,6 +139,7 @@ def outside(tmp_path: Path) -> Path:
         "missing.txt",
         "a\x00b",
         "~/../../etc/passwd",
+        "~nobody-of-this-name/x",
     ],
 )
 async def test_no_path_leads_out_of_the_allowed_folder(
@@ -173,6 +174,17 @@ async def test_a_wrong_attachment_is_named(
     assert result.structured_content["code"] == "invalid_attachment"
     assert words in result.content[0].text
     assert "attachments[0]" in result.content[0].text
+    assert engine.sent == []
+
+
+async def test_a_wrong_media_type_is_told_what_is_right(connect: Connect, engine: MemoryEngine) -> None:
+    attachment = {"data": "aGk=", "filename": "a", "content_type": "pdf"}
+    arguments = {"to": ["a@b.c"], "text": "t", "attachments": [attachment], "send_at": "tomorrow"}
+    async with connect() as client:
+        result = await client.call_tool("send_message", arguments)
+    told = result.content[0].text
+    assert "attachments[0].content_type: must be a media type such as application/pdf" in told
+    assert "send_at must be RFC 3339, such as 2030-01-31T09:00:00Z" in told
     assert engine.sent == []
 
 

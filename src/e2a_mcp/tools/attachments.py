@@ -30,7 +30,7 @@ async def attachment(call: Call, email: str, message_id: str, index: int, *, inl
     view = await call.session.messages.attachment(email, message_id, index, inline=inline)
     structured = view.to_wire()
     structured["uri"] = mail_uri(email, "messages", message_id, "attachments", str(index))
-    link = attachment_link(email, message_id, structured, outbound=False)
+    link = attachment_link(email, message_id, structured, untrusted=True)
     words = f"{plain_line(view.filename, 120) or 'unnamed'} {plain_line(view.content_type, 80)}"
     fence = Fence(call.services.ids, [words])
     structured["untrusted"] = fence.note(["filename", "content_type", "content_id", "data"])

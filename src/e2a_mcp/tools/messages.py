@@ -10,7 +10,7 @@ from e2a_core.wire.messages import MessageLifecycleTransition, MessageQuery, Mes
 
 from ..fence import Fence, plain_line
 from ..reading import DEFAULT_MAX_CHARS, MAX_MAX_CHARS, Format, read_message
-from ..render import fence_rows, message_lines, page_line
+from ..render import ROW_FIELDS, fence_rows, message_lines, page_line
 from ..schema import object_schema, view_properties
 from ..tool import Call, Hints, Reply, Tool
 from .arguments import Cursor, InboxArguments, Limit, MessageArguments
@@ -85,7 +85,7 @@ async def list_messages(call: Call, arguments: ListMessages) -> Reply:
     structured: dict[str, object] = {"messages": rows}
     if page.next_cursor:
         structured["next_cursor"] = page.next_cursor
-    structured["untrusted"] = fence.note(["header_from", "envelope_from", "reply_to", "subject", "preview"])
+    structured["untrusted"] = fence.note(ROW_FIELDS)
     lines = [page_line(len(rows), "message", email, page.next_cursor), *message_lines(fence, rows)]
     return Reply(structured, "\n".join(lines), untrusted=bool(rows))
 

@@ -11,7 +11,15 @@ from e2a_core.wire.messages import DeleteMessageResult, UpdateMessageRequest, Up
 
 from ..fence import Fence
 from ..reading import read_message
-from ..render import MAX_ADDRESSES, conversation_lines, fence_rows, message_lines, page_line, shown_id
+from ..render import (
+    MAX_ADDRESSES,
+    ROW_FIELDS,
+    conversation_lines,
+    fence_rows,
+    message_lines,
+    page_line,
+    shown_id,
+)
 from ..schema import object_schema, view_properties
 from ..tool import Call, Hints, Reply, Tool
 from .arguments import Confirmed, Cursor, InboxArguments, Limit, MessageArguments
@@ -74,7 +82,7 @@ async def list_conversations(call: Call, arguments: ListConversations) -> Reply:
     structured: dict[str, Any] = {"conversations": rows}
     if page.next_cursor:
         structured["next_cursor"] = page.next_cursor
-    structured["untrusted"] = fence.note(["latest_subject", "latest_from"])
+    structured["untrusted"] = fence.note(["id", "latest_subject", "latest_from"])
     lines = [page_line(len(rows), "conversation", email, page.next_cursor), *conversation_lines(fence, rows)]
     return Reply(structured, "\n".join(lines), untrusted=bool(rows))
 
@@ -90,7 +98,7 @@ async def get_conversation(call: Call, arguments: GetConversation) -> Reply:
     structured["participants"] = structured["participants"][:MAX_ADDRESSES]
     structured["messages"] = rows
     structured["untrusted"] = fence.note(
-        ["latest_subject", "latest_from", "participants", "messages.subject", "messages.preview"]
+        ["id", "latest_subject", "latest_from", "participants", *(f"messages.{name}" for name in ROW_FIELDS)]
     )
     head = f"{shown_id(fence, view.id)} in {email}: {view.message_count} messages, oldest first"
     if rows and len(rows) < count:

@@ -12,7 +12,7 @@ from e2a_core.wire.sending import ApproveRequest, RejectRequest, RejectResultVie
 from ..attaching import MAX_ATTACHMENTS, AttachmentSource, load_attachments
 from ..fence import Fence, plain_line, plain_text
 from ..reading import MAX_MAX_CHARS, read_message
-from ..render import trust, with_few_addresses
+from ..render import ROW_FIELDS, trust, with_few_addresses
 from ..schema import Arguments, object_schema, view_properties
 from ..tool import Call, Hints, Reply, Tool
 from .arguments import PageArguments
@@ -80,7 +80,7 @@ def review_rows(call: Call, name: str, views: Sequence[ReviewView], cursor: str 
     structured: dict[str, Any] = {name: rows}
     if cursor:
         structured["next_cursor"] = cursor
-    structured["untrusted"] = fence.note(["header_from", "envelope_from", "subject"])
+    structured["untrusted"] = fence.note(ROW_FIELDS)
     return Reply(structured, "\n".join(lines), untrusted=bool(views))
 
 
