@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from datetime import timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -263,6 +264,34 @@ async def test_the_same_reply_again_is_the_first_one(home: Home, agent: Session)
     first = await agent.messages.reply(ASSISTANT, parent, ReplyRequest(text="Yes"), options)
     again = await agent.messages.reply(ASSISTANT, parent, ReplyRequest(text="Yes"), options)
     assert (again.message_id, again.deduplicated) == (first.message_id, True)
+
+
+async def test_mail_that_came_to_nothing_can_be_sent_again(
+    home: Home, owner: Session, agent: Session
+) -> None:
+    minted = {"options": {"mint_key": True}}
+    soon = home.clock.now() + timedelta(hours=1)
+    first = await send(agent, send_at=soon, **minted)
+    assert (await send(agent, send_at=soon, **minted)).message_id == first.message_id
+    await agent.messages.delete(ASSISTANT, first.message_id)
+    anew = await send(agent, send_at=soon, **minted)
+    assert (anew.status, anew.deduplicated) == ("scheduled", None)
+    assert anew.message_id != first.message_id
+
+    await protect(owner, outbound={"policy": "allowlist", "action": "review"})
+    held = await send(agent, text="Please?", **minted)
+    assert held.status == "pending_review"
+    assert (await send(agent, text="Please?", **minted)).message_id == held.message_id
+    await owner.reviews.reject(held.message_id, RejectRequest())
+    again = await send(agent, text="Please?", **minted)
+    assert (again.status, again.deduplicated) == ("pending_review", None)
+    assert again.message_id != held.message_id
+
+    await protect(owner, outbound={"policy": "open"})
+    sent = await send(agent, text="Sent", options={"mint_key": True, "wait_sent": True})
+    await agent.messages.delete(ASSISTANT, sent.message_id)
+    repeated = await send(agent, text="Sent", **minted)
+    assert (repeated.message_id, repeated.deduplicated) == (sent.message_id, True)
 
 
 @pytest.mark.settings(send_rate_per_minute="3")

@@ -30,6 +30,7 @@ __all__ = [
     "claimed",
     "complete",
     "fingerprint_of",
+    "forget",
     "purge_expired",
     "release",
 ]
@@ -137,6 +138,22 @@ async def release(core: Core, mine: Claim) -> None:
                 namespace=mine.namespace,
                 key=mine.key,
                 claimed_at=mine.claimed_at,
+            )
+        ]
+    )
+
+
+async def forget(core: Core, answered: Claim) -> None:
+    """Give up a key whose stored answer holds no more; one that was taken again meanwhile is left alone."""
+    await core.db.put(
+        [
+            sql(
+                "DELETE FROM idempotency WHERE account_id = :account AND namespace = :namespace AND key = :key "
+                "AND created_at = :claimed_at AND status IS NOT NULL",
+                account=answered.account_id,
+                namespace=answered.namespace,
+                key=answered.key,
+                claimed_at=answered.claimed_at,
             )
         ]
     )

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 
-from e2a_core.accounts.idempotency import KEPT, Claim, claimed, complete, fingerprint_of
+from e2a_core.accounts.idempotency import KEPT, Claim, claimed, complete, fingerprint_of, forget
 from e2a_core.agents.queries import AgentRow
 from e2a_core.clock import from_micros, to_micros
 from e2a_core.core import Core
@@ -149,9 +149,28 @@ class Sender:
                 result = await self._accept(agent, draft, parent, claim)
             else:
                 result = SendResultView.model_validate_json(claim.stored.body)
+        if minted and claim.stored is not None and await self._came_to_nothing(agent, result.message_id):
+            await forget(self._core, claim)
+            return await self._once(agent, draft, parent, options, fingerprint)
         result = await self._finish(agent, draft, result, options)
         repeated = minted and claim.stored is not None
         return result.model_copy(update={"deduplicated": True}) if repeated else result
+
+    async def _came_to_nothing(self, agent: AgentRow, message_id: str) -> bool:
+        """Whether nobody will get that message: then the same mail again is no repeat, but meant."""
+        found, outcomes = await self._core.db.lookup(
+            [queries.by_id(agent.email, message_id), queries.recipients(message_id)]
+        )
+        if not found:
+            return True
+        row = found[0]
+        refused = row["status"] in {"review_rejected", "review_expired_rejected"}
+        failed = bool(outcomes) and all(item["outcome"] == "failed" for item in outcomes)
+        # What was thrown away after it had left has left all the same.
+        called_off = row["deleted_at"] is not None and not any(
+            item["outcome"] in {"succeeded", "unknown"} for item in outcomes
+        )
+        return refused or failed or called_off
 
     async def _accept(
         self,
@@ -302,8 +321,10 @@ class Sender:
             row = await self._core.db.one(queries.delivery_state(result.message_id))
             state = row["delivery_status"] if row else None
             if row is not None and state not in {"accepted", "sending"}:
+                missed = await self._missed(result.message_id) if state == "failed" else None
                 return result.model_copy(
                     update={
+                        "failed_recipients": missed,
                         "status": "failed" if state == "failed" else "sent",
                         "sent_as": row["sent_as"],
                         "provider_message_id": None
@@ -313,6 +334,12 @@ class Sender:
                 )
             await asyncio.sleep(_POLL_SECONDS)
         return result
+
+    async def _missed(self, message_id: str) -> list[str] | None:
+        """Who is not known to have got a message that somebody got."""
+        rows = await self._core.db.all(queries.recipients(message_id))
+        missed = [row["address"] for row in rows if row["outcome"] != "succeeded"]
+        return missed if len(missed) < len(rows) else None
 
 
 def _all_in(draft: Draft, local: dict[str, str]) -> bool:
