@@ -150,7 +150,10 @@ class DomainNotVerified(Forbidden):
 
 
 class InvalidRequest(E2AError):
-    """A value that cannot be used. `location` names it as the wire does: `body.to[0]`, `query.limit`."""
+    """A value that cannot be used. `location` names it as the wire does: `body.to[0]`, `query.limit`.
+
+    `fields` names several; with none the error has no details.
+    """
 
     code, status = "invalid_request", 400
 
@@ -165,7 +168,7 @@ class InvalidRequest(E2AError):
     ) -> None:
         entries = list(fields) if fields is not None else [(location, message)]
         merged: dict[str, Any] = dict(details or {})
-        if self.code == "invalid_request" or location or fields is not None:
+        if entries and (self.code == "invalid_request" or location or fields is not None):
             merged["fields"] = [{"location": where, "message": what} for where, what in entries]
         super().__init__(message, details=merged)
         if status is not None:

@@ -104,6 +104,12 @@ class Settings:
         Address("127.0.0.1", 8080),
         "The HTTP listener: review links, downloads, `/mcp`; port 0 picks a free one.",
     )
+    http_trusted_proxies: tuple[str, ...] = _setting(
+        "E2A_HTTP_TRUSTED_PROXIES",
+        kinds.networks,
+        (),
+        "Peers whose X-Forwarded-For header is believed, by address or CIDR range.",
+    )
     public_url: str = _setting(
         "E2A_PUBLIC_URL",
         kinds.url,

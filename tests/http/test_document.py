@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from tests.http.shapes import compare, shapes_of
 
@@ -59,6 +60,12 @@ async def test_it_is_served_as_what_it_is(browser: httpx.AsyncClient) -> None:
             assert {"500", "503"} <= operation["responses"].keys()
             reads = "requestBody" in operation
             assert ({"408", "415"} <= operation["responses"].keys()) == reads
+
+
+async def test_it_is_served_as_yaml_too(browser: httpx.AsyncClient) -> None:
+    response = await browser.get("/v1/openapi.yaml")
+    assert response.headers["content-type"] == "application/openapi+yaml"
+    assert yaml.safe_load(response.text) == (await browser.get("/v1/openapi.json")).json()
 
 
 async def test_the_page_lists_the_operations_and_loads_nothing(browser: httpx.AsyncClient) -> None:

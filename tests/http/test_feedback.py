@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from pathlib import Path
 
 import httpx
 import pytest
+
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 
@@ -80,6 +83,25 @@ async def test_a_body_that_breaks_off_is_no_failure_of_ours(
         while not any("/api/feedback" in line for line in caplog.messages):  # noqa: ASYNC110 - it is what is tested
             await asyncio.sleep(0.01)
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_an_address_is_the_peers_own_whatever_a_header_says(browser: httpx.AsyncClient) -> None:
+    answers = [await _sent_for(browser, f"192.0.2.{number}") for number in range(11)]
+    assert answers == [200] * 10 + [429]
+
+
+async def test_a_trusted_proxy_names_the_peer(tmp_path: Path) -> None:
+    with serving(tmp_path, f"sqlite:///{tmp_path / 'e2a.db'}", http_trusted_proxies="127.0.0.0/8") as served:
+        async with httpx.AsyncClient(base_url=served.url) as client:
+            assert [await _sent_for(client, f"192.0.2.{number}") for number in range(11)] == [200] * 11
+            # What the client wrote itself stands before what the proxy adds.
+            answers = [await _sent_for(client, f"192.0.2.{number}, 192.0.2.99") for number in range(11)]
+            assert answers == [200] * 10 + [429]
+
+
+async def _sent_for(client: httpx.AsyncClient, address: str) -> int:
+    headers = {"X-Forwarded-For": address}
+    return (await client.post(FEEDBACK, json={"message": "m"}, headers=headers)).status_code
 
 
 async def _begun(browser: httpx.AsyncClient) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -164,6 +164,7 @@ async def test_an_attachment_by_its_signed_url(browser: httpx.AsyncClient, agent
     assert answer.content == b"<script>1</script>"
     assert answer.headers["content-disposition"].startswith('attachment; filename="r_sum_ _1_.html"')
     assert answer.headers["content-security-policy"].startswith("sandbox")
+    assert answer.headers["content-type"] == "text/html"
 
 
 async def test_attachment_urls_that_do_not_count(

@@ -97,7 +97,9 @@ def _add_handlers(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def failed(request: Request, problem: Exception) -> Response:
         log.exception("request %s failed", request.scope.get("e2a.request_id"), exc_info=problem)
-        return error_response(request, InternalError("the server failed; the log has the reason"))
+        response = error_response(request, InternalError("the server failed; the log has the reason"))
+        response.headers["Connection"] = "close"  # which the server does after a failure
+        return response
 
 
 def _allowed(request: Request, problem: HTTPException) -> dict[str, str]:

@@ -19,6 +19,7 @@ from e2a_core.http.pages import page
 __all__ = ["document_routes"]
 
 JSON_TYPE = "application/openapi+json"
+YAML_TYPE = "application/openapi+yaml"
 METHODS = ("get", "post", "put", "patch", "delete")
 
 SENDING = frozenset({"send_message", "reply_to_message", "forward_message", "test_agent"})
@@ -31,7 +32,7 @@ Json = dict[str, Any]
 
 
 def document_routes(app: FastAPI) -> list[Route]:
-    """`/v1/openapi.json` and `/v1/docs`; neither loads anything from elsewhere."""
+    """`/v1/openapi.json`, the same as YAML, and `/v1/docs`, which loads nothing from elsewhere."""
 
     @cache
     def described() -> Json:
@@ -40,10 +41,18 @@ def document_routes(app: FastAPI) -> list[Route]:
     async def openapi(request: Request) -> Response:
         return Response(json.dumps(described(), ensure_ascii=False), media_type=JSON_TYPE)
 
+    async def as_yaml(request: Request) -> Response:
+        # JSON is YAML (YAML 1.2 section 1.3).
+        return Response(json.dumps(described(), ensure_ascii=False, indent=2), media_type=YAML_TYPE)
+
     async def docs(request: Request) -> Response:
         return _page(described())
 
-    return [Route("/v1/openapi.json", openapi), Route("/v1/docs", docs)]
+    return [
+        Route("/v1/openapi.json", openapi),
+        Route("/v1/openapi.yaml", as_yaml),
+        Route("/v1/docs", docs),
+    ]
 
 
 def _completed(document: Json) -> Json:

@@ -138,12 +138,14 @@ class _Links:
             )
         meta, data = attachment_content(content, index)
         headers = {
+            # As a `media_type` text would be given a charset that is a guess.
+            "Content-Type": meta.content_type or "application/octet-stream",
             "Content-Disposition": _disposition(meta.filename),
             "Cache-Control": "private, no-store",
             # A file a stranger sent must not run in this origin, whatever type it claims.
             "Content-Security-Policy": "sandbox; default-src 'none'",
         }
-        return Response(data, media_type=meta.content_type or "application/octet-stream", headers=headers)
+        return Response(data, headers=headers)
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 
 import uvicorn
@@ -18,9 +19,12 @@ _POLL_SECONDS = 0.005
 
 
 class HttpListener:
-    """Serves `app` at `address` (port 0 picks a free one); signals stay with whoever runs the process."""
+    """Serves `app` at `address` (port 0 picks a free one); signals stay with whoever runs the process.
 
-    def __init__(self, app: ASGIApp, address: Address) -> None:
+    Of `trusted_proxies` (addresses or CIDR ranges) the X-Forwarded headers are believed, of nobody else.
+    """
+
+    def __init__(self, app: ASGIApp, address: Address, trusted_proxies: Sequence[str] = ()) -> None:
         self._address = address
         config = uvicorn.Config(
             app,
@@ -30,6 +34,8 @@ class HttpListener:
             timeout_keep_alive=HEADER_TIMEOUT_SECONDS,
             server_header=False,
             date_header=True,
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=list(trusted_proxies),
         )
         self._server = uvicorn.Server(config)
         self._socket: socket.socket | None = None

@@ -16,7 +16,7 @@ log = logging.getLogger("e2a.http")
 
 MAX_REQUEST_ID = 128
 BUSY_RETRY_SECONDS = 1
-UNBOUNDED = ("/healthz", "/readyz", "/metrics", "/mcp")
+UNBOUNDED = ("/healthz", "/readyz", "/metrics", "/api/health", "/mcp")
 """Paths that admission leaves alone: probes must see a busy server, and `/mcp` keeps streams open."""
 
 

@@ -149,7 +149,7 @@ class LocalServices:
         app = self._http_app()
 
         async def open_at(address: Address) -> HttpListener:
-            listener = HttpListener(app, address)
+            listener = HttpListener(app, address, self._core.settings.http_trusted_proxies)
             await listener.start()
             return listener
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Annotated, Literal
 
 from fastapi import Path, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,9 +16,10 @@ from e2a_core.http.envelope import answer
 from e2a_core.http.routes.parameters import (
     Cursor,
     IdempotencyKey,
-    LifecycleLimit,
+    Limit,
     api_router,
     described,
+    digits,
     query_of,
 )
 from e2a_core.wire.base import Page
@@ -73,7 +74,7 @@ class ListParameters(BaseModel):
     query: Annotated[str | None, Field(description="Full text over subject, addresses and body.")] = None
     deleted: bool = False
     cursor: Annotated[str | None, Field(description="`next_cursor` of the page before.")] = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 100
+    limit: Annotated[int, BeforeValidator(digits), Field(ge=1, le=100)] = 100
 
     @cached_property
     def wanted(self) -> MessageQuery:
@@ -155,7 +156,7 @@ async def get_message_lifecycle(
     email: str,
     id: MessageId,
     cursor: Cursor = None,
-    limit: LifecycleLimit = 50,
+    limit: Limit = 50,
 ) -> Response:
     return answer(await session.messages.lifecycle(email, id, cursor=cursor, limit=limit))
 
@@ -165,7 +166,7 @@ async def get_attachment(
     session: Session,
     email: str,
     id: MessageId,
-    index: Annotated[int, Path(ge=0)],
+    index: Annotated[int, BeforeValidator(digits), Path(ge=0)],
     inline: bool = False,
 ) -> Response:
     return answer(await session.messages.attachment(email, id, index, inline=inline))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar, cast
 
 from fastapi import APIRouter, Header, Query
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
@@ -19,18 +20,27 @@ __all__ = [
     "Cursor",
     "IdempotencyKey",
     "IfMatch",
-    "LifecycleLimit",
     "Limit",
     "api_router",
     "described",
+    "digits",
     "query_of",
 ]
 
 Parameters = TypeVar("Parameters", bound=BaseModel)
 
+_DIGITS = re.compile(r"-?[0-9]+")
+
+
+def digits(text: object) -> object:
+    """`text` itself. Raises ValueError for a number in another spelling than base 10 (http-api section 3.3)."""
+    if isinstance(text, str) and not _DIGITS.fullmatch(text):
+        raise ValueError("must be a whole number in base 10")
+    return text
+
+
 Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]
-Limit = Annotated[int, Query(ge=1, le=100)]
-LifecycleLimit = Annotated[int, Query(ge=1, le=100)]
+Limit = Annotated[int, BeforeValidator(digits), Query(ge=1, le=100)]
 Confirm = Annotated[Literal["DELETE"], Query(description="Must be DELETE.")]
 IdempotencyKey = Annotated[str | None, Header(description="Repeats with this key are answered as the first.")]
 IfMatch = Annotated[str | None, Header(description="The ETag of the state that is to be changed.")]
