@@ -100,9 +100,16 @@ async def test_each_recipient_has_its_own_outcome(sink: SmtpSink, agent: Session
         "bob@example.org": ("succeeded", 250, "2.0.0"),
         "bad@example.org": ("failed", 550, "5.1.1"),
     }
-    assert view.delivery_status == "failed"
-    assert "no such user" in (view.delivery_detail or "")
+    assert (view.delivery_status, view.delivery_detail) == ("failed", "bad@example.org: no such user")
+    assert (result.status, result.failed_recipients) == ("failed", ["bad@example.org"])
+    # Some got it and some did not: both is told.
     await events.wait("email.sent", result.message_id)
+    told = await events.wait("email.failed", result.message_id)
+    assert (told.data["reason"], told.data["reason_code"], told.data["retryable"]) == (
+        "bad@example.org: no such user",
+        "submission.provider_rejected",
+        False,
+    )
     assert set(await reasons(agent, result.message_id)) == {
         "acceptance.outbound_api",
         "queue.outbound_submission",
@@ -113,11 +120,32 @@ async def test_each_recipient_has_its_own_outcome(sink: SmtpSink, agent: Session
     assert captured.recipients == ("bob@example.org",)
 
 
+async def test_a_failure_of_an_earlier_attempt_is_told_of_too(
+    sink: SmtpSink, home: Home, agent: Session, events: EventLog
+) -> None:
+    sink.script.rcpt |= {"bad@example.org": "550 5.1.1 no such user", "slow@example.org": "451 4.2.0 later"}
+    result = await send(agent, to=["bad@example.org", "slow@example.org"])
+    await _tried(agent, result.message_id, 1)
+    del sink.script.rcpt["slow@example.org"]
+    await home.advance(seconds=31)
+    await events.wait("email.sent", result.message_id)
+    told = await events.wait("email.failed", result.message_id)
+    assert (told.data["reason"], told.data["reason_code"]) == (
+        "bad@example.org: no such user",
+        "submission.provider_rejected",
+    )
+    again = await send(
+        agent, to=["bad@example.org", "bob@example.org"], subject="Again", options={"wait_sent": True}
+    )
+    assert (again.status, again.failed_recipients) == ("failed", ["bad@example.org"])
+
+
 async def test_a_refused_message_has_failed(sink: SmtpSink, agent: Session, events: EventLog) -> None:
     sink.script.final = "554 5.7.1 not today"
     result = await send(agent, options={"wait_sent": True})
-    assert result.status == "failed"
+    assert (result.status, result.failed_recipients) == ("failed", None)
     told = await events.wait("email.failed", result.message_id)
+    assert "email.sent" not in events.types(result.message_id)
     assert (told.data["reason_code"], told.data["retryable"]) == ("submission.provider_rejected", False)
     assert "not today" in told.data["reason"]
 
@@ -316,7 +344,7 @@ async def test_mail_that_stays_inside_is_the_agents_own_all_the_same(
 
 
 async def test_a_repeated_call_learns_what_became_of_the_first(sink: SmtpSink, agent: Session) -> None:
-    sink.script.final = "554 5.7.1 not today"
+    sink.script.drop = "reply"
     options = {"mint_key": True, "wait_sent": True}
     first = await send(agent, options=options)
     again = await send(agent, options=options)

@@ -13,14 +13,13 @@ from e2a_core.clock import from_micros, to_micros
 from e2a_core.core import Core
 from e2a_core.domains.dkim import SigningKeys
 from e2a_core.errors import StoreUnavailable
-from e2a_core.events import payloads
-from e2a_core.events.record import emit
 from e2a_core.messages import lifecycle
 from e2a_core.messages import queries as message_queries
 from e2a_core.messages.content import load_content
 from e2a_core.messages.rows import MessageRow
 from e2a_core.outbound import queries
 from e2a_core.outbound.cancel import INBOX_TRASHED, TRASHED, cancel_statements
+from e2a_core.outbound.conclusion import SUPPRESSED, UNKNOWN, conclude, failure_reason, stored_outcome
 from e2a_core.outbound.outcome import (
     FailureKind,
     Outcome,
@@ -38,12 +37,9 @@ from e2a_core.suppressions.check import Block, blocks_of
 
 __all__ = ["Submission"]
 
-_SUPPRESSED = "on the suppression list"
 _NOBODY = "none"
 """The transport of recipients that no transport was given."""
-_UNKNOWN = (
-    "the relay took the message and its answer was lost; it may have been delivered and is not sent again"
-)
+
 SETTLE_PAUSES_SECONDS = (0.1, 0.3, 1.0, 3.0)
 """Between the attempts to store what a relay said. The runner renews the lease meanwhile."""
 
@@ -71,7 +67,7 @@ class Submission:
         else:
             # Whoever had the job before died between the content and the answer.
             lost = [item["address"] for item in recipients if item["outcome"] == Outcome.UNKNOWN.value]
-            results = [SubmissionResult(tuple(unknown(lost, _UNKNOWN)), self._upstream.name)]
+            results = [SubmissionResult(tuple(unknown(lost, UNKNOWN)), self._upstream.name)]
         await self._settle_surely(job, row, results, blocks)
 
     async def _claim(self, job: Job) -> MessageRow | None:
@@ -146,7 +142,7 @@ class Submission:
         await self._core.db.put(
             [
                 queries.set_recipient(
-                    row.id, address, outcome="unknown", status="sending", now=now, detail=_UNKNOWN
+                    row.id, address, outcome="unknown", status="sending", now=now, detail=UNKNOWN
                 )
                 for address in addresses
             ]
@@ -183,9 +179,25 @@ class Submission:
             counted = step.attempt > job.attempts
             statements.append(job.retry(step.at, detail, count_attempt=counted))
         else:
-            known = await self._core.db.all(message_queries.recipients(row.id))
-            before = {item["address"]: item["outcome"] for item in known}
-            statements += self._conclude(job, row, {**before, **_words(result)}, result, to_micros(now))
+            stored = await self._core.db.all(message_queries.recipients(row.id))
+            decided = {item.address for item in result.outcomes}
+            earlier = [
+                stored_outcome(item)
+                for item in stored
+                if item["address"] not in decided and item["outcome"] != "pending"
+            ]
+            row.provider_message_id = result.provider_message_id or row.provider_message_id
+            events = conclude(self._core, row, [*earlier, *result.outcomes], to_micros(now))
+            statements.append(
+                queries.set_delivery(
+                    row.id,
+                    **_leaves(row),
+                    delivery_status=row.delivery_status,
+                    delivery_detail=row.delivery_detail,
+                    claimed_at=None,
+                )
+            )
+            statements += events
             statements.append(job.complete())
         await self._core.db.put(statements)
 
@@ -248,43 +260,6 @@ class Submission:
             for block in blocks.values()
         ]
 
-    def _conclude(
-        self, job: Job, row: MessageRow, outcomes: dict[str, str], result: SubmissionResult, now: int
-    ) -> list[Statement]:
-        """The end of the submission: the message's status, and the event that says so."""
-        words = set(outcomes.values())
-        delivered = Outcome.SUCCEEDED.value in words
-        details = sorted({item.detail for item in result.outcomes if item.detail and item.kind})
-        if Outcome.UNKNOWN.value in words or Outcome.UNKNOWN in {item.outcome for item in result.outcomes}:
-            details.append(_UNKNOWN)
-        row.provider_message_id = result.provider_message_id or row.provider_message_id
-        row.delivery_detail = "; ".join(details) or None
-        row.delivery_status = "sent" if words == {Outcome.SUCCEEDED.value} else "failed"
-        if delivered and Outcome.FAILED.value not in words:
-            row.delivery_status = "sent"
-        statements = [
-            queries.set_delivery(
-                row.id,
-                **_leaves(row),
-                delivery_status=row.delivery_status,
-                delivery_detail=row.delivery_detail,
-                claimed_at=None,
-            )
-        ]
-        if delivered:
-            statements += emit(self._core, "email.sent", row, payloads.sent(row), now)
-        if not delivered:
-            code = _failure_code(result)
-            _, _, retryable = lifecycle.REASONS[code]
-            data = payloads.failed(
-                row,
-                row.delivery_detail or "not accepted",
-                code,
-                retryable=retryable and Outcome.UNKNOWN.value not in words,
-            )
-            statements += emit(self._core, "email.failed", row, data, now)
-        return statements
-
 
 def _leaves(row: MessageRow) -> dict[str, Any]:
     """The columns that signing has changed."""
@@ -293,7 +268,7 @@ def _leaves(row: MessageRow) -> dict[str, Any]:
 
 def _cancelled(blocks: Mapping[str, Block]) -> list[SubmissionResult]:
     """The outcome of the recipients no relay is asked about; the others still get their mail."""
-    outcomes = failed(blocks, FailureKind.CANCELLED, _SUPPRESSED)
+    outcomes = failed(blocks, FailureKind.CANCELLED, SUPPRESSED)
     return [SubmissionResult(tuple(outcomes), _NOBODY)] if outcomes else []
 
 
@@ -313,10 +288,6 @@ def _final(result: SubmissionResult, step: GiveUp) -> SubmissionResult:
         for item in result.outcomes
     )
     return replace(result, outcomes=outcomes)
-
-
-def _words(result: SubmissionResult) -> dict[str, str]:
-    return {item.address: item.outcome.value for item in result.outcomes}
 
 
 def _status(item: RecipientOutcome) -> str:
@@ -342,18 +313,5 @@ def _attempt_reasons(results: Sequence[SubmissionResult]) -> list[tuple[str, str
             elif item.may_retry:
                 reasons["submission.temporary_failure"] = item.detail
             else:
-                reasons[_failure_reason(item)] = item.detail or _UNKNOWN
+                reasons[failure_reason(item)] = item.detail or UNKNOWN
     return list(reasons.items())
-
-
-def _failure_reason(item: RecipientOutcome) -> str:
-    if item.kind is FailureKind.CANCELLED:
-        return "submission.cancelled"
-    permanent = item.outcome is Outcome.FAILED and item.kind is not None
-    return "submission.provider_rejected" if permanent else "submission.local_retries_exhausted"
-
-
-def _failure_code(result: SubmissionResult) -> str:
-    reasons = [_failure_reason(item) for item in result.outcomes]
-    reasons.sort(key=lambda reason: reason == "submission.cancelled")
-    return reasons[0] if reasons else "submission.local_retries_exhausted"

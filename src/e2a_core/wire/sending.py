@@ -101,7 +101,10 @@ class SendOptions(Request):
 
 
 class SendResultView(View):
-    """`status` is accepted, scheduled, sent, pending_review, review_approved or failed; branch on it."""
+    """`status` is accepted, scheduled, sent, pending_review, review_approved or failed; branch on it.
+
+    `failed_recipients` are those who did not get a message that others got.
+    """
 
     status: str
     message_id: str
@@ -114,6 +117,7 @@ class SendResultView(View):
     edited: bool | None = None
     deduplicated: bool | None = None
     sandbox: bool | None = None
+    failed_recipients: list[str] | None = None
 
 
 class ReviewView(View):

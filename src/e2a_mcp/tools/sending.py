@@ -19,6 +19,7 @@ from e2a_core.wire.sending import (
 )
 
 from ..attaching import MAX_ATTACHMENTS, AttachmentSource, load_attachments
+from ..fence import plain_line
 from ..tool import Call, Hints, Reply, Tool
 from .arguments import InboxArguments
 from .outputs import SEND_RESULT
@@ -112,7 +113,10 @@ def sent(result: SendResultView) -> Reply:
         "failed": "it was not delivered; get_message_lifecycle tells why",
     }
     lines = [line]
-    if note := notes.get(result.status):
+    if result.failed_recipients:
+        missed = ", ".join(map(plain_line, result.failed_recipients))
+        lines.append(f"only these did not get it, write to them alone if at all: {missed}")
+    elif note := notes.get(result.status):
         lines.append(note)
     if result.deduplicated:
         lines.append(
