@@ -14,7 +14,20 @@ from .store.contract import Database
 if TYPE_CHECKING:
     from .authentication.resolver import Resolver
 
-__all__ = ["Core"]
+__all__ = ["Core", "Tally"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """An account's mail as it was counted: all before `until`, messages since the start of `month`.
+
+    Instants are microseconds; `octets` are of whatever month.
+    """
+
+    month: int
+    until: int
+    messages: int
+    octets: int
 
 
 @dataclass(slots=True)
@@ -22,6 +35,7 @@ class Core:
     """The shared parts: settings, clock, randomness, secrets and the database.
 
     `base_url` is where links point: the configured public URL, else the HTTP listener's own once it is bound.
+    `tallies` are by account.
     """
 
     settings: Settings
@@ -30,6 +44,7 @@ class Core:
     secrets: Secrets
     db: Database
     base_url: str = field(default="")
+    tallies: dict[str, Tally] = field(default_factory=dict, repr=False)
     _resolver: Resolver | None = field(default=None, repr=False)
 
     @property

@@ -236,6 +236,18 @@ class Settings:
         60,
         "Sends accepted per agent and minute; 0 sets no limit.",
     )
+    max_messages_month: int = _setting(
+        "E2A_MAX_MESSAGES_MONTH",
+        kinds.integer(0, 1_000_000_000),
+        0,
+        "Messages an account may send and receive in a calendar month (UTC); 0 sets no limit.",
+    )
+    max_storage_bytes: int = _setting(
+        "E2A_MAX_STORAGE_BYTES",
+        kinds.integer(0, 1 << 50),
+        0,
+        "Octets of mail an account may keep; 0 sets no limit.",
+    )
     trash_retention_days: int = _setting(
         "E2A_TRASH_RETENTION_DAYS",
         kinds.integer(1, 36_500),

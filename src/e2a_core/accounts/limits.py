@@ -1,13 +1,17 @@
-"""What a plan allows, and from when a month's usage counts."""
+"""What a plan allows, and whether an account has used it up (http-api section 7.2)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from ..clock import to_micros
+from ..core import Core, Tally
+from ..errors import LimitExceeded
+from ..settings import Settings
+from . import queries
 
-__all__ = ["DEFAULT_LIMITS", "Limits", "month_start"]
+__all__ = ["DEFAULT_LIMITS", "Limits", "limits_of", "month_start", "refuse_beyond_plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,53 @@ DEFAULT_LIMITS = Limits(
     max_agents=1_000_000, max_domains=1_000_000, max_messages_month=1_000_000_000, max_storage_bytes=2**50
 )
 """A deployment's owner pays for the machine, so these only bound what a runaway client can do."""
+
+
+_FOREVER = 2**63 - 1
+
+RECOUNT = timedelta(minutes=1)
+"""Until then deleted mail counts on; what is new is counted each time."""
+SETTLED = timedelta(seconds=10)
+"""A message may be stored under an instant somewhat before its commit."""
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The caps of every account of the deployment."""
+    return replace(
+        DEFAULT_LIMITS,
+        max_messages_month=settings.max_messages_month or DEFAULT_LIMITS.max_messages_month,
+        max_storage_bytes=settings.max_storage_bytes or DEFAULT_LIMITS.max_storage_bytes,
+    )
+
+
+async def refuse_beyond_plan(core: Core, account_id: str) -> None:
+    """Raises `LimitExceeded` once the account has no message of the month, or no storage, left.
+
+    It costs nothing where no such limit is set, else one look at the index for the mail of the last minute.
+    """
+    settings = core.settings
+    if not (settings.max_messages_month or settings.max_storage_bytes):
+        return
+    messages, octets = await _used(core, account_id)
+    for resource, limit, current in (
+        ("messages_month", settings.max_messages_month, messages),
+        ("storage_bytes", settings.max_storage_bytes, octets),
+    ):
+        if limit and current >= limit:
+            raise LimitExceeded(resource, limit, current)
+
+
+async def _used(core: Core, account_id: str) -> tuple[int, int]:
+    """Messages of the month and octets stored."""
+    now = core.clock.now()
+    month, tally = month_start(now), core.tallies.get(account_id)
+    if tally is None or tally.month != month or tally.until < to_micros(now - RECOUNT):
+        until = to_micros(now - SETTLED)
+        row = await core.db.one(queries.mail_usage(account_id, month, 0, until))
+        tally = Tally(month, until, row["messages"] if row else 0, row["octets"] if row else 0)
+        core.tallies[account_id] = tally
+    [[new]] = await core.db.lookup([queries.mail_usage(account_id, month, tally.until, _FOREVER)])
+    return tally.messages + new["messages"], tally.octets + new["octets"]
 
 
 def month_start(now: datetime) -> int:

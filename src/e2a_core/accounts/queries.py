@@ -101,6 +101,19 @@ def usage(account_id: str, month_start: int) -> Statement:
     )
 
 
+def mail_usage(account_id: str, month_start: int, since: int, before: int) -> Statement:
+    """One row about messages from `since` until `before`: those since `month_start`, and the octets of all."""
+    return sql(
+        "SELECT COUNT(CASE WHEN created_at >= :month_start THEN 1 END) AS messages, "
+        "COALESCE(SUM(size_bytes), 0) AS octets FROM messages "
+        "WHERE account_id = :account AND created_at >= :since AND created_at < :before",
+        account=account_id,
+        month_start=month_start,
+        since=since,
+        before=before,
+    )
+
+
 def live_agent(account_id: str, email: str) -> Statement:
     return sql(
         "SELECT email FROM agents WHERE email = :email AND account_id = :account AND deleted_at IS NULL",

@@ -26,7 +26,7 @@ from ..wire.account import (
 from ..wire.base import Page
 from . import idempotency, queries
 from .credentials import NewKey, new_key
-from .limits import DEFAULT_LIMITS, month_start
+from .limits import limits_of, month_start
 from .queries import KeyRow, key_from
 
 __all__ = ["ApiKeys", "account_view"]
@@ -47,7 +47,7 @@ async def account_view(core: Core, principal: Principal) -> AccountView:
         scope=principal.scope,
         agent_email=principal.agent_email if principal.scope == "agent" else None,
         plan_code=account.plan_code,
-        limits=LimitsCapsView(**asdict(DEFAULT_LIMITS)),
+        limits=LimitsCapsView(**asdict(limits_of(core.settings))),
         usage=LimitsUsageView(**used),
         upgrade_url="",
     )

@@ -5,18 +5,27 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+from e2a_core.accounts.limits import refuse_beyond_plan
 from e2a_core.agents.lookup import lookup_recipient
 from e2a_core.agents.queries import AgentRow
 from e2a_core.authentication.evaluate import Authenticator, authentication_results
 from e2a_core.authentication.evidence import AuthenticationEvidence
 from e2a_core.core import Core
+from e2a_core.errors import LimitExceeded
 from e2a_core.intake.arrival import Arrival, Identity
-from e2a_core.intake.contract import Envelope, LoopDetected, Recipient, RecipientDisabled, RecipientUnknown
+from e2a_core.intake.contract import (
+    Envelope,
+    LoopDetected,
+    QuotaExceeded,
+    Recipient,
+    RecipientDisabled,
+    RecipientUnknown,
+)
 from e2a_core.intake.deliver import Delivery
 from e2a_core.intake.inboxes import look_up
 from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.mail.automatic import LOOP_HEADER, received_count
-from e2a_core.mail.headers import Headers, parse_headers
+from e2a_core.mail.headers import Headers, is_header_text, parse_headers
 from e2a_core.mail.parse import ParsedMessage, parse_message
 from e2a_core.mail.trace import received_header, strip_forged_fields
 from e2a_core.messages.search import MAX_CONVERSATION_ID
@@ -48,6 +57,10 @@ class SmtpReceiver:
             raise RecipientUnknown
         if found.agent.trashed:
             raise RecipientDisabled
+        try:
+            await refuse_beyond_plan(self._core, found.agent.account_id)
+        except LimitExceeded:
+            raise QuotaExceeded from None
         return Recipient(address, found.agent.email, found.tag)
 
     async def receive(self, envelope: Envelope, content: bytes) -> str:
@@ -164,7 +177,7 @@ def _proven_conversation(parsed: ParsedMessage, identity: Identity) -> str | Non
     claimed = parsed.conversation_header
     if identity.agent is None or claimed is None or len(claimed) > MAX_CONVERSATION_ID:
         return None
-    return claimed
+    return claimed if is_header_text(claimed) else None
 
 
 def _dedupe_key(envelope: Envelope, parsed: ParsedMessage, content_hash: str) -> str | None:

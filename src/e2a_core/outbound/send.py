@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import partial
 
 from e2a_core.accounts.idempotency import KEPT, Claim, claimed, complete, fingerprint_of, forget
+from e2a_core.accounts.limits import refuse_beyond_plan
 from e2a_core.agents.queries import AgentRow
 from e2a_core.clock import from_micros, to_micros
 from e2a_core.core import Core
@@ -183,6 +184,7 @@ class Sender:
         """`loop` is the hold that the message turned out to need when it was about to be queued."""
         core = self._core
         check_domain(agent)
+        await refuse_beyond_plan(core, agent.account_id)
         if draft.unsubscribe:
             sole_recipient(draft, agent.email)
         await refuse_suppressed(core, agent.account_id, agent.email, draft.recipients)
