@@ -46,6 +46,15 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "two in one": ({"cc": ["a@example.org, b@example.org"]}, "invalid_recipient", "body.cc[0]"),
     "line break": ({"bcc": ["a@example.org\r\nX: y"]}, "invalid_recipient", "body.bcc[0]"),
     "conversation of two lines": ({"conversation_id": "a\nb"}, "invalid_request", "body.conversation_id"),
+    "conversation with a tab": ({"conversation_id": "a\tb"}, "invalid_request", "body.conversation_id"),
+    "conversation of blanks": ({"conversation_id": "  "}, "invalid_request", "body.conversation_id"),
+    "conversation in blanks": ({"conversation_id": "a "}, "invalid_request", "body.conversation_id"),
+    "conversation with a gap": ({"conversation_id": "a  b"}, "invalid_request", "body.conversation_id"),
+    "conversation encoded": (
+        {"conversation_id": "=?utf-8?q?x?="},
+        "invalid_request",
+        "body.conversation_id",
+    ),
     "reply to nobody": ({"reply_to": "nobody"}, "invalid_request", "body.reply_to"),
     "file without name": (
         {"attachments": [{**FILE, "filename": ""}]},

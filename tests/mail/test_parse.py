@@ -7,12 +7,13 @@ from base64 import b64encode
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from e2a_core.errors import AttachmentNotFound
 from e2a_core.mail.attachments import attachment_content
-from e2a_core.mail.headers import parse_headers
+from e2a_core.mail.fields import text_field
+from e2a_core.mail.headers import is_header_text, parse_headers
 from e2a_core.mail.parse import ParsedMessage, message_author, parse_date, parse_message
 
 
@@ -574,3 +575,16 @@ def test_a_boundary_that_looks_like_an_encoded_word_is_taken_as_written() -> Non
         'Content-Type: multipart/mixed; boundary="=?utf-8?q?b?="\n\n--=?utf-8?q?b?=\n\nx\n--=?utf-8?q?b?=--'
     )
     assert parse_message(raw).text == "x"
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text(max_size=80) | st.text("a \t=?\xa0\u200bé", max_size=12))
+def test_header_text_comes_out_as_it_went_in(text: str) -> None:
+    assume(is_header_text(text))
+    for content in (f"X-A: {text}\r\n\r\n".encode(), text_field("X-A", text, "body") + b"\r\n"):
+        assert parse_headers(content).decoded("X-A") == text
+
+
+@pytest.mark.parametrize("text", ["a\tb", "a\x0bb", " a", "a ", "a  b", "=?utf-8?q?x?=", "a\u2028b", "\x7f"])
+def test_what_does_not_survive_a_header_is_no_header_text(text: str) -> None:
+    assert not is_header_text(text)

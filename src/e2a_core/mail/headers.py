@@ -19,6 +19,7 @@ __all__ = [
     "decode_words",
     "decode_base64",
     "header_section_end",
+    "is_header_text",
     "parse_headers",
 ]
 
@@ -121,6 +122,15 @@ def header_section_end(raw: bytes) -> int:
         return 0
     match = _EMPTY_LINE.search(raw)
     return match.start() + 1 if match else len(raw)
+
+
+def is_header_text(text: str) -> bool:
+    """Whether `text` comes out of an unstructured field as it went in.
+
+    Readers drop what is not printable, blanks at the ends and between words all but one, and decode what looks like
+    an encoded word (RFC 2047).
+    """
+    return text.isprintable() and text == " ".join(text.split()) and "=?" not in text
 
 
 def decode_words(value: str) -> str:

@@ -20,6 +20,7 @@ from e2a_core.errors import (
 )
 from e2a_core.mail.addresses import Address, parse_address
 from e2a_core.mail.attachments import AttachmentMeta
+from e2a_core.mail.headers import is_header_text
 from e2a_core.texts import require_storable
 from e2a_core.wire.sending import Attachment
 
@@ -129,9 +130,11 @@ def check_draft(draft: Draft) -> None:
     if len(draft.recipients) > MAX_RECIPIENTS:
         raise TooManyRecipients(len(draft.recipients), MAX_RECIPIENTS)
     parse_recipients(draft)
-    if len(draft.conversation_id) > MAX_CONVERSATION_ID or re.search(r"[\r\n]", draft.conversation_id):
+    if len(draft.conversation_id) > MAX_CONVERSATION_ID or not is_header_text(draft.conversation_id):
+        # It travels in a header field, and both sides must end with the same id.
         raise InvalidRequest(
-            f"a conversation id is at most {MAX_CONVERSATION_ID} characters on one line",
+            f"a conversation id is at most {MAX_CONVERSATION_ID} printable characters on one line, without blanks "
+            "at its ends, two together, or =?",
             location="body.conversation_id",
         )
     _check_reply_to(draft.reply_to)
