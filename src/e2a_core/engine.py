@@ -9,7 +9,7 @@ An `email` argument names the inbox; it is normalised (trimmed, lower-cased) by 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -392,10 +392,18 @@ class Session(Protocol):
     @property
     def metrics(self) -> Metrics: ...
 
+    @property
+    def told(self) -> frozenset[str] | None:
+        """The types of events that `watch` can tell of at all; None means every one."""
+
     def watch(
-        self, *, types: Sequence[str] | None = None
+        self, *, types: Sequence[str] | None = None, emails: Collection[str] | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[EventEnvelope]]:
-        """Events from now on that this session may see: its agent's, or all of the account's."""
+        """Events from now on that this session may see: its agent's, or all of the account's; of `emails` only.
+
+        What passes, as an engine that does not answer for a while, is waited out. What does not is raised by the
+        iteration: `Unauthorized` for a credential that was revoked, `NotFound` when none of `emails` is there any more.
+        """
 
 
 class Engine(Protocol):
@@ -405,7 +413,7 @@ class Engine(Protocol):
     async def home_session(self, *, agent_email: str | None = None, scope: str = "agent") -> Session:
         """The session of whoever owns the home's files; `NotFound` when the inbox is not there.
 
-        On a remote deployment it is the session of the configured key.
+        On a remote deployment it is the session of the configured key, narrowed to one inbox by the scope `agent`.
         """
 
     async def info(self) -> DeploymentInfoView:

@@ -34,7 +34,7 @@ async def stdio_tier(settings: Settings, engine: LazyEngine) -> Tier:
     if settings.mcp_scope or settings.api_key.startswith(_KEY):
         return "account"
     try:
-        return (await (await engine.get()).home_session()).principal.scope
+        return (await (await engine.get()).home_session(scope="account")).principal.scope
     except E2AError as problem:
         _log.warning("the scope of the credential is not known: %s", problem)
         return "account"

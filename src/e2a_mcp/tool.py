@@ -53,6 +53,10 @@ class Call:
         if email:
             return email
         bound = self.session.principal.agent_email
+        if bound is None and self.session.principal.scope == "agent":
+            raise InvalidRequest(
+                "no inbox is chosen: set E2A_AGENT_EMAIL to the one this server acts for", status=422
+            )
         if bound is None:
             raise InvalidRequest(
                 "this session has no inbox of its own: pass email, or call list_agents to see the inboxes",

@@ -23,6 +23,7 @@ from e2a_core.clock import SystemClock
 from e2a_core.engine import Engine
 from e2a_core.http.listener import HttpListener
 from e2a_core.ids import Ids
+from e2a_core.remote import watching
 from e2a_core.remote.engine import RemoteEngine, open_remote_engine
 from e2a_core.settings import Address, Settings, load_settings
 from e2a_mcp.home import home_application
@@ -36,9 +37,8 @@ from tests.support.dns import DnsServer
 from tests.support.home import Home, Keys, correspondents, open_home_for_test
 
 from .memory import MemoryEngine
+from .relay import LEGACY, MODERN, Relay, local_relay, remote_relay
 
-LEGACY = "legacy"
-MODERN = "2026-07-28"
 SAME_CODE = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 """For children whose environment is made anew: they import what the test does."""
 
@@ -47,12 +47,24 @@ Connect = Callable[..., AbstractAsyncContextManager[Client]]
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "local_only(reason): what the API does not offer or tell")
+    config.addinivalue_line("markers", "remote_only(reason): what only a client of the API does")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "served" in metafunc.fixturenames:
-        local_only = metafunc.definition.get_closest_marker("local_only")
-        metafunc.parametrize("served", ["local"] if local_only else ["local", "remote"], indirect=True)
+    for fixture, scope in (("served", "function"), ("relay", "module")):
+        if fixture in metafunc.fixturenames:
+            marked = metafunc.definition.get_closest_marker
+            subjects = [
+                *([] if marked("remote_only") else ["local"]),
+                *([] if marked("local_only") else ["remote"]),
+            ]
+            metafunc.parametrize(fixture, subjects, indirect=True, scope=scope)
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """As everywhere, for the fixtures of a module too."""
+    return "asyncio"
 
 
 @pytest.fixture(params=[LEGACY, MODERN])
@@ -166,6 +178,25 @@ def dns(keys: Keys) -> Iterator[DnsServer]:
 async def home(tmp_path: Path, dns: DnsServer, keys: Keys) -> AsyncIterator[Home]:
     async with open_home_for_test(tmp_path, "", dns, keys) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+async def shared_home(
+    tmp_path_factory: pytest.TempPathFactory, dns: DnsServer, keys: Keys
+) -> AsyncIterator[Home]:
+    folder = tmp_path_factory.mktemp("shared")
+    async with open_home_for_test(folder, "", dns, keys, poll_rate_per_minute="1000000") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+async def relay(request: pytest.FixtureRequest, shared_home: Home) -> AsyncIterator[Relay]:
+    """Tests look more often than is civil."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watching, "POLL_SECONDS", 0.05)
+        patch.setattr(watching, "LOOK_SECONDS", 0.005)
+        async with (local_relay if request.param == "local" else remote_relay)(shared_home) as opened:
+            yield opened
 
 
 @pytest.fixture

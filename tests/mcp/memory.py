@@ -230,6 +230,7 @@ class MemorySession:
 
     engine: MemoryEngine
     principal: Principal
+    told = None
 
     @property
     def messages(self) -> _Messages:
@@ -261,7 +262,7 @@ class MemorySession:
 
     @asynccontextmanager
     async def watch(
-        self, *, types: Sequence[str] | None = None
+        self, *, types: Sequence[str] | None = None, emails: Sequence[str] | None = None
     ) -> AsyncIterator[AsyncIterator[EventEnvelope]]:
         send, receive = anyio.create_memory_object_stream[EventEnvelope](math.inf)
         entry = (self.principal, send)

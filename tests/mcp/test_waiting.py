@@ -1,147 +1,179 @@
-"""Waiting for mail."""
+"""Waiting for mail, on the relay itself and through its API."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import re
 from typing import Any
 
 import anyio
+import httpx2
 import pytest
 
+from e2a_core.clock import rfc3339
+from e2a_core.remote import watching
 from mcp import Client
+from tests.support.home import SHARED, until
 
-from .conftest import Connect, Listener
-from .memory import AGENT, AGENT_KEY, OTHER, MemoryEngine
+from .relay import Relay
 
 pytestmark = pytest.mark.anyio
 
 
-async def until_watched(engine: MemoryEngine, count: int = 1) -> None:
-    with anyio.fail_after(5):
-        while len(engine.watchers) < count:  # noqa: ASYNC110 - a condition of the engine, not of this test
-            await anyio.sleep(0.005)
+class Waiting:
+    """A wait that has looked at what is there and now waits for more."""
+
+    def __init__(self, client: Client, **arguments: Any) -> None:
+        self._client = client
+        self._arguments = {"timeout_seconds": 15, **arguments}
+        self.begun = anyio.Event()
+        self.told: list[tuple[float, float | None]] = []
+        self.result: Any = None
+
+    async def progress(self, done: float, total: float | None, message: str | None) -> None:
+        self.told.append((done, total))
+        self.begun.set()
+
+    async def run(self) -> None:
+        self.result = await self._client.call_tool(
+            "wait_for_message", self._arguments, progress_callback=self.progress
+        )
+
+    async def begin(self, tasks: anyio.abc.TaskGroup) -> None:
+        tasks.start_soon(self.run)
+        with anyio.fail_after(10):
+            await self.begun.wait()
+
+    @property
+    def found(self) -> Any:
+        assert not self.result.is_error, self.result.content
+        return self.result.structured_content
 
 
-async def wait(client: Client, results: list[Any], **arguments: Any) -> None:
-    results.append(await client.call_tool("wait_for_message", arguments))
+async def waited(client: Client, **arguments: Any) -> Any:
+    result = await client.call_tool("wait_for_message", {"timeout_seconds": 1, **arguments})
+    assert not result.is_error, result.content
+    return result.structured_content
 
 
-async def test_mail_that_arrives_is_returned_with_codes_and_links(
-    connect: Connect, engine: MemoryEngine, era: str
-) -> None:
-    results: list[Any] = []
-    async with connect(mode=era) as client, anyio.create_task_group() as tasks:
-        tasks.start_soon(wait, client, results)
-        await until_watched(engine)
-        message_id = await engine.deliver(
+async def test_mail_that_arrives_is_returned_with_codes_and_links(relay: Relay, era: str) -> None:
+    box = await relay.inbox()
+    async with box.client(era) as client, anyio.create_task_group() as tasks:
+        wait = Waiting(client)
+        await wait.begin(tasks)
+        message_id = await box.deliver(
             "Verify your address",
             "Your verification code is 482913.\nOr open https://example.org/verify?token=abc123",
-            sender="no-reply@example.org",
         )
-    (result,) = results
-    content = result.structured_content
-    assert content["timed_out"] is False
-    assert content["message"]["id"] == message_id
-    assert content["codes"] == ["482913"]
-    assert content["verification_links"] == ["https://example.org/verify?token=abc123"]
-    assert engine.mail[message_id].view.read_status == "read"
-    marker = content["message"]["untrusted"]["marker"]
-    fenced = result.content[0].text.split(f"\n<<{marker}>>\n")[1]
-    assert "Code found: 482913" in fenced
+    assert wait.found["timed_out"] is False
+    assert wait.found["message"]["id"] == message_id
+    assert wait.found["codes"] == ["482913"]
+    assert wait.found["verification_links"] == ["https://example.org/verify?token=abc123"]
+    assert (await box.get(message_id)).read_status == "read"
+    fences = re.findall(r"\n<<([0-9a-f]+)>>\n(.*?)\n<</\1>>", wait.result.content[0].text, re.DOTALL)
+    assert any("Code found: 482913" in words for _, words in fences)
+    assert wait.told[0] == (0.0, 15.0)
 
 
-async def test_only_mail_that_passes_every_filter_ends_the_wait(
-    connect: Connect, engine: MemoryEngine
-) -> None:
-    results: list[Any] = []
-    async with connect() as client, anyio.create_task_group() as tasks:
-        tasks.start_soon(lambda: wait(client, results, from_="shop.example", subject_contains="order"))
-        await until_watched(engine)
-        await engine.deliver("your order", sender="me@example.org")
-        await engine.deliver("newsletter", sender="news@shop.example")
-        await engine.deliver("your order", sender="news@shop.example", email=OTHER)
-        wanted = await engine.deliver("Your ORDER 7", sender="sales@shop.example")
-    assert results[0].structured_content["message"]["id"] == wanted
+async def test_only_mail_that_passes_every_filter_ends_the_wait(relay: Relay) -> None:
+    box, other = await relay.inbox(), await relay.inbox()
+    async with box.client() as client, anyio.create_task_group() as tasks:
+        wait = Waiting(client, from_="plain.example", subject_contains="order")
+        await wait.begin(tasks)
+        await box.deliver("your order")
+        await box.deliver("newsletter", sender="news@plain.example")
+        await other.deliver("your order", sender="news@plain.example")
+        wanted = await box.deliver("Your ORDER 7", sender="sales@plain.example")
+    assert wait.found["message"]["id"] == wanted
 
 
-async def test_a_timeout_is_a_result_that_tells_how_to_go_on(connect: Connect, engine: MemoryEngine) -> None:
-    async with connect() as client:
+async def test_a_timeout_is_a_result_that_tells_how_to_go_on(relay: Relay) -> None:
+    box = await relay.inbox()
+    async with box.client() as client:
         result = await client.call_tool("wait_for_message", {"timeout_seconds": 1})
     assert not result.is_error
     content = result.structured_content
     assert (content["message"], content["timed_out"]) == (None, True)
     assert content["waited_since"] in result.content[0].text
-    assert engine.watchers == []
 
 
-async def test_mail_that_is_already_there_counts_only_since(connect: Connect, engine: MemoryEngine) -> None:
-    first = await engine.deliver("one")
-    await engine.deliver("two")
-    since = engine.mail[first].view.created_at.isoformat()
-    async with connect() as client:
-        found = await client.call_tool("wait_for_message", {"since": since, "timeout_seconds": 1})
-        assert found.structured_content["message"]["id"] == first
-        missed = await client.call_tool("wait_for_message", {"timeout_seconds": 1})
-    assert missed.structured_content["timed_out"] is True
+async def test_unread_mail_of_the_last_minute_counts_and_read_mail_since_an_instant(relay: Relay) -> None:
+    box = await relay.inbox()
+    first = await box.deliver("your code", "It is 123456.")
+    second = await box.deliver("another")
+    since = rfc3339((await box.get(first)).created_at)
+    async with box.client() as client:
+        assert (await waited(client, subject_contains="code"))["message"]["id"] == first
+        assert (await waited(client))["message"]["id"] == second
+        assert (await waited(client))["timed_out"] is True, "both have been read by now"
+        assert (await waited(client, since=since))["message"]["id"] == first
+        assert (await waited(client, since="2m", subject_contains="another"))["message"]["id"] == second
 
 
-async def test_unread_mail_of_the_last_minute_need_not_be_waited_for(
-    connect: Connect, engine: MemoryEngine
+async def test_an_inbox_that_is_not_there_or_anothers_is_told_at_once(relay: Relay) -> None:
+    box, other = await relay.inbox(), await relay.inbox()
+    async with relay.account() as owner, box.client() as client:
+        for asking, email, code in (
+            (owner, f"nobody@{SHARED}", "not_found"),
+            (client, other.email, "forbidden"),
+        ):
+            result = await asking.call_tool("wait_for_message", {"email": email, "timeout_seconds": 300})
+            assert result.structured_content["code"] == code
+
+
+async def test_an_account_of_many_inboxes_waits_on_any_of_them(relay: Relay) -> None:
+    oldest = await relay.inbox()
+    for _ in range(24):
+        newest = await relay.inbox()
+    async with relay.account() as owner:
+        for box in (oldest, newest):
+            async with anyio.create_task_group() as tasks:
+                # Longer than the client has patience: a last look would be too late.
+                wait = Waiting(owner, email=box.email, timeout_seconds=120)
+                await wait.begin(tasks)
+                wanted = await box.deliver()
+            assert wait.found["message"]["id"] == wanted
+
+
+async def test_there_is_a_last_look_before_the_time_is_said_to_be_up(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine.set_clock(datetime.now(UTC) - timedelta(seconds=10))
-    wanted = await engine.deliver("your code", "It is 123456.")
-    async with connect() as client:
-        found = await client.call_tool("wait_for_message", {"subject_contains": "code"})
-        assert found.structured_content["message"]["id"] == wanted
-        again = await client.call_tool("wait_for_message", {"timeout_seconds": 1})
-    assert again.structured_content["timed_out"] is True, "it has been read by now"
+    box = await relay.inbox()
+    async with box.client() as client:
+        monkeypatch.setattr(watching, "POLL_SECONDS", 1000)
+        async with anyio.create_task_group() as tasks:
+            wait = Waiting(client, timeout_seconds=3)
+            await wait.begin(tasks)
+            wanted = await box.deliver()
+    assert wait.found["message"]["id"] == wanted
 
 
-async def test_since_takes_a_span(connect: Connect, engine: MemoryEngine) -> None:
-    engine.set_clock(datetime.now(UTC) - timedelta(seconds=100))
-    wanted = await engine.deliver("one")
-    async with connect() as client:
-        result = await client.call_tool("wait_for_message", {"since": "2m", "timeout_seconds": 1})
-    assert result.structured_content["message"]["id"] == wanted
+async def test_an_inbox_that_goes_away_meanwhile_is_told(relay: Relay) -> None:
+    box = await relay.inbox()
+    async with relay.account() as owner, anyio.create_task_group() as tasks:
+        wait = Waiting(owner, email=box.email, timeout_seconds=2)
+        await wait.begin(tasks)
+        await box.trash()
+    assert wait.result.structured_content["code"] == "not_found"
 
 
-async def test_an_unknown_inbox_is_told_at_once(connect: Connect) -> None:
-    async with connect() as client:
-        result = await client.call_tool("wait_for_message", {"email": "nobody@agents.localhost"})
-    assert result.is_error
-    assert result.structured_content["code"] == "not_found"
+async def test_a_client_that_hangs_up_ends_the_wait(relay: Relay) -> None:
+    box = await relay.inbox()
 
+    async def calls_ended() -> list[str]:
+        async with httpx2.AsyncClient(base_url=relay.base) as http:
+            lines = (await http.get("/metrics")).text.splitlines()
+        return [
+            line
+            for line in lines
+            if line.startswith("e2a_mcp_tool_calls_total") and "wait_for_message" in line
+        ]
 
-async def test_an_agent_cannot_wait_on_another_inbox(connect: Connect) -> None:
-    async with connect() as client:
-        result = await client.call_tool("wait_for_message", {"email": OTHER, "timeout_seconds": 1})
-    assert result.structured_content["code"] == "forbidden"
+    before = await calls_ended()
+    async with box.client() as client, anyio.create_task_group() as tasks:
+        await Waiting(client, timeout_seconds=300).begin(tasks)
+        tasks.cancel_scope.cancel()
 
+    async def over() -> bool:
+        return await calls_ended() != before
 
-async def test_progress_is_told_over_http_in_both_eras(listener: Listener, era: str) -> None:
-    told: list[tuple[float, float | None]] = []
-
-    async def progress(done: float, total: float | None, message: str | None) -> None:
-        told.append((done, total))
-
-    async with listener.client(AGENT_KEY, era) as client, anyio.create_task_group() as tasks:
-
-        async def waiting() -> None:
-            result = await client.call_tool(
-                "wait_for_message", {"timeout_seconds": 9}, progress_callback=progress
-            )
-            assert result.structured_content["message"]["subject"] == "here"
-
-        tasks.start_soon(waiting)
-        await until_watched(listener.engine)
-        await listener.engine.deliver("here", email=AGENT)
-    assert told[0] == (0.0, 9.0)
-
-
-async def test_a_client_that_hangs_up_ends_the_wait(listener: Listener) -> None:
-    async with listener.client(AGENT_KEY) as client:
-        with anyio.move_on_after(0.3):
-            await client.call_tool("wait_for_message", {"timeout_seconds": 60})
-    with anyio.fail_after(5):
-        while listener.engine.watchers:  # noqa: ASYNC110 - a condition of the engine, not of this test
-            await anyio.sleep(0.01)
+    await until(over)

@@ -11,13 +11,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from e2a_core.clock import rfc3339
-from e2a_core.errors import Unauthorized
+from e2a_core.errors import NotFound, Unauthorized
 from e2a_core.remote import watching
-from tests.remote.conftest import Answers, refusal
+from e2a_core.remote.watching import Pace
+from tests.remote.conftest import ACCOUNT, Answers, refusal
 
 pytestmark = pytest.mark.anyio
 
 INBOX = "assistant@agents.example"
+LISTED = {"/v1/agents/{email}/messages": {"get": {}}}
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
 
 
@@ -56,9 +58,23 @@ class Mailbox:
         return JSONResponse({"items": rows[: int(query["limit"])], "next_cursor": None})
 
 
+class Ticking:
+    """Stands until it is set."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def now(self) -> datetime:
+        return LONG_AGO
+
+
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.001)
 
 
 async def test_each_message_is_told_once_and_none_of_before(deployed: Answers) -> None:
@@ -93,6 +109,59 @@ async def test_what_does_not_pass_ends_the_watch(deployed: Answers) -> None:
         mailbox.refusals = [refusal(401, "unauthorized")]
         with pytest.raises(Unauthorized):
             await anext(events)
+
+
+async def test_an_inbox_that_is_gone_is_dropped_and_the_last_ends_the_watch(deployed: Answers) -> None:
+    mailbox, gone = Mailbox(), {"other@agents.example"}
+
+    async def answer(request: Request) -> Response:
+        if any(email in request.url.path for email in gone):
+            return refusal(404, "not_found")
+        return await mailbox.answer(request)
+
+    async with deployed(answer, paths=LISTED) as (_, session):
+        async with session.watch(emails=["other@agents.example", f" {INBOX.upper()} "]) as events:
+            arrived = mailbox.add(1)
+            assert (await anext(events)).data == {
+                "message_id": arrived,
+                "agent_email": INBOX,
+                "direction": "inbound",
+                "subject": "s",
+            }
+            gone.add(INBOX)
+            with pytest.raises(NotFound):
+                await anext(events)
+        with pytest.raises(NotFound):
+            async with session.watch(emails=["other@agents.example"]):
+                pass
+
+
+async def test_only_the_inboxes_that_were_named_are_looked_at(deployed: Answers) -> None:
+    mailbox = Mailbox()
+    account = {**ACCOUNT, "scope": "account", "agent_email": None}
+    async with (
+        deployed(mailbox.answer, account=account) as (deployment, session),
+        session.watch(emails=[INBOX]) as events,
+    ):
+        mailbox.add(1)
+        await anext(events)
+        paths = {request.url.path for request in deployment.asked}
+    assert paths == {"/v1/account", f"/v1/agents/{INBOX}/messages"}
+
+
+async def test_all_watches_of_a_credential_share_its_reads() -> None:
+    clock = Ticking()
+    pace = Pace(clock)
+    await pace.turn()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        for _ in range(4):
+            tasks.create_task(pace.turn())
+        await asyncio.sleep(0)
+        # Each has the turn after the one before, however often they ask.
+        assert pace.next_turn == pytest.approx(5 * watching.LOOK_SECONDS)
+    clock.seconds = 100.0
+    await pace.turn()
+    assert pace.next_turn == pytest.approx(100 + watching.LOOK_SECONDS)
 
 
 async def test_other_events_are_not_looked_for(deployed: Answers) -> None:

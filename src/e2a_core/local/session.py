@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
 from e2a_core.accounts.service import ApiKeys
@@ -33,6 +33,8 @@ _ABOUT_HELD_MAIL = frozenset({"email.review_requested", "email.review_rejected",
 class LocalSession:
     """`engine.Session` over the services of this process."""
 
+    told: frozenset[str] | None = None
+
     def __init__(self, core: Core, sender: Sender, feed: EventFeed, principal: Principal) -> None:
         self.principal = principal
         self.messages = Messages(core, principal, sender)
@@ -51,13 +53,18 @@ class LocalSession:
 
     @asynccontextmanager
     async def watch(
-        self, *, types: Sequence[str] | None = None
+        self, *, types: Sequence[str] | None = None, emails: Collection[str] | None = None
     ) -> AsyncIterator[AsyncIterator[EventEnvelope]]:
         bound = self.principal.agent_email if self.principal.scope == "agent" else None
+        wanted = None if emails is None else {email.strip().lower() for email in emails}
         async with self._feed.subscribe(
             account_id=self.principal.account_id, agent_email=bound, types=types
         ) as events:
-            yield (_envelope(event) async for event in events if bound is None or not _hidden(event))
+            yield (
+                _envelope(event)
+                async for event in events
+                if (bound is None or not _hidden(event)) and (wanted is None or event.agent_email in wanted)
+            )
 
 
 def _hidden(event: EventRecord) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import cast
+from weakref import WeakValueDictionary
 
 from e2a_core.clock import Clock, SystemClock
 from e2a_core.errors import InvalidRequest, InvalidScope, Unauthorized
@@ -16,8 +17,9 @@ from e2a_core.principal import Principal, Scope
 from e2a_core.remote.administration import Account, Agents, ApiKeys, Domains, Metrics, Protection
 from e2a_core.remote.client import ApiClient, Deployment
 from e2a_core.remote.mail import Conversations, Messages, Reviews
+from e2a_core.remote.narrowing import NarrowedAccount, NarrowedClient
 from e2a_core.remote.outreach import Contacts, Suppressions, Templates
-from e2a_core.remote.watching import Watch
+from e2a_core.remote.watching import Pace, Watch
 from e2a_core.settings import Settings
 from e2a_core.wire.deployment import DeploymentInfoView
 from e2a_core.wire.events import EventEnvelope
@@ -25,14 +27,17 @@ from e2a_core.wire.events import EventEnvelope
 __all__ = ["RemoteEngine", "RemoteSession", "open_remote_engine"]
 
 WATCHED_INBOXES = 20
-"""An account's watch follows this many of its inboxes."""
+"""Each inbox more is looked at more rarely; who watches particular ones names them."""
 
 
 class RemoteSession:
     """`engine.Session` over the API with one credential."""
 
-    def __init__(self, api: ApiClient, principal: Principal, ids: Ids) -> None:
+    told: frozenset[str] | None = frozenset({"email.received"})
+
+    def __init__(self, api: ApiClient, principal: Principal, ids: Ids, pace: Pace) -> None:
         self.principal = principal
+        self._pace = pace
         self.messages = Messages(api, ids)
         self.conversations = Conversations(api)
         self.agents = Agents(api)
@@ -48,19 +53,23 @@ class RemoteSession:
 
     @asynccontextmanager
     async def watch(
-        self, *, types: Sequence[str] | None = None
+        self, *, types: Sequence[str] | None = None, emails: Collection[str] | None = None
     ) -> AsyncIterator[AsyncIterator[EventEnvelope]]:
-        """New mail as `email.received`, found by looking; other events a deployment's API does not tell."""
+        """New mail as `email.received`, found by looking; other events a deployment's API does not tell.
+
+        Without `emails` an account's watch follows the first `WATCHED_INBOXES` of its inboxes.
+        """
         if types is not None and "email.received" not in types:
             yield _nothing()
             return
-        watch = Watch(self.messages, await self._inboxes())
+        inboxes = await self._inboxes() if emails is None else {email.strip().lower() for email in emails}
+        watch = Watch(self.messages, inboxes, self._pace)
         await watch.begin()
         yield watch.arrivals()
 
     async def _inboxes(self) -> list[str]:
-        if self.principal.scope == "agent" and self.principal.agent_email:
-            return [self.principal.agent_email]
+        if self.principal.scope == "agent":
+            return [email] if (email := self.principal.agent_email) else []
         return [agent.email for agent in (await self.agents.list(limit=WATCHED_INBOXES)).items]
 
 
@@ -70,7 +79,9 @@ class RemoteEngine:
     def __init__(self, base_url: str, credential: str, *, clock: Clock, ids: Ids) -> None:
         self._credential = credential
         self._ids = ids
+        self._clock = clock
         self._deployment = Deployment(base_url, clock)
+        self._paces: WeakValueDictionary[str, Pace] = WeakValueDictionary()
 
     async def session(self, credential: str) -> RemoteSession:
         """Asks the deployment who this is. Raises `Unauthorized`."""
@@ -89,16 +100,34 @@ class RemoteEngine:
             # The API does not tell a key's id; this stands for it, and for no other key.
             credential_id=hashlib.sha256(credential.encode()).hexdigest()[:32],
         )
-        return RemoteSession(api, principal, self._ids)
+        return RemoteSession(api, principal, self._ids, self._pace(principal))
 
     async def home_session(self, *, agent_email: str | None = None, scope: str = "agent") -> RemoteSession:
-        """The session of the configured key; `agent_email` is its inbox if the key is bound to none."""
+        """The session of the configured key; `agent_email` is its inbox if the key is bound to none.
+
+        With the scope `agent` an account's key reaches that inbox and nothing else. Raises `NotFound` when the
+        deployment has no such inbox.
+        """
         if scope not in {"agent", "account"}:
             raise InvalidScope("the scope must be agent or account", location="scope")
         session = await self.session(self._credential)
-        if session.principal.agent_email is None and agent_email:
-            session.principal = replace(session.principal, agent_email=agent_email.strip().lower())
+        principal = session.principal
+        if principal.scope == "agent":
+            return session
+        email = (agent_email or "").strip().lower() or None
+        if email is not None:
+            await session.agents.get(email)
+        if scope == "account":
+            session.principal = replace(principal, agent_email=email)
+            return session
+        api = NarrowedClient(self._deployment, self._credential, email)
+        narrowed = replace(principal, scope="agent", agent_email=email)
+        session = RemoteSession(api, narrowed, self._ids, self._pace(principal))
+        session.account = NarrowedAccount(api, email)
         return session
+
+    def _pace(self, principal: Principal) -> Pace:
+        return self._paces.setdefault(principal.credential_id, Pace(self._clock))
 
     async def info(self) -> DeploymentInfoView:
         return await ApiClient(self._deployment, None).call(DeploymentInfoView, "GET", "/v1/info")

@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import logging
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from e2a_core.clock import rfc3339
-from e2a_core.errors import E2AError
+from e2a_core.clock import Clock, rfc3339
+from e2a_core.errors import E2AError, NotFound
 from e2a_core.remote.mail import Messages
 from e2a_core.wire.events import EventEnvelope
 from e2a_core.wire.messages import MessageQuery, MessageSummaryView
 
-__all__ = ["Watch"]
+__all__ = ["Pace", "Watch"]
 
-POLL_SECONDS = 2.0
-"""How often one inbox is looked at: well below the reads a deployment allows per minute."""
+_log = logging.getLogger(__name__)
 
-INBOXES_AT_ONCE = 4
-"""With more inboxes each is looked at more rarely, so that the reads stay as few."""
+POLL_SECONDS = 1.0
+"""How soon one inbox is looked at again: who waits for a code should not wait much longer than it took to come."""
+
+LOOK_SECONDS = 0.5
+"""Between two looks with one credential, whatever it watches: half of the 240 reads a minute a deployment grants."""
 
 ROWS = 100
 
 
-@dataclass
+class Pace:
+    """Turns for all the watches of one credential: each gets as many, and together they stay within its reads."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.next_turn = float("-inf")
+
+    async def turn(self) -> None:
+        now = self._clock.monotonic()
+        at = max(now, self.next_turn)
+        self.next_turn = at + LOOK_SECONDS
+        await asyncio.sleep(at - now)
+
+
+@dataclass(eq=False)
 class _Inbox:
     """How far an inbox has been seen, by the deployment's own clock."""
 
@@ -42,26 +59,37 @@ class _Inbox:
 
 
 class Watch:
-    """The arrivals in some inboxes from `begin` on; held mail that is let in later arrived before, and is not told."""
+    """The arrivals in some inboxes from `begin` on; held mail that is let in later arrived before, and is not told.
 
-    def __init__(self, messages: Messages, inboxes: Sequence[str]) -> None:
+    An inbox that is gone is watched no longer; with the last of them the watch ends.
+    """
+
+    def __init__(self, messages: Messages, inboxes: Collection[str], pace: Pace) -> None:
         self._messages = messages
         self._inboxes = [_Inbox(email) for email in inboxes]
+        self._pace = pace
 
     async def begin(self) -> None:
-        """Remember what is there already."""
-        for inbox in self._inboxes:
-            rows = await self._rows(inbox, sort="desc")
-            inbox.unseen(rows[::-1])
+        """Remember what is there already. Raises `NotFound` when no inbox is there, and what the deployment refuses."""
+        for inbox in list(self._inboxes):
+            try:
+                rows = await self._rows(inbox, sort="desc")
+            except NotFound as problem:
+                self._drop(inbox, problem)
+            else:
+                inbox.unseen(rows[::-1])
 
     async def arrivals(self) -> AsyncIterator[EventEnvelope]:
         """`email.received` of each new message. What passes is waited out; what does not is raised."""
-        pause = POLL_SECONDS * max(1.0, len(self._inboxes) / INBOXES_AT_ONCE)
         while True:
-            wait = pause
-            for inbox in self._inboxes:
+            wait = POLL_SECONDS
+            for inbox in list(self._inboxes):
+                await self._pace.turn()
                 try:
                     rows = inbox.unseen(await self._rows(inbox, sort="asc"))
+                except NotFound as problem:
+                    self._drop(inbox, problem)
+                    continue
                 except E2AError as problem:
                     if not problem.retryable:
                         raise
@@ -70,6 +98,12 @@ class Watch:
                 for row in rows:
                     yield _received(inbox.email, row)
             await asyncio.sleep(wait)
+
+    def _drop(self, inbox: _Inbox, problem: NotFound) -> None:
+        _log.warning("%s is watched no longer: %s", inbox.email, problem)
+        self._inboxes.remove(inbox)
+        if not self._inboxes:
+            raise problem
 
     async def _rows(self, inbox: _Inbox, *, sort: str) -> list[MessageSummaryView]:
         query = MessageQuery.model_validate(

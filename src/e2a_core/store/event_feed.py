@@ -139,7 +139,7 @@ class EventFeed:
 class Subscription:
     """One subscriber's place in the log: an async context manager and, inside it, an async iterator.
 
-    Iterating raises `StoreUnavailable` when the database fails during a catch-up; iterating on resumes there.
+    A database that fails during a catch-up is waited for; nothing is missed meanwhile.
     """
 
     def __init__(self, feed: EventFeed, wanted: EventFilter, after: int | None) -> None:
@@ -167,7 +167,11 @@ class Subscription:
         while not self._buffer:
             if self._feed._closed:
                 raise StopAsyncIteration
-            await self._fill()
+            try:
+                await self._fill()
+            except StoreUnavailable as error:
+                logger.warning("a subscriber cannot read the event log: %s", error)
+                await asyncio.sleep(RETRY_SECONDS)
         return self._buffer.popleft()
 
     def wake(self) -> None:

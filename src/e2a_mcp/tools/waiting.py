@@ -12,6 +12,7 @@ from pydantic import Field
 
 from e2a_core.clock import rfc3339
 from e2a_core.engine import Session
+from e2a_core.errors import E2AError
 from e2a_core.mail.codes import find_codes, find_verification_links
 from e2a_core.wire.events import EventEnvelope
 from e2a_core.wire.messages import MessageQuery, MessageView
@@ -57,11 +58,15 @@ async def wait_for_message(call: Call, arguments: WaitForMessage) -> Reply:
     email = call.inbox(arguments.email)
     session = call.session
     started = rfc3339(call.services.clock.now())
+    since = _since(call, arguments.since)
     # Watching begins before the look at what is there, so that nothing can arrive between the two.
-    async with session.watch(types=("email.received",)) as events:
-        found = await _matching(session, email, arguments, since=_since(call, arguments.since))
+    async with session.watch(types=("email.received",), emails=(email,)) as events:
+        found = await _matching(session, email, arguments, since=since)
         if found is None:
             found = await _arrival(call, email, arguments, events)
+    if found is None:
+        # Word of what arrived may be under way still.
+        found = await _matching(session, email, arguments, since=since)
     if found is None:
         seconds = arguments.timeout_seconds
         structured = {"message": None, "timed_out": True, "waited_since": started}
@@ -86,19 +91,29 @@ async def _arrival(
 ) -> str | None:
     """The id of the first matching message that arrives in time."""
     found: str | None = None
-    wanted = email.strip().lower()
+    refused: E2AError | None = None
     with anyio.move_on_after(arguments.timeout_seconds):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_tell_progress, call, arguments.timeout_seconds)
-            async for event in events:
-                if event.data.get("agent_email") != wanted:
-                    continue
-                arrived = str(event.data.get("message_id"))
-                if await _matching(call.session, email, arguments, arrived=arrived):
-                    found = arrived
-                    break
+            try:
+                found = await _first_match(call.session, email, arguments, events)
+            except E2AError as problem:
+                # Raised in here it would come out in a group.
+                refused = problem
             tasks.cancel_scope.cancel()
+    if refused is not None:
+        raise refused
     return found
+
+
+async def _first_match(
+    session: Session, email: str, arguments: WaitForMessage, events: AsyncIterator[EventEnvelope]
+) -> str | None:
+    async for event in events:
+        arrived = str(event.data.get("message_id"))
+        if await _matching(session, email, arguments, arrived=arrived):
+            return arrived
+    return None
 
 
 async def _tell_progress(call: Call, timeout: int) -> None:

@@ -1,0 +1,57 @@
+"""An account's key that is to act as one inbox, as an agent's key would."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+from e2a_core.errors import Forbidden, InvalidRequest
+from e2a_core.remote.administration import Account
+from e2a_core.remote.client import ApiClient, Deployment
+from e2a_core.wire.account import AccountView
+from e2a_core.wire.base import View
+
+__all__ = ["NarrowedAccount", "NarrowedClient"]
+
+ACCOUNT = "/v1/account"
+INBOXES = "/v1/agents/"
+
+Model = TypeVar("Model", bound=View)
+
+
+class NarrowedClient(ApiClient):
+    """Requests about `email` and about who is asking; all others are refused before they are made.
+
+    The deployment would grant them. Whoever asked for the scope `agent` did not want them.
+    """
+
+    def __init__(self, deployment: Deployment, credential: str, email: str | None) -> None:
+        super().__init__(deployment, credential)
+        self._email = email
+
+    async def call(self, model: type[Model], method: str, url: str, **options: Any) -> Model:
+        self._require_within(method, url)
+        return await super().call(model, method, url, **options)
+
+    def _require_within(self, method: str, url: str) -> None:
+        if (method, url) == ("GET", ACCOUNT):
+            return
+        if not url.startswith(INBOXES):
+            raise Forbidden("this needs a session of the account")
+        if self._email is None:
+            raise InvalidRequest("no inbox is chosen: set E2A_AGENT_EMAIL to the one this server acts for")
+        asked = unquote(url.removeprefix(INBOXES).partition("/")[0])
+        if asked.strip().lower() != self._email:
+            raise Forbidden("this server acts for the inbox that E2A_AGENT_EMAIL names, and for no other")
+
+
+class NarrowedAccount(Account):
+    """Tells of the session what it may do, not what its key might."""
+
+    def __init__(self, api: ApiClient, email: str | None) -> None:
+        super().__init__(api)
+        self._email = email
+
+    async def get(self) -> AccountView:
+        account = await super().get()
+        return account.model_copy(update={"scope": "agent", "agent_email": self._email})
