@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from mcp_types import CompleteRequestParams, Completion
 
 from e2a_core.engine import Session
-from e2a_core.errors import E2AError
+from e2a_core.errors import Forbidden, InvalidRequest, NotFound, NotImplementedHere
 from e2a_core.wire.messages import MessageQuery
 
 __all__ = ["complete"]
@@ -17,12 +17,15 @@ MAX_VALUES = 100
 
 
 async def complete(session: Session, params: CompleteRequestParams) -> Completion:
-    """Values that begin with what was typed; nothing when there is nothing to offer."""
+    """Values that begin with what was typed; nothing when there is nothing to offer.
+
+    Raises `E2AError` when the engine cannot tell.
+    """
     given = dict((params.context.arguments if params.context else None) or {})
     uri = getattr(params.ref, "uri", "")
     try:
         values = await _values(session, params.argument.name, uri, given)
-    except E2AError:
+    except (Forbidden, InvalidRequest, NotFound, NotImplementedHere):
         # An inbox or message half typed is no error.
         values = []
     typed = params.argument.value.lower()

@@ -19,7 +19,7 @@ from e2a_core.engine import Session
 from .fence import plain_line
 from .reading import MAX_MAX_CHARS, read_message
 from .render import mail_uri
-from .results import not_found_code, protocol_error
+from .results import not_found_code
 from .tool import Call, Reply
 from .tools.arguments import PageArguments
 from .tools.messages import ListMessages, list_messages
@@ -100,12 +100,11 @@ async def list_resources(session: Session) -> list[Resource]:
 
 
 async def read_resource(call: Call, uri: str, version: str) -> ReadResourceResult:
-    """Raises `MCPError` for a URI that names nothing, and for what the engine refuses."""
+    """Raises `MCPError` for a URI that names nothing, and what the engine raises."""
     target = parse_mail_uri(uri)
     if target is None or (target.kind == "reviews" and call.session.principal.scope != "account"):
         raise MCPError(not_found_code(version), "no such resource", {"uri": plain_line(uri)})
-    with protocol_error(version):
-        return await _read(call, target, uri)
+    return await _read(call, target, uri)
 
 
 async def _read(call: Call, target: MailTarget, uri: str) -> ReadResourceResult:

@@ -35,7 +35,7 @@ from .metrics import Metrics
 from .prompts import ACCOUNT_PROMPTS, AGENT_PROMPTS, get_prompt
 from .resources import list_resources, read_resource, templates
 from .results import protocol_error
-from .subscriptions import Subscriptions
+from .subscriptions import RECHECK_SECONDS, Subscriptions
 from .tiers import Tier
 from .tool import Call, Services, Tool
 from .tools import (
@@ -68,11 +68,12 @@ def build_server(
     legacy_tools: bool = False,
     subscribe: bool = True,
     on_listed: Callable[[], object] = lambda: None,
+    recheck_seconds: float = RECHECK_SECONDS,
 ) -> Server[Any]:
     """A server of `tier`; `sessions` gives the engine session of a request, `profiles` the profiles it asked for.
 
     `subscribe` offers `resources/subscribe`, which needs a connection that lasts; `on_listed` is called when the
-    tools have been asked for.
+    tools have been asked for. A subscriber's credential is looked at again every `recheck_seconds`.
     """
     account = tier == "account"
     tools = _toolbox(account, services, metrics, legacy_tools)
@@ -80,7 +81,7 @@ def build_server(
         prompt.listed.name: prompt
         for prompt in ((*AGENT_PROMPTS, *ACCOUNT_PROMPTS) if account else AGENT_PROMPTS)
     }
-    subscriptions = Subscriptions(sessions)
+    subscriptions = Subscriptions(sessions, recheck_seconds=recheck_seconds)
 
     async def list_tools(context: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
         on_listed()
@@ -90,9 +91,8 @@ def build_server(
         return await tools.call(context, sessions, profiles(context), params.name, params.arguments)
 
     async def resources(context: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
-        session = await sessions(context)
         with protocol_error(context.protocol_version):
-            return ListResourcesResult(resources=await list_resources(session))
+            return ListResourcesResult(resources=await list_resources(await sessions(context)))
 
     async def resource_templates(
         context: Context, params: PaginatedRequestParams | None
@@ -100,8 +100,9 @@ def build_server(
         return ListResourceTemplatesResult(resource_templates=templates)
 
     async def read(context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
-        call = Call(await sessions(context), services, context.session.report_progress)
-        return await read_resource(call, params.uri, context.protocol_version)
+        with protocol_error(context.protocol_version):
+            call = Call(await sessions(context), services, context.session.report_progress)
+            return await read_resource(call, params.uri, context.protocol_version)
 
     async def list_prompts(context: Context, params: PaginatedRequestParams | None) -> ListPromptsResult:
         return ListPromptsResult(prompts=[prompt.listed for prompt in prompts.values()])
@@ -110,7 +111,8 @@ def build_server(
         return get_prompt(prompts, params.name, params.arguments)
 
     async def completion(context: Context, params: CompleteRequestParams) -> CompleteResult:
-        return CompleteResult(completion=await complete(await sessions(context), params))
+        with protocol_error(context.protocol_version):
+            return CompleteResult(completion=await complete(await sessions(context), params))
 
     return Server(
         "e2a",

@@ -13,6 +13,7 @@ from mcp.server.stdio import stdio_server
 
 from e2a_core.clock import SystemClock
 from e2a_core.engine import Session
+from e2a_core.errors import NotFound
 from e2a_core.ids import Ids
 from e2a_core.settings import Settings
 
@@ -42,11 +43,18 @@ class HomeSession:
         if self._session is None:
             async with self._lock:
                 if self._session is None:
-                    engine = await self._engine.get()
-                    self._session = await engine.home_session(
-                        agent_email=self._settings.agent_email or None, scope=self._tier
-                    )
+                    self._session = await self._open()
         return self._session
+
+    async def _open(self) -> Session:
+        engine = await self._engine.get()
+        email = self._settings.agent_email or None
+        try:
+            return await engine.home_session(agent_email=email, scope=self._tier)
+        except NotFound as problem:
+            if email is None:
+                raise
+            raise NotFound(f"E2A_AGENT_EMAIL names {email}, and there is no such inbox") from problem
 
 
 async def serve_stdio(settings: Settings, opener: EngineOpener = open_engine) -> bool:

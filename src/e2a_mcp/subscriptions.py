@@ -6,9 +6,10 @@ stream with all it wants. Both watch through the caller's own session, so nobody
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+import logging
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,65 +24,94 @@ from mcp_types import (
     INTERNAL_ERROR,
     EmptyResult,
     SubscribeRequestParams,
+    SubscriptionFilter,
     SubscriptionsListenRequestParams,
     SubscriptionsListenResult,
     UnsubscribeRequestParams,
 )
 
 from e2a_core.engine import Session
-from e2a_core.errors import E2AError
+from e2a_core.errors import E2AError, InternalError, Unavailable
 from e2a_core.wire.events import EventEnvelope
 
+from .reach import Reach
+from .results import protocol_error
 from .uris import MailTarget, parse_mail_uri
 
-__all__ = ["Subscriptions"]
+__all__ = ["RECHECK_SECONDS", "Subscriptions"]
 
 Context = ServerRequestContext[Any]
 Sessions = Callable[[Context], Awaitable[Session]]
 
-# A stream costs a task and a watcher; one process serves this many and refuses more.
-MAX_STREAMS = 1024
+_log = logging.getLogger(__name__)
+
+# A stream costs two tasks and a watcher: one credential may have this many, and one process serves so many in all.
+MAX_STREAMS_EACH = 50
+MAX_STREAMS = 5_000
 MAX_URIS = 200
 # How long a revoked credential may still be told that something changed.
 RECHECK_SECONDS = 30.0
 _STATE_KEY = "e2a.subscriber"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
+class _Feed:
+    """One watch: of these inboxes, or with None of all that the session sees."""
+
+    emails: frozenset[str] | None
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    checking: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+    def covers(self, target: MailTarget) -> bool:
+        return self.emails is None or target.email in self.emails
+
+
+@dataclass(slots=True, eq=False)
 class _Subscriber:
-    """What one client wants to hear of; each target under every spelling it was asked for."""
+    """What one client wants to hear of, each target under every spelling it was asked for; and what feeds it.
+
+    `on_end` is called when nothing feeds it any more.
+    """
 
     tell: Callable[[str], Awaitable[None]]
+    on_end: Callable[[], None] = lambda: None
     wanted: dict[MailTarget, set[str]] = field(default_factory=lambda: defaultdict(set))
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    feeds: list[_Feed] = field(default_factory=list)
+    changing: anyio.Lock = field(default_factory=anyio.Lock)
 
-    def add(self, uris: Iterable[str]) -> None:
-        for uri in uris:
-            if (target := parse_mail_uri(uri)) is not None:
-                self.wanted[target].add(uri)
-
-    def discard(self, uri: str) -> None:
-        if (target := parse_mail_uri(uri)) is not None:
-            self.wanted[target].discard(uri)
-            if not self.wanted[target]:
-                del self.wanted[target]
+    def discard(self, target: MailTarget, uri: str) -> None:
+        self.wanted[target].discard(uri)
+        if not self.wanted[target]:
+            del self.wanted[target]
+        for feed in [feed for feed in self.feeds if not any(map(feed.covers, self.wanted))]:
+            feed.scope.cancel()
 
     @property
     def size(self) -> int:
         return sum(len(uris) for uris in self.wanted.values())
 
+    def ended(self, feed: _Feed) -> None:
+        self.feeds.remove(feed)
+        if not self.feeds:
+            self.on_end()
+
+    def end(self) -> None:
+        for feed in self.feeds:
+            feed.scope.cancel()
+
 
 class Subscriptions:
-    """The subscription handlers of one server."""
+    """The subscription handlers of one server. A credential is looked at again every `recheck_seconds`."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, *, recheck_seconds: float = RECHECK_SECONDS) -> None:
         self._sessions = sessions
+        self._recheck_seconds = recheck_seconds
         self._tasks: TaskGroup | None = None
-        self._streams = 0
+        self._streams: Counter[str] = Counter()
 
     @asynccontextmanager
     async def lifespan(self, server: Server[Any]) -> AsyncIterator[None]:
-        """Owns the tasks that outlive the request which started them."""
+        """Owns the tasks that outlive the request which started them. None of them may fail: all would end with it."""
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
             try:
@@ -93,78 +123,136 @@ class Subscriptions:
     async def listen(
         self, context: Context, params: SubscriptionsListenRequestParams
     ) -> SubscriptionsListenResult:
-        """`subscriptions/listen`: the response is the stream."""
-        session = await self._sessions(context)
+        """`subscriptions/listen`: the response is the stream, and the acknowledgement tells what it will carry."""
         bus = InMemorySubscriptionBus()
+        handler = ListenHandler(bus)
 
         async def publish(uri: str) -> None:
             await bus.publish(ResourceUpdated(uri))
 
-        subscriber = _Subscriber(publish)
-        subscriber.add((params.notifications.resource_subscriptions or [])[:MAX_URIS])
-        async with self._place(), anyio.create_task_group() as tasks:
-            await tasks.start(self._feed, context, session, subscriber)
-            result = await ListenHandler(bus)(context, params)
-            tasks.cancel_scope.cancel()
-        return result
+        subscriber = _Subscriber(publish, on_end=handler.close)
+        with protocol_error(context.protocol_version):
+            session = await self._sessions(context)
+            asked = (params.notifications.resource_subscriptions or [])[:MAX_URIS]
+            found = await Reach(session).targets(asked)
+            for uri, target in found.items():
+                subscriber.wanted[target].add(uri)
+            with self._place(session.principal.credential_id):
+                try:
+                    await self._feed(context, session, subscriber, found.values())
+                    if found and not subscriber.feeds:
+                        raise Unavailable("the subscription has ended already")
+                    # Lists of tools, prompts and resources change with a release only, so nobody is told of that.
+                    honoured = SubscriptionFilter(resource_subscriptions=list(found) or None)
+                    return await handler(context, params.model_copy(update={"notifications": honoured}))
+                finally:
+                    subscriber.end()
 
     async def subscribe(self, context: Context, params: SubscribeRequestParams) -> EmptyResult:
         """`resources/subscribe`: what follows goes out on the client's connection."""
         connection = _connection(context)
-        subscriber: _Subscriber | None = connection.state.get(_STATE_KEY)
-        if subscriber is None:
-            assert self._tasks is not None
+        with protocol_error(context.protocol_version):
             session = await self._sessions(context)
-            subscriber = _Subscriber(connection.send_resource_updated)
-            connection.state[_STATE_KEY] = subscriber
-            connection.exit_stack.callback(subscriber.scope.cancel)
-            await self._tasks.start(self._feed, context, session, subscriber)
-        if subscriber.size >= MAX_URIS:
-            raise MCPError(INTERNAL_ERROR, f"at most {MAX_URIS} subscriptions on one connection")
-        subscriber.add([params.uri])
+            target = await Reach(session).target(params.uri)
+            subscriber: _Subscriber | None = connection.state.get(_STATE_KEY)
+            if subscriber is None:
+                subscriber = _Subscriber(connection.send_resource_updated)
+                connection.state[_STATE_KEY] = subscriber
+                connection.exit_stack.callback(subscriber.end)
+            if subscriber.size >= MAX_URIS:
+                raise MCPError(INTERNAL_ERROR, f"at most {MAX_URIS} subscriptions on one connection")
+            async with subscriber.changing:
+                await self._feed(context, session, subscriber, [target])
+                subscriber.wanted[target].add(params.uri)
         return EmptyResult()
 
     async def unsubscribe(self, context: Context, params: UnsubscribeRequestParams) -> EmptyResult:
         subscriber: _Subscriber | None = _connection(context).state.get(_STATE_KEY)
-        if subscriber is not None:
-            subscriber.discard(params.uri)
+        target = parse_mail_uri(params.uri)
+        if subscriber is not None and target in subscriber.wanted:
+            subscriber.discard(target, params.uri)
         return EmptyResult()
 
-    @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        if self._streams >= MAX_STREAMS:
+    @contextmanager
+    def _place(self, credential: str) -> Iterator[None]:
+        if self._streams[credential] >= MAX_STREAMS_EACH:
+            raise MCPError(
+                INTERNAL_ERROR, f"at most {MAX_STREAMS_EACH} subscription streams of one credential"
+            )
+        if self._streams.total() >= MAX_STREAMS:
             raise MCPError(INTERNAL_ERROR, "too many subscription streams are open")
-        self._streams += 1
+        self._streams[credential] += 1
         try:
             yield
         finally:
-            self._streams -= 1
+            self._streams[credential] -= 1
+            self._streams += Counter()  # forgets those that have none
 
     async def _feed(
+        self, context: Context, session: Session, subscriber: _Subscriber, targets: Iterable[MailTarget]
+    ) -> None:
+        """Has `targets` watched; when this returns nothing of them can be missed any more."""
+        new = [target for target in targets if not any(feed.covers(target) for feed in subscriber.feeds)]
+        if not new:
+            return
+        assert self._tasks is not None
+        everywhere = any(not target.email for target in new)
+        feed = _Feed(None if everywhere else frozenset(target.email for target in new))
+        problem: E2AError | None = await self._tasks.start(self._run, session, subscriber, feed)
+        if problem is not None:
+            raise problem
+        self._tasks.start_soon(self._recheck, context, feed)
+        for other in subscriber.feeds:
+            if everywhere and other is not feed:
+                other.scope.cancel()
+
+    async def _run(
         self,
-        context: Context,
         session: Session,
         subscriber: _Subscriber,
+        feed: _Feed,
         *,
-        task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+        task_status: anyio.abc.TaskStatus[E2AError | None] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Passes events on until cancelled; started once nothing can be missed any more."""
-        with subscriber.scope:
-            async with session.watch() as events, anyio.create_task_group() as tasks:
-                tasks.start_soon(self._recheck, context, subscriber)
-                task_status.started()
-                async for event in events:
-                    for uri in await _affected(session, subscriber, event):
-                        await subscriber.tell(uri)
+        """Passes events on until cancelled. What fails before it has started is handed to whoever starts it."""
+        started = False
+        failure: E2AError | None = None
+        try:
+            with feed.scope:
+                async with session.watch(emails=feed.emails) as events:
+                    subscriber.feeds.append(feed)
+                    started = True
+                    task_status.started(None)
+                    async for event in events:
+                        for uri in await _affected(session, subscriber, event):
+                            await subscriber.tell(uri)
+        except E2AError as problem:
+            failure = problem
+            if started:
+                _log.warning("a subscription ends: %s", problem)
+        except Exception:  # noqa: BLE001 - the top-level handler of a feed, whose task group is the whole server's
+            failure = InternalError("the subscription failed inside the server; its log has the reason")
+            _log.exception("a subscription failed")
+        finally:
+            feed.checking.cancel()
+            if started:
+                subscriber.ended(feed)
+        if failure is not None and not started:
+            task_status.started(failure)
 
-    async def _recheck(self, context: Context, subscriber: _Subscriber) -> None:
-        while True:
-            await anyio.sleep(RECHECK_SECONDS)
-            try:
-                await self._sessions(context)
-            except E2AError as problem:
-                if not problem.retryable:
-                    subscriber.scope.cancel()
+    async def _recheck(self, context: Context, feed: _Feed) -> None:
+        """Ends the feed of a credential that is refused."""
+        with feed.checking:
+            while True:
+                await anyio.sleep(self._recheck_seconds)
+                try:
+                    await self._sessions(context)
+                except E2AError as problem:
+                    if not problem.retryable:
+                        _log.info("a subscription ends: %s", problem)
+                        feed.scope.cancel()
+                except Exception:  # noqa: BLE001 - as above
+                    _log.exception("a credential could not be looked at again")
 
 
 def _connection(context: Context) -> Connection:

@@ -59,3 +59,12 @@ async def test_a_mailbox_that_cannot_be_opened_leaves_the_tools_listed(tmp_path:
         "unavailable",
         False,
     )
+
+
+async def test_an_inbox_of_the_settings_that_is_not_there_is_named_with_its_setting(tmp_path: Path) -> None:
+    wrong = "assistent@agents.localhost"
+    listeners = {"E2A_SMTP_LISTEN": "127.0.0.1:0", "E2A_HTTP_LISTEN": "127.0.0.1:0"}
+    async with connected(tmp_path, "legacy", module="e2a_mcp", E2A_AGENT_EMAIL=wrong, **listeners) as client:
+        result = await client.call_tool("whoami", {})
+        assert result.structured_content["code"] == "not_found"
+        assert f"E2A_AGENT_EMAIL names {wrong}" in result.content[0].text

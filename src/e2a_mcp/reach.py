@@ -1,0 +1,58 @@
+"""What a session can be told of: a subscription that could never be served is refused rather than kept silent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from e2a_core.engine import Session
+from e2a_core.errors import E2AError, Forbidden, InvalidRequest, NotFound, NotImplementedHere
+
+from .uris import MailTarget, parse_mail_uri
+
+__all__ = ["Reach"]
+
+
+class Reach:
+    """Asks the engine once for each inbox, for as many URIs as one request names."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._inboxes: set[str] = set()
+
+    async def target(self, uri: str) -> MailTarget:
+        """What `uri` names. Raises the `E2AError` that says why its changes cannot be told."""
+        target = parse_mail_uri(uri)
+        if target is None:
+            raise NotFound("no such resource")
+        principal, told = self._session.principal, self._session.told
+        if target.kind in {"raw", "attachment"}:
+            raise InvalidRequest("this resource never changes")
+        if target.kind == "reviews":
+            if principal.scope != "account":
+                raise NotFound("no such resource")
+            if told is not None and "email.review_requested" not in told:
+                raise NotImplementedHere(
+                    "this deployment does not tell of its review queue; read it again instead"
+                )
+            return target
+        if principal.scope == "agent" and target.email != principal.agent_email:
+            raise Forbidden("the credential is bound to another agent")
+        if target.email not in self._inboxes:
+            await self._session.agents.get(target.email)
+            self._inboxes.add(target.email)
+        if target.kind == "message":
+            if told is not None and "message.updated" not in told:
+                raise NotImplementedHere("this deployment tells of new mail only: subscribe to the inbox")
+            await self._session.messages.get(target.email, target.id, peek=True)
+        return target
+
+    async def targets(self, uris: Iterable[str]) -> dict[str, MailTarget]:
+        """Those that can be told of, by URI. Raises only what may pass."""
+        found = {}
+        for uri in dict.fromkeys(uris):
+            try:
+                found[uri] = await self.target(uri)
+            except E2AError as problem:
+                if problem.retryable:
+                    raise
+        return found
