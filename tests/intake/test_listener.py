@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
+from typing import Any
 
 import aiosmtplib
 import pytest
@@ -124,3 +127,18 @@ async def test_many_sessions_at_once() -> None:
 def test_limits_must_be_positive() -> None:
     with pytest.raises(SettingsError, match="recipients"):
         IntakeLimits(recipients=0)
+
+
+async def test_a_peer_that_leaves_as_it_is_told_to_go_is_no_failure() -> None:
+    failures: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append(context))
+    async with listening(MemoryReceiver(), idle_commands=1) as listener:
+        peer = await asyncio.to_thread(socket.create_connection, listener.addresses[0])
+        assert (await asyncio.to_thread(peer.recv, 1000)).startswith(b"220 ")
+        # The 421 meets a socket that is closed already, and is answered with a reset.
+        peer.sendall(b"NOOP\r\nNOOP\r\n")
+        peer.close()
+        await until(lambda: listener.counters.connections_open == 0)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert failures == []

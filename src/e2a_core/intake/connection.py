@@ -275,7 +275,11 @@ class SmtpConnection(SMTP):
         A socket closed with octets unread sends a reset, which may overtake and destroy the last reply.
         """
         if self._wire.can_write_eof() and not self._wire.is_closing():
-            self._wire.write_eof()
+            try:
+                self._wire.write_eof()
+            except OSError:
+                # The peer is gone already, and there is nobody to wait for.
+                return
             await self.input.discard(self.limits.linger_seconds)
 
     def _send(self) -> None:
