@@ -18,6 +18,8 @@ from e2a_core.errors import (
     MessageNotPending,
     NotFound,
 )
+from e2a_core.reviews import queries
+from e2a_core.store.contract import sql
 from e2a_core.wire.agents import CreateDelegationRequest, ProtectionConfig
 from e2a_core.wire.messages import UpdateMessageRequest
 from e2a_core.wire.sending import ApproveRequest, RejectRequest, ReplyRequest, SendOptions, SendResultView
@@ -141,6 +143,34 @@ async def test_a_reviewer_sees_what_is_attached(owner: Session, agent: Session) 
     assert (await agent.messages.attachment_content(ASSISTANT, held.message_id, 0)).data == b"%PDF"
     view = await agent.messages.get(ASSISTANT, held.message_id)
     assert [item.filename for item in view.attachments] == ["final.pdf"]
+
+
+@pytest.mark.parametrize("decision", ["approve", "reject"])
+async def test_the_files_of_a_draft_are_kept_until_it_is_decided(
+    home: Home, owner: Session, agent: Session, decision: str
+) -> None:
+    file = {"filename": "offer.pdf", "content_type": "application/pdf", "data": "JVBERg=="}
+    held = await _held_draft(owner, agent, attachments=[file])
+    db = home.local.core.db
+    stored = sql("SELECT draft FROM messages WHERE id = :id", id=held.message_id)
+    draft = await db.one(stored)
+    assert draft is not None
+    assert "JVBERg==" in draft["draft"]
+    account = (await owner.account.get()).user.id
+    [row] = await db.all(queries.page(account, None, 10))
+    assert "draft" not in row
+    before = await owner.reviews.get(held.message_id)
+    if decision == "approve":
+        await owner.reviews.approve(held.message_id, ApproveRequest())
+        await settled(agent, held.message_id)
+    else:
+        await owner.reviews.reject(held.message_id, RejectRequest())
+    kept = await db.one(stored)
+    assert kept is not None
+    assert "JVBERg==" not in kept["draft"]
+    after = await owner.reviews.get(held.message_id)
+    assert (after.body, after.content_hash) == (before.body, before.content_hash)
+    assert [item.filename for item in after.attachments] == ["offer.pdf"]
 
 
 async def test_edits_are_checked_and_a_wrong_one_leaves_the_hold(owner: Session, agent: Session) -> None:

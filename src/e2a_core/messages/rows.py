@@ -49,6 +49,7 @@ SUMMARY_COLUMNS = (
 
 _JSON_LISTS = ("to_addresses", "cc", "bcc", "reply_to", "labels", "attachments")
 _JSON_OBJECTS = ("authentication", "auth_headers", "auto_submitted", "hold_reason", "draft")
+_JSON_COLUMNS = _JSON_LISTS + _JSON_OBJECTS
 
 # `json.dumps` with these options would make an encoder for each value.
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -119,16 +120,18 @@ class MessageRow:
 
     @classmethod
     def from_store(cls, row: Row) -> MessageRow:
+        """Columns that were not read have their defaults."""
         values = dict(row)
-        for name in _JSON_LISTS + _JSON_OBJECTS:
-            values[name] = load_json(values[name])
+        for name in _JSON_COLUMNS:
+            if name in values:
+                values[name] = load_json(values[name])
         return cls(**values)
 
     def to_store(self) -> dict[str, Any]:
         """Column values for an insert; `seq` is the store's to give."""
         values: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
         del values["seq"]
-        for name in _JSON_LISTS + _JSON_OBJECTS:
+        for name in _JSON_COLUMNS:
             values[name] = dump_json(values[name])
         return values
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from e2a_core.agents import queries as agent_queries
 from e2a_core.agents.queries import AgentRow, agent_from
@@ -76,7 +77,13 @@ async def reject(
         core,
         [
             review_queries.turn_down(
-                row.id, row.status, reason, now, decider.reviewer, hidden=1 if row.inbound else 0
+                row.id,
+                row.status,
+                reason,
+                now,
+                decider.reviewer,
+                hidden=1 if row.inbound else 0,
+                draft=dump_json(_without_files(row.draft) if row.draft else None),
             ),
             _resolution(core, row, ledger, now),
             *emit(core, "email.review_rejected", row, data, now),
@@ -123,7 +130,7 @@ async def _send(
     composed = compose(core, agent, draft, inside=everyone_local)
     apply_composed(row, composed, draft)
     row.status = "review_expired_approved" if decider.automatic else "sent"
-    row.edited, row.draft = int(edited), draft.to_json()
+    row.edited, row.draft = int(edited), _without_files(draft.to_json())
     row.method = method_of(core, draft, everyone_local=everyone_local)
     waits = due_at(draft, now) > now
     ledger = "review.expired_approved" if decider.automatic else "review.approved"
@@ -162,6 +169,11 @@ def _edit(draft: Draft, request: ApproveRequest) -> bool:
     if request.attachments is not None:
         draft.attachments = decode_attachments(request.attachments)
     return request.attachments is not None or draft.digest != before
+
+
+def _without_files(draft: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of a draft that was decided: what it said. Its files are in the message, or go nowhere."""
+    return {**draft, "attachments": []}
 
 
 async def _agent(core: Core, row: MessageRow) -> AgentRow:

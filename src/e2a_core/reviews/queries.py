@@ -9,6 +9,31 @@ from e2a_core.store.contract import Statement, sql
 
 __all__ = ["held", "message", "page", "protection", "release_inbound", "release_outbound", "turn_down"]
 
+_SHOWN = ", ".join(
+    f"m.{name}"
+    for name in (
+        "id",
+        "account_id",
+        "agent_email",
+        "direction",
+        "thread_id",
+        "created_at",
+        "status",
+        "conversation_id",
+        "header_from",
+        "envelope_from",
+        "authentication",
+        "to_addresses",
+        "subject",
+        "flagged",
+        "flag_reason",
+        "hold_reason",
+        "approval_expires_at",
+        "scheduled_at",
+    )
+)
+"""What the queue shows of a message, and what every `MessageRow` has."""
+
 _LIVE = "JOIN agents a ON a.email = m.agent_email AND a.deleted_at IS NULL"
 
 
@@ -19,7 +44,7 @@ def page(account_id: str, position: dict[str, Any] | None, limit: int) -> Statem
     if position:
         params |= {"at": position["t"], "id": position["i"]}
     return Statement(
-        f"SELECT m.* FROM messages m {_LIVE} WHERE m.account_id = :account AND m.status = 'pending_review' "
+        f"SELECT {_SHOWN} FROM messages m {_LIVE} WHERE m.account_id = :account AND m.status = 'pending_review' "
         f"AND m.deleted_at IS NULL {after} ORDER BY m.created_at DESC, m.id DESC LIMIT :limit",
         params,
     )
@@ -89,16 +114,24 @@ def release_outbound(row: MessageRow, seen_draft: str, now: int, reviewer: str |
 
 
 def turn_down(
-    message_id: str, status: str, reason: str | None, now: int, reviewer: str | None, *, hidden: int
+    message_id: str,
+    status: str,
+    reason: str | None,
+    now: int,
+    reviewer: str | None,
+    *,
+    hidden: int,
+    draft: str | None,
 ) -> Statement:
     return sql(
-        "UPDATE messages SET status = :status, rejection_reason = :reason, hidden = :hidden, reviewed_at = :now, "
-        "reviewed_by = :reviewer WHERE id = :id AND status = 'pending_review'",
+        "UPDATE messages SET status = :status, rejection_reason = :reason, hidden = :hidden, draft = :draft, "
+        "reviewed_at = :now, reviewed_by = :reviewer WHERE id = :id AND status = 'pending_review'",
         expect=1,
         id=message_id,
         status=status,
         reason=reason,
         hidden=hidden,
+        draft=draft,
         now=now,
         reviewer=reviewer,
     )
