@@ -9,9 +9,22 @@ from dataclasses import dataclass
 from mcp_types import INVALID_REQUEST, PARSE_ERROR
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["MAX_BODY_BYTES", "PREFLIGHT", "Refusal", "Replay", "Stamped", "opens_session", "read_body"]
+__all__ = [
+    "MAX_BODY_BYTES",
+    "PREFLIGHT",
+    "SESSION_HEADER",
+    "Observed",
+    "Refusal",
+    "Replay",
+    "Stamped",
+    "end_session",
+    "opens_session",
+    "read_body",
+]
+
+SESSION_HEADER = "mcp-session-id"
 
 # 25 MiB of attachments in base64, with room for the rest of the call.
 MAX_BODY_BYTES = 40 * 1024 * 1024
@@ -36,11 +49,11 @@ class Refusal:
 
 
 class Stamped:
-    """Adds the request id to every answer, and for an allowed browser origin what lets its page read it."""
+    """Adds the request id to every answer, if nobody else does, and what lets the page of an allowed origin read it."""
 
-    def __init__(self, send: Send, request_id: str, origin: str | None) -> None:
+    def __init__(self, send: Send, request_id: str | None, origin: str | None) -> None:
         self._send = send
-        self._headers = [(b"x-request-id", request_id.encode())]
+        self._headers = [] if request_id is None else [(b"x-request-id", request_id.encode())]
         if origin is not None:
             self._headers += [
                 (b"access-control-allow-origin", origin.encode("latin-1")),
@@ -52,6 +65,34 @@ class Stamped:
         if message["type"] == "http.response.start":
             message = {**message, "headers": [*message.get("headers", ()), *self._headers]}
         await self._send(message)
+
+
+class Observed:
+    """Remembers the status and the session of an answer."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 500
+        self.session: str | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.session = Headers(raw=message.get("headers", [])).get(SESSION_HEADER)
+        await self._send(message)
+
+
+async def end_session(manager: ASGIApp, scope: Scope, session: str) -> None:
+    """Ends a session as its client would; `scope` is that of another request with the same credential."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def discard(message: Message) -> None:
+        return
+
+    headers = [(SESSION_HEADER.encode(), session.encode())]
+    await manager({**scope, "method": "DELETE", "headers": headers}, receive, discard)
 
 
 class Replay:

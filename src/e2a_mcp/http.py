@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Literal
@@ -19,28 +20,44 @@ from mcp_types import INTERNAL_ERROR, INVALID_REQUEST
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from e2a_core.clock import Clock, SystemClock
 from e2a_core.engine import Engine, Session
 from e2a_core.errors import E2AError, InvalidRequest, Unauthorized
 from e2a_core.ids import Ids
+from e2a_core.principal import Principal
 from e2a_core.settings import Settings
 
-from .asgi import MAX_BODY_BYTES, PREFLIGHT, Refusal, Replay, Stamped, opens_session, read_body
+from .asgi import (
+    MAX_BODY_BYTES,
+    PREFLIGHT,
+    SESSION_HEADER,
+    Observed,
+    Refusal,
+    Replay,
+    Stamped,
+    end_session,
+    opens_session,
+    read_body,
+)
 from .auth import CredentialCache, bearer
 from .metrics import Metrics
 from .origins import HostPolicy
 from .profiles import asked_profiles
 from .server import build_server
+from .sessions import AllInUse, SessionBook
 from .tiers import Tier
 from .tool import Services
 
 __all__ = ["McpApp", "mcp_app"]
 
-MAX_SESSIONS = 1_000
+# A host opens one for each window; whoever opens many forgot to close them.
+MAX_SESSIONS_EACH = 50
+# Of a tier, which is what memory allows rather than what anybody needs.
+MAX_SESSIONS = 5_000
 SESSION_IDLE_SECONDS = 15 * 60
-MAX_REQUEST_ID = 64
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 CHALLENGE = 'Bearer realm="e2a"'
 # JSON-RPC leaves -32000 to -32099 to servers; clients of the reference know this one.
 UNAUTHORIZED = -32001
@@ -53,7 +70,7 @@ Style = Literal["json", "stream", "session"]
 
 
 class McpApp:
-    """The ASGI application; requests are served while `run` is entered.
+    """The ASGI application; requests are served while `run` is entered, which `serving` tells.
 
     A credential's scope chooses the tier. A client that opens with `initialize` gets a session, since only on a
     lasting connection can it be told of changes; everything else is answered without one, so any replica can.
@@ -83,6 +100,8 @@ class McpApp:
             hosts=settings.mcp_allowed_hosts,
             origins=settings.mcp_allowed_origins,
         )
+        self._book = SessionBook(clock, each=MAX_SESSIONS_EACH, idle_seconds=SESSION_IDLE_SECONDS)
+        self.serving = False
         self._managers: dict[tuple[Tier, Style], StreamableHTTPSessionManager] = {}
         for tier in ("agent", "account"):
             self._add_managers(tier, settings, Services(clock, ids), metrics)
@@ -120,16 +139,22 @@ class McpApp:
         async with AsyncExitStack() as stack:
             for manager in self._managers.values():
                 await stack.enter_async_context(manager.run())
-            yield
+            self.serving = True
+            try:
+                yield
+            finally:
+                self.serving = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         headers = Headers(scope=scope)
-        scope["e2a.request_id"] = self._request_id(headers)
+        # Inside another application the request has its id, and that application tells it.
+        own_id = None if "e2a.request_id" in scope else self._request_id(headers)
+        scope.setdefault("e2a.request_id", own_id)
         origin = headers.get("origin")
         known = self._policy.allows_origin(origin)
-        answer = Stamped(send, scope["e2a.request_id"], origin if known else None)
+        answer = Stamped(send, own_id, origin if known else None)
         if not self._policy.allows_host(headers.get("host")):
             refusal = Refusal(421, INVALID_REQUEST, "this host is not served here")
             await self._refuse(refusal, scope, receive, answer)
@@ -169,10 +194,10 @@ class McpApp:
         scope["user"] = AuthenticatedUser(
             AccessToken(token="", client_id=principal.credential_id, scopes=[principal.scope])
         )
-        await self._dispatch(principal.scope, headers, scope, receive, send)
+        await self._dispatch(principal, headers, scope, receive, send)
 
     async def _dispatch(
-        self, tier: Tier, headers: Headers, scope: Scope, receive: Receive, send: Send
+        self, principal: Principal, headers: Headers, scope: Scope, receive: Receive, send: Send
     ) -> None:
         body = b""
         if scope["method"] == "POST":
@@ -181,12 +206,49 @@ class McpApp:
                 await self._refuse(read, scope, receive, send)
                 return
             body = read
-        elif not self._sessions or "mcp-session-id" not in headers:
+        elif not self._sessions or SESSION_HEADER not in headers:
             refusal = Refusal(405, INVALID_REQUEST, "there is no stream without a session", {"Allow": "POST"})
             await self._refuse(refusal, scope, receive, send)
             return
-        manager = self._managers[tier, self._style(headers, scope["method"], body)]
-        await manager.handle_request(scope, Replay(body, receive), send)
+        style = self._style(headers, scope["method"], body)
+        serve = self._managers[principal.scope, style].handle_request
+        if style != "session":
+            await serve(scope, Replay(body, receive), send)
+        elif (session := headers.get(SESSION_HEADER)) is not None:
+            await self._within(session, principal.credential_id, serve, scope, Replay(body, receive), send)
+        else:
+            await self._open(principal.credential_id, serve, scope, Replay(body, receive), send)
+
+    async def _within(
+        self, session: str, credential: str, serve: ASGIApp, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Serves a request of a session that is open, or of one that is not any more."""
+        answer = Observed(send)
+        with self._book.in_use(session, credential):
+            await serve(scope, receive, answer)
+        if answer.status == 404 or (scope["method"] == "DELETE" and answer.status == 200):
+            self._book.ended(session, credential)
+
+    async def _open(
+        self, credential: str, serve: ASGIApp, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Opens a session; the credential's oldest idle one goes where it has too many."""
+        try:
+            oldest = self._book.superfluous(credential)
+        except AllInUse:
+            words = f"{MAX_SESSIONS_EACH} sessions of this credential are in use"
+            await self._refuse(
+                Refusal(503, INTERNAL_ERROR, words, {"Retry-After": "5"}), scope, receive, send
+            )
+            return
+        answer = Observed(send)
+        with self._book.opening(credential):
+            if oldest is not None:
+                self._book.ended(oldest, credential)
+                await end_session(serve, scope, oldest)
+            await serve(scope, receive, answer)
+        if answer.status < 400 and answer.session is not None:
+            self._book.opened(answer.session, credential)
 
     def _style(self, headers: Headers, method: str, body: bytes) -> Style:
         accepts_stream = "text/event-stream" in headers.get("accept", "") or method != "POST"
@@ -194,13 +256,13 @@ class McpApp:
         modern = version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
         if not accepts_stream:
             return "json"
-        if not modern and self._sessions and ("mcp-session-id" in headers or opens_session(body)):
+        if not modern and self._sessions and (SESSION_HEADER in headers or opens_session(body)):
             return "session"
         return "stream" if any(mark in body for mark in _STREAMED) else "json"
 
     def _request_id(self, headers: Headers) -> str:
         given = headers.get("x-request-id", "")
-        if 0 < len(given) <= MAX_REQUEST_ID and given.isascii() and given.replace("-", "_").isidentifier():
+        if _REQUEST_ID.fullmatch(given):
             return given
         return f"mcpreq_{self._run}{next(self._count) & 0xFFFFFF:06x}"
 

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from e2a_core.clock import SystemClock
 from e2a_core.engine import Engine
-from e2a_core.errors import NotFound, Unauthorized
+from e2a_core.errors import NotFound, Unauthorized, Unavailable
 from e2a_core.settings import Address, Settings
 
 from .engines import EngineOpener, open_engine
@@ -62,7 +62,12 @@ def mcp_routes(
             # It answered.
             return
 
-    return mcp, [Route("/mcp", mcp), Route("/mcp/", mcp), *operations_routes(metrics, check, clock)]
+    async def check_mcp() -> None:
+        if not mcp.serving:
+            raise Unavailable("the MCP application does not run")
+
+    checks = {"engine": check, "mcp": check_mcp}
+    return mcp, [Route("/mcp", mcp), Route("/mcp/", mcp), *operations_routes(metrics, checks, clock)]
 
 
 async def serve_http(settings: Settings, listen: Address, opener: EngineOpener = open_engine) -> None:

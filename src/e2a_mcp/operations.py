@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -22,31 +22,31 @@ Check = Callable[[], Awaitable[None]]
 
 
 class _Readiness:
-    def __init__(self, check: Check, clock: Clock) -> None:
-        self._check = check
+    def __init__(self, checks: Mapping[str, Check], clock: Clock) -> None:
+        self._checks = checks
         self._clock = clock
-        self._ok = False
+        self._found: dict[str, str] = {}
         self._until = float("-inf")
 
     async def answer(self, request: Request) -> Response:
         if self._clock.monotonic() >= self._until:
-            try:
-                await self._check()
-                self._ok = True
-            except E2AError:
-                self._ok = False
+            self._found = {name: await _outcome(check) for name, check in self._checks.items()}
             self._until = self._clock.monotonic() + READY_SECONDS
-        if self._ok:
-            return JSONResponse({"ok": True, "checks": {"engine": "ok"}})
-        return JSONResponse(
-            {"ok": False, "checks": {"engine": "unavailable"}},
-            status_code=503,
-            headers={"Retry-After": str(int(READY_SECONDS))},
-        )
+        ok = set(self._found.values()) == {"ok"}
+        headers = None if ok else {"Retry-After": str(int(READY_SECONDS))}
+        return JSONResponse({"ok": ok, "checks": self._found}, 200 if ok else 503, headers)
 
 
-def operations_routes(metrics: Metrics, check: Check, clock: Clock) -> list[Route]:
-    """`/healthz`, `/readyz` and `/metrics`. `check` raises `E2AError` when the engine cannot serve."""
+async def _outcome(check: Check) -> str:
+    try:
+        await check()
+    except E2AError:
+        return "unavailable"
+    return "ok"
+
+
+def operations_routes(metrics: Metrics, checks: Mapping[str, Check], clock: Clock) -> list[Route]:
+    """`/healthz`, `/readyz` and `/metrics`. Each of `checks` raises `E2AError` when what it names cannot serve."""
 
     async def healthz(request: Request) -> Response:
         return JSONResponse({"ok": True})
@@ -56,6 +56,6 @@ def operations_routes(metrics: Metrics, check: Check, clock: Clock) -> list[Rout
 
     return [
         Route("/healthz", healthz),
-        Route("/readyz", _Readiness(check, clock).answer),
+        Route("/readyz", _Readiness(checks, clock).answer),
         Route("/metrics", render),
     ]

@@ -10,11 +10,14 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
+from starlette.applications import Starlette
 
 from e2a_core import errors
 from e2a_core.settings import Settings
 from e2a_mcp.asgi import MAX_BODY_BYTES
 from e2a_mcp.auth import CredentialCache
+from e2a_mcp.listening import mcp_routes
+from e2a_mcp.metrics import Metrics
 from e2a_mcp.origins import HostPolicy
 
 from .conftest import Listener, listening
@@ -187,7 +190,7 @@ async def test_request_ids_are_kept_or_made_and_told_in_errors(http: httpx2.Asyn
 
 async def test_operations(http: httpx2.AsyncClient) -> None:
     assert (await http.get("/healthz")).json() == {"ok": True}
-    assert (await http.get("/readyz")).json()["checks"] == {"engine": "ok"}
+    assert (await http.get("/readyz")).json()["checks"] == {"engine": "ok", "mcp": "ok"}
     await http.post("/mcp", json=CALL, headers=headers())
     await http.post("/mcp", json=CALL, headers=headers("wrong"))
     await http.post("/mcp", json={**CALL, "params": {"name": 'evil"} 1\n'}}, headers=headers())
@@ -216,6 +219,21 @@ async def test_an_engine_that_cannot_tell_who_calls_is_503(settings: Settings) -
         ready = await http.get("/readyz")
         assert (ready.status_code, ready.json()["ok"]) == (503, False)
         assert (await http.get("/healthz")).status_code == 200
+
+
+async def test_a_listener_whose_mcp_does_not_run_is_not_ready(
+    settings: Settings, engine: MemoryEngine
+) -> None:
+    mcp, routes = mcp_routes(engine, settings, Metrics())
+    transport = httpx2.ASGITransport(Starlette(routes=routes))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        async with mcp.run():
+            assert mcp.serving
+        ready = await http.get("/readyz")
+    assert (ready.status_code, ready.json()) == (
+        503,
+        {"ok": False, "checks": {"engine": "ok", "mcp": "unavailable"}},
+    )
 
 
 async def test_old_names_can_be_listed(settings: Settings, engine: MemoryEngine) -> None:
