@@ -12,7 +12,9 @@ import anyio
 import pytest
 
 from e2a_core.clock import SystemClock
-from e2a_core.store import Database, Statement, sql
+from e2a_core.errors import StoreUnavailable
+from e2a_core.store import Database, Statement, event_feed, sql
+from e2a_core.store.contract import Row
 from e2a_core.store.event_feed import RECENT_EVENTS, EventFeed, Subscription
 from e2a_core.store.events import EventRecord, append
 from e2a_core.store.open import open_database
@@ -162,6 +164,26 @@ async def test_a_feed_resumes_after_a_time_without_subscribers(store: Database, 
     async with feed.subscribe() as events:
         await store.write(event("b"))
         assert [got.id for got in await take(events, 1)] == ["b"]
+
+
+async def test_a_database_that_fails_during_a_catch_up_is_waited_for(
+    store: Database, feed: EventFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_feed, "RETRY_SECONDS", 0.01)
+    failures = [StoreUnavailable("gone"), StoreUnavailable("still gone")]
+    reading = store.all
+
+    async def failing(statement: Statement) -> list[Row]:
+        if failures:
+            raise failures.pop()
+        return await reading(statement)
+
+    await store.write(event("a"))
+    await store.write(event("b"))
+    async with feed.subscribe(after=0) as events:
+        monkeypatch.setattr(store, "all", failing)
+        assert [got.id for got in await take(events, 2)] == ["a", "b"]
+    assert failures == []
 
 
 async def test_closing_ends_iteration(feed: EventFeed) -> None:
