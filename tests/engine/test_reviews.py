@@ -173,6 +173,17 @@ async def test_the_files_of_a_draft_are_kept_until_it_is_decided(
     assert [item.filename for item in after.attachments] == ["offer.pdf"]
 
 
+async def test_approved_mail_to_the_inbox_itself_is_sent_when_the_answer_comes(
+    owner: Session, agent: Session
+) -> None:
+    held = await _held_draft(owner, agent, to=[ASSISTANT])
+    result = await owner.reviews.approve(held.message_id, ApproveRequest(), idempotency_key="once")
+    assert (result.status, result.method, result.sent_as) == ("sent", "loopback", "own_address")
+    assert (result.edited, result.provider_message_id) == (False, None)
+    assert await owner.reviews.approve(held.message_id, ApproveRequest(), idempotency_key="once") == result
+    assert [item.subject for item in await inbox(agent)] == ["Hi"]
+
+
 async def test_edits_are_checked_and_a_wrong_one_leaves_the_hold(owner: Session, agent: Session) -> None:
     held = await _held_draft(owner, agent)
     for edits, location in (

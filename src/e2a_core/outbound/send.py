@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
@@ -34,6 +33,7 @@ from e2a_core.outbound.guards import check_domain, guards, loop_counterparts, ra
 from e2a_core.outbound.prepare import forward_draft, reply_draft, send_draft, test_draft
 from e2a_core.outbound.routing import local_recipients, method_of
 from e2a_core.outbound.schedule import schedule
+from e2a_core.outbound.waiting import WAIT_SELF_SECONDS, WAIT_SENT_SECONDS, settled
 from e2a_core.protection.service import config_of
 from e2a_core.reviews.holds import hold, hold_statements, protection_statement
 from e2a_core.screening.disposition import Disposition, Finding
@@ -47,10 +47,6 @@ __all__ = ["Sender"]
 
 REPEAT_WINDOW = timedelta(minutes=10)
 """Within it the same mail again is taken for a repeated call, not a second message."""
-
-WAIT_SENT_SECONDS = 15.0
-WAIT_SELF_SECONDS = 2.0
-_POLL_SECONDS = 0.02
 
 _Request = SendEmailRequest | ReplyRequest | ForwardRequest
 
@@ -312,36 +308,10 @@ class Sender:
         if result.status != "accepted":
             return result
         if options.wait_sent:
-            return await self._wait(result, WAIT_SENT_SECONDS)
+            return await settled(self._core, result, WAIT_SENT_SECONDS)
         if is_self_send(agent, draft):
-            return await self._wait(result, WAIT_SELF_SECONDS)
+            return await settled(self._core, result, WAIT_SELF_SECONDS)
         return result
-
-    async def _wait(self, result: SendResultView, seconds: float) -> SendResultView:
-        deadline = self._core.clock.monotonic() + seconds
-        while self._core.clock.monotonic() < deadline:
-            row = await self._core.db.one(queries.delivery_state(result.message_id))
-            state = row["delivery_status"] if row else None
-            if row is not None and state not in {"accepted", "sending"}:
-                missed = await self._missed(result.message_id) if state == "failed" else None
-                return result.model_copy(
-                    update={
-                        "failed_recipients": missed,
-                        "status": "failed" if state == "failed" else "sent",
-                        "sent_as": row["sent_as"],
-                        "provider_message_id": None
-                        if row["method"] == "loopback"
-                        else row["provider_message_id"],
-                    }
-                )
-            await asyncio.sleep(_POLL_SECONDS)
-        return result
-
-    async def _missed(self, message_id: str) -> list[str] | None:
-        """Who is not known to have got a message that somebody got."""
-        rows = await self._core.db.all(queries.recipients(message_id))
-        missed = [row["address"] for row in rows if row["outcome"] != "succeeded"]
-        return missed if len(missed) < len(rows) else None
 
 
 def _all_in(draft: Draft, local: dict[str, str]) -> bool:

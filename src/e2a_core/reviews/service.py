@@ -12,6 +12,7 @@ from e2a_core.messages import queries as message_queries
 from e2a_core.messages.content import load_content
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.views import message_view, review_view
+from e2a_core.outbound.waiting import WAIT_SELF_SECONDS, settled
 from e2a_core.principal import Principal
 from e2a_core.reviews import decide, queries
 from e2a_core.reviews.decide import Decider
@@ -56,7 +57,14 @@ class Reviews:
     async def approve(
         self, message_id: str, request: ApproveRequest, *, idempotency_key: str | None = None
     ) -> SendResultView:
-        row = await self._row(message_id)
+        result = await self._approve(await self._row(message_id), request, idempotency_key)
+        if result.method == "loopback" and result.status == "accepted":
+            return await settled(self._core, result, WAIT_SELF_SECONDS)
+        return result
+
+    async def _approve(
+        self, row: MessageRow, request: ApproveRequest, idempotency_key: str | None
+    ) -> SendResultView:
         decider = Decider(self._principal.account_email)
         if not idempotency_key or row.inbound:
             return await decide.approve(self._core, row, request, decider)
