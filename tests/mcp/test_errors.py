@@ -10,16 +10,13 @@ from mcp_types import CallToolResult
 from e2a_core import errors
 from e2a_mcp.results import MAX_ERROR_CHARS, failure
 
-from .conftest import Connect
-from .memory import MemoryEngine
+from .relay import Relay
 
 pytestmark = pytest.mark.anyio
 
 
-async def refused(
-    connect: Connect, name: str, arguments: dict[str, Any], tier: str = "agent"
-) -> CallToolResult:
-    async with connect(tier) as client:
+async def refused(relay: Relay, name: str, arguments: dict[str, Any]) -> CallToolResult:
+    async with relay.client(relay.home.agent_key) as client:
         result = await client.call_tool(name, arguments)
     assert result.is_error
     assert result.structured_content["code"]
@@ -57,42 +54,41 @@ async def refused(
     ],
 )
 async def test_a_wrong_argument_is_named(
-    connect: Connect, name: str, arguments: dict[str, Any], field: str, words: str
+    relay: Relay, name: str, arguments: dict[str, Any], field: str, words: str
 ) -> None:
-    result = await refused(connect, name, arguments)
+    result = await refused(relay, name, arguments)
     content = result.structured_content
     assert (content["code"], content["status"]) == ("invalid_request", 422)
     assert content["details"]["fields"][0]["location"] == field
     assert words in result.content[0].text
 
 
-async def test_the_offending_value_is_not_repeated(connect: Connect) -> None:
-    result = await refused(connect, "list_messages", {"direction": "SECRET-VALUE"})
+async def test_the_offending_value_is_not_repeated(relay: Relay) -> None:
+    result = await refused(relay, "list_messages", {"direction": "SECRET-VALUE"})
     assert "SECRET-VALUE" not in str(result)
 
 
-async def test_an_unknown_tool_is_an_error_a_model_can_read(connect: Connect) -> None:
-    result = await refused(connect, "list_mesages", {})
+async def test_an_unknown_tool_is_an_error_a_model_can_read(relay: Relay) -> None:
+    result = await refused(relay, "list_mesages", {})
     assert result.structured_content["code"] == "unknown_tool"
     assert "did you mean list_messages?" in result.content[0].text
 
 
-async def test_a_tool_of_the_other_tier_does_not_exist(connect: Connect) -> None:
+async def test_a_tool_of_the_other_tier_does_not_exist(relay: Relay) -> None:
     for name in ("approve_review", "list_agents", "create_api_key", "approve_message"):
-        assert (await refused(connect, name, {})).structured_content["code"] == "unknown_tool"
+        assert (await refused(relay, name, {})).structured_content["code"] == "unknown_tool"
 
 
-async def test_an_engine_error_keeps_its_code(connect: Connect) -> None:
-    result = await refused(connect, "get_message", {"message_id": "msg_missing"})
-    assert result.structured_content == {"code": "not_found", "retryable": False, "status": 404}
+async def test_an_engine_error_keeps_its_code(relay: Relay) -> None:
+    result = await refused(relay, "get_message", {"message_id": "msg_missing"})
+    told = {"code": "not_found", "retryable": False, "status": 404}
+    assert told.items() <= result.structured_content.items()
+    # Of what another deployment refused its own id is told, which leads to its log.
+    assert result.structured_content["request_id"].startswith("req_")
 
 
-async def test_an_account_without_an_inbox_is_told_to_name_one(
-    connect: Connect, engine: MemoryEngine
-) -> None:
-    from .http_support import account_client
-
-    async with account_client(engine) as client:
+async def test_an_account_without_an_inbox_is_told_to_name_one(relay: Relay) -> None:
+    async with relay.account() as client:
         result = await client.call_tool("list_messages", {})
     assert result.is_error
     assert result.structured_content["code"] == "invalid_request"
@@ -100,11 +96,14 @@ async def test_an_account_without_an_inbox_is_told_to_name_one(
 
 
 async def test_an_unforeseen_failure_says_nothing_of_the_inside(
-    connect: Connect, engine: MemoryEngine, caplog: pytest.LogCaptureFixture
+    relay: Relay, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    message_id = await engine.deliver()
-    engine.mail[message_id].view = None  # type: ignore[assignment]
-    result = await refused(connect, "get_message", {"message_id": message_id})
+    async def broken(self: Any, *_: Any, **__: Any) -> Any:
+        raise AttributeError("'NoneType' object has no attribute 'id'")
+
+    session = await relay.engine.session(relay.home.agent_key)
+    monkeypatch.setattr(type(session.messages), "get", broken)
+    result = await refused(relay, "get_message", {"message_id": "msg_1"})
     assert result.structured_content["code"] == "internal_error"
     assert "NoneType" not in result.content[0].text
     assert "get_message failed" in caplog.text
