@@ -42,7 +42,10 @@ BUSY_SECONDS = 10.0
 """How long to wait for another process's write; a group commit lasts milliseconds, so after 10 s it hangs."""
 
 SHORT_OCTETS = 64 * 1024
-"""What a commit on the event loop may store: making it searchable takes a millisecond for each 16 KiB."""
+"""What a write on the event loop may store: making it searchable takes a millisecond for each 16 KiB."""
+
+SHORT_GROUP_OCTETS = 256 * 1024
+"""What all writes of one commit on the event loop may store: some twenty messages of 4 KiB each."""
 
 POLL_SECONDS = 0.1
 """How often commits of other processes are looked for while somebody listens."""
@@ -236,7 +239,7 @@ class SqliteDatabase:
         group = self._pending[:GROUP_LIMIT]
         if all(unit.short for unit in group):
             totals = list(accumulate(unit.octets for unit in group))
-            group = group[: bisect_right(totals, SHORT_OCTETS)]
+            group = group[: bisect_right(totals, SHORT_GROUP_OCTETS)]
         self._pending = self._pending[len(group) :]
         return group
 
