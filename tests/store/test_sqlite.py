@@ -11,7 +11,7 @@ import pytest
 
 from e2a_core.errors import StoreUnavailable
 from e2a_core.store import Statement, sql
-from e2a_core.store.sqlite import SqliteDatabase
+from e2a_core.store.sqlite import SHORT_GROUP_OCTETS, SqliteDatabase
 from e2a_core.store.sqlite_recent import MAX_ROWS
 
 pytestmark = pytest.mark.anyio
@@ -63,16 +63,17 @@ async def test_the_loop_goes_on_while_another_process_writes(
 async def test_short_writes_share_a_commit_while_they_are_short_together(database: SqliteDatabase) -> None:
     said: list[str] = []
     database._writer.connection.set_trace_callback(lambda text: said.append(text.split()[0]))
-    await asyncio.gather(*(database.put([insert(str(number) * 30 * 1024)]) for number in range(5)))
+    fitting = SHORT_GROUP_OCTETS // (60 * 1024)
+    await asyncio.gather(*(database.put([insert("x" * 60 * 1024)]) for _ in range(2 * fitting + 1)))
     assert said.count("COMMIT") == 3
     said.clear()
     await asyncio.gather(*(database.put([insert(str(number))]) for number in range(9)))
     assert said.count("COMMIT") == 1
     said.clear()
-    writes = (database.put([insert(str(number) * 30 * 1024)]) for number in range(5))
+    writes = (database.put([insert("x" * 60 * 1024)]) for _ in range(2 * fitting))
     await asyncio.gather(*writes, database.write([insert("on the thread")]))
     assert said.count("COMMIT") == 1
-    assert len(await names(database)) == 20
+    assert len(await names(database)) == 4 * fitting + 11
 
 
 async def test_a_lookup_sees_what_another_process_committed_and_nothing_else(

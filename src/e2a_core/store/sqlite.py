@@ -30,7 +30,7 @@ from e2a_core.store.listeners import CommitListeners
 from e2a_core.store.sqlite_recent import RecentReads
 from e2a_core.store.sqlite_thread import SqliteThread
 
-__all__ = ["SqliteDatabase"]
+__all__ = ["SHORT_GROUP_OCTETS", "SqliteDatabase"]
 
 READERS = 3
 """Reads wait for the disk in parallel; beyond a few they only wait for the interpreter lock."""
