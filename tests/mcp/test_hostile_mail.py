@@ -131,6 +131,7 @@ async def test_no_order_of_a_stranger_stands_in_the_open(served: Listener, home:
         [row] = (await checked(agent, "list_messages"))["messages"]
         waited = await checked(agent, "wait_for_message", since="5m", timeout_seconds=1)
         assert waited["codes"] == ["824193"]
+        assert {"codes", "verification_links"} <= set(waited["untrusted"]["fields"])
         for shape in ("text", "full", "html", "headers"):
             await checked(agent, "get_message", message_id=row["id"], format=shape)
         await checked(agent, "get_attachment", message_id=row["id"], attachment_index=0)

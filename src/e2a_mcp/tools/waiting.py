@@ -23,7 +23,7 @@ from ..schema import object_schema
 from ..tool import Call, Hints, Reply, Tool
 from .arguments import InboxArguments
 from .messages import MESSAGE
-from .outputs import TEXT
+from .outputs import TEXT, UNTRUSTED
 
 __all__ = ["TOOLS"]
 
@@ -164,6 +164,7 @@ def _arrived(call: Call, email: str, view: MessageView) -> Reply:
         "timed_out": False,
         "codes": codes,
         "verification_links": links,
+        "untrusted": {**read.structured["untrusted"], "fields": ["codes", "verification_links"]},
     }
     return Reply(structured, read.text, read.links, untrusted=True)
 
@@ -182,6 +183,7 @@ TOOLS: tuple[Tool[Any], ...] = (
                 "codes": {"type": "array", "items": TEXT},
                 "verification_links": {"type": "array", "items": TEXT},
                 "waited_since": TEXT,
+                "untrusted": UNTRUSTED,
             },
             ["message", "timed_out"],
         ),
