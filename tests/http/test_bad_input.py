@@ -144,8 +144,12 @@ async def test_what_is_wrong_with_a_body_is_told_by_place(owner_client: httpx.As
         assert {location for location, _ in fields_of(answers)} == {f"body.reply_to{place}"}
     instant = await post(MESSAGES, json={**MAIL, "send_at": 5})
     assert {location for location, _ in fields_of(instant)} == {"body.send_at"}
-    for value in (b"[]", b'"text"', b"7", b"null"):
-        assert (await post("/v1/agents", content=value)).status_code == 422
+    for value in (b"[]", b'"text"', b"7", b"7.5", b"null"):
+        for path in ("/v1/agents", "/v1/templates/validate"):
+            assert (await post(path, content=value)).status_code == 422
+    gate = b'{"inbound": {"gate": 7.5, "scan": {}}, "outbound": {"gate": {}, "scan": {}}, "holds": {}}'
+    number = await owner_client.put(f"/v1/agents/{ASSISTANT}/protection", content=gate)
+    assert {location for location, _ in fields_of(number)} == {"body.inbound.gate"}
 
 
 @pytest.mark.parametrize(

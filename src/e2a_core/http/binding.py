@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from math import isinf
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, cast
 
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from e2a_core.errors import InvalidRequest
@@ -27,7 +28,9 @@ class Binding:
         self._path = [_Parameter("path", field) for field in described.path_params]
         self._query = [_Parameter("query", field) for field in described.query_params]
         self._header = [_Parameter("header", field) for field in described.header_params]
-        self._body = described.body_params[0] if described.body_params else None
+        body = described.body_params[0] if described.body_params else None
+        self._body_name = body.name if body else ""
+        self._body = cast("type[BaseModel]", body.field_info.annotation) if body else None
         self._request = described.request_param_name
 
     def arguments(self, request: Request, body: bytes | None) -> dict[str, Any]:
@@ -40,9 +43,12 @@ class Binding:
         if self._header:
             _read(self._header, request.headers, found, problems)
         if self._body is not None:
-            value, wrong = self._body.validate(_parsed(body or b""), loc=("body",))
-            found[self._body.name] = value
-            problems += wrong
+            # FastAPI would take any object for the model whose attributes it could be made of, a number too.
+            try:
+                found[self._body_name] = self._body.model_validate(_parsed(body or b""))
+            except ValidationError as problem:
+                wrong = problem.errors(include_url=False)
+                problems += [{**item, "loc": ("body", *item["loc"])} for item in wrong]
         if problems:
             raise RequestValidationError(problems)
         if self._request is not None:
