@@ -9,7 +9,7 @@ import pytest
 from e2a_core.engine import Session
 from e2a_core.errors import LimitExceeded
 from e2a_core.wire.sending import ApproveRequest, ForwardRequest, ReplyRequest, SendOptions
-from tests.engine.mailbox import HELPER, arrived, make_helper, protect, send
+from tests.engine.mailbox import HELPER, arrived, make_helper, protect, send, settled
 from tests.support.home import ASSISTANT, SHARED, Home, stranger
 
 pytestmark = pytest.mark.anyio
@@ -62,6 +62,7 @@ async def test_messages_of_a_month(home: Home, owner: Session, agent: Session) -
 @pytest.mark.settings(max_storage_bytes="5000")
 async def test_octets_stored(home: Home, owner: Session, agent: Session) -> None:
     first = await send(agent, text="x" * 5000)
+    await settled(agent, first.message_id)
     used = (await owner.account.get()).usage.storage_bytes
     await refused(lambda: send(agent), "storage_bytes", 5000, used)
     exchange = await home.deliver()
