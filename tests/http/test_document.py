@@ -10,6 +10,8 @@ import httpx
 import pytest
 import yaml
 
+from e2a_core.contacts.importing import MAX_ROWS
+from e2a_core.outbound.draft import MAX_RECIPIENTS
 from tests.http.shapes import compare, shapes_of
 
 pytestmark = pytest.mark.anyio
@@ -60,6 +62,18 @@ async def test_it_is_served_as_what_it_is(browser: httpx.AsyncClient) -> None:
             assert {"500", "503"} <= operation["responses"].keys()
             reads = "requestBody" in operation
             assert ({"408", "415"} <= operation["responses"].keys()) == reads
+
+
+async def test_it_says_what_may_be_left_empty_and_how_long_lists_are(browser: httpx.AsyncClient) -> None:
+    document = (await browser.get("/v1/openapi.json")).json()
+    listing = document["paths"]["/v1/contacts"]
+    assert {item["name"] for item in listing["get"]["parameters"] if item.get("allowEmptyValue")} >= {"limit"}
+    [confirm] = document["paths"]["/v1/domains/{domain}"]["delete"]["parameters"][1:]
+    assert "allowEmptyValue" not in confirm
+    members = document["components"]["schemas"]["ImportContactsRequest"]["properties"]
+    assert (members["contacts"]["minItems"], members["contacts"]["maxItems"]) == (1, MAX_ROWS)
+    mail = document["components"]["schemas"]["SendEmailRequest"]["properties"]
+    assert mail["to"]["maxItems"] == MAX_RECIPIENTS
 
 
 async def test_it_is_served_as_yaml_too(browser: httpx.AsyncClient) -> None:

@@ -64,6 +64,9 @@ def _completed(document: Json) -> Json:
             operation["security"] = [{"apiKey": []}]
         for status in _impossible(operation):
             operation["responses"].pop(status, None)
+        for parameter in operation.get("parameters", ()):
+            if parameter["in"] == "query" and not parameter["required"]:
+                parameter["allowEmptyValue"] = True  # it counts as an absent one
     return document
 
 

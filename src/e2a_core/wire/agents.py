@@ -8,7 +8,7 @@ from pydantic import Field, GetJsonSchemaHandler, StrictBool, StringConstraints,
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from .base import Instant, Request, Timestamp, View
+from .base import Instant, Request, Stated, Timestamp, View
 
 __all__ = [
     "AgentView",
@@ -30,6 +30,7 @@ MAX_ALLOWLIST = 1000
 DEFAULT_HOLD_TTL = 604_800
 
 Name = Annotated[str, StringConstraints(max_length=200)]
+BareAddress = Annotated[str, StringConstraints(max_length=320), Stated(minLength=3, format="email")]
 
 
 class AgentView(View):
@@ -43,7 +44,7 @@ class AgentView(View):
 
 
 class CreateAgentRequest(Request):
-    email: Annotated[str, StringConstraints(max_length=320)]
+    email: BareAddress
     name: Name | None = None
 
 
@@ -122,7 +123,7 @@ class ProtectionConfigView(View):
 class CreateDelegationRequest(Request):
     """Binds a person's address to an agent: mail proven to be from `human` then carries the delegation."""
 
-    human: Annotated[str, StringConstraints(max_length=320)]
+    human: BareAddress
     valid_from: Instant | None = None
     valid_until: Instant | None = None
 

@@ -23,10 +23,22 @@ from pydantic_core import CoreSchema, PydanticSerializationError, to_json, to_js
 from ..clock import parse_rfc3339, rfc3339
 from ..errors import InvalidRequest
 
-__all__ = ["Instant", "Page", "Request", "Timestamp", "View", "json_text", "request_json"]
+__all__ = ["Instant", "Page", "Request", "Stated", "Timestamp", "View", "json_text", "request_json"]
 
 Timestamp = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
 Item = TypeVar("Item")
+
+
+class Stated:
+    """Keywords in the schema of a member that the operation itself checks, since it answers with a code of its own."""
+
+    def __init__(self, **keywords: Any) -> None:
+        self._keywords = keywords
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(core_schema), **self._keywords}
 
 
 def _instant(value: object) -> object:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import StringConstraints
 
 from ..clock import to_micros
-from .base import Instant, Request, Timestamp, View
+from .base import Instant, Request, Stated, Timestamp, View
 
 __all__ = [
     "ContactEngagementView",
@@ -46,7 +46,7 @@ class EmbeddedContactView(View):
 
 
 class CreateContactRequest(Request):
-    address: Annotated[str, StringConstraints(max_length=320)]
+    address: Annotated[str, StringConstraints(max_length=320), Stated(minLength=3)]
     display_name: Annotated[str, StringConstraints(max_length=320)] | None = None
     metadata: dict[str, Any] | None = None
 
@@ -69,8 +69,8 @@ class ContactImportRow(Request):
 
 class ImportContactsRequest(Request):
     agent_email: Annotated[str, StringConstraints(max_length=320)] | None = None
-    contacts: list[ContactImportRow]
-    on_conflict: str | None = None
+    contacts: Annotated[list[ContactImportRow], Stated(minItems=1, maxItems=1000)]
+    on_conflict: Annotated[str, Stated(enum=["merge", "skip"])] | None = None
     stage: Annotated[str, StringConstraints(max_length=128)] | None = None
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from .base import Request, Timestamp, View
+from .base import Request, Stated, Timestamp, View
 
 __all__ = [
     "DNSRecord",
@@ -60,7 +60,7 @@ class DomainView(View):
 
 
 class RegisterDomainRequest(Request):
-    domain: str
+    domain: Annotated[str, Stated(minLength=3)]
 
 
 class VerifyDomainView(View):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, StrictBool, StringConstraints
 
-from .base import Instant, Request, Timestamp, View
+from .base import Instant, Request, Stated, Timestamp, View
 from .messages import HoldReasonView
 
 __all__ = [
@@ -28,6 +28,7 @@ MAX_SUBJECT_CHARS = 2000
 MAX_BODY_CHARS = 1024 * 1024
 
 Recipient = Annotated[str, StringConstraints(max_length=MAX_RECIPIENT_CHARS)]
+Recipients = Annotated[list[Recipient], Stated(maxItems=50)]
 Subject = Annotated[str, StringConstraints(max_length=MAX_SUBJECT_CHARS)]
 Body = Annotated[str, StringConstraints(max_length=MAX_BODY_CHARS)]
 ConversationId = Annotated[str, StringConstraints(max_length=200)]
@@ -58,19 +59,22 @@ class UnsubscribeOptions(Request):
     mode: Literal["managed"]
 
 
+Attachments = Annotated[list[Attachment], Stated(maxItems=10)]
+
+
 class _Composed(Request):
     html: Body | None = None
-    cc: list[Recipient] | None = None
-    bcc: list[Recipient] | None = None
+    cc: Recipients | None = None
+    bcc: Recipients | None = None
     reply_to: ReplyTo | None = None
-    attachments: list[Attachment] | None = None
+    attachments: Attachments | None = None
     conversation_id: ConversationId | None = None
     send_at: Instant | None = None
     unsubscribe: UnsubscribeOptions | None = None
 
 
 class SendEmailRequest(_Composed):
-    to: list[Recipient]
+    to: Recipients
     subject: Subject | None = None
     text: Body | None = None
     template_id: str | None = None
@@ -85,7 +89,7 @@ class ReplyRequest(_Composed):
 
 
 class ForwardRequest(_Composed):
-    to: list[Recipient]
+    to: Recipients
     text: Body
 
 
@@ -151,10 +155,10 @@ class ApproveRequest(Request):
     subject: Subject | None = None
     text: Body | None = None
     html: Body | None = None
-    to: list[Recipient] | None = None
-    cc: list[Recipient] | None = None
-    bcc: list[Recipient] | None = None
-    attachments: list[Attachment] | None = None
+    to: Recipients | None = None
+    cc: Recipients | None = None
+    bcc: Recipients | None = None
+    attachments: Attachments | None = None
     content_hash: str | None = None
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from .base import Request, Timestamp, View
+from .base import Request, Stated, Timestamp, View
 
 __all__ = [
     "AgentSuppressionView",
@@ -33,7 +33,7 @@ class AgentSuppressionView(View):
 
 
 class CreateAgentSuppressionRequest(Request):
-    address: Annotated[str, StringConstraints(max_length=320)]
+    address: Annotated[str, StringConstraints(max_length=320), Stated(minLength=3)]
     reason: Annotated[str, StringConstraints(max_length=2000)] | None = None
 
 
