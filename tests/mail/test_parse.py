@@ -577,10 +577,14 @@ def test_a_boundary_that_looks_like_an_encoded_word_is_taken_as_written() -> Non
     assert parse_message(raw).text == "x"
 
 
+_WORD = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20)
+
+
 @settings(max_examples=500, deadline=None)
-@given(st.text(max_size=80) | st.text("a \t=?\xa0\u200bé", max_size=12))
+@given(st.lists(_WORD | st.text("a=?é", min_size=1, max_size=4), max_size=8).map(" ".join))
 def test_header_text_comes_out_as_it_went_in(text: str) -> None:
-    assume(is_header_text(text))
+    assume("=?" not in text)
+    assert is_header_text(text)
     for content in (f"X-A: {text}\r\n\r\n".encode(), text_field("X-A", text, "body") + b"\r\n"):
         assert parse_headers(content).decoded("X-A") == text
 
