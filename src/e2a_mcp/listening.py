@@ -82,6 +82,8 @@ async def serve_http(settings: Settings, listen: Address, opener: EngineOpener =
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=bool(settings.http_trusted_proxies),
+            forwarded_allow_ips=list(settings.http_trusted_proxies),
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
         await _Announced(config).serve()
