@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -13,6 +14,7 @@ from bench.seed import CONVERSATION, seed
 from e2a_core.local.engine import LocalEngine, open_local_engine
 from e2a_core.local.session import LocalSession
 from e2a_core.settings import load_settings
+from e2a_core.store.contract import sql
 from e2a_core.wire.messages import MessageQuery
 
 __all__ = ["page_time"]
@@ -30,13 +32,22 @@ QUERIES = {
 }
 
 
+_SOMETHING = sql(
+    "INSERT INTO meta (key, value) VALUES ('bench', '') ON CONFLICT (key) DO UPDATE SET value = ''"
+)
+
+
 def page_time(folder: Path, *, quick: bool) -> list[Figure]:
-    """Median time of the engine's `messages.list`, both sizes in turns; also where all mail has been read."""
+    """Median time of the engine's `messages.list`, both sizes in turns; also where all mail has been read.
+
+    Something is committed before each look: what was read since the last commit is remembered.
+    """
     return asyncio.run(_measure(folder, TOY if quick else LARGE, 20 if quick else 400))
 
 
 async def _measure(folder: Path, large: int, calls: int) -> list[Figure]:
-    engines, sessions = [], []
+    engines: list[LocalEngine] = []
+    inboxes: list[_Inbox] = []
     for name, count, all_read in (
         ("small", SMALL, False),
         ("large", large, False),
@@ -48,9 +59,9 @@ async def _measure(folder: Path, large: int, calls: int) -> list[Figure]:
         await asyncio.to_thread(seed, home / "e2a.db", inbox, count, all_read=all_read)
         engine = await open_local_engine(load_settings(home_environment(home)))
         engines.append(engine)
-        sessions.append(await engine.home_session())
+        inboxes.append(_Inbox(engine, await engine.home_session()))
     try:
-        small, big, small_read, big_read = sessions
+        small, big, small_read, big_read = inboxes
         figures = [
             await _figure(f"first page of {large:,}, {name}", small, big, query, calls)
             for name, query in QUERIES.items()
@@ -65,22 +76,27 @@ async def _measure(folder: Path, large: int, calls: int) -> list[Figure]:
         await _close(engines)
 
 
-async def _figure(
-    name: str, small: LocalSession, large: LocalSession, query: MessageQuery, calls: int
-) -> Figure:
+@dataclass(frozen=True, slots=True)
+class _Inbox:
+    engine: LocalEngine
+    session: LocalSession
+
+    async def milliseconds(self, query: MessageQuery) -> float:
+        """How long the first page takes, read anew."""
+        await self.engine.core.db.put([_SOMETHING])
+        email = self.session.principal.agent_email
+        assert email is not None
+        started = time.perf_counter()
+        await self.session.messages.list(email, query)
+        return (time.perf_counter() - started) * 1000
+
+
+async def _figure(name: str, small: _Inbox, large: _Inbox, query: MessageQuery, calls: int) -> Figure:
     baseline, ours = [], []
     for _ in range(calls):
-        baseline.append(await _milliseconds(small, query))
-        ours.append(await _milliseconds(large, query))
+        baseline.append(await small.milliseconds(query))
+        ours.append(await large.milliseconds(query))
     return Figure(name, "ms", median(ours), median(baseline), BOUND, note=f"baseline: {SMALL:,} messages")
-
-
-async def _milliseconds(session: LocalSession, query: MessageQuery) -> float:
-    inbox = session.principal.agent_email
-    assert inbox is not None
-    started = time.perf_counter()
-    await session.messages.list(inbox, query)
-    return (time.perf_counter() - started) * 1000
 
 
 async def _close(engines: list[LocalEngine]) -> None:
