@@ -30,7 +30,6 @@ __all__ = [
     "claimed",
     "complete",
     "fingerprint_of",
-    "forget",
     "purge_expired",
     "release",
 ]
@@ -127,33 +126,18 @@ def complete(mine: Claim, status: int, body: str) -> Statement:
     )
 
 
-async def release(core: Core, mine: Claim) -> None:
-    """Give the key up; a completed or taken-over claim is left alone."""
+async def release(core: Core, held: Claim) -> None:
+    """Give the key up, and the answer it has; one that was completed or taken over meanwhile is left alone."""
+    state = "IS NULL" if held.stored is None else "IS NOT NULL"
     await core.db.put(
         [
             sql(
                 "DELETE FROM idempotency WHERE account_id = :account AND namespace = :namespace AND key = :key "
-                "AND created_at = :claimed_at AND status IS NULL",
-                account=mine.account_id,
-                namespace=mine.namespace,
-                key=mine.key,
-                claimed_at=mine.claimed_at,
-            )
-        ]
-    )
-
-
-async def forget(core: Core, answered: Claim) -> None:
-    """Give up a key whose stored answer holds no more; one that was taken again meanwhile is left alone."""
-    await core.db.put(
-        [
-            sql(
-                "DELETE FROM idempotency WHERE account_id = :account AND namespace = :namespace AND key = :key "
-                "AND created_at = :claimed_at AND status IS NOT NULL",
-                account=answered.account_id,
-                namespace=answered.namespace,
-                key=answered.key,
-                claimed_at=answered.claimed_at,
+                f"AND created_at = :claimed_at AND status {state}",
+                account=held.account_id,
+                namespace=held.namespace,
+                key=held.key,
+                claimed_at=held.claimed_at,
             )
         ]
     )

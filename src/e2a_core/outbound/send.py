@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 
-from e2a_core.accounts.idempotency import KEPT, Claim, claimed, complete, fingerprint_of, forget
+from e2a_core.accounts.idempotency import KEPT, Claim, claimed, complete, fingerprint_of, release
 from e2a_core.accounts.limits import refuse_beyond_plan
 from e2a_core.agents.queries import AgentRow
 from e2a_core.clock import from_micros, to_micros
@@ -147,7 +147,7 @@ class Sender:
             else:
                 result = SendResultView.model_validate_json(claim.stored.body)
         if minted and claim.stored is not None and await self._came_to_nothing(agent, result.message_id):
-            await forget(self._core, claim)
+            await release(self._core, claim)
             return await self._once(agent, draft, parent, options, fingerprint)
         result = await self._finish(agent, draft, result, options)
         repeated = minted and claim.stored is not None
