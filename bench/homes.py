@@ -73,7 +73,7 @@ def agent_key(home: Path) -> str:
 @contextmanager
 def serve(home: Path, settings: Mapping[str, str] | None = None) -> Iterator[Relay]:
     """`e2a serve` on `home` for the time of the block."""
-    arguments = ["-m", "e2a_core.cli.main", "serve", "--print-run"]
+    arguments = ["-m", "e2a_mcp.program.e2a", "serve", "--print-run"]
     with child(
         arguments, home.with_suffix(".log"), env=home_environment(home, **(settings or {}))
     ) as process:

@@ -11,11 +11,11 @@ from statistics import median
 from bench.homes import home_environment, make_home
 from bench.report import Figure
 from bench.seed import CONVERSATION, seed
+from e2a_core.contract.messages import MessageQuery
 from e2a_core.local.engine import LocalEngine, open_local_engine
 from e2a_core.local.session import LocalSession
 from e2a_core.settings import load_settings
-from e2a_core.store.contract import sql
-from e2a_core.wire.messages import MessageQuery
+from e2a_core.store.statement import sql
 
 __all__ = ["page_time"]
 

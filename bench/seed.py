@@ -12,7 +12,7 @@ from pathlib import Path
 from e2a_core.messages import queries
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.search import fold_text
-from e2a_core.store.contract import Statement
+from e2a_core.store.statement import Statement
 
 __all__ = ["CONVERSATION", "seed"]
 

@@ -16,7 +16,7 @@ import aiosqlite
 import uvicorn
 from fastapi import FastAPI, Response
 
-from e2a_core.wire.sending import SendEmailRequest
+from e2a_core.contract.sending import SendEmailRequest
 
 
 def application(answer: bytes, database: str) -> FastAPI:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .clock import Clock
-from .ids import Ids
-from .settings import Settings
-from .signing.secrets import Secrets
-from .store.contract import Database
+from e2a_core.clock import Clock
+from e2a_core.ids import Ids
+from e2a_core.settings import Settings
+from e2a_core.signing.secrets import Secrets
+from e2a_core.store.database import Database
 
 if TYPE_CHECKING:
-    from .authentication.resolver import Resolver
+    from e2a_core.authentication.resolver import Resolver
 
 __all__ = ["Core", "Tally"]
 
@@ -52,7 +52,7 @@ class Core:
         """The DNS as the settings say to ask it; one per process, so that answers are shared."""
         if self._resolver is None:
             # Most processes never ask, and the library takes long to load.
-            from .authentication.resolver import Resolver
+            from e2a_core.authentication.resolver import Resolver
 
             self._resolver = Resolver(self.settings.dns_server or None, self.clock)
         return self._resolver

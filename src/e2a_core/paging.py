@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from .core import Core
-from .errors import InvalidRequest
-from .signing.cursor import Json, decode_cursor, encode_cursor
-from .store.contract import Row, Statement
-from .wire.base import Page
+from e2a_core.contract.base import Page
+from e2a_core.core import Core
+from e2a_core.errors import InvalidRequest
+from e2a_core.signing.cursor import Json, decode_cursor, encode_cursor
+from e2a_core.store.statement import Row, Statement
 
 __all__ = ["MAX_LIMIT", "Position", "beyond", "check_limit", "paged"]
 

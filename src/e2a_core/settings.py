@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
-from . import setting_kinds as kinds
-from .errors import SettingsError
-from .setting_kinds import Address
+from e2a_core import setting_kinds as kinds
+from e2a_core.errors import SettingsError
+from e2a_core.setting_kinds import Address
 
 __all__ = ["Address", "Settings", "default_home", "load_settings", "setting_names"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import InvalidRequest
+from e2a_core.errors import InvalidRequest
 
 __all__ = ["is_storable", "require_storable"]
 

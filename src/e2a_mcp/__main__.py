@@ -15,8 +15,7 @@ import anyio
 
 from e2a_core.errors import E2AError, SettingsError
 from e2a_core.settings import Address, Settings, load_settings
-
-from .version import VERSION
+from e2a_mcp.version import VERSION
 
 __all__ = ["main"]
 
@@ -75,10 +74,10 @@ def _address(text: str) -> Address:
 def _serve(settings: Settings, listen: Address | None) -> int:
     # One transport is wanted, and the other's libraries would only slow the start.
     if listen is None:
-        from .stdio import serve_stdio
+        from e2a_mcp.stdio import serve_stdio
 
         return 0 if anyio.run(serve_stdio, settings) else EXIT_FAILED
-    from .listening import serve_http
+    from e2a_mcp.listening import serve_http
 
     anyio.run(partial(serve_http, settings, listen))
     return 0

@@ -13,12 +13,11 @@ from typing import Annotated
 import anyio.to_thread
 from pydantic import AfterValidator, Field
 
+from e2a_core.contract.sending import Attachment
 from e2a_core.errors import InvalidAttachment, PayloadTooLarge
-from e2a_core.wire.sending import Attachment
-
-from .schema import Arguments
-from .tool import Call
-from .uris import parse_mail_uri
+from e2a_mcp.schema import Arguments
+from e2a_mcp.tool import Call
+from e2a_mcp.uris import parse_mail_uri
 
 __all__ = ["MAX_ATTACHMENTS", "AttachmentSource", "load_attachments"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import anyio
 
 from e2a_core.clock import Clock
-from e2a_core.engine import Engine, Session
+from e2a_core.contract.engine import Engine, Session
 from e2a_core.errors import Unauthorized
 
 __all__ = ["CredentialCache", "bearer"]

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from mcp_types import CompleteRequestParams, Completion
 
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
+from e2a_core.contract.messages import MessageQuery
 from e2a_core.errors import Forbidden, InvalidRequest, NotFound, NotImplementedHere
-from e2a_core.wire.messages import MessageQuery
 
 __all__ = ["complete"]
 

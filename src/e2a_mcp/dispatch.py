@@ -12,14 +12,13 @@ from mcp_types import Tool as ListedTool
 from mcp_types import ToolAnnotations
 from pydantic import ValidationError
 
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
 from e2a_core.errors import E2AError, InternalError, InvalidRequest, NotFound
-
-from .metrics import Metrics
-from .profiles import in_profiles
-from .results import failure, success
-from .schema import argument_error, input_schema
-from .tool import Call, Services, Tool
+from e2a_mcp.metrics import Metrics
+from e2a_mcp.profiles import in_profiles
+from e2a_mcp.results import failure, success
+from e2a_mcp.schema import argument_error, input_schema
+from e2a_mcp.tool import Call, Services, Tool
 
 __all__ = ["ToolBox"]
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from e2a_core.engine import Engine
+from e2a_core.contract.engine import Engine
 from e2a_core.errors import E2AError, SettingsError, Unavailable
 from e2a_core.settings import Settings
 

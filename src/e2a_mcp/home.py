@@ -24,9 +24,8 @@ def home_application(engine: LocalEngine) -> ASGIApp:
     """Made only in the process that listens: the others need none of what it imports."""
     from e2a_core.http.app import build_api
     from e2a_core.http.links import link_routes
-
-    from .listening import mcp_routes
-    from .metrics import Metrics
+    from e2a_mcp.listening import mcp_routes
+    from e2a_mcp.metrics import Metrics
 
     metrics = Metrics()
     for name in engine.intake_counters():

@@ -23,13 +23,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from e2a_core.clock import Clock, SystemClock
-from e2a_core.engine import Engine, Session
+from e2a_core.contract.engine import Engine, Session
+from e2a_core.contract.principal import Principal
 from e2a_core.errors import E2AError, InvalidRequest, Unauthorized
 from e2a_core.ids import Ids
-from e2a_core.principal import Principal
 from e2a_core.settings import Settings
-
-from .asgi import (
+from e2a_mcp.asgi import (
     MAX_BODY_BYTES,
     PREFLIGHT,
     SESSION_HEADER,
@@ -41,14 +40,14 @@ from .asgi import (
     opens_session,
     read_body,
 )
-from .auth import CredentialCache, bearer
-from .metrics import Metrics
-from .origins import HostPolicy
-from .profiles import asked_profiles
-from .server import build_server
-from .sessions import AllInUse, SessionBook
-from .tiers import Tier
-from .tool import Services
+from e2a_mcp.auth import CredentialCache, bearer
+from e2a_mcp.metrics import Metrics
+from e2a_mcp.origins import HostPolicy
+from e2a_mcp.profiles import asked_profiles
+from e2a_mcp.server import build_server
+from e2a_mcp.sessions import AllInUse, SessionBook
+from e2a_mcp.tiers import Tier
+from e2a_mcp.tool import Services
 
 __all__ = ["McpApp", "mcp_app"]
 

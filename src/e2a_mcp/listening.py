@@ -14,14 +14,13 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from e2a_core.clock import SystemClock
-from e2a_core.engine import Engine
+from e2a_core.contract.engine import Engine
 from e2a_core.errors import NotFound, Unauthorized, Unavailable
 from e2a_core.settings import Address, Settings
-
-from .engines import EngineOpener, open_engine
-from .http import McpApp, mcp_app
-from .metrics import Metrics
-from .operations import operations_routes
+from e2a_mcp.engines import EngineOpener, open_engine
+from e2a_mcp.http import McpApp, mcp_app
+from e2a_mcp.metrics import Metrics
+from e2a_mcp.operations import operations_routes
 
 __all__ = ["application", "mcp_routes", "serve_http"]
 

@@ -10,8 +10,7 @@ from starlette.routing import Route
 
 from e2a_core.clock import Clock
 from e2a_core.errors import E2AError
-
-from .metrics import Metrics
+from e2a_mcp.metrics import Metrics
 
 __all__ = ["operations_routes"]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from e2a_core.errors import InvalidRequest
-
-from .tools import PROFILES
+from e2a_mcp.tools import PROFILES
 
 __all__ = ["asked_profiles", "in_profiles"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, GetPromptResult, Prompt, PromptArgument, PromptMessage, TextContent
 
-from .fence import plain_line
+from e2a_mcp.fence import plain_line
 
 __all__ = ["ACCOUNT_PROMPTS", "AGENT_PROMPTS", "MailPrompt", "get_prompt"]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
 from e2a_core.errors import E2AError, Forbidden, InvalidRequest, NotFound, NotImplementedHere
-
-from .uris import MailTarget, parse_mail_uri
+from e2a_mcp.uris import MailTarget, parse_mail_uri
 
 __all__ = ["Reach"]
 

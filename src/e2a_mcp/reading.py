@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from e2a_core.contract.messages import MessageView
 from e2a_core.ids import Ids
-from e2a_core.wire.messages import MessageView
-
-from .fence import Fence, plain_line, plain_text
-from .render import MAX_ADDRESSES, attachment_link, has_others_words, message_head, trust, with_few_addresses
-from .tool import Reply
+from e2a_mcp.fence import Fence, plain_line, plain_text
+from e2a_mcp.render import (
+    MAX_ADDRESSES,
+    attachment_link,
+    has_others_words,
+    message_head,
+    trust,
+    with_few_addresses,
+)
+from e2a_mcp.tool import Reply
 
 __all__ = ["DEFAULT_MAX_CHARS", "MAX_MAX_CHARS", "Format", "read_message"]
 

@@ -14,18 +14,17 @@ from mcp_types import (
     TextResourceContents,
 )
 
-from e2a_core.engine import Session
-
-from .fence import plain_line
-from .reading import MAX_MAX_CHARS, read_message
-from .render import mail_uri
-from .results import not_found_code
-from .tool import Call, Reply
-from .tools.arguments import PageArguments
-from .tools.messages import ListMessages, list_messages
-from .tools.organising import GetConversation, get_conversation
-from .tools.reviews import list_reviews
-from .uris import MailTarget, parse_mail_uri
+from e2a_core.contract.engine import Session
+from e2a_mcp.fence import plain_line
+from e2a_mcp.reading import MAX_MAX_CHARS, read_message
+from e2a_mcp.render import mail_uri
+from e2a_mcp.results import not_found_code
+from e2a_mcp.tool import Call, Reply
+from e2a_mcp.tools.arguments import PageArguments
+from e2a_mcp.tools.messages import ListMessages, list_messages
+from e2a_mcp.tools.organising import GetConversation, get_conversation
+from e2a_mcp.tools.reviews import list_reviews
+from e2a_mcp.uris import MailTarget, parse_mail_uri
 
 __all__ = ["REVIEWS_URI", "list_resources", "read_resource", "templates"]
 

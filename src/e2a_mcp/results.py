@@ -13,8 +13,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from e2a_core.errors import E2AError, NotFound
-
-from .tool import Reply
+from e2a_mcp.tool import Reply
 
 __all__ = ["compact_json", "error_members", "failure", "not_found_code", "protocol_error", "success"]
 

@@ -26,26 +26,25 @@ from mcp_types import (
     ReadResourceResult,
 )
 
-from e2a_core.engine import Session
-
-from .completion import complete
-from .dispatch import ToolBox
-from .instructions import ACCOUNT_INSTRUCTIONS, AGENT_INSTRUCTIONS
-from .metrics import Metrics
-from .prompts import ACCOUNT_PROMPTS, AGENT_PROMPTS, get_prompt
-from .resources import list_resources, read_resource, templates
-from .results import protocol_error
-from .subscriptions import RECHECK_SECONDS, Subscriptions
-from .tiers import Tier
-from .tool import Call, Services, Tool
-from .tools import (
+from e2a_core.contract.engine import Session
+from e2a_mcp.completion import complete
+from e2a_mcp.dispatch import ToolBox
+from e2a_mcp.instructions import ACCOUNT_INSTRUCTIONS, AGENT_INSTRUCTIONS
+from e2a_mcp.metrics import Metrics
+from e2a_mcp.prompts import ACCOUNT_PROMPTS, AGENT_PROMPTS, get_prompt
+from e2a_mcp.resources import list_resources, read_resource, templates
+from e2a_mcp.results import protocol_error
+from e2a_mcp.subscriptions import RECHECK_SECONDS, Subscriptions
+from e2a_mcp.tiers import Tier
+from e2a_mcp.tool import Call, Services, Tool
+from e2a_mcp.tools import (
     ACCOUNT_TOOLS,
     AGENT_TOOLS,
     LEGACY_ACCOUNT_TOOLS,
     LEGACY_AGENT_TOOLS,
     UNLISTED_AGENT_TOOLS,
 )
-from .version import VERSION
+from e2a_mcp.version import VERSION
 
 __all__ = ["Profiles", "Sessions", "build_server"]
 

@@ -12,16 +12,15 @@ from mcp.server.lowlevel.server import NotificationOptions
 from mcp.server.stdio import stdio_server
 
 from e2a_core.clock import SystemClock
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
 from e2a_core.errors import NotFound
 from e2a_core.ids import Ids
 from e2a_core.settings import Settings
-
-from .engines import EngineOpener, LazyEngine, lazy_engine, open_engine
-from .metrics import Metrics
-from .server import build_server
-from .tiers import Tier, stdio_tier
-from .tool import Services
+from e2a_mcp.engines import EngineOpener, LazyEngine, lazy_engine, open_engine
+from e2a_mcp.metrics import Metrics
+from e2a_mcp.server import build_server
+from e2a_mcp.tiers import Tier, stdio_tier
+from e2a_mcp.tool import Services
 
 __all__ = ["serve_stdio"]
 

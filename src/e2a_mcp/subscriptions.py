@@ -30,13 +30,12 @@ from mcp_types import (
     UnsubscribeRequestParams,
 )
 
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
+from e2a_core.contract.events import EventEnvelope
 from e2a_core.errors import E2AError, InternalError, Unavailable
-from e2a_core.wire.events import EventEnvelope
-
-from .reach import Reach
-from .results import protocol_error
-from .uris import MailTarget, parse_mail_uri
+from e2a_mcp.reach import Reach
+from e2a_mcp.results import protocol_error
+from e2a_mcp.uris import MailTarget, parse_mail_uri
 
 __all__ = ["RECHECK_SECONDS", "Subscriptions"]
 

@@ -7,8 +7,7 @@ from typing import Literal
 
 from e2a_core.errors import E2AError
 from e2a_core.settings import Settings
-
-from .engines import LazyEngine
+from e2a_mcp.engines import LazyEngine
 
 __all__ = ["Tier", "stdio_tier"]
 

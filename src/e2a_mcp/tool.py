@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from e2a_core.clock import Clock
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
 from e2a_core.errors import InvalidRequest
 from e2a_core.ids import Ids
-
-from .schema import Arguments
+from e2a_mcp.schema import Arguments
 
 __all__ = ["Call", "Hints", "Progress", "Reply", "Services", "Tool"]
 

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2a_core.accounts.credentials import NewKey, authenticate, ensure_account, hash_key, mint_key
-from e2a_core.agents.service import Agents
+from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.errors import Unauthorized
-from e2a_core.principal import Principal
-from e2a_core.store.contract import sql
+from e2a_core.local.agents import Agents
+from e2a_core.store.statement import sql
 from tests.support.clock import ManualClock
 from tests.support.deployment import make_agent
 

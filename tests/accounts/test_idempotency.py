@@ -14,10 +14,10 @@ from e2a_core.accounts.idempotency import (
     purge_expired,
     release,
 )
+from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.errors import IdempotencyInFlight, IdempotencyKeyReuse
-from e2a_core.principal import Principal
-from e2a_core.store.contract import StaleWrite
+from e2a_core.store.statement import StaleWrite
 from tests.support.clock import ManualClock
 from tests.support.deployment import account
 

@@ -8,8 +8,8 @@ import pytest
 from anyio import create_task_group
 
 from e2a_core.accounts.credentials import authenticate
-from e2a_core.accounts.service import ApiKeys
-from e2a_core.agents.service import Agents
+from e2a_core.contract.account import CreateAPIKeyRequest, CreateAPIKeyResponse
+from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.errors import (
     E2AError,
@@ -22,11 +22,11 @@ from e2a_core.errors import (
     NotFound,
     Unauthorized,
 )
-from e2a_core.holdings.service import Account
-from e2a_core.principal import Principal
+from e2a_core.local.account import Account
+from e2a_core.local.agents import Agents
+from e2a_core.local.api_keys import ApiKeys
 from e2a_core.signing.secrets import Secrets
-from e2a_core.store.contract import sql
-from e2a_core.wire.account import CreateAPIKeyRequest, CreateAPIKeyResponse
+from e2a_core.store.statement import sql
 from tests.support.clock import ManualClock
 from tests.support.deployment import (
     account,

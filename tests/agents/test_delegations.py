@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from e2a_core.agents.service import Agents
+from e2a_core.contract.agents import CreateDelegationRequest
+from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
-from e2a_core.delegations.service import active_delegation
+from e2a_core.delegations.lookup import active_delegation
 from e2a_core.errors import Forbidden, InvalidRequest, NotFound
-from e2a_core.principal import Principal
-from e2a_core.wire.agents import CreateDelegationRequest
+from e2a_core.local.agents import Agents
 from tests.support.clock import ManualClock
 from tests.support.deployment import account, agent_credential, make_agent
 

@@ -7,10 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from e2a_core.agents.lookup import lookup_recipient
-from e2a_core.agents.service import Agents
+from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
-from e2a_core.principal import Principal
-from e2a_core.store.contract import sql
+from e2a_core.local.agents import Agents
+from e2a_core.store.statement import sql
 from tests.support.clock import ManualClock
 from tests.support.deployment import account, make_agent, register_domain
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from anyio import create_task_group, fail_after, sleep
 
-from e2a_core.agents.purge import purge_trashed
-from e2a_core.agents.service import Agents
 from e2a_core.clock import from_micros, to_micros
+from e2a_core.contract.agents import AgentView, CreateAgentRequest, UpdateAgentRequest
+from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
+from e2a_core.erasure.agents import purge_trashed
 from e2a_core.errors import (
     AddressInTrash,
     AgentTaken,
@@ -25,9 +26,8 @@ from e2a_core.errors import (
     ReservedDomain,
     SendInProgress,
 )
-from e2a_core.principal import Principal
-from e2a_core.store.contract import sql
-from e2a_core.wire.agents import AgentView, CreateAgentRequest, UpdateAgentRequest
+from e2a_core.local.agents import Agents
+from e2a_core.store.statement import sql
 from tests.support.clock import ManualClock
 from tests.support.deployment import (
     account,

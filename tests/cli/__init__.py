@@ -1,1 +1,1 @@
-"""Tests of e2a_core.cli."""
+"""Tests of e2a_mcp.program."""

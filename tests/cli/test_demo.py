@@ -9,7 +9,7 @@ from pathlib import Path
 
 def test_the_story_holds() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "e2a_core.cli.main", "demo"], capture_output=True, text=True, timeout=90
+        [sys.executable, "-m", "e2a_mcp.program.e2a", "demo"], capture_output=True, text=True, timeout=90
     )
     assert done.returncode == 0, done.stderr
     steps = [line.split(".")[0] for line in done.stdout.splitlines()]
@@ -22,7 +22,7 @@ def test_a_step_that_fails_is_named_and_the_exit_code_says_so(tmp_path: Path) ->
     home.mkdir()
     (home / "config.toml").write_text('shared_domain = "elsewhere.localhost"\n', encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "e2a_core.cli.main", "demo", "--keep", str(home)],
+        [sys.executable, "-m", "e2a_mcp.program.e2a", "demo", "--keep", str(home)],
         capture_output=True,
         text=True,
         timeout=90,

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from e2a_core.cli import main as cli
-from e2a_core.cli.main import COMMANDS, main
+from e2a_mcp.program import e2a as cli
+from e2a_mcp.program.e2a import COMMANDS, main
 
 
 def e2a(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("E2A_")}
     return subprocess.run(
-        [sys.executable, "-m", "e2a_core.cli.main", *arguments],
+        [sys.executable, "-m", "e2a_mcp.program.e2a", *arguments],
         env={**inherited, "E2A_HOME": str(home), **environment},
         capture_output=True,
         text=True,

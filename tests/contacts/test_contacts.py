@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from e2a_core.contacts.service import Contacts
+from e2a_core.contract.contacts import (
+    ContactQuery,
+    ContactView,
+    CreateContactRequest,
+    ImportContactsRequest,
+    UpdateContactRequest,
+    UpsertEngagementRequest,
+    etag_of,
+)
+from e2a_core.contract.principal import Principal
+from e2a_core.contract.suppressions import CreateAgentSuppressionRequest
 from e2a_core.core import Core
 from e2a_core.errors import (
     Conflict,
@@ -19,18 +29,8 @@ from e2a_core.errors import (
     NotFound,
     PreconditionFailed,
 )
-from e2a_core.principal import Principal
-from e2a_core.suppressions.service import Suppressions
-from e2a_core.wire.contacts import (
-    ContactQuery,
-    ContactView,
-    CreateContactRequest,
-    ImportContactsRequest,
-    UpdateContactRequest,
-    UpsertEngagementRequest,
-    etag_of,
-)
-from e2a_core.wire.suppressions import CreateAgentSuppressionRequest
+from e2a_core.local.contacts import Contacts
+from e2a_core.local.suppressions import Suppressions
 from tests.support.clock import ManualClock
 from tests.support.deployment import account, agent_credential, insert_message, make_agent
 

@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 
-from e2a_core.cli.main import COMMANDS
+from e2a_core.contract.events import EVENT_TYPES
 from e2a_core.errors import E2AError, all_error_types
-from e2a_core.events import payloads
+from e2a_core.feedback import bounces
+from e2a_core.messages import payloads
 from e2a_core.messages.rows import MessageRow
-from e2a_core.outbound import bounces
 from e2a_core.settings import Settings, setting_names
 from e2a_core.suppressions import entries
-from e2a_core.wire.events import EVENT_TYPES
 from e2a_mcp import __main__ as mcp_main
 from e2a_mcp.dispatch import UnknownTool
+from e2a_mcp.program.e2a import COMMANDS
 from e2a_mcp.tools import ACCOUNT_TOOLS, AGENT_TOOLS, LEGACY_ACCOUNT_TOOLS, LEGACY_AGENT_TOOLS
 from tests.docs.documents import DOCUMENTS, ROOT, table_rows, ticked
 from tests.docs.generated import BLOCKS, blocks_in, written

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from anyio import create_task_group
 
+from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.domains.dkim import SigningKey, SigningKeys
-from e2a_core.principal import Principal
 from e2a_core.signing.secrets import Secrets
-from e2a_core.store.contract import sql
+from e2a_core.store.statement import sql
 from tests.support.deployment import SHARED, register_domain
 
 pytestmark = pytest.mark.anyio

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 from anyio import create_task_group
 
-from e2a_core.agents.service import Agents
 from e2a_core.authentication.resolver import Resolver
 from e2a_core.clock import SystemClock
+from e2a_core.contract.agents import CreateAgentRequest
+from e2a_core.contract.domains import DNSRecord, DomainView, RegisterDomainRequest, VerifyDomainView
+from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
-from e2a_core.domains import service
 from e2a_core.domains.dkim import SigningKeys
-from e2a_core.domains.service import Domains
 from e2a_core.errors import (
     DomainHasAgents,
     DomainTaken,
@@ -27,10 +27,10 @@ from e2a_core.errors import (
     NotFound,
     ReservedDomain,
 )
-from e2a_core.principal import Principal
-from e2a_core.store.contract import sql
-from e2a_core.wire.agents import CreateAgentRequest
-from e2a_core.wire.domains import DNSRecord, DomainView, RegisterDomainRequest, VerifyDomainView
+from e2a_core.local import domains as service
+from e2a_core.local.agents import Agents
+from e2a_core.local.domains import Domains
+from e2a_core.store.statement import sql
 from tests.support.clock import ManualClock
 from tests.support.deployment import SHARED, account, agent_credential, make_agent
 from tests.support.dns import SERVFAIL, TIMEOUT, DnsServer

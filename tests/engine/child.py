@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from e2a_core.contract.sending import SendEmailRequest, SendOptions
 from e2a_core.local.engine import open_local_engine
 from e2a_core.settings import load_settings
-from e2a_core.wire.sending import SendEmailRequest, SendOptions
 
 
 async def main() -> None:

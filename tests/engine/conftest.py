@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from e2a_core.engine import Engine, Session
+from e2a_core.contract.engine import Engine, Session
 from e2a_core.http.listener import HttpListener
 from e2a_core.ids import Ids
 from e2a_core.remote.engine import RemoteEngine

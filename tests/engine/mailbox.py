@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from e2a_core.engine import Session
-from e2a_core.wire.agents import CreateAgentRequest, ProtectionConfig
-from e2a_core.wire.messages import MessageQuery, MessageSummaryView, MessageView
-from e2a_core.wire.sending import SendEmailRequest, SendOptions, SendResultView
+from e2a_core.contract.agents import CreateAgentRequest, ProtectionConfig
+from e2a_core.contract.engine import Session
+from e2a_core.contract.messages import MessageQuery, MessageSummaryView, MessageView
+from e2a_core.contract.sending import SendEmailRequest, SendOptions, SendResultView
 from tests.support.home import ASSISTANT, SHARED, until
 
 __all__ = [

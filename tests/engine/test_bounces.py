@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from e2a_core.engine import Session
-from e2a_core.wire.messages import MessageView
+from e2a_core.contract.engine import Session
+from e2a_core.contract.messages import MessageView
 from tests.engine.mailbox import HELPER, arrived, make_helper, protect, reasons, send, settled
 from tests.support.home import ASSISTANT, EventLog, Home
 from tests.support.smtp_client import SmtpExchange

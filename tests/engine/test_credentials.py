@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from e2a_core.engine import Engine, Session
+from e2a_core.contract.account import CreateAPIKeyRequest
+from e2a_core.contract.engine import Engine, Session
+from e2a_core.contract.messages import MessageQuery
 from e2a_core.errors import Forbidden, InvalidScope, NotFound, Unauthorized
-from e2a_core.wire.account import CreateAPIKeyRequest
-from e2a_core.wire.messages import MessageQuery
 from tests.engine.mailbox import HELPER, all_mail, make_helper, send
 from tests.support.home import ASSISTANT, SHARED, EventLog, Home, stranger
 

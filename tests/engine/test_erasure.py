@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from e2a_core.engine import Session
-from e2a_core.wire.agents import CreateAgentRequest, ProtectionConfig
-from e2a_core.wire.contacts import CreateContactRequest
-from e2a_core.wire.sending import Attachment, SendEmailRequest, SendOptions, UnsubscribeOptions
-from e2a_core.wire.templates import CreateTemplateRequest
+from e2a_core.contract.agents import CreateAgentRequest, ProtectionConfig
+from e2a_core.contract.contacts import CreateContactRequest
+from e2a_core.contract.engine import Session
+from e2a_core.contract.sending import Attachment, SendEmailRequest, SendOptions, UnsubscribeOptions
+from e2a_core.contract.templates import CreateTemplateRequest
 from tests.support.home import ASSISTANT, Home, stranger
 
 pytestmark = [pytest.mark.anyio, pytest.mark.local_only("it is about the database file")]

@@ -6,11 +6,11 @@ import base64
 
 import pytest
 
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
+from e2a_core.contract.messages import MessageQuery
+from e2a_core.contract.sending import SendEmailRequest, SendOptions
 from e2a_core.errors import InvalidRequest, NotFound
 from e2a_core.texts import is_storable
-from e2a_core.wire.messages import MessageQuery
-from e2a_core.wire.sending import SendEmailRequest, SendOptions
 from tests.support.home import ASSISTANT, EventLog, Home, until
 from tests.support.smtp_client import submit
 from tests.support.smtp_sink import SmtpSink

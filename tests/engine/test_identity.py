@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from e2a_core.engine import Session
+from e2a_core.contract.agents import CreateDelegationRequest
+from e2a_core.contract.engine import Session
+from e2a_core.contract.messages import MessageView
 from e2a_core.signing.auth_headers import verify_auth_headers
-from e2a_core.wire.agents import CreateDelegationRequest
-from e2a_core.wire.messages import MessageView
 from tests.engine.mailbox import HELPER, arrived, inbox, make_helper, send, wait_for_mail
 from tests.support.home import ASSISTANT, SHARED, Home
 from tests.support.smtp_client import DkimSigner

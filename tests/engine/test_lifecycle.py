@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
+from e2a_core.contract.sending import ApproveRequest, ReplyRequest, SendOptions
 from e2a_core.errors import InvalidCursor, NotFound
-from e2a_core.wire.sending import ApproveRequest, ReplyRequest, SendOptions
 from tests.engine.mailbox import arrived, inbox, protect, reasons, send, settled
 from tests.support.home import ASSISTANT, Home
 

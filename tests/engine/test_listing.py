@@ -7,9 +7,16 @@ from typing import Any
 import pytest
 
 from e2a_core.clock import rfc3339
-from e2a_core.engine import Session
-from e2a_core.errors import Forbidden, InvalidCursor, InvalidFilter, InvalidRequest, NotFound, NotInTrash
-from e2a_core.wire.messages import MessageQuery, UpdateMessageRequest
+from e2a_core.contract.engine import Session
+from e2a_core.contract.messages import MessageQuery, UpdateMessageRequest
+from e2a_core.errors import (
+    Forbidden,
+    InvalidCursor,
+    InvalidFilter,
+    InvalidRequest,
+    NotFound,
+    NotInTrash,
+)
 from tests.engine.mailbox import HELPER, arrived, inbox, make_helper, send
 from tests.support.home import ASSISTANT, Home
 

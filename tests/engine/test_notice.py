@@ -7,9 +7,9 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
 from e2a_core.signing.tokens import verify_approval
-from e2a_core.store.contract import sql
+from e2a_core.store.statement import sql
 from tests.engine.mailbox import protect, send
 from tests.support.home import ASSISTANT, SHARED, Home, until
 from tests.support.smtp_sink import SmtpSink

@@ -7,9 +7,7 @@ from datetime import timedelta
 import pytest
 
 from e2a_core.clock import rfc3339
-from e2a_core.engine import Session
-from e2a_core.errors import ContactNotFound, EngagementNotFound, Forbidden, InvalidRequest, PreconditionFailed
-from e2a_core.wire.contacts import (
+from e2a_core.contract.contacts import (
     ContactEngagementView,
     CreateContactRequest,
     EngagementQuery,
@@ -17,7 +15,15 @@ from e2a_core.wire.contacts import (
     UpsertEngagementRequest,
     etag_of,
 )
-from e2a_core.wire.suppressions import CreateAgentSuppressionRequest
+from e2a_core.contract.engine import Session
+from e2a_core.contract.suppressions import CreateAgentSuppressionRequest
+from e2a_core.errors import (
+    ContactNotFound,
+    EngagementNotFound,
+    Forbidden,
+    InvalidRequest,
+    PreconditionFailed,
+)
 from tests.engine.mailbox import HELPER, arrived, make_helper, protect, send, settled, wait_for_mail
 from tests.support.home import ASSISTANT, Home
 from tests.support.smtp_sink import SmtpSink

@@ -10,15 +10,15 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from e2a_core.agents.purge import purge_agent
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
+from e2a_core.erasure.agents import purge_agent
 from e2a_core.errors import AttachmentTooLarge, NotFound
-from e2a_core.intake.arrival import Arrival
-from e2a_core.intake.contract import Recipient
-from e2a_core.intake.deliver import Delivered, Delivery
-from e2a_core.outbound.transports.loopback import LoopbackTransport
 from e2a_core.signing.auth_headers import verify_auth_headers
-from e2a_core.store.contract import sql
+from e2a_core.smtpserver.arrival import Arrival
+from e2a_core.smtpserver.deliver import Delivered, Delivery
+from e2a_core.smtpserver.loopback import LoopbackTransport
+from e2a_core.smtpserver.session import Recipient
+from e2a_core.store.statement import sql
 from tests.engine.mailbox import HELPER, all_mail, arrived, inbox, make_helper, reasons
 from tests.support.home import ASSISTANT, SHARED, EventLog, Home, until
 from tests.support.smtp_client import letter

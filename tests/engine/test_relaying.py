@@ -16,9 +16,10 @@ import pytest
 from e2a_core.authentication.canonical import SignedMessage
 from e2a_core.authentication.dkim import verify_dkim
 from e2a_core.authentication.resolver import Resolver
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
 from e2a_core.errors import StoreUnavailable
-from e2a_core.store.contract import Database, Result, Statement, sql
+from e2a_core.store.database import Database
+from e2a_core.store.statement import Result, Statement, sql
 from tests.engine.mailbox import HELPER, make_helper, protect, reasons, send, settled, wait_for_mail
 from tests.support.dns import DnsServer
 from tests.support.home import ASSISTANT, EventLog, Home, Keys, environment_of, open_home_for_test, until

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
+from e2a_core.contract.messages import MessageView
 from e2a_core.errors import RecipientSuppressed
-from e2a_core.wire.messages import MessageView
 from tests.engine.mailbox import HELPER, inbox, make_helper, reasons, send, settled
 from tests.support.home import ASSISTANT, EventLog, Home, until
 from tests.support.smtp_sink import SmtpSink

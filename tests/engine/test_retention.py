@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
 from e2a_core.errors import NotFound
-from e2a_core.store.contract import sql
+from e2a_core.store.statement import sql
 from tests.engine.mailbox import all_mail, arrived, inbox, send, settled
 from tests.support.home import ASSISTANT, Home, until
 

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from e2a_core.engine import Session
+from e2a_core.contract.agents import CreateDelegationRequest, ProtectionConfig
+from e2a_core.contract.engine import Session
+from e2a_core.contract.messages import UpdateMessageRequest
+from e2a_core.contract.sending import (
+    ApproveRequest,
+    RejectRequest,
+    ReplyRequest,
+    SendOptions,
+    SendResultView,
+)
 from e2a_core.errors import (
     DraftChanged,
     E2AError,
@@ -19,10 +28,7 @@ from e2a_core.errors import (
     NotFound,
 )
 from e2a_core.reviews import queries
-from e2a_core.store.contract import sql
-from e2a_core.wire.agents import CreateDelegationRequest, ProtectionConfig
-from e2a_core.wire.messages import UpdateMessageRequest
-from e2a_core.wire.sending import ApproveRequest, RejectRequest, ReplyRequest, SendOptions, SendResultView
+from e2a_core.store.statement import sql
 from tests.engine.mailbox import HELPER, arrived, inbox, make_helper, protect, reasons, send, settled
 from tests.support.home import ASSISTANT, EventLog, Home, until
 from tests.support.smtp_sink import SmtpSink

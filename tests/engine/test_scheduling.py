@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from e2a_core.clock import to_micros
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
+from e2a_core.contract.messages import MessageView
+from e2a_core.contract.sending import ApproveRequest
 from e2a_core.errors import InvalidRequest, SendInProgress
 from e2a_core.local.engine import LocalEngine, open_local_engine
-from e2a_core.outbound.queries import claim
 from e2a_core.settings import load_settings
-from e2a_core.wire.messages import MessageView
-from e2a_core.wire.sending import ApproveRequest
+from e2a_core.submission.queries import claim
 from tests.engine.mailbox import HELPER, make_helper, protect, reasons, send, settled, wait_for_mail
 from tests.support.dns import DnsServer
 from tests.support.home import (

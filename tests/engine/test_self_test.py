@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
+from e2a_core.contract.suppressions import CreateAgentSuppressionRequest
 from e2a_core.errors import Forbidden, RecipientSuppressed
-from e2a_core.wire.suppressions import CreateAgentSuppressionRequest
 from tests.engine.mailbox import HELPER, make_helper, protect, settled, wait_for_mail
 from tests.support.home import ASSISTANT, SHARED
 from tests.support.smtp_sink import SmtpSink

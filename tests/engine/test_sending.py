@@ -12,7 +12,14 @@ from typing import Any
 
 import pytest
 
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
+from e2a_core.contract.sending import (
+    ForwardRequest,
+    RejectRequest,
+    ReplyRequest,
+    SendEmailRequest,
+    SendOptions,
+)
 from e2a_core.errors import (
     IdempotencyInFlight,
     IdempotencyKeyReuse,
@@ -22,7 +29,6 @@ from e2a_core.errors import (
     RateLimited,
     TooManyRecipients,
 )
-from e2a_core.wire.sending import ForwardRequest, RejectRequest, ReplyRequest, SendEmailRequest, SendOptions
 from tests.engine.mailbox import HELPER, arrived, inbox, make_helper, protect, send, settled, wait_for_mail
 from tests.support.home import ASSISTANT, SHARED, EventLog, Home
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
+from e2a_core.contract.sending import SendEmailRequest, SendOptions, SendResultView
+from e2a_core.contract.templates import CreateTemplateRequest, TemplateView, UpdateTemplateRequest
 from e2a_core.errors import (
     E2AError,
     IdempotencyKeyReuse,
@@ -17,8 +19,6 @@ from e2a_core.errors import (
     TemplateRenderedEmpty,
     TemplateRenderFailed,
 )
-from e2a_core.wire.sending import SendEmailRequest, SendOptions, SendResultView
-from e2a_core.wire.templates import CreateTemplateRequest, TemplateView, UpdateTemplateRequest
 from tests.engine.mailbox import all_mail, protect
 from tests.support.home import ASSISTANT
 

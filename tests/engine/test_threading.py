@@ -9,9 +9,9 @@ from email.policy import default
 
 import pytest
 
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
+from e2a_core.contract.sending import ForwardRequest, ReplyRequest, SendOptions, SendResultView
 from e2a_core.errors import InvalidRequest, NotFound
-from e2a_core.wire.sending import ForwardRequest, ReplyRequest, SendOptions, SendResultView
 from tests.engine.mailbox import HELPER, arrived, inbox, make_helper, send, settled, wait_for_mail
 from tests.support.home import ASSISTANT, Home
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from e2a_core.engine import Session
-from e2a_core.wire.messages import UpdateMessageRequest
+from e2a_core.contract.engine import Session
+from e2a_core.contract.messages import UpdateMessageRequest
 from tests.engine.mailbox import HELPER, arrived, make_helper, send
 from tests.support.home import ASSISTANT, EventLog, Home
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from e2a_core.engine import Engine
+from e2a_core.contract.engine import Engine
 from e2a_core.http.app import build_api
 from e2a_core.http.listener import HttpListener
 from e2a_core.settings import Address

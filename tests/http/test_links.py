@@ -9,11 +9,11 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from e2a_core.engine import Session
+from e2a_core.contract.agents import ProtectionConfig
+from e2a_core.contract.engine import Session
+from e2a_core.contract.messages import MessageView
+from e2a_core.contract.sending import ApproveRequest, Attachment, SendEmailRequest, SendOptions
 from e2a_core.signing.tokens import ApprovalAction, sign_approval, sign_download
-from e2a_core.wire.agents import ProtectionConfig
-from e2a_core.wire.messages import MessageView
-from e2a_core.wire.sending import ApproveRequest, Attachment, SendEmailRequest, SendOptions
 from tests.support.home import ASSISTANT, Home, until
 
 pytestmark = pytest.mark.anyio

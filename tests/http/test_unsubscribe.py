@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from e2a_core.engine import Session
-from e2a_core.wire.sending import SendEmailRequest, SendOptions
+from e2a_core.contract.engine import Session
+from e2a_core.contract.sending import SendEmailRequest, SendOptions
 from tests.support.home import ASSISTANT
 
 pytestmark = pytest.mark.anyio

@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 
 from e2a_core.accounts.credentials import ensure_account, mint_key
-from e2a_core.agents.service import Agents
-from e2a_core.principal import Principal
-from e2a_core.store.contract import sql
+from e2a_core.contract.agents import CreateAgentRequest
+from e2a_core.contract.principal import Principal
+from e2a_core.local.agents import Agents
+from e2a_core.store.statement import sql
 from e2a_core.suppressions import queries
-from e2a_core.wire.agents import CreateAgentRequest
 from tests.support.home import ASSISTANT, SHARED, Home
 
 __all__ = ["BODIES", "SIBLING", "Operation", "World", "make_world", "operations"]

@@ -14,18 +14,19 @@ from pathlib import Path
 import pytest
 from anyio import to_thread
 
-from e2a_core.agents.service import Agents
 from e2a_core.clock import Clock, SystemClock
+from e2a_core.contract.agents import CreateAgentRequest
+from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.errors import NotFound, SettingsError
 from e2a_core.ids import Ids
+from e2a_core.local.agents import Agents
 from e2a_core.local.home import default_inbox, home_principal, open_home
-from e2a_core.principal import Principal
 from e2a_core.settings import Settings, load_settings
-from e2a_core.store.contract import Database, Row, Statement, sql
+from e2a_core.store.database import Database
 from e2a_core.store.migrate import MigrationMode
 from e2a_core.store.open import open_database
-from e2a_core.wire.agents import CreateAgentRequest
+from e2a_core.store.statement import Row, Statement, sql
 
 pytestmark = pytest.mark.anyio
 

@@ -20,7 +20,7 @@ import uvicorn
 from mcp.client.streamable_http import streamable_http_client
 
 from e2a_core.clock import SystemClock
-from e2a_core.engine import Engine
+from e2a_core.contract.engine import Engine
 from e2a_core.http.listener import HttpListener
 from e2a_core.ids import Ids
 from e2a_core.remote import watching

@@ -14,10 +14,7 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from e2a_core import errors
-from e2a_core.ids import Ids
-from e2a_core.principal import Principal
-from e2a_core.settings import Settings
-from e2a_core.wire.account import (
+from e2a_core.contract.account import (
     AccountUserView,
     AccountView,
     APIKeyView,
@@ -27,7 +24,7 @@ from e2a_core.wire.account import (
     LimitsCapsView,
     LimitsUsageView,
 )
-from e2a_core.wire.agents import (
+from e2a_core.contract.agents import (
     AgentView,
     CreateAgentRequest,
     DeleteAgentResult,
@@ -39,10 +36,10 @@ from e2a_core.wire.agents import (
     ProtectionScan,
     UpdateAgentRequest,
 )
-from e2a_core.wire.base import Page
-from e2a_core.wire.conversations import ConversationDetailView, ConversationSummaryView
-from e2a_core.wire.events import EventEnvelope
-from e2a_core.wire.messages import (
+from e2a_core.contract.base import Page
+from e2a_core.contract.conversations import ConversationDetailView, ConversationSummaryView
+from e2a_core.contract.events import EventEnvelope
+from e2a_core.contract.messages import (
     AttachmentContent,
     AttachmentMetaView,
     AttachmentView,
@@ -60,7 +57,8 @@ from e2a_core.wire.messages import (
     UpdateMessageRequest,
     UpdateMessageResultView,
 )
-from e2a_core.wire.sending import (
+from e2a_core.contract.principal import Principal
+from e2a_core.contract.sending import (
     ApproveRequest,
     RejectRequest,
     RejectResultView,
@@ -70,6 +68,8 @@ from e2a_core.wire.sending import (
     SendOptions,
     SendResultView,
 )
+from e2a_core.ids import Ids
+from e2a_core.settings import Settings
 
 ACCOUNT_KEY = "e2a_acct_test"
 AGENT_KEY = "e2a_agt_test"

@@ -16,15 +16,15 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import ResourceUpdatedNotification
 
 from e2a_core.clock import SystemClock
-from e2a_core.engine import Engine, Session
+from e2a_core.contract.account import CreateAPIKeyRequest
+from e2a_core.contract.agents import CreateAgentRequest
+from e2a_core.contract.engine import Engine, Session
+from e2a_core.contract.messages import MessageQuery, MessageView
+from e2a_core.contract.sending import ReplyRequest, SendOptions
 from e2a_core.http.listener import HttpListener
 from e2a_core.ids import Ids
 from e2a_core.remote.engine import open_remote_engine
 from e2a_core.settings import Address, Settings
-from e2a_core.wire.account import CreateAPIKeyRequest
-from e2a_core.wire.agents import CreateAgentRequest
-from e2a_core.wire.messages import MessageQuery, MessageView
-from e2a_core.wire.sending import ReplyRequest, SendOptions
 from e2a_mcp.home import home_application
 from e2a_mcp.listening import application
 from e2a_mcp.metrics import Metrics

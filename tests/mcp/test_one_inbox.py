@@ -8,7 +8,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import ResourceTemplateReference
 
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
 from e2a_core.errors import Forbidden, NotFound
 
 from .relay import EVERYTHING, Relay

@@ -11,7 +11,7 @@ import anyio
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
 from e2a_core.errors import StoreUnavailable
 from e2a_mcp import subscriptions
 

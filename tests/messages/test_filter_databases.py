@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from e2a_core.messages.filter import FilterRow, compile_filter, evaluate, parse_filter
-from e2a_core.store.contract import Database, sql
+from e2a_core.store.database import Database
+from e2a_core.store.statement import sql
 
 pytestmark = pytest.mark.anyio
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from e2a_core.clock import SystemClock
+from e2a_core.contract.messages import MessageQuery
 from e2a_core.messages.search import MessageSearch
 from e2a_core.store.open import open_database
-from e2a_core.wire.messages import MessageQuery
 
 pytestmark = pytest.mark.anyio
 

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from e2a_core.clock import rfc3339, to_micros
+from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.errors import Forbidden, InvalidFilter, InvalidRequest, NotFound
+from e2a_core.local.metrics import Metrics
 from e2a_core.messages.lifecycle import record
-from e2a_core.metrics.service import Metrics
-from e2a_core.principal import Principal
 from tests.support.clock import ManualClock
 from tests.support.deployment import account, agent_credential, insert_message, make_agent
 

@@ -126,7 +126,7 @@ class Server:
 
 
 def _serve(environ: Mapping[str, str], log: str) -> None:
-    from e2a_core.cli.main import main
+    from e2a_mcp.program.e2a import main
 
     for name in [name for name in os.environ if name.startswith("E2A_")]:
         del os.environ[name]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from e2a_core.engine import Session
-from e2a_core.wire.sending import SendEmailRequest, SendOptions
+from e2a_core.contract.engine import Session
+from e2a_core.contract.sending import SendEmailRequest, SendOptions
 from tests.processes.serving import (
     ASSISTANT,
     Correspondent,

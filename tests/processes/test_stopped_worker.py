@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from e2a_core.contract.sending import SendEmailRequest, SendOptions
 from e2a_core.core import Core
 from e2a_core.domains.dkim import SigningKeys
-from e2a_core.intake.deliver import Delivery
-from e2a_core.outbound.composition import SUBMIT_JOB
-from e2a_core.outbound.submit import Submission
-from e2a_core.outbound.transports.config import UpstreamConfig
-from e2a_core.outbound.transports.loopback import LoopbackTransport
-from e2a_core.outbound.transports.upstream import UpstreamTransport
+from e2a_core.smtpserver.deliver import Delivery
+from e2a_core.smtpserver.loopback import LoopbackTransport
 from e2a_core.store import StaleWrite
 from e2a_core.store.jobs import Job, claim
-from e2a_core.wire.sending import SendEmailRequest, SendOptions
+from e2a_core.submission.composition import SUBMIT_JOB
+from e2a_core.submission.submit import Submission
+from e2a_core.submission.transports.config import UpstreamConfig
+from e2a_core.submission.transports.upstream import UpstreamTransport
 from tests.processes.serving import ASSISTANT, beside, environment
 from tests.support.dns import DnsServer
 from tests.support.smtp_sink import SmtpSink

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
+from e2a_core.contract.messages import MessageQuery
 from e2a_core.local.engine import open_local_engine
 from e2a_core.local.run_file import read_run_file
 from e2a_core.settings import load_settings
-from e2a_core.wire.messages import MessageQuery
 from mcp import Client, StdioServerParameters, stdio_client
 from tests.processes.serving import ASSISTANT, Correspondent, Server, environment, rows, wait_for
 from tests.support.dns import DnsServer

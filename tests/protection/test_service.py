@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2a_core.agents.lookup import resolve_agent
-from e2a_core.agents.service import Agents
+from e2a_core.contract.agents import ProtectionConfig
+from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.errors import Forbidden, InvalidRequest, NotFound
-from e2a_core.principal import Principal
-from e2a_core.protection.config import load_config, normalised_config
-from e2a_core.protection.service import Protection, config_of
-from e2a_core.wire.agents import ProtectionConfig
+from e2a_core.local.agents import Agents
+from e2a_core.local.protection import Protection
+from e2a_core.protection.config import config_of, load_config, normalised_config
 from tests.support.deployment import account, agent_credential, make_agent
 
 pytestmark = pytest.mark.anyio

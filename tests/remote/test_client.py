@@ -13,6 +13,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from e2a_core.clock import SystemClock
+from e2a_core.contract.account import AccountView
+from e2a_core.contract.agents import CreateAgentRequest
+from e2a_core.contract.messages import MessageQuery
+from e2a_core.contract.sending import SendEmailRequest, SendOptions
 from e2a_core.errors import (
     Conflict,
     E2AError,
@@ -26,10 +30,6 @@ from e2a_core.errors import (
 from e2a_core.remote.answers import error_of
 from e2a_core.remote.client import ApiClient, Deployment
 from e2a_core.remote.requests import path
-from e2a_core.wire.account import AccountView
-from e2a_core.wire.agents import CreateAgentRequest
-from e2a_core.wire.messages import MessageQuery
-from e2a_core.wire.sending import SendEmailRequest, SendOptions
 from tests.remote.conftest import ACCOUNT, KEY, Answers, refusal
 
 pytestmark = pytest.mark.anyio

@@ -18,7 +18,7 @@ from e2a_core.store import Database, Statement, sql
 from e2a_core.store.event_feed import EventFeed
 from e2a_core.store.events import append
 from e2a_core.store.open import open_database
-from e2a_core.store.sqlite import SqliteDatabase
+from e2a_core.store.sqlite.database import SqliteDatabase
 
 pytestmark = pytest.mark.anyio
 

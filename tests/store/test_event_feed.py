@@ -14,10 +14,10 @@ import pytest
 from e2a_core.clock import SystemClock
 from e2a_core.errors import StoreUnavailable
 from e2a_core.store import Database, Statement, event_feed, sql
-from e2a_core.store.contract import Row
 from e2a_core.store.event_feed import RECENT_EVENTS, EventFeed, Subscription
 from e2a_core.store.events import EventRecord, append
 from e2a_core.store.open import open_database
+from e2a_core.store.statement import Row
 
 pytestmark = pytest.mark.anyio
 

@@ -90,6 +90,7 @@ def test_no_url_breaks_the_parser(url: str) -> None:
 def test_the_store_loads_no_driver() -> None:
     check = (
         "import sys, e2a_core.store, e2a_core.store.open, e2a_core.store.jobs, e2a_core.store.events\n"
-        "assert not {'asyncpg', 'e2a_core.store.sqlite', 'e2a_core.store.postgresql'} & set(sys.modules)"
+        "assert not {'asyncpg', 'e2a_core.store.sqlite.database', "
+        "'e2a_core.store.postgresql.database'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", check], check=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from e2a_core.store.postgresql_text import translate
+from e2a_core.store.postgresql.text import translate
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 
 from e2a_core.errors import StoreUnavailable
 from e2a_core.store import Statement, sql
-from e2a_core.store.sqlite import SHORT_GROUP_OCTETS, SqliteDatabase
-from e2a_core.store.sqlite_recent import MAX_ROWS
+from e2a_core.store.sqlite.database import SHORT_GROUP_OCTETS, SqliteDatabase
+from e2a_core.store.sqlite.recent import MAX_ROWS
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from e2a_core.store.sqlite_thread import SqliteThread
+from e2a_core.store.sqlite.thread import SqliteThread
 
 pytestmark = pytest.mark.anyio
 

@@ -18,7 +18,7 @@ import asyncpg
 import pytest
 
 from e2a_core.clock import SystemClock
-from e2a_core.store.contract import Database
+from e2a_core.store.database import Database
 from e2a_core.store.open import open_database
 
 __all__ = [

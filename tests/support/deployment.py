@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 
 from e2a_core.accounts.credentials import ensure_account
-from e2a_core.agents.service import Agents
 from e2a_core.clock import to_micros
+from e2a_core.contract.agents import CreateAgentRequest
+from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
-from e2a_core.domains.service import ensure_shared_domain
+from e2a_core.domains.claims import ensure_shared_domain
 from e2a_core.ids import Ids
-from e2a_core.principal import Principal
+from e2a_core.local.agents import Agents
 from e2a_core.settings import load_settings
 from e2a_core.signing.secrets import Secrets
-from e2a_core.store.contract import Database, Statement, sql
-from e2a_core.wire.agents import CreateAgentRequest
+from e2a_core.store.database import Database
+from e2a_core.store.statement import Statement, sql
 from tests.support.clock import ManualClock
 
 __all__ = [

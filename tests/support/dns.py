@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from e2a_core.demo.dns import SERVFAIL, TIMEOUT, DnsServer, Zones
+from e2a_mcp.program.demo.dns import SERVFAIL, TIMEOUT, DnsServer, Zones
 
 __all__ = ["SERVFAIL", "TIMEOUT", "DnsServer", "Zones"]

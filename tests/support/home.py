@@ -15,21 +15,21 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from e2a_core.accounts.credentials import ensure_account
-from e2a_core.accounts.service import ApiKeys
-from e2a_core.agents.service import Agents
 from e2a_core.clock import SystemClock, to_micros
+from e2a_core.contract.account import CreateAPIKeyRequest
+from e2a_core.contract.agents import CreateAgentRequest
+from e2a_core.contract.engine import Engine, Session
+from e2a_core.contract.events import EventEnvelope
+from e2a_core.contract.principal import Principal
 from e2a_core.domains.queries import DkimKeyRow, insert_dkim_key
-from e2a_core.engine import Engine, Session
 from e2a_core.ids import Ids
+from e2a_core.local.agents import Agents
+from e2a_core.local.api_keys import ApiKeys
 from e2a_core.local.engine import LocalEngine, open_local_engine
 from e2a_core.local.run_file import read_run_file
-from e2a_core.principal import Principal
 from e2a_core.settings import load_settings
 from e2a_core.signing.dkim import DkimKey, encrypt_key
-from e2a_core.store.contract import sql
-from e2a_core.wire.account import CreateAPIKeyRequest
-from e2a_core.wire.agents import CreateAgentRequest
-from e2a_core.wire.events import EventEnvelope
+from e2a_core.store.statement import sql
 from tests.support.dns import SERVFAIL, DnsServer, Zones
 from tests.support.smtp_client import DkimSigner, SmtpExchange, letter, submit
 from tests.support.smtp_sink import SmtpSink

@@ -65,7 +65,7 @@ def serving(folder: Path, database_url: str, **settings: str) -> Iterator[Served
     with DnsServer({"example.org": {"TXT": ["v=spf1 ip4:127.0.0.1 -all"]}}) as dns, log.open("wb") as errors:
         environment["E2A_DNS_SERVER"] = dns.address
         process = subprocess.Popen(
-            [sys.executable, "-m", "e2a_core.cli.main", "serve", "--print-run"],
+            [sys.executable, "-m", "e2a_mcp.program.e2a", "serve", "--print-run"],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -91,7 +91,7 @@ async def account_key(served: Served, email: str) -> str:
 def _bootstrap(environment: Mapping[str, str]) -> str:
     """The first account and its key, by the command that makes them."""
     done = subprocess.run(
-        [sys.executable, "-m", "e2a_core.cli.main", "bootstrap", "--email", OWNER, "--json"],
+        [sys.executable, "-m", "e2a_mcp.program.e2a", "bootstrap", "--email", OWNER, "--json"],
         env=dict(environment),
         capture_output=True,
         text=True,

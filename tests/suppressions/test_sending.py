@@ -13,12 +13,12 @@ import pytest
 from e2a_core.authentication.canonical import SignedMessage
 from e2a_core.authentication.dkim import verify_dkim
 from e2a_core.authentication.resolver import Resolver
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
+from e2a_core.contract.sending import ApproveRequest, ForwardRequest, ReplyRequest, SendOptions
+from e2a_core.contract.suppressions import CreateAgentSuppressionRequest
 from e2a_core.errors import InvalidRequest, MessageNotPending, NotFound, RecipientSuppressed
-from e2a_core.store.contract import sql
-from e2a_core.suppressions.unsubscribe import find_unsubscribe, unsubscribe
-from e2a_core.wire.sending import ApproveRequest, ForwardRequest, ReplyRequest, SendOptions
-from e2a_core.wire.suppressions import CreateAgentSuppressionRequest
+from e2a_core.store.statement import sql
+from e2a_core.submission.unsubscribe import find_unsubscribe, unsubscribe
 from tests.engine.mailbox import arrived, protect, reasons, send, settled
 from tests.support.dns import DnsServer
 from tests.support.home import ASSISTANT, EventLog, Home, until

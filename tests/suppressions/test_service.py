@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from e2a_core.agents.purge import purge_agent
 from e2a_core.clock import to_micros
+from e2a_core.contract.principal import Principal
+from e2a_core.contract.suppressions import CreateAgentSuppressionRequest
 from e2a_core.core import Core
+from e2a_core.erasure.agents import purge_agent
 from e2a_core.errors import Forbidden, InvalidRequest, NotFound
-from e2a_core.principal import Principal
-from e2a_core.store.contract import sql
+from e2a_core.local.suppressions import Suppressions
+from e2a_core.store.statement import sql
 from e2a_core.suppressions.queries import insert
-from e2a_core.suppressions.service import Suppressions
-from e2a_core.wire.suppressions import CreateAgentSuppressionRequest
 from tests.support.clock import ManualClock
 from tests.support.deployment import account, agent_credential, make_agent
 

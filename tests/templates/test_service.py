@@ -7,6 +7,13 @@ from typing import Any
 import pytest
 from anyio import create_task_group
 
+from e2a_core.contract.principal import Principal
+from e2a_core.contract.templates import (
+    CreateTemplateRequest,
+    TemplateView,
+    UpdateTemplateRequest,
+    ValidateTemplateRequest,
+)
 from e2a_core.core import Core
 from e2a_core.errors import (
     AliasTaken,
@@ -19,15 +26,8 @@ from e2a_core.errors import (
     StarterTemplateNotFound,
     TemplateLimitReached,
 )
-from e2a_core.principal import Principal
+from e2a_core.local.templates import MAX_TEMPLATES, Templates
 from e2a_core.templates.language import MAX_SOURCE_BYTES
-from e2a_core.templates.service import MAX_TEMPLATES, Templates
-from e2a_core.wire.templates import (
-    CreateTemplateRequest,
-    TemplateView,
-    UpdateTemplateRequest,
-    ValidateTemplateRequest,
-)
 from tests.support.clock import ManualClock
 from tests.support.deployment import account, agent_credential, make_agent
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from ..clock import to_micros
-from ..core import Core
-from ..errors import StoreUnavailable, Unauthorized
-from ..mail.addresses import normalize_addr_spec
-from ..principal import Principal, Scope
-from ..store.contract import Statement
-from . import queries
-from .queries import KeyRow
+from e2a_core.accounts import queries
+from e2a_core.accounts.queries import KeyRow
+from e2a_core.clock import to_micros
+from e2a_core.contract.principal import Principal, Scope
+from e2a_core.core import Core
+from e2a_core.errors import StoreUnavailable, Unauthorized
+from e2a_core.mail.addresses import normalize_addr_spec
+from e2a_core.store.statement import Statement
 
 __all__ = ["EnsuredAccount", "NewKey", "authenticate", "ensure_account", "hash_key", "mint_key", "new_key"]
 

@@ -14,12 +14,12 @@ from datetime import timedelta
 
 from anyio import CancelScope
 
-from ..clock import to_micros
-from ..core import Core
-from ..errors import IdempotencyInFlight, IdempotencyKeyReuse
-from ..store.contract import Row, Statement, sql
-from ..texts import require_storable
-from ..wire.base import Request, request_json
+from e2a_core.clock import to_micros
+from e2a_core.contract.base import Request, request_json
+from e2a_core.core import Core
+from e2a_core.errors import IdempotencyInFlight, IdempotencyKeyReuse
+from e2a_core.store.statement import Row, Statement, sql
+from e2a_core.texts import require_storable
 
 __all__ = [
     "KEPT",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from ..clock import to_micros
-from ..core import Core, Tally
-from ..errors import LimitExceeded
-from ..settings import Settings
-from . import queries
+from e2a_core.accounts import queries
+from e2a_core.clock import to_micros
+from e2a_core.core import Core, Tally
+from e2a_core.errors import LimitExceeded
+from e2a_core.settings import Settings
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "limits_of", "month_start", "refuse_beyond_plan"]
 

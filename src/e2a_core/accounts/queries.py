@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..paging import Position, beyond
-from ..store.contract import Row, Statement, sql
+from e2a_core.paging import Position, beyond
+from e2a_core.store.statement import Row, Statement, sql
 
 __all__ = [
     "AccountRow",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..errors import InvalidRecipient, InvalidRequest, InvalidSlug
-from ..mail.addresses import parse_address
-from ..mail.domains import to_ascii_domain
+from e2a_core.errors import InvalidRecipient, InvalidRequest, InvalidSlug
+from e2a_core.mail.addresses import parse_address
+from e2a_core.mail.domains import to_ascii_domain
 
 __all__ = ["RESERVED_SLUGS", "NewAddress", "check_slug", "parse_new_address"]
 

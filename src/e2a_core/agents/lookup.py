@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..core import Core
-from ..errors import NotFound
-from ..mail.addresses import normalize_addr_spec, split_plus
-from ..principal import Principal
-from ..texts import is_storable
-from . import queries
-from .queries import AgentRow, agent_from
+from e2a_core.agents import queries
+from e2a_core.agents.queries import AgentRow, agent_from
+from e2a_core.contract.principal import Principal
+from e2a_core.core import Core
+from e2a_core.errors import NotFound
+from e2a_core.mail.addresses import normalize_addr_spec, split_plus
+from e2a_core.texts import is_storable
 
 __all__ = ["FoundRecipient", "lookup_recipient", "resolve_agent"]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..paging import Position, beyond
-from ..store.contract import Row, Statement, sql
+from e2a_core.paging import Position, beyond
+from e2a_core.store.statement import Row, Statement, sql
 
 __all__ = [
     "AgentRow",

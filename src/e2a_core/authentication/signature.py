@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from e2a_core.authentication.canonical import (
-    HeaderField,
-    SignedMessage,
-    TagListError,
-    parse_canonicalization,
-)
+from e2a_core.authentication.canonical import HeaderField, SignedMessage, TagListError, parse_canonicalization
 from e2a_core.authentication.keys import KeyRecord, KeyRecordError, RefusedKeyError, decode_base64, find_key
 from e2a_core.authentication.names import normalize_domain
 from e2a_core.authentication.resolver import DnsFailure, Lookup, TemporaryFailure, Void

@@ -10,20 +10,20 @@ from e2a_core.clock import to_micros
 from e2a_core.contacts import outreach, queries
 from e2a_core.contacts.fields import canonical, check_match, check_metadata, stored_metadata
 from e2a_core.contacts.views import engagement_view
-from e2a_core.core import Core
-from e2a_core.errors import EngagementNotFound, InvalidRecipient, PreconditionFailed
-from e2a_core.messages.search import instant
-from e2a_core.paging import Position, paged
-from e2a_core.principal import Principal
-from e2a_core.store.contract import Row
-from e2a_core.texts import is_storable, require_storable
-from e2a_core.wire.base import Page
-from e2a_core.wire.contacts import (
+from e2a_core.contract.base import Page
+from e2a_core.contract.contacts import (
     ContactEngagementView,
     DeleteEngagementResult,
     EngagementQuery,
     UpsertEngagementRequest,
 )
+from e2a_core.contract.principal import Principal
+from e2a_core.core import Core
+from e2a_core.errors import EngagementNotFound, InvalidRecipient, PreconditionFailed
+from e2a_core.messages.search import instant
+from e2a_core.paging import Position, paged
+from e2a_core.store.statement import Row
+from e2a_core.texts import is_storable, require_storable
 
 __all__ = ["Engagements"]
 

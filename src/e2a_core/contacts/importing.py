@@ -14,18 +14,18 @@ from e2a_core.contacts.fields import (
     check_metadata,
     stored_metadata,
 )
-from e2a_core.core import Core
-from e2a_core.errors import ImportBatchNotFound, InvalidRecipient, InvalidRequest
-from e2a_core.store.contract import Statement
-from e2a_core.suppressions.check import blocks_of
-from e2a_core.texts import require_storable
-from e2a_core.wire.contacts import (
+from e2a_core.contract.contacts import (
     ContactImportItemResult,
     ContactImportResult,
     ContactImportRow,
     DeleteImportBatchResult,
     ImportContactsRequest,
 )
+from e2a_core.core import Core
+from e2a_core.errors import ImportBatchNotFound, InvalidRecipient, InvalidRequest
+from e2a_core.store.statement import Statement
+from e2a_core.suppressions.check import blocks_of
+from e2a_core.texts import require_storable
 
 __all__ = ["MAX_ROWS", "check_request", "import_rows", "reverse"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from e2a_core.contacts.queries import LATER
 from e2a_core.paging import Position, beyond
-from e2a_core.store.contract import Statement, sql
+from e2a_core.store.statement import Statement, sql
 
 __all__ = ["delete", "delete_untouched", "engagement", "engagements", "insert", "update"]
 

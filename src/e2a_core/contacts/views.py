@@ -6,8 +6,8 @@ import json
 from datetime import datetime
 
 from e2a_core.clock import from_micros
-from e2a_core.store.contract import Row
-from e2a_core.wire.contacts import ContactEngagementView, ContactView, EmbeddedContactView
+from e2a_core.contract.contacts import ContactEngagementView, ContactView, EmbeddedContactView
+from e2a_core.store.statement import Row
 
 __all__ = ["contact_view", "engagement_view"]
 

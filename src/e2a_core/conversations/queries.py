@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from e2a_core.messages.queries import SUMMARY
-from e2a_core.store.contract import Statement, sql
+from e2a_core.store.statement import Statement, sql
 
 __all__ = ["aggregate", "messages", "page"]
 

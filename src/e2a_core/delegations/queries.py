@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..store.contract import Row, Statement, sql
+from e2a_core.store.statement import Row, Statement, sql
 
 __all__ = ["DelegationRow", "active", "delegation_from", "insert_delegation", "of_agent", "revoke"]
 

@@ -14,7 +14,14 @@ from e2a_core.clock import to_micros
 from e2a_core.core import Core
 from e2a_core.domains import queries
 from e2a_core.domains.queries import DkimKeyRow, dkim_key_from
-from e2a_core.signing.dkim import DkimKey, KeyDecryptionError, decrypt_key, encrypt_key, selector_for, sign
+from e2a_core.signing.dkim import (
+    DkimKey,
+    KeyDecryptionError,
+    decrypt_key,
+    encrypt_key,
+    selector_for,
+    sign,
+)
 
 __all__ = ["SigningKey", "SigningKeys", "new_dkim_key"]
 

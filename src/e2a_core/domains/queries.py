@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from e2a_core.paging import Position, beyond
-from e2a_core.store.contract import Row, Statement, sql
+from e2a_core.store.statement import Row, Statement, sql
 
 __all__ = [
     "DkimKeyRow",

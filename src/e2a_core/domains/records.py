@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from e2a_core.clock import from_micros
+from e2a_core.contract.domains import DNSRecord, DomainCapabilities, DomainView, SendingRampView
 from e2a_core.domains.queries import DkimKeyRow, DomainRow
 from e2a_core.settings import Settings
-from e2a_core.wire.domains import DNSRecord, DomainCapabilities, DomainView, SendingRampView
 
 __all__ = ["advised_spf", "dkim_name", "domain_view", "listed_keys"]
 

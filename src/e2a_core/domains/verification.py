@@ -9,7 +9,7 @@ from e2a_core.clock import to_micros
 from e2a_core.core import Core
 from e2a_core.domains import queries
 from e2a_core.domains.queries import DkimKeyRow, DomainRow
-from e2a_core.store.contract import Statement
+from e2a_core.store.statement import Statement
 
 if TYPE_CHECKING:
     from e2a_core.domains.probe import DomainProbe

@@ -15,7 +15,8 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp
 
 from e2a_core.clock import Clock
-from e2a_core.engine import Engine
+from e2a_core.contract.deployment import API_VERSION
+from e2a_core.contract.engine import Engine
 from e2a_core.errors import E2AError, InternalError, InvalidRequest, MethodNotAllowed, NotFound
 from e2a_core.http.document import document_routes
 from e2a_core.http.envelope import error_response, validation_response
@@ -24,7 +25,6 @@ from e2a_core.http.middleware import Envelope
 from e2a_core.http.routes import ROUTERS
 from e2a_core.ids import Ids
 from e2a_core.settings import Settings
-from e2a_core.wire.deployment import API_VERSION
 
 __all__ = ["build_api"]
 

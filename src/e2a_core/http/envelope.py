@@ -9,8 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from e2a_core.contract.base import View, json_text
 from e2a_core.errors import E2AError, InvalidRequest, RateLimited, Unauthorized
-from e2a_core.wire.base import View, json_text
 
 __all__ = ["answer", "error_response", "location_of", "validation_response"]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from e2a_core.clock import Clock
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
 from e2a_core.errors import RateLimited
 
 __all__ = ["Budget", "RequestLimits", "client_address"]

@@ -14,8 +14,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from e2a_core.agents.lookup import lookup_recipient
+from e2a_core.contract.messages import MessageView
+from e2a_core.contract.sending import ApproveRequest
 from e2a_core.core import Core
-from e2a_core.errors import AttachmentNotFound, E2AError, Forbidden, InvalidRequest, NotFound, Unauthorized
+from e2a_core.errors import (
+    AttachmentNotFound,
+    E2AError,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    Unauthorized,
+)
 from e2a_core.http.body import Replay, read_body
 from e2a_core.http.envelope import error_response
 from e2a_core.http.limits import DOWNLOAD, RequestLimits, client_address
@@ -27,7 +36,7 @@ from e2a_core.messages.content import load_content
 from e2a_core.messages.rows import MessageRow
 from e2a_core.reviews import decide, queries
 from e2a_core.reviews.decide import Decider
-from e2a_core.reviews.service import review_detail
+from e2a_core.reviews.views import review_detail
 from e2a_core.signing.tokens import (
     ApprovalAction,
     ExpiredToken,
@@ -35,8 +44,6 @@ from e2a_core.signing.tokens import (
     verify_approval,
     verify_download,
 )
-from e2a_core.wire.messages import MessageView
-from e2a_core.wire.sending import ApproveRequest
 
 __all__ = ["link_routes"]
 

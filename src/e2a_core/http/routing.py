@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from e2a_core.engine import Engine
+from e2a_core.contract.engine import Engine
 from e2a_core.errors import InvalidRequest, Unauthorized, UnsupportedMediaType
 from e2a_core.http.binding import Binding
 from e2a_core.http.body import read_body

@@ -16,7 +16,7 @@ from e2a_core.errors import E2AError, RateLimited
 from e2a_core.http.body import Replay, read_body
 from e2a_core.http.limits import UNSUBSCRIBE, RequestLimits, client_address
 from e2a_core.http.pages import PRIVATE_HEADERS, page
-from e2a_core.suppressions.unsubscribe import UnsubscribeTarget, find_unsubscribe, unsubscribe
+from e2a_core.submission.unsubscribe import UnsubscribeTarget, find_unsubscribe, unsubscribe
 
 __all__ = ["unsubscribe_route"]
 

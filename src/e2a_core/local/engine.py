@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, cast
 
 from e2a_core.accounts.credentials import authenticate
 from e2a_core.clock import Clock, SystemClock
+from e2a_core.contract.deployment import API_VERSION, DeploymentInfoView
+from e2a_core.contract.principal import Scope
 from e2a_core.core import Core
 from e2a_core.errors import InvalidScope, SettingsError, StoreUnavailable
 from e2a_core.ids import Ids
-from e2a_core.intake.counters import IntakeCounters
 from e2a_core.local.home import home_principal, open_home
 from e2a_core.local.run_file import read_run_file
 from e2a_core.local.session import LocalSession
-from e2a_core.outbound.send import Sender
-from e2a_core.principal import Scope
 from e2a_core.settings import Settings
+from e2a_core.smtpserver.counters import IntakeCounters
 from e2a_core.store.event_feed import EventFeed
 from e2a_core.store.lease import HomeLease
-from e2a_core.wire.deployment import API_VERSION, DeploymentInfoView
+from e2a_core.submission.send import Sender
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..clock import Clock, to_micros
-from ..core import Core
-from ..domains.queries import insert_shared_domain
-from ..errors import NotFound, SettingsError
-from ..ids import Ids
-from ..mail.addresses import normalize_addr_spec
-from ..principal import Principal, Scope
-from ..settings import MIN_SECRET_BYTES, Settings
-from ..signing.secrets import Secrets
-from ..store.open import open_database, sqlite_path
-from ..texts import is_storable
-from . import queries
-from .files import create_private
+from e2a_core.clock import Clock, to_micros
+from e2a_core.contract.principal import Principal, Scope
+from e2a_core.core import Core
+from e2a_core.domains.queries import insert_shared_domain
+from e2a_core.errors import NotFound, SettingsError
+from e2a_core.ids import Ids
+from e2a_core.local import queries
+from e2a_core.local.files import create_private
+from e2a_core.mail.addresses import normalize_addr_spec
+from e2a_core.settings import MIN_SECRET_BYTES, Settings
+from e2a_core.signing.secrets import Secrets
+from e2a_core.store.open import open_database, sqlite_path
+from e2a_core.texts import is_storable
 
 __all__ = ["DEFAULT_INBOX", "default_inbox", "home_principal", "home_secrets", "open_home"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .files import replace_private
+from e2a_core.local.files import replace_private
 
 __all__ = ["read_run_file", "remove_run_file", "write_run_file"]
 

@@ -14,25 +14,25 @@ from e2a_core.authentication.evaluate import Authenticator
 from e2a_core.authentication.resolver import Resolver
 from e2a_core.core import Core
 from e2a_core.domains.dkim import SigningKeys
+from e2a_core.erasure.job import RETENTION_INTERVAL, RETENTION_JOB, Retention
 from e2a_core.errors import SettingsError
+from e2a_core.holds.hold import EXPIRY_JOB, NOTICE_JOB
 from e2a_core.http.listener import HttpListener
-from e2a_core.intake.deliver import Delivery
-from e2a_core.intake.limits import IntakeLimits
-from e2a_core.intake.listener import SmtpListener
-from e2a_core.intake.proxy import TrustedProxies
-from e2a_core.intake.receive import SmtpReceiver
 from e2a_core.local.run_file import remove_run_file, write_run_file
-from e2a_core.outbound.composition import SUBMIT_JOB
-from e2a_core.outbound.submit import Submission
-from e2a_core.outbound.transports.base import Transport
-from e2a_core.outbound.transports.loopback import LoopbackTransport
-from e2a_core.outbound.transports.sandbox import SandboxTransport
-from e2a_core.retention.job import RETENTION_INTERVAL, RETENTION_JOB, Retention
 from e2a_core.reviews.expiry import HoldExpiry
-from e2a_core.reviews.holds import EXPIRY_JOB
-from e2a_core.reviews.notice import NOTICE_JOB, HoldNotice
+from e2a_core.reviews.notice import HoldNotice
 from e2a_core.settings import Address
+from e2a_core.smtpserver.deliver import Delivery
+from e2a_core.smtpserver.limits import IntakeLimits
+from e2a_core.smtpserver.listener import SmtpListener
+from e2a_core.smtpserver.loopback import LoopbackTransport
+from e2a_core.smtpserver.proxy import TrustedProxies
+from e2a_core.smtpserver.receive import SmtpReceiver
 from e2a_core.store.job_runner import JobRunner
+from e2a_core.submission.composition import SUBMIT_JOB
+from e2a_core.submission.submit import Submission
+from e2a_core.submission.transports.base import Transport
+from e2a_core.submission.transports.sandbox import SandboxTransport
 
 __all__ = ["HttpApp", "LocalServices"]
 
@@ -171,8 +171,8 @@ def _upstream(core: Core) -> Transport:
     settings = core.settings
     if settings.sandbox:
         return SandboxTransport()
-    from e2a_core.outbound.transports.config import UpstreamConfig
-    from e2a_core.outbound.transports.upstream import UpstreamTransport
+    from e2a_core.submission.transports.config import UpstreamConfig
+    from e2a_core.submission.transports.upstream import UpstreamTransport
 
     return UpstreamTransport(
         UpstreamConfig(

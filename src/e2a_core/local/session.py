@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
-from e2a_core.accounts.service import ApiKeys
-from e2a_core.agents.service import Agents
-from e2a_core.contacts.service import Contacts
-from e2a_core.conversations.service import Conversations
+from e2a_core.contract.events import EventEnvelope
+from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
-from e2a_core.domains.service import Domains
-from e2a_core.holdings.service import Account
-from e2a_core.messages.service import Messages
-from e2a_core.metrics.service import Metrics
-from e2a_core.outbound.send import Sender
-from e2a_core.principal import Principal
-from e2a_core.protection.service import Protection
-from e2a_core.reviews.service import Reviews
+from e2a_core.local.account import Account
+from e2a_core.local.agents import Agents
+from e2a_core.local.api_keys import ApiKeys
+from e2a_core.local.contacts import Contacts
+from e2a_core.local.conversations import Conversations
+from e2a_core.local.domains import Domains
+from e2a_core.local.messages import Messages
+from e2a_core.local.metrics import Metrics
+from e2a_core.local.protection import Protection
+from e2a_core.local.reviews import Reviews
+from e2a_core.local.suppressions import Suppressions
+from e2a_core.local.templates import Templates
 from e2a_core.store.event_feed import EventFeed
 from e2a_core.store.events import EventRecord
-from e2a_core.suppressions.service import Suppressions
-from e2a_core.templates.service import Templates
-from e2a_core.wire.events import EventEnvelope
+from e2a_core.submission.send import Sender
 
 __all__ = ["LocalSession"]
 

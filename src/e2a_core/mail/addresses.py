@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from ..errors import InvalidRecipient
-from .domains import is_valid_domain, to_ascii_domain
-from .headers import decode_words
+from e2a_core.errors import InvalidRecipient
+from e2a_core.mail.domains import is_valid_domain, to_ascii_domain
+from e2a_core.mail.headers import decode_words
 
 __all__ = [
     "MAX_ADDR_SPEC_OCTETS",

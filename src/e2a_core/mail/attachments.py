@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import AttachmentNotFound
-from .headers import parse_headers
-from .mime import Part, mime_leaves
+from e2a_core.errors import AttachmentNotFound
+from e2a_core.mail.headers import parse_headers
+from e2a_core.mail.mime import Part, mime_leaves
 
 __all__ = ["AttachmentMeta", "attachment_content", "list_attachments"]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .headers import Headers
-from .parameters import parse_parameters
+from e2a_core.mail.headers import Headers
+from e2a_core.mail.parameters import parse_parameters
 
 __all__ = [
     "LOOP_HEADER",

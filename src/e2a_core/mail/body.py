@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .html import html_to_text
-from .mime import Part
-from .quoting import split_quoted, tidy
+from e2a_core.mail.html import html_to_text
+from e2a_core.mail.mime import Part
+from e2a_core.mail.quoting import split_quoted, tidy
 
 __all__ = [
     "MAX_FULL_TEXT_BYTES",

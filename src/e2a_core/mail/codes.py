@@ -10,7 +10,7 @@ from itertools import islice
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from .html import Link, html_links, html_to_text
+from e2a_core.mail.html import Link, html_links, html_to_text
 
 __all__ = ["MAX_CODES", "MAX_LINKS", "find_codes", "find_verification_links"]
 

@@ -15,11 +15,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
-from ..errors import InvalidRequest
-from .addresses import Address
-from .fields import address_field, id_field, one_line, parameter, structured_field, text_field
-from .html import html_to_text
-from .parameters import parse_parameters
+from e2a_core.errors import InvalidRequest
+from e2a_core.mail.addresses import Address
+from e2a_core.mail.fields import (
+    address_field,
+    id_field,
+    one_line,
+    parameter,
+    structured_field,
+    text_field,
+)
+from e2a_core.mail.html import html_to_text
+from e2a_core.mail.parameters import parse_parameters
 
 __all__ = ["Draft", "OutgoingAttachment", "compose", "needs_smtputf8"]
 

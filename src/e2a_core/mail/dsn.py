@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .headers import Headers, decode_words, parse_headers
-from .mime import Part, mime_leaves
+from e2a_core.mail.headers import Headers, decode_words, parse_headers
+from e2a_core.mail.mime import Part, mime_leaves
 
 __all__ = [
     "BounceType",

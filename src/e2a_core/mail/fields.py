@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 from urllib.parse import quote
 
-from ..errors import InvalidRequest
-from .addresses import Address
-from .domains import to_ascii_domain
+from e2a_core.errors import InvalidRequest
+from e2a_core.mail.addresses import Address
+from e2a_core.mail.domains import to_ascii_domain
 
 __all__ = ["address_field", "id_field", "one_line", "parameter", "structured_field", "text_field"]
 

@@ -10,7 +10,7 @@ import binascii
 import re
 from collections.abc import Iterator
 
-from .charsets import clean_line, decode_bytes
+from e2a_core.mail.charsets import clean_line, decode_bytes
 
 __all__ = [
     "MAX_HEADER_BYTES",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from .charsets import clean_line
-from .html_tokens import attributes, link_target, visible_tokens
+from e2a_core.mail.charsets import clean_line
+from e2a_core.mail.html_tokens import attributes, link_target, visible_tokens
 
 __all__ = ["Link", "html_links", "html_to_text"]
 

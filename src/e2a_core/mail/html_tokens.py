@@ -12,7 +12,7 @@ from html import unescape
 from itertools import islice
 from typing import NamedTuple
 
-from .charsets import clean_line
+from e2a_core.mail.charsets import clean_line
 
 __all__ = ["MAX_HTML_CHARS", "Token", "attributes", "link_target", "visible_tokens"]
 

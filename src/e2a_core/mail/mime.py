@@ -10,9 +10,9 @@ import binascii
 import re
 from dataclasses import dataclass
 
-from .charsets import decode_bytes
-from .headers import Headers, decode_base64, parse_headers
-from .parameters import parse_parameters
+from e2a_core.mail.charsets import decode_bytes
+from e2a_core.mail.headers import Headers, decode_base64, parse_headers
+from e2a_core.mail.parameters import parse_parameters
 
 __all__ = ["MAX_DEPTH", "MAX_PARTS", "Part", "mime_leaves"]
 

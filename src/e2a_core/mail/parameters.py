@@ -6,8 +6,8 @@ import re
 from itertools import islice
 from urllib.parse import unquote_to_bytes
 
-from .charsets import clean_line, decode_bytes
-from .headers import decode_words
+from e2a_core.mail.charsets import clean_line, decode_bytes
+from e2a_core.mail.headers import decode_words
 
 __all__ = ["MAX_FIELD_CHARS", "MAX_PARAMETERS", "parse_parameters"]
 

@@ -12,13 +12,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from .addresses import Address, header_addresses
-from .attachments import AttachmentMeta, is_attachment, list_attachments
-from .automatic import AutoSubmitted, classify_automatic
-from .body import Body, WholeText, read_body
-from .dsn import ComplaintReport, DeliveryReport, parse_complaint_report, parse_delivery_report
-from .headers import Headers, parse_headers
-from .mime import Part, mime_leaves
+from e2a_core.mail.addresses import Address, header_addresses
+from e2a_core.mail.attachments import AttachmentMeta, is_attachment, list_attachments
+from e2a_core.mail.automatic import AutoSubmitted, classify_automatic
+from e2a_core.mail.body import Body, WholeText, read_body
+from e2a_core.mail.dsn import (
+    ComplaintReport,
+    DeliveryReport,
+    parse_complaint_report,
+    parse_delivery_report,
+)
+from e2a_core.mail.headers import Headers, parse_headers
+from e2a_core.mail.mime import Part, mime_leaves
 
 __all__ = [
     "CONVERSATION_HEADER",

@@ -13,7 +13,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from html import escape
 
-from .quote_marks import (
+from e2a_core.mail.quote_marks import (
     ends_attribution,
     has_date_or_address,
     is_attribution,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from ..errors import InvalidRecipient
-from .addresses import normalize_addr_spec, split_plus
+from e2a_core.errors import InvalidRecipient
+from e2a_core.mail.addresses import normalize_addr_spec, split_plus
 
 __all__ = [
     "MAX_REFERENCES",

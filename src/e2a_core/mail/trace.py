@@ -7,8 +7,8 @@ from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
 
-from .domains import to_ascii_domain
-from .headers import header_section_end
+from e2a_core.mail.domains import to_ascii_domain
+from e2a_core.mail.headers import header_section_end
 
 __all__ = ["received_header", "strip_forged_fields"]
 

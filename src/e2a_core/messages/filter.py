@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from .filter_syntax import And, Comparison, Interval, Node, Not, Or, parse_filter
+from e2a_core.messages.filter_syntax import And, Comparison, Interval, Node, Not, Or, parse_filter
 
 __all__ = ["FilterRow", "compile_filter", "evaluate", "parse_filter"]
 

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, NoReturn, cast
 
-from ..clock import parse_rfc3339, to_micros
-from ..errors import InvalidFilter
+from e2a_core.clock import parse_rfc3339, to_micros
+from e2a_core.errors import InvalidFilter
 
 __all__ = [
     "MAX_FILTER_CHARS",

@@ -10,7 +10,7 @@ from typing import Any
 
 from e2a_core.ids import Ids
 from e2a_core.messages.rows import dump_json
-from e2a_core.store.contract import Statement, sql
+from e2a_core.store.statement import Statement, sql
 
 __all__ = ["REASONS", "page", "record", "recorded"]
 

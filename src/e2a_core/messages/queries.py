@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
 from e2a_core.messages.rows import SUMMARY_COLUMNS, MessageRow, dump_json
-from e2a_core.store.contract import Statement, sql
+from e2a_core.store.statement import Statement, sql
 
 __all__ = [
     "SUMMARY",

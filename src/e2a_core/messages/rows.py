@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from e2a_core.store.contract import Row
+from e2a_core.store.statement import Row
 
 __all__ = ["HIDDEN_STATUSES", "SUMMARY_COLUMNS", "MessageRow", "dump_json", "load_json"]
 

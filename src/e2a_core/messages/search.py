@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from e2a_core.clock import parse_rfc3339, to_micros
+from e2a_core.contract.messages import MessageQuery
 from e2a_core.errors import InvalidFilter
 from e2a_core.messages.filter import compile_filter, parse_filter
 from e2a_core.messages.queries import SUMMARY
-from e2a_core.store.contract import Statement
+from e2a_core.store.statement import Statement
 from e2a_core.texts import is_storable
-from e2a_core.wire.messages import MessageQuery
 
 __all__ = ["MAX_CONVERSATION_ID", "MessageSearch", "fold_text", "instant", "normalize_labels"]
 

@@ -11,10 +11,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from e2a_core.clock import from_micros
-from e2a_core.mail.parse import ParsedMessage
-from e2a_core.messages.rows import HIDDEN_STATUSES, SUMMARY_COLUMNS, MessageRow, load_json
-from e2a_core.store.contract import Row
-from e2a_core.wire.messages import (
+from e2a_core.contract.messages import (
     AttachmentMetaView,
     Authentication,
     AutoSubmittedView,
@@ -27,7 +24,10 @@ from e2a_core.wire.messages import (
     NestedMessageView,
     RecipientOutcomeView,
 )
-from e2a_core.wire.sending import ReviewView
+from e2a_core.contract.sending import ReviewView
+from e2a_core.mail.parse import ParsedMessage
+from e2a_core.messages.rows import HIDDEN_STATUSES, SUMMARY_COLUMNS, MessageRow, load_json
+from e2a_core.store.statement import Row
 
 __all__ = ["lifecycle_view", "message_view", "read_status", "review_view", "summary_row", "summary_view"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from e2a_core.store.contract import Statement
+from e2a_core.store.statement import Statement
 
 __all__ = ["DAY_MICROS", "Window", "lifecycle_counts", "message_counts"]
 

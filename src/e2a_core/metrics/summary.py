@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from e2a_core.contract.metrics import MetricsCounterView, MetricsRatesView, MetricsSummaryView
 from e2a_core.messages.lifecycle import REASONS
-from e2a_core.wire.metrics import MetricsCounterView, MetricsRatesView, MetricsSummaryView
 
 __all__ = ["Counts", "counters", "rates", "summary"]
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from ..errors import InvalidRecipient, InvalidRequest
-from ..mail.addresses import parse_address
-from ..mail.domains import to_ascii_domain
-from ..screening.disposition import Disposition
-from ..screening.gates import Gate
-from ..wire.agents import (
+from e2a_core.agents.queries import AgentRow
+from e2a_core.contract.agents import (
     DEFAULT_HOLD_TTL,
     ProtectionConfig,
     ProtectionConfigView,
@@ -19,6 +15,11 @@ from ..wire.agents import (
     ProtectionHolds,
     ProtectionScan,
 )
+from e2a_core.errors import InvalidRecipient, InvalidRequest
+from e2a_core.mail.addresses import parse_address
+from e2a_core.mail.domains import to_ascii_domain
+from e2a_core.screening.disposition import Disposition
+from e2a_core.screening.gates import Gate
 
 __all__ = ["MAX_HOLD_TTL", "config_view", "gate_of", "load_config", "normalised_config"]
 
@@ -106,3 +107,8 @@ def _direction_view(direction: ProtectionDirection) -> dict[str, dict[str, Any]]
 def gate_of(config: ProtectionGate) -> Gate:
     """The config as the gates of screening read it."""
     return Gate(config.policy, tuple(config.allowlist), Disposition.of(config.action))
+
+
+def config_of(agent: AgentRow) -> ProtectionConfig:
+    """The config that applies to mail of an agent."""
+    return load_config(agent.protection)

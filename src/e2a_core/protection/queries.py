@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..store.contract import Statement, sql
+from e2a_core.store.statement import Statement, sql
 
 __all__ = ["store_config"]
 

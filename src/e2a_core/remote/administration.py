@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from e2a_core.remote.client import SEND_DEADLINE_SECONDS, ApiClient
-from e2a_core.remote.requests import path
-from e2a_core.wire.account import (
+from e2a_core.contract.account import (
     AccountView,
     APIKeyView,
     CreateAPIKeyRequest,
     CreateAPIKeyResponse,
     DeleteApiKeyResult,
 )
-from e2a_core.wire.agents import (
+from e2a_core.contract.agents import (
     AgentView,
     CreateAgentRequest,
     CreateDelegationRequest,
@@ -24,11 +22,18 @@ from e2a_core.wire.agents import (
     ProtectionConfigView,
     UpdateAgentRequest,
 )
-from e2a_core.wire.base import Page
-from e2a_core.wire.domains import DeleteDomainResult, DomainView, RegisterDomainRequest, VerifyDomainView
-from e2a_core.wire.export import DeleteUserDataResult, UserExport
-from e2a_core.wire.metrics import AccountMetricsView, AgentMetricsView
-from e2a_core.wire.sending import SendResultView
+from e2a_core.contract.base import Page
+from e2a_core.contract.domains import (
+    DeleteDomainResult,
+    DomainView,
+    RegisterDomainRequest,
+    VerifyDomainView,
+)
+from e2a_core.contract.export import DeleteUserDataResult, UserExport
+from e2a_core.contract.metrics import AccountMetricsView, AgentMetricsView
+from e2a_core.contract.sending import SendResultView
+from e2a_core.remote.client import SEND_DEADLINE_SECONDS, ApiClient
+from e2a_core.remote.requests import path
 
 __all__ = ["Account", "Agents", "ApiKeys", "Domains", "Metrics", "Protection"]
 

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from httpx import Response
 from pydantic import ValidationError
 
+from e2a_core.contract.base import View
 from e2a_core.errors import E2AError, InternalError, error_from_wire
-from e2a_core.wire.base import View
 
 __all__ = ["envelope", "error_of", "read"]
 

@@ -10,11 +10,11 @@ import httpx
 from pydantic import BaseModel
 
 from e2a_core.clock import Clock
+from e2a_core.contract.base import View, request_json
 from e2a_core.errors import E2AError, NotImplementedHere, Unavailable
 from e2a_core.remote.answers import envelope, error_of, read
 from e2a_core.remote.description import Description
 from e2a_core.remote.requests import header_value, parameters
-from e2a_core.wire.base import View, request_json
 
 __all__ = ["SEND_DEADLINE_SECONDS", "ApiClient", "Deployment"]
 

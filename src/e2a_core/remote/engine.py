@@ -11,9 +11,11 @@ from typing import cast
 from weakref import WeakValueDictionary
 
 from e2a_core.clock import Clock, SystemClock
+from e2a_core.contract.deployment import DeploymentInfoView
+from e2a_core.contract.events import EventEnvelope
+from e2a_core.contract.principal import Principal, Scope
 from e2a_core.errors import InvalidRequest, InvalidScope, Unauthorized
 from e2a_core.ids import Ids
-from e2a_core.principal import Principal, Scope
 from e2a_core.remote.administration import Account, Agents, ApiKeys, Domains, Metrics, Protection
 from e2a_core.remote.client import ApiClient, Deployment
 from e2a_core.remote.mail import Conversations, Messages, Reviews
@@ -21,8 +23,6 @@ from e2a_core.remote.narrowing import NarrowedAccount, NarrowedClient
 from e2a_core.remote.outreach import Contacts, Suppressions, Templates
 from e2a_core.remote.watching import Pace, Watch
 from e2a_core.settings import Settings
-from e2a_core.wire.deployment import DeploymentInfoView
-from e2a_core.wire.events import EventEnvelope
 
 __all__ = ["RemoteEngine", "RemoteSession", "open_remote_engine"]
 

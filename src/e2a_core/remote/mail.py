@@ -5,13 +5,9 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from e2a_core.errors import AttachmentNotFound, NotFound, NotImplementedHere
-from e2a_core.ids import Ids
-from e2a_core.remote.client import SEND_DEADLINE_SECONDS, ApiClient
-from e2a_core.remote.requests import path
-from e2a_core.wire.base import Page
-from e2a_core.wire.conversations import ConversationDetailView, ConversationSummaryView
-from e2a_core.wire.messages import (
+from e2a_core.contract.base import Page
+from e2a_core.contract.conversations import ConversationDetailView, ConversationSummaryView
+from e2a_core.contract.messages import (
     AttachmentContent,
     AttachmentMetaView,
     AttachmentView,
@@ -23,7 +19,7 @@ from e2a_core.wire.messages import (
     UpdateMessageRequest,
     UpdateMessageResultView,
 )
-from e2a_core.wire.sending import (
+from e2a_core.contract.sending import (
     ApproveRequest,
     ForwardRequest,
     RejectRequest,
@@ -34,6 +30,10 @@ from e2a_core.wire.sending import (
     SendOptions,
     SendResultView,
 )
+from e2a_core.errors import AttachmentNotFound, NotFound, NotImplementedHere
+from e2a_core.ids import Ids
+from e2a_core.remote.client import SEND_DEADLINE_SECONDS, ApiClient
+from e2a_core.remote.requests import path
 
 __all__ = ["Conversations", "Messages", "Reviews"]
 

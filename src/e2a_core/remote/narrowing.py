@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
+from e2a_core.contract.account import AccountView
+from e2a_core.contract.base import View
 from e2a_core.errors import Forbidden, InvalidRequest
 from e2a_core.remote.administration import Account
 from e2a_core.remote.client import ApiClient, Deployment
-from e2a_core.wire.account import AccountView
-from e2a_core.wire.base import View
 
 __all__ = ["NarrowedAccount", "NarrowedClient"]
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from e2a_core.remote.client import ApiClient
-from e2a_core.remote.requests import path
-from e2a_core.wire.base import Page
-from e2a_core.wire.contacts import (
+from e2a_core.contract.base import Page
+from e2a_core.contract.contacts import (
     ContactEngagementView,
     ContactImportResult,
     ContactQuery,
@@ -19,13 +17,13 @@ from e2a_core.wire.contacts import (
     UpdateContactRequest,
     UpsertEngagementRequest,
 )
-from e2a_core.wire.suppressions import (
+from e2a_core.contract.suppressions import (
     AgentSuppressionView,
     CreateAgentSuppressionRequest,
     DeleteSuppressionResult,
     SuppressionView,
 )
-from e2a_core.wire.templates import (
+from e2a_core.contract.templates import (
     CreateTemplateRequest,
     DeleteTemplateResult,
     StarterTemplateDetailView,
@@ -36,6 +34,8 @@ from e2a_core.wire.templates import (
     ValidateTemplateRequest,
     ValidateTemplateResponse,
 )
+from e2a_core.remote.client import ApiClient
+from e2a_core.remote.requests import path
 
 __all__ = ["Contacts", "Suppressions", "Templates"]
 

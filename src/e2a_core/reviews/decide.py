@@ -9,22 +9,21 @@ from typing import Any
 from e2a_core.agents import queries as agent_queries
 from e2a_core.agents.queries import AgentRow, agent_from
 from e2a_core.clock import from_micros, to_micros
+from e2a_core.contract.sending import ApproveRequest, RejectResultView, SendResultView
 from e2a_core.core import Core
 from e2a_core.errors import DraftChanged, MessageNotPending, NotFound
-from e2a_core.events import payloads
-from e2a_core.events.record import emit
-from e2a_core.messages import lifecycle, queries
+from e2a_core.messages import lifecycle, payloads, queries
+from e2a_core.messages.events import emit
 from e2a_core.messages.rows import MessageRow, dump_json
 from e2a_core.messages.views import reviewed_hash
-from e2a_core.outbound.composition import apply_composed, compose, queue_statements
-from e2a_core.outbound.draft import Draft, check_draft, decode_attachments
-from e2a_core.outbound.guards import check_domain, check_rate
-from e2a_core.outbound.routing import local_recipients, method_of
-from e2a_core.outbound.schedule import due_at
 from e2a_core.reviews import queries as review_queries
-from e2a_core.store.contract import StaleWrite, Statement
+from e2a_core.store.statement import StaleWrite, Statement
+from e2a_core.submission.composition import apply_composed, compose, queue_statements
+from e2a_core.submission.draft import Draft, check_draft, decode_attachments
+from e2a_core.submission.guards import check_domain, check_rate
+from e2a_core.submission.routing import local_recipients, method_of
+from e2a_core.submission.schedule import due_at
 from e2a_core.suppressions.check import refuse_suppressed
-from e2a_core.wire.sending import ApproveRequest, RejectResultView, SendResultView
 
 __all__ = ["Also", "Decider", "approve", "reject"]
 

@@ -18,34 +18,23 @@ from e2a_core.mail.addresses import Address, parse_address
 from e2a_core.mail.automatic import LOOP_HEADER
 from e2a_core.mail.compose import Draft, compose
 from e2a_core.messages.rows import MessageRow
-from e2a_core.outbound.outcome import Outcome
-from e2a_core.outbound.retry import RetryAt, next_step
-from e2a_core.outbound.routing import local_recipients
-from e2a_core.outbound.transports.base import Transport
-from e2a_core.protection.service import config_of
+from e2a_core.protection.config import config_of
 from e2a_core.reviews import queries
 from e2a_core.signing.tokens import ApprovalAction, sign_approval
-from e2a_core.store import jobs
-from e2a_core.store.contract import Statement
 from e2a_core.store.jobs import Job
+from e2a_core.submission.outcome import Outcome
+from e2a_core.submission.retry import RetryAt, next_step
+from e2a_core.submission.routing import local_recipients
+from e2a_core.submission.transports.base import Transport
 
-__all__ = ["NOTICE_JOB", "HoldNotice", "notice_job"]
+__all__ = ["HoldNotice"]
 
-NOTICE_JOB = "hold_notice"
 SENDER_SLUG = "hitl-noreply"
 MAX_SUBJECT_CHARS = 60
 # A link opened in the last minute must still show that the hold has ended, not that the link is no good.
 _LINK_GRACE = timedelta(minutes=10)
 
 _LOG = logging.getLogger(__name__)
-
-
-def notice_job(core: Core, row: MessageRow) -> list[Statement]:
-    """What goes with a new hold so that its owner hears of it: nothing for received mail, nor in a sandbox."""
-    if row.inbound or core.settings.sandbox:
-        return []
-    at = from_micros(row.created_at)
-    return [jobs.enqueue(NOTICE_JOB, {"message_id": row.id}, run_at=at, id=core.ids.job(), now=at)]
 
 
 class HoldNotice:

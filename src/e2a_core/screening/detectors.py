@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from .disposition import Disposition
+from e2a_core.screening.disposition import Disposition
 
 __all__ = ["Detector", "DetectorResult", "ScanVerdict", "Segment", "Sensitivity", "Thresholds", "combine"]
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import InvalidRecipient
-from ..mail.addresses import parse_address
-from ..mail.domains import to_ascii_domain
-from .disposition import Disposition, Finding
+from e2a_core.errors import InvalidRecipient
+from e2a_core.mail.addresses import parse_address
+from e2a_core.mail.domains import to_ascii_domain
+from e2a_core.screening.disposition import Disposition, Finding
 
 __all__ = ["Gate", "Policy", "recipient_gate", "sender_gate"]
 

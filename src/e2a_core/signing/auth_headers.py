@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..clock import parse_rfc3339
-from .mac import hmac_sha256, matches_any
+from e2a_core.clock import parse_rfc3339
+from e2a_core.signing.mac import hmac_sha256, matches_any
 
 __all__ = [
     "AuthClaim",

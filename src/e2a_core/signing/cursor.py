@@ -11,8 +11,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from ..errors import InvalidCursor
-from .mac import decode_base64url, encode_base64url, hmac_sha256, matches_any
+from e2a_core.errors import InvalidCursor
+from e2a_core.signing.mac import decode_base64url, encode_base64url, hmac_sha256, matches_any
 
 __all__ = ["Json", "decode_cursor", "encode_cursor"]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-from .mac import decode_base64url, encode_base64url, hmac_sha256, matches_any
+from e2a_core.signing.mac import decode_base64url, encode_base64url, hmac_sha256, matches_any
 
 __all__ = [
     "ApprovalAction",

@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from .mac import hmac_sha256, matches_any
+from e2a_core.signing.mac import hmac_sha256, matches_any
 
 __all__ = ["SIGNATURE_HEADER", "e2a_signature", "signature_is_valid", "standard_webhook_headers"]
 

@@ -5,7 +5,7 @@ Importing this package loads no database driver; `open_database` (module `open`)
 
 from __future__ import annotations
 
-from e2a_core.store.contract import Database, Dialect, Result, Row, StaleWrite, Statement, Transaction, sql
+from e2a_core.store.database import Database, Transaction
 from e2a_core.store.errors import (
     ConstraintViolation,
     ForeignKeyViolation,
@@ -13,6 +13,7 @@ from e2a_core.store.errors import (
     UniqueViolation,
     UnstorableValue,
 )
+from e2a_core.store.statement import Dialect, Result, Row, StaleWrite, Statement, sql
 
 __all__ = [
     "ConstraintViolation",

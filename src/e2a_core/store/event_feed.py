@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from e2a_core.errors import StoreUnavailable
-from e2a_core.store.contract import Database
+from e2a_core.store.database import Database
 from e2a_core.store.events import EventFilter, EventRecord, events_after, latest
 
 __all__ = ["EventFeed", "Subscription"]

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from e2a_core.clock import from_micros, to_micros
-from e2a_core.store.contract import Row, Statement, sql
+from e2a_core.store.statement import Row, Statement, sql
 
 __all__ = ["EventFilter", "EventRecord", "append", "events_after", "latest"]
 

@@ -14,8 +14,9 @@ from anyio import CancelScope
 from e2a_core.clock import Clock, from_micros
 from e2a_core.errors import StoreUnavailable
 from e2a_core.ids import Ids
-from e2a_core.store.contract import Database, Statement
+from e2a_core.store.database import Database
 from e2a_core.store.jobs import Job, claim, earliest_due, enqueue, reclaim
+from e2a_core.store.statement import Statement
 
 __all__ = ["Handler", "JobRunner"]
 

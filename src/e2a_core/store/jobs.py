@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from e2a_core.clock import from_micros, to_micros
-from e2a_core.store.contract import Row, Statement, sql
+from e2a_core.store.statement import Row, Statement, sql
 
 __all__ = ["Job", "claim", "earliest_due", "enqueue", "reclaim"]
 

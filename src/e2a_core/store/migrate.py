@@ -17,7 +17,8 @@ from typing import Literal
 
 from e2a_core.clock import Clock, to_micros
 from e2a_core.errors import SettingsError
-from e2a_core.store.contract import Database, Dialect, Row, Statement, Transaction, sql
+from e2a_core.store.database import Database, Transaction
+from e2a_core.store.statement import Dialect, Row, Statement, sql
 
 __all__ = ["Migration", "MigrationMode", "load_migrations", "migrate", "statements_of"]
 

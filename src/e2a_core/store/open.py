@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from e2a_core.clock import Clock
 from e2a_core.errors import SettingsError
-from e2a_core.store.contract import Database
+from e2a_core.store.database import Database
 from e2a_core.store.migrate import MigrationMode, migrate
 
 __all__ = ["open_database", "sqlite_path"]
@@ -51,7 +51,7 @@ async def _connect(url: str) -> Database:
     # The drivers are imported here: a process on SQLite must not pay for the other, nor need it installed.
     scheme, colon, _ = url.lower().partition(":")
     if scheme == "sqlite":
-        from e2a_core.store.sqlite import SqliteDatabase
+        from e2a_core.store.sqlite.database import SqliteDatabase
 
         path = sqlite_path(url)
         if not path.absolute().parent.is_dir():
@@ -59,7 +59,7 @@ async def _connect(url: str) -> Database:
         return await SqliteDatabase.open(path)
     if scheme in ("postgresql", "postgres"):
         try:
-            from e2a_core.store.postgresql import PostgresqlDatabase
+            from e2a_core.store.postgresql.database import PostgresqlDatabase
         except ImportError as error:
             raise SettingsError(
                 "E2A_DATABASE_URL names PostgreSQL, whose driver is not installed:"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from e2a_core.clock import from_micros, to_micros
 from e2a_core.core import Core
 from e2a_core.store import events
-from e2a_core.store.contract import Statement
+from e2a_core.store.statement import Statement
 from e2a_core.suppressions import queries
 
 __all__ = ["add_to_account", "add_to_agent"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from e2a_core.paging import Position, beyond
-from e2a_core.store.contract import Statement, sql
+from e2a_core.store.statement import Statement, sql
 
 __all__ = [
     "blocked",

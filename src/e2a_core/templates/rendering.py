@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from e2a_core.contract.sending import SendEmailRequest
 from e2a_core.core import Core
 from e2a_core.errors import (
     InvalidRequest,
@@ -14,16 +15,9 @@ from e2a_core.errors import (
     TemplateRenderFailed,
 )
 from e2a_core.templates import queries
-from e2a_core.templates.language import (
-    RenderError,
-    Template,
-    TemplateSyntaxError,
-    check_data,
-    parse_template,
-)
+from e2a_core.templates.language import RenderError, Template, TemplateSyntaxError, check_data, parse_template
 from e2a_core.templates.queries import TemplateRow, template_from
 from e2a_core.texts import is_storable, require_storable
-from e2a_core.wire.sending import SendEmailRequest
 
 __all__ = ["Rendered", "check_reference", "parse_part", "refers_to_template", "render_for_send"]
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from e2a_core.contract.templates import (
+    RenderedTemplateView,
+    TemplatePartError,
+    ValidateTemplateRequest,
+    ValidateTemplateResponse,
+)
 from e2a_core.templates.language import (
     RenderError,
     Template,
@@ -9,12 +15,6 @@ from e2a_core.templates.language import (
     check_data,
     parse_template,
     suggested_data,
-)
-from e2a_core.wire.templates import (
-    RenderedTemplateView,
-    TemplatePartError,
-    ValidateTemplateRequest,
-    ValidateTemplateResponse,
 )
 
 __all__ = ["validate"]

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from e2a_core.clock import from_micros
-from e2a_core.store.contract import Row
-from e2a_core.templates.queries import TemplateRow
-from e2a_core.templates.starters import STARTER_VERSION, Starter
-from e2a_core.wire.templates import (
+from e2a_core.contract.templates import (
     StarterTemplateDetailView,
     StarterTemplateVariableView,
     StarterTemplateView,
     TemplateSummaryView,
     TemplateView,
 )
+from e2a_core.store.statement import Row
+from e2a_core.templates.queries import TemplateRow
+from e2a_core.templates.starters import STARTER_VERSION, Starter
 
 __all__ = ["starter_detail", "starter_view", "template_summary", "template_view"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..tool import Tool
-from . import (
+from e2a_mcp.tool import Tool
+from e2a_mcp.tools import (
     account,
     agents,
     api_keys,

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..fence import Fence, plain_text
-from ..results import compact_json
-from ..schema import object_schema
-from ..tool import Call, Hints, Reply, Tool
-from .identity import NoArguments
-from .outputs import TEXT, UNTRUSTED
+from e2a_mcp.fence import Fence, plain_text
+from e2a_mcp.results import compact_json
+from e2a_mcp.schema import object_schema
+from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.tools.identity import NoArguments
+from e2a_mcp.tools.outputs import TEXT, UNTRUSTED
 
 __all__ = ["TOOLS"]
 

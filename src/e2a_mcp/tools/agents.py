@@ -6,14 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from e2a_core.wire.agents import CreateAgentRequest, DeleteAgentResult, UpdateAgentRequest
-
-from ..schema import Arguments, object_schema, view_properties
-from ..tool import Call, Hints, Reply, Tool
-from .arguments import Confirmed, InboxArguments, PageArguments
-from .identity import AGENT
-from .outputs import SEND_RESULT, listed, listing
-from .sending import sent
+from e2a_core.contract.agents import CreateAgentRequest, DeleteAgentResult, UpdateAgentRequest
+from e2a_mcp.schema import Arguments, object_schema, view_properties
+from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.tools.arguments import Confirmed, InboxArguments, PageArguments
+from e2a_mcp.tools.identity import AGENT
+from e2a_mcp.tools.outputs import SEND_RESULT, listed, listing
+from e2a_mcp.tools.sending import sent
 
 __all__ = ["TOOLS"]
 

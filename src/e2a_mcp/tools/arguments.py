@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ..schema import Arguments
+from e2a_mcp.schema import Arguments
 
 __all__ = [
     "Confirmed",

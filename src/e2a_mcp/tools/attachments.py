@@ -6,14 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from e2a_core.wire.messages import AttachmentView
-
-from ..fence import Fence, plain_line
-from ..render import attachment_link, mail_uri
-from ..schema import object_schema, view_properties
-from ..tool import Call, Hints, Reply, Tool
-from .arguments import MessageArguments
-from .outputs import TEXT, UNTRUSTED
+from e2a_core.contract.messages import AttachmentView
+from e2a_mcp.fence import Fence, plain_line
+from e2a_mcp.render import attachment_link, mail_uri
+from e2a_mcp.schema import object_schema, view_properties
+from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.tools.arguments import MessageArguments
+from e2a_mcp.tools.outputs import TEXT, UNTRUSTED
 
 __all__ = ["TOOLS", "Index", "attachment"]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from e2a_core.wire.contacts import (
+from e2a_core.contract.contacts import (
     ContactEngagementView,
     ContactImportResult,
     ContactImportRow,
@@ -19,11 +19,10 @@ from e2a_core.wire.contacts import (
     UpdateContactRequest,
     etag_of,
 )
-
-from ..schema import Arguments, object_schema, view_properties
-from ..tool import Call, Hints, Reply, Tool
-from .arguments import Confirmed, Email, PageArguments
-from .outputs import TEXT, listed, listing
+from e2a_mcp.schema import Arguments, object_schema, view_properties
+from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.tools.arguments import Confirmed, Email, PageArguments
+from e2a_mcp.tools.outputs import TEXT, listed, listing
 
 __all__ = ["TOOLS", "IfMatch", "Metadata", "tagged"]
 

@@ -6,12 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field
 
-from e2a_core.wire.agents import CreateDelegationRequest, DelegationView, DeleteDelegationResult
-
-from ..schema import object_schema, view_properties
-from ..tool import Call, Hints, Reply, Tool
-from .arguments import Confirmed, Email, InboxArguments
-from .outputs import listing
+from e2a_core.contract.agents import CreateDelegationRequest, DelegationView, DeleteDelegationResult
+from e2a_mcp.schema import object_schema, view_properties
+from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.tools.arguments import Confirmed, Email, InboxArguments
+from e2a_mcp.tools.outputs import listing
 
 __all__ = ["TOOLS"]
 

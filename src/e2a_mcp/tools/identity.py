@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from e2a_core.wire.account import AccountView
-from e2a_core.wire.agents import AgentView
-
-from ..schema import Arguments, object_schema, view_properties
-from ..tool import Call, Hints, Reply, Tool
-from .arguments import InboxArguments
+from e2a_core.contract.account import AccountView
+from e2a_core.contract.agents import AgentView
+from e2a_mcp.schema import Arguments, object_schema, view_properties
+from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.tools.arguments import InboxArguments
 
 __all__ = ["AGENT", "TOOLS", "NoArguments"]
 

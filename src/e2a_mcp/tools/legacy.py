@@ -6,17 +6,16 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from e2a_core.wire.messages import AttachmentView
-from e2a_core.wire.sending import ReviewView
-
-from ..attaching import MAX_ATTACHMENTS, AttachmentSource
-from ..schema import Arguments, object_schema, view_properties
-from ..tool import Call, Hints, Reply, Tool
-from .attachments import Index, attachment
-from .identity import NoArguments
-from .messages import MESSAGE
-from .outputs import SEND_RESULT
-from .reviews import (
+from e2a_core.contract.messages import AttachmentView
+from e2a_core.contract.sending import ReviewView
+from e2a_mcp.attaching import MAX_ATTACHMENTS, AttachmentSource
+from e2a_mcp.schema import Arguments, object_schema, view_properties
+from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.tools.attachments import Index, attachment
+from e2a_mcp.tools.identity import NoArguments
+from e2a_mcp.tools.messages import MESSAGE
+from e2a_mcp.tools.outputs import SEND_RESULT
+from e2a_mcp.tools.reviews import (
     REJECTED,
     ApproveReview,
     GetReview,
@@ -26,7 +25,7 @@ from .reviews import (
     reject_review,
     review_rows,
 )
-from .sending import Address, Body, SendMessage, Subject, send_message
+from e2a_mcp.tools.sending import Address, Body, SendMessage, Subject, send_message
 
 __all__ = ["LEGACY_ACCOUNT_TOOLS", "LEGACY_AGENT_TOOLS"]
 

@@ -6,15 +6,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from e2a_core.wire.messages import MessageLifecycleTransition, MessageQuery, MessageView
-
-from ..fence import Fence, plain_line
-from ..reading import DEFAULT_MAX_CHARS, MAX_MAX_CHARS, Format, read_message
-from ..render import ROW_FIELDS, fence_rows, message_lines, page_line
-from ..schema import object_schema, view_properties
-from ..tool import Call, Hints, Reply, Tool
-from .arguments import Cursor, InboxArguments, Limit, MessageArguments
-from .outputs import SUMMARY_ROW, TEXT, UNTRUSTED, listing
+from e2a_core.contract.messages import MessageLifecycleTransition, MessageQuery, MessageView
+from e2a_mcp.fence import Fence, plain_line
+from e2a_mcp.reading import DEFAULT_MAX_CHARS, MAX_MAX_CHARS, Format, read_message
+from e2a_mcp.render import ROW_FIELDS, fence_rows, message_lines, page_line
+from e2a_mcp.schema import object_schema, view_properties
+from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.tools.arguments import Cursor, InboxArguments, Limit, MessageArguments
+from e2a_mcp.tools.outputs import SUMMARY_ROW, TEXT, UNTRUSTED, listing
 
 __all__ = ["MESSAGE", "TOOLS"]
 

@@ -6,11 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from e2a_core.wire.metrics import AccountMetricsView, AgentMetricsView
-
-from ..schema import Arguments, object_schema, view_properties
-from ..tool import Call, Hints, Reply, Tool
-from .arguments import InboxArguments
+from e2a_core.contract.metrics import AccountMetricsView, AgentMetricsView
+from e2a_mcp.schema import Arguments, object_schema, view_properties
+from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.tools.arguments import InboxArguments
 
 __all__ = ["ACCOUNT_TOOLS", "AGENT_TOOLS"]
 

@@ -6,12 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from e2a_core.wire.conversations import ConversationDetailView, ConversationSummaryView
-from e2a_core.wire.messages import DeleteMessageResult, UpdateMessageRequest, UpdateMessageResultView
-
-from ..fence import Fence
-from ..reading import read_message
-from ..render import (
+from e2a_core.contract.conversations import ConversationDetailView, ConversationSummaryView
+from e2a_core.contract.messages import DeleteMessageResult, UpdateMessageRequest, UpdateMessageResultView
+from e2a_mcp.fence import Fence
+from e2a_mcp.reading import read_message
+from e2a_mcp.render import (
     MAX_ADDRESSES,
     ROW_FIELDS,
     conversation_lines,
@@ -20,11 +19,11 @@ from ..render import (
     page_line,
     shown_id,
 )
-from ..schema import object_schema, view_properties
-from ..tool import Call, Hints, Reply, Tool
-from .arguments import Confirmed, Cursor, InboxArguments, Limit, MessageArguments
-from .messages import MESSAGE
-from .outputs import SUMMARY_ROW, UNTRUSTED, listing
+from e2a_mcp.schema import object_schema, view_properties
+from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.tools.arguments import Confirmed, Cursor, InboxArguments, Limit, MessageArguments
+from e2a_mcp.tools.messages import MESSAGE
+from e2a_mcp.tools.outputs import SUMMARY_ROW, UNTRUSTED, listing
 
 __all__ = ["TOOLS"]
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from e2a_core.wire.base import Page
-from e2a_core.wire.messages import MessageSummaryView
-from e2a_core.wire.sending import SendResultView
-
-from ..schema import object_schema, view_properties
-from ..tool import Reply
+from e2a_core.contract.base import Page
+from e2a_core.contract.messages import MessageSummaryView
+from e2a_core.contract.sending import SendResultView
+from e2a_mcp.schema import object_schema, view_properties
+from e2a_mcp.tool import Reply
 
 __all__ = ["SEND_RESULT", "SUMMARY_ROW", "TEXT", "UNTRUSTED", "listed", "listing"]
 

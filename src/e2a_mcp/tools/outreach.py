@@ -6,18 +6,17 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field
 
-from e2a_core.wire.contacts import (
+from e2a_core.contract.contacts import (
     ContactEngagementView,
     DeleteEngagementResult,
     EngagementQuery,
     UpsertEngagementRequest,
 )
-
-from ..schema import object_schema, view_properties
-from ..tool import Call, Hints, Reply, Tool
-from .arguments import Confirmed, Email, InboxArguments, InboxPageArguments
-from .contacts import IfMatch, Metadata, tagged
-from .outputs import TEXT, listed, listing
+from e2a_mcp.schema import object_schema, view_properties
+from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.tools.arguments import Confirmed, Email, InboxArguments, InboxPageArguments
+from e2a_mcp.tools.contacts import IfMatch, Metadata, tagged
+from e2a_mcp.tools.outputs import TEXT, listed, listing
 
 __all__ = ["TOOLS"]
 

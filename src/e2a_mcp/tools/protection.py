@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from e2a_core.wire.agents import (
+from e2a_core.contract.agents import (
     MAX_ALLOWLIST,
     ProtectionConfig,
     ProtectionConfigView,
@@ -16,10 +16,9 @@ from e2a_core.wire.agents import (
     ProtectionHolds,
     ProtectionScan,
 )
-
-from ..schema import object_schema, view_properties
-from ..tool import Call, Hints, Reply, Tool
-from .arguments import InboxArguments
+from e2a_mcp.schema import object_schema, view_properties
+from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.tools.arguments import InboxArguments
 
 __all__ = ["TOOLS"]
 

@@ -7,18 +7,17 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from e2a_core.wire.sending import ApproveRequest, RejectRequest, RejectResultView, ReviewView
-
-from ..attaching import MAX_ATTACHMENTS, AttachmentSource, load_attachments
-from ..fence import Fence, plain_line, plain_text
-from ..reading import MAX_MAX_CHARS, read_message
-from ..render import ROW_FIELDS, trust, with_few_addresses
-from ..schema import Arguments, object_schema, view_properties
-from ..tool import Call, Hints, Reply, Tool
-from .arguments import PageArguments
-from .messages import MESSAGE
-from .outputs import SEND_RESULT, TEXT, listing
-from .sending import Address, Body, Subject, sent
+from e2a_core.contract.sending import ApproveRequest, RejectRequest, RejectResultView, ReviewView
+from e2a_mcp.attaching import MAX_ATTACHMENTS, AttachmentSource, load_attachments
+from e2a_mcp.fence import Fence, plain_line, plain_text
+from e2a_mcp.reading import MAX_MAX_CHARS, read_message
+from e2a_mcp.render import ROW_FIELDS, trust, with_few_addresses
+from e2a_mcp.schema import Arguments, object_schema, view_properties
+from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.tools.arguments import PageArguments
+from e2a_mcp.tools.messages import MESSAGE
+from e2a_mcp.tools.outputs import SEND_RESULT, TEXT, listing
+from e2a_mcp.tools.sending import Address, Body, Subject, sent
 
 __all__ = [
     "REJECTED",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AwareDatetime, Field
 
-from e2a_core.wire.sending import (
+from e2a_core.contract.sending import (
     MAX_BODY_CHARS,
     MAX_RECIPIENT_CHARS,
     MAX_SUBJECT_CHARS,
@@ -17,12 +17,11 @@ from e2a_core.wire.sending import (
     SendResultView,
     UnsubscribeOptions,
 )
-
-from ..attaching import MAX_ATTACHMENTS, AttachmentSource, load_attachments
-from ..fence import plain_line
-from ..tool import Call, Hints, Reply, Tool
-from .arguments import InboxArguments
-from .outputs import SEND_RESULT
+from e2a_mcp.attaching import MAX_ATTACHMENTS, AttachmentSource, load_attachments
+from e2a_mcp.fence import plain_line
+from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.tools.arguments import InboxArguments
+from e2a_mcp.tools.outputs import SEND_RESULT
 
 __all__ = ["TOOLS", "Address", "Body", "SendMessage", "Subject", "send_message", "sent"]
 

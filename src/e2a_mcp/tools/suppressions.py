@@ -6,19 +6,18 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from e2a_core.wire.base import Page
-from e2a_core.wire.suppressions import (
+from e2a_core.contract.base import Page
+from e2a_core.contract.suppressions import (
     AgentSuppressionView,
     CreateAgentSuppressionRequest,
     DeleteSuppressionResult,
 )
-
-from ..fence import Fence, plain_line
-from ..render import page_line
-from ..schema import Arguments, object_schema, view_properties
-from ..tool import Call, Hints, Reply, Tool
-from .arguments import Confirmed, Email, PageArguments
-from .outputs import TEXT, listed, listing
+from e2a_mcp.fence import Fence, plain_line
+from e2a_mcp.render import page_line
+from e2a_mcp.schema import Arguments, object_schema, view_properties
+from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.tools.arguments import Confirmed, Email, PageArguments
+from e2a_mcp.tools.outputs import TEXT, listed, listing
 
 __all__ = ["TOOLS"]
 

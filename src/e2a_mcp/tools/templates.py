@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from e2a_core.wire.templates import (
+from e2a_core.contract.templates import (
     CreateTemplateRequest,
     DeleteTemplateResult,
     StarterTemplateDetailView,
@@ -17,11 +17,10 @@ from e2a_core.wire.templates import (
     ValidateTemplateRequest,
     ValidateTemplateResponse,
 )
-
-from ..schema import Arguments, object_schema, view_properties
-from ..tool import Call, Hints, Reply, Tool
-from .arguments import Confirmed, PageArguments
-from .outputs import listed, listing
+from e2a_mcp.schema import Arguments, object_schema, view_properties
+from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.tools.arguments import Confirmed, PageArguments
+from e2a_mcp.tools.outputs import listed, listing
 
 __all__ = ["TOOLS"]
 

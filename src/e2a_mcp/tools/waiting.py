@@ -11,19 +11,18 @@ import anyio
 from pydantic import Field
 
 from e2a_core.clock import rfc3339
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
+from e2a_core.contract.events import EventEnvelope
+from e2a_core.contract.messages import MessageQuery, MessageView
 from e2a_core.errors import E2AError
 from e2a_core.mail.codes import find_codes, find_verification_links
-from e2a_core.wire.events import EventEnvelope
-from e2a_core.wire.messages import MessageQuery, MessageView
-
-from ..fence import plain_line
-from ..reading import read_message
-from ..schema import object_schema
-from ..tool import Call, Hints, Reply, Tool
-from .arguments import InboxArguments
-from .messages import MESSAGE
-from .outputs import TEXT, UNTRUSTED
+from e2a_mcp.fence import plain_line
+from e2a_mcp.reading import read_message
+from e2a_mcp.schema import object_schema
+from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.tools.arguments import InboxArguments
+from e2a_mcp.tools.messages import MESSAGE
+from e2a_mcp.tools.outputs import TEXT, UNTRUSTED
 
 __all__ = ["TOOLS"]
 

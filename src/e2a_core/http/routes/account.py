@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from fastapi import Response
 
-from e2a_core.engine import Session
-from e2a_core.http.envelope import answer
-from e2a_core.http.routes.parameters import Confirm, Cursor, IdempotencyKey, Limit, api_router
-from e2a_core.wire.account import (
+from e2a_core.contract.account import (
     AccountView,
     APIKeyView,
     CreateAPIKeyRequest,
     CreateAPIKeyResponse,
     DeleteApiKeyResult,
 )
-from e2a_core.wire.base import Page
-from e2a_core.wire.export import DeleteUserDataResult, UserExport
+from e2a_core.contract.base import Page
+from e2a_core.contract.engine import Session
+from e2a_core.contract.export import DeleteUserDataResult, UserExport
+from e2a_core.http.envelope import answer
+from e2a_core.http.routes.parameters import Confirm, Cursor, IdempotencyKey, Limit, api_router
 
 __all__ = ["router"]
 

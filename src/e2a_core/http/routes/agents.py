@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from fastapi import Response
 
-from e2a_core.engine import Session
-from e2a_core.http.envelope import answer
-from e2a_core.http.routes.messages import send_answer
-from e2a_core.http.routes.parameters import Confirm, Cursor, Limit, api_router
-from e2a_core.wire.agents import (
+from e2a_core.contract.agents import (
     AgentView,
     CreateAgentRequest,
     CreateDelegationRequest,
@@ -19,8 +15,12 @@ from e2a_core.wire.agents import (
     ProtectionConfigView,
     UpdateAgentRequest,
 )
-from e2a_core.wire.base import Page
-from e2a_core.wire.sending import SendResultView
+from e2a_core.contract.base import Page
+from e2a_core.contract.engine import Session
+from e2a_core.contract.sending import SendResultView
+from e2a_core.http.envelope import answer
+from e2a_core.http.routes.messages import send_answer
+from e2a_core.http.routes.parameters import Confirm, Cursor, Limit, api_router
 
 __all__ = ["router"]
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from fastapi import Response
 
-from e2a_core.engine import Session
-from e2a_core.http.envelope import answer
-from e2a_core.http.routes.parameters import Confirm, Cursor, IdempotencyKey, IfMatch, Limit, api_router
-from e2a_core.wire.base import Page
-from e2a_core.wire.contacts import (
+from e2a_core.contract.base import Page
+from e2a_core.contract.contacts import (
     ContactEngagementView,
     ContactImportResult,
     ContactQuery,
@@ -23,6 +20,9 @@ from e2a_core.wire.contacts import (
     UpsertEngagementRequest,
     etag_of,
 )
+from e2a_core.contract.engine import Session
+from e2a_core.http.envelope import answer
+from e2a_core.http.routes.parameters import Confirm, Cursor, IdempotencyKey, IfMatch, Limit, api_router
 
 __all__ = ["router"]
 

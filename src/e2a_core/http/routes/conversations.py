@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import Response
 
-from e2a_core.engine import Session
+from e2a_core.contract.base import Page
+from e2a_core.contract.conversations import ConversationDetailView, ConversationSummaryView
+from e2a_core.contract.engine import Session
 from e2a_core.http.envelope import answer
 from e2a_core.http.routes.parameters import Cursor, Limit, api_router
-from e2a_core.wire.base import Page
-from e2a_core.wire.conversations import ConversationDetailView, ConversationSummaryView
 
 __all__ = ["router"]
 

@@ -10,7 +10,28 @@ from pydantic import BaseModel, BeforeValidator, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from e2a_core.engine import Session
+from e2a_core.contract.base import Page
+from e2a_core.contract.engine import Session
+from e2a_core.contract.messages import (
+    AttachmentView,
+    DeleteMessageResult,
+    MessageLifecycleTransition,
+    MessageQuery,
+    MessageSummaryView,
+    MessageView,
+    UpdateMessageRequest,
+    UpdateMessageResultView,
+)
+from e2a_core.contract.sending import (
+    ApproveRequest,
+    ForwardRequest,
+    RejectRequest,
+    RejectResultView,
+    ReplyRequest,
+    SendEmailRequest,
+    SendOptions,
+    SendResultView,
+)
 from e2a_core.errors import InvalidRequest
 from e2a_core.http.envelope import answer
 from e2a_core.http.routes.parameters import (
@@ -21,27 +42,6 @@ from e2a_core.http.routes.parameters import (
     described,
     digits,
     query_of,
-)
-from e2a_core.wire.base import Page
-from e2a_core.wire.messages import (
-    AttachmentView,
-    DeleteMessageResult,
-    MessageLifecycleTransition,
-    MessageQuery,
-    MessageSummaryView,
-    MessageView,
-    UpdateMessageRequest,
-    UpdateMessageResultView,
-)
-from e2a_core.wire.sending import (
-    ApproveRequest,
-    ForwardRequest,
-    RejectRequest,
-    RejectResultView,
-    ReplyRequest,
-    SendEmailRequest,
-    SendOptions,
-    SendResultView,
 )
 
 __all__ = ["router", "send_answer"]

@@ -11,14 +11,14 @@ from pydantic import BaseModel, StringConstraints
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from e2a_core.engine import Engine
+from e2a_core.contract.deployment import DeploymentInfoView
+from e2a_core.contract.engine import Engine
+from e2a_core.contract.errors import ErrorEnvelope
 from e2a_core.errors import PayloadTooLarge, RateLimited, RequestTimeout
 from e2a_core.http.body import read_body
 from e2a_core.http.envelope import answer
 from e2a_core.http.limits import FEEDBACK, RequestLimits, client_address
 from e2a_core.http.routing import PublicRoute
-from e2a_core.wire.deployment import DeploymentInfoView
-from e2a_core.wire.errors import ErrorEnvelope
 
 __all__ = ["router"]
 

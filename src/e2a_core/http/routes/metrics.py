@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import Response
 
-from e2a_core.engine import Session
+from e2a_core.contract.engine import Session
+from e2a_core.contract.metrics import AccountMetricsView, AgentMetricsView
 from e2a_core.http.envelope import answer
 from e2a_core.http.routes.parameters import api_router
-from e2a_core.wire.metrics import AccountMetricsView, AgentMetricsView
 
 __all__ = ["router"]
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ValidationError
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
+from e2a_core.contract.errors import ErrorEnvelope
 from e2a_core.http.routing import ApiRoute
-from e2a_core.wire.errors import ErrorEnvelope
 
 __all__ = [
     "Confirm",

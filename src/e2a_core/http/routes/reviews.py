@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from fastapi import Response
 
-from e2a_core.engine import Session
+from e2a_core.contract.base import Page
+from e2a_core.contract.engine import Session
+from e2a_core.contract.messages import MessageView
+from e2a_core.contract.sending import (
+    ApproveRequest,
+    RejectRequest,
+    RejectResultView,
+    ReviewView,
+    SendResultView,
+)
 from e2a_core.http.envelope import answer
 from e2a_core.http.routes.messages import send_answer
 from e2a_core.http.routes.parameters import Cursor, IdempotencyKey, Limit, api_router
-from e2a_core.wire.base import Page
-from e2a_core.wire.messages import MessageView
-from e2a_core.wire.sending import ApproveRequest, RejectRequest, RejectResultView, ReviewView, SendResultView
 
 __all__ = ["router"]
 

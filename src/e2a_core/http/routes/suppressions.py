@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from fastapi import Response
 
-from e2a_core.engine import Session
-from e2a_core.http.envelope import answer
-from e2a_core.http.routes.parameters import Confirm, Cursor, Limit, api_router
-from e2a_core.wire.base import Page
-from e2a_core.wire.suppressions import (
+from e2a_core.contract.base import Page
+from e2a_core.contract.engine import Session
+from e2a_core.contract.suppressions import (
     AgentSuppressionView,
     CreateAgentSuppressionRequest,
     DeleteSuppressionResult,
     SuppressionView,
 )
+from e2a_core.http.envelope import answer
+from e2a_core.http.routes.parameters import Confirm, Cursor, Limit, api_router
 
 __all__ = ["router"]
 

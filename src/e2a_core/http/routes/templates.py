@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from fastapi import Response
 
-from e2a_core.engine import Session
-from e2a_core.http.envelope import answer
-from e2a_core.http.routes.parameters import Confirm, Cursor, Limit, api_router
-from e2a_core.wire.base import Page
-from e2a_core.wire.templates import (
+from e2a_core.contract.base import Page
+from e2a_core.contract.engine import Session
+from e2a_core.contract.templates import (
     CreateTemplateRequest,
     DeleteTemplateResult,
     StarterTemplateDetailView,
@@ -19,6 +17,8 @@ from e2a_core.wire.templates import (
     ValidateTemplateRequest,
     ValidateTemplateResponse,
 )
+from e2a_core.http.envelope import answer
+from e2a_core.http.routes.parameters import Confirm, Cursor, Limit, api_router
 
 __all__ = ["router"]
 

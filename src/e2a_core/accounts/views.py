@@ -1,0 +1,40 @@
+"""The account as its caller may see it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from e2a_core.accounts import queries
+from e2a_core.accounts.limits import limits_of, month_start
+from e2a_core.contract.account import (
+    AccountUserView,
+    AccountView,
+    LimitsCapsView,
+    LimitsUsageView,
+)
+from e2a_core.contract.principal import Principal
+from e2a_core.core import Core
+from e2a_core.errors import NotFound
+
+__all__ = [
+    "account_view",
+]
+
+
+async def account_view(core: Core, principal: Principal) -> AccountView:
+    """Who the caller is, with what the account may use and uses."""
+    db = core.db
+    row = await db.one(queries.account_by_id(principal.account_id))
+    used = await db.one(queries.usage(principal.account_id, month_start(core.clock.now())))
+    if row is None or used is None:
+        raise NotFound("no such account")
+    account = queries.account_from(row)
+    return AccountView(
+        user=AccountUserView(id=account.id, email=account.email),
+        scope=principal.scope,
+        agent_email=principal.agent_email if principal.scope == "agent" else None,
+        plan_code=account.plan_code,
+        limits=LimitsCapsView(**asdict(limits_of(core.settings))),
+        usage=LimitsUsageView(**used),
+        upgrade_url="",
+    )

@@ -1,0 +1,76 @@
+"""Making an agent: its address, the right to it, and room for one more."""
+
+from __future__ import annotations
+
+from e2a_core.accounts.limits import DEFAULT_LIMITS
+from e2a_core.agents import queries
+from e2a_core.agents.addresses import NewAddress
+from e2a_core.agents.queries import AgentRow
+from e2a_core.clock import from_micros, to_micros
+from e2a_core.contract.agents import (
+    AgentView,
+)
+from e2a_core.core import Core
+from e2a_core.domains.claims import authorising_domain
+from e2a_core.errors import (
+    AddressInTrash,
+    AgentTaken,
+    E2AError,
+    LimitExceeded,
+)
+from e2a_core.store.errors import UniqueViolation
+
+__all__ = [
+    "agent_view",
+    "create_agent",
+]
+
+
+async def create_agent(core: Core, account_id: str, address: NewAddress, *, name: str = "") -> AgentRow:
+    """A new agent of the account, if it may have that address and has room for one more."""
+    registered = address.domain
+    if address.domain != core.settings.shared_domain:
+        registered = await authorising_domain(core, account_id, address.domain)
+    await _check_quota(core, account_id)
+    agent = AgentRow(
+        email=address.email,
+        account_id=account_id,
+        domain=address.domain,
+        registered_domain=registered,
+        name=name,
+        protection="{}",
+        created_at=to_micros(core.clock.now()),
+        deleted_at=None,
+        domain_verified=True,
+    )
+    try:
+        await core.db.write([queries.insert_agent(agent)])
+    except UniqueViolation:
+        raise await _taken(core, account_id, agent.email) from None
+    return agent
+
+
+def agent_view(agent: AgentRow) -> AgentView:
+    return AgentView(
+        email=agent.email,
+        domain=agent.domain,
+        registered_domain=agent.registered_domain,
+        name=agent.name,
+        domain_verified=agent.domain_verified,
+        created_at=from_micros(agent.created_at),
+        deleted_at=None if agent.deleted_at is None else from_micros(agent.deleted_at),
+    )
+
+
+async def _check_quota(core: Core, account_id: str) -> None:
+    row = await core.db.one(queries.count_live(account_id))
+    live = 0 if row is None else row["agents"]
+    if live >= DEFAULT_LIMITS.max_agents:
+        raise LimitExceeded("agents", DEFAULT_LIMITS.max_agents, live)
+
+
+async def _taken(core: Core, account_id: str, email: str) -> E2AError:
+    row = await core.db.one(queries.agent(email))
+    if row is not None and row["account_id"] == account_id and row["deleted_at"] is not None:
+        return AddressInTrash("an agent in the trash has this address; restore it or delete it permanently")
+    return AgentTaken("this address is taken")

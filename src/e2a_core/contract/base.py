@@ -1,0 +1,229 @@
+"""How every body on the wire is spelled: omitted when empty, instants in UTC, unknown members kept or refused."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, TypeVar
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticSerializationError, to_json, to_jsonable_python
+
+from e2a_core.clock import parse_rfc3339, rfc3339
+from e2a_core.errors import InvalidRequest
+
+__all__ = ["Instant", "Page", "Request", "Stated", "Timestamp", "View", "json_text", "request_json"]
+
+Timestamp = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
+Item = TypeVar("Item")
+
+
+class Stated:
+    """Keywords in the schema of a member that the operation itself checks, since it answers with a code of its own."""
+
+    def __init__(self, **keywords: Any) -> None:
+        self._keywords = keywords
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(core_schema), **self._keywords}
+
+
+def _instant(value: object) -> object:
+    """A count of seconds is none."""
+    text = value.isoformat() if isinstance(value, datetime) else value
+    if not isinstance(text, str):
+        raise ValueError("must be an RFC 3339 date-time")
+    return parse_rfc3339(text)
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_instant)]
+"""An instant in a request: RFC 3339 with its offset, held in UTC, so that it can be told in UTC again."""
+
+
+class View(BaseModel):
+    """A response body. Members that are None are left out, apart from those the wire requires as null.
+
+    Unknown members are kept, so that a newer deployment's answers pass through unchanged.
+    """
+
+    __slots__ = ("_members", "_text")
+    if TYPE_CHECKING:
+        _members: dict[str, Any]
+        _text: bytes
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
+    nullable: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _omit_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {
+            key: value for key, value in handler(self).items() if value is not None or key in self.nullable
+        }
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """The members, which the serializer above would hide, as it leaves them: absent or there, seldom null."""
+        schema = handler({key: value for key, value in core_schema.items() if key != "serialization"})
+        described = handler.resolve_ref_schema(schema)
+        required = []
+        for name, member in described.get("properties", {}).items():
+            field = cls.model_fields[name]
+            if field.is_required() or field.default is not None or name in cls.nullable:
+                required.append(name)
+            if name not in cls.nullable:
+                _drop_null(member)
+        if required:
+            described["required"] = required
+        return schema
+
+    @classmethod
+    def trusted(cls, **members: Any) -> Self:
+        """A view of all its `members`, for rows of our own store: neither validated nor completed with defaults."""
+        view = cls.__new__(cls)
+        object.__setattr__(view, "__dict__", members)
+        object.__setattr__(view, "__pydantic_fields_set__", set(members))
+        object.__setattr__(view, "__pydantic_extra__", None)
+        object.__setattr__(view, "__pydantic_private__", None)
+        return view
+
+    def to_wire(self) -> dict[str, Any]:
+        """The JSON object as sent; what `model_dump(mode="json")` gives, in a third of its time.
+
+        The caller's own, but for the lists and objects in it.
+        """
+        try:
+            return {**self._members}
+        except AttributeError:
+            object.__setattr__(self, "_members", self._to_wire())
+            return {**self._members}
+
+    def to_json(self) -> bytes:
+        """`to_wire` as text; like the members it is made once, since a view does not change."""
+        try:
+            return self._text
+        except AttributeError:
+            object.__setattr__(self, "_text", self._to_json())
+            return self._text
+
+    def _to_wire(self) -> dict[str, Any]:
+        members = (
+            self.__dict__ if not self.__pydantic_extra__ else {**self.__dict__, **self.__pydantic_extra__}
+        )
+        nullable = self.nullable
+        return {
+            key: value if type(value) in _PLAIN else _wire(value)
+            for key, value in members.items()
+            if value is not None or key in nullable
+        }
+
+    def _to_json(self) -> bytes:
+        return json_text(self.to_wire())
+
+
+class Request(BaseModel):
+    """A request body; unknown members are refused, and the case of a name does not matter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fold_names(cls, given: Any) -> Any:
+        """The exact name wins over another spelling of it."""
+        if not isinstance(given, dict) or given.keys() <= cls.model_fields.keys():
+            return given
+        folded = {
+            name.lower(): value
+            for name, value in given.items()
+            if isinstance(name, str) and name.lower() in cls.model_fields
+        }
+        rest = {name: value for name, value in given.items() if str(name).lower() not in folded}
+        exact = {name: value for name, value in given.items() if name in cls.model_fields}
+        return {**rest, **folded, **exact}
+
+
+class Page(View, Generic[Item]):
+    """One page of a list; `next_cursor` is null on the last."""
+
+    nullable: ClassVar[frozenset[str]] = frozenset({"next_cursor"})
+
+    items: list[Item]
+    next_cursor: str | None = None
+
+    def _to_json(self) -> bytes:
+        if self.__pydantic_extra__ or not all(isinstance(item, View) for item in self.items):
+            return super()._to_json()
+        rows = b",".join(item.to_json() for item in self.items if isinstance(item, View))
+        return b'{"items":[' + rows + b'],"next_cursor":' + json_text(self.next_cursor) + b"}"
+
+
+def request_json(request: BaseModel) -> bytes:
+    """What was set of `request`, as JSON in UTF-8.
+
+    Raises `InvalidRequest` naming the member that has no such text: half a surrogate pair, or nested too deeply.
+    """
+    try:
+        return _dumped(request)
+    except PydanticSerializationError:
+        for name in request.model_fields_set:
+            try:
+                _dumped(request, {name})
+            except PydanticSerializationError:
+                raise InvalidRequest(
+                    "must be text of Unicode, and not nested deeply", location=f"body.{name}"
+                ) from None
+        raise
+
+
+def json_text(content: object) -> bytes:
+    """Compact JSON in UTF-8."""
+    try:
+        return to_json(content)
+    except PydanticSerializationError:
+        # Half of a surrogate pair has no UTF-8.
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "replace")
+
+
+def _dumped(request: BaseModel, members: set[str] | None = None) -> bytes:
+    return request.model_dump_json(exclude_unset=True, by_alias=True, include=members).encode()
+
+
+def _drop_null(member: JsonSchemaValue) -> None:
+    """Describe a member that is left out when it is None as never null."""
+    kept = [choice for choice in member.get("anyOf", ()) if choice != {"type": "null"}]
+    if member.get("default", ...) is None:
+        del member["default"]
+    if len(kept) == 1:
+        del member["anyOf"]
+        member.update(kept[0])
+    elif kept:
+        member["anyOf"] = kept
+
+
+_PLAIN = frozenset({str, int, bool, float, type(None)})
+
+
+def _wire(value: Any) -> Any:
+    if isinstance(value, View):
+        return value.to_wire()
+    if isinstance(value, list | tuple):
+        return [item if type(item) in _PLAIN else _wire(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _wire(item) for key, item in value.items()}
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    return value if type(value) in _PLAIN else to_jsonable_python(value)

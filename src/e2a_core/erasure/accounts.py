@@ -1,0 +1,162 @@
+"""Deleting an account so that nothing of it is left."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from e2a_core.agents.queries import delete_unreferenced_content
+from e2a_core.clock import to_micros
+from e2a_core.contract.export import DeleteUserDataResult
+from e2a_core.core import Core
+from e2a_core.errors import NotFound, SendInProgress, StoreUnavailable
+from e2a_core.store.database import Transaction
+from e2a_core.store.errors import ForeignKeyViolation
+from e2a_core.store.statement import Statement, sql
+
+__all__ = ["erase_account"]
+
+log = logging.getLogger("e2a.holdings")
+
+CLAIM_HONOURED = timedelta(minutes=10)
+"""How long a message that is being submitted keeps its account from being deleted."""
+CONTENT_ATTEMPTS = 5
+_HASHES_AT_ONCE = 500
+_PAGES_AT_ONCE = 500
+"""Of the index, rewritten in one transaction: some 50 ms, for which all other writes wait."""
+
+_COUNTED = {
+    "messages": "messages_deleted",
+    "agents": "agents_deleted",
+    "api_keys": "api_keys_deleted",
+    "domains": "domains_deleted",
+    "agent_suppressions": "agent_suppressions_deleted",
+    "unsubscribe_tokens": "agent_unsubscribe_tokens_deleted",
+}
+"""Tables in the order in which they can be emptied, and the member of the receipt each is counted in."""
+
+
+async def erase_account(core: Core, account_id: str) -> DeleteUserDataResult:
+    """Delete the account with all that is its own; what was deleted, by kind.
+
+    One transaction: until it commits everything is there, and from then on nothing, so that its keys stop at once.
+    Raises `SendInProgress` while one of its messages is being submitted, and `NotFound`.
+    """
+    receipt = await _erased(core, account_id)
+    try:
+        await _rewrite_index(core)
+        await core.db.truncate_log()
+    except StoreUnavailable as problem:
+        log.warning(
+            "words of a deleted account may be in the database file until it is written anew: %s", problem
+        )
+    return receipt
+
+
+async def _erased(core: Core, account_id: str) -> DeleteUserDataResult:
+    for attempt in range(1, CONTENT_ATTEMPTS + 1):
+        try:
+            async with core.db.transaction() as transaction:
+                return await _erase(core, transaction, account_id)
+        except ForeignKeyViolation:
+            # Another replica took in a copy of one of its messages meanwhile: that content is needed again.
+            if attempt == CONTENT_ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
+
+
+async def _rewrite_index(core: Core) -> None:
+    """SQLite's full-text index only marks words as deleted, until the parts that hold them are merged."""
+    if core.db.dialect != "sqlite":
+        return
+    pages = -_PAGES_AT_ONCE  # negative begins a merge of all parts
+    while await _merged(core, pages):
+        pages = _PAGES_AT_ONCE
+
+
+async def _merged(core: Core, pages: int) -> bool:
+    """Whether there was anything left to merge (https://sqlite.org/fts5.html section 6.7)."""
+    async with core.db.transaction() as transaction:
+        before = await transaction.one(sql("SELECT total_changes() AS n"))
+        await transaction.write(
+            [sql("INSERT INTO message_search (message_search, rank) VALUES ('merge', :pages)", pages=pages)]
+        )
+        after = await transaction.one(sql("SELECT total_changes() AS n"))
+    return before is not None and after is not None and after["n"] - before["n"] > 1
+
+
+async def _erase(core: Core, transaction: Transaction, account_id: str) -> DeleteUserDataResult:
+    await transaction.all(_locked_agents(account_id))
+    since = to_micros(core.clock.now() - CLAIM_HONOURED)
+    if await transaction.one(_being_sent(account_id, since)):
+        raise SendInProgress("a message of this account is being sent; try again in a few minutes")
+    hashes = [row["content_hash"] for row in await transaction.all(_content(account_id))]
+    await transaction.write([_jobs(account_id), _index(account_id)])
+    results = await transaction.write([_rows(table, account_id) for table in _COUNTED])
+    await transaction.write(_orphans(hashes))
+    [account] = await transaction.write([sql("DELETE FROM accounts WHERE id = :account", account=account_id)])
+    if not account.rowcount:
+        raise NotFound("no such account")
+    counts = {name: result.rowcount for name, result in zip(_COUNTED.values(), results, strict=True)}
+    return DeleteUserDataResult(
+        deleted=True,
+        user_deleted=True,
+        sessions_deleted=0,
+        usage_events_deleted=0,
+        usage_summaries_deleted=0,
+        **counts,
+    )
+
+
+def _locked_agents(account_id: str) -> Statement:
+    """Reads the agents so that no mail can be stored for them until the transaction ends."""
+    text = "SELECT email FROM agents WHERE account_id = :account"
+    return Statement(text, {"account": account_id}, f"{text} FOR UPDATE")
+
+
+def _being_sent(account_id: str, since: int) -> Statement:
+    return sql(
+        "SELECT id FROM messages WHERE account_id = :account AND delivery_status = 'sending' "
+        "AND claimed_at > :since LIMIT 1",
+        account=account_id,
+        since=since,
+    )
+
+
+def _content(account_id: str) -> Statement:
+    return sql(
+        "SELECT DISTINCT content_hash FROM messages WHERE account_id = :account AND content_hash IS NOT NULL",
+        account=account_id,
+    )
+
+
+def _jobs(account_id: str) -> Statement:
+    """What is queued for messages of the account; they would find nothing to do."""
+    wanted = "(SELECT id FROM messages WHERE account_id = :account)"
+    return Statement(
+        f"DELETE FROM jobs WHERE json_extract(payload, '$.message_id') IN {wanted}",
+        {"account": account_id},
+        f"DELETE FROM jobs WHERE payload::json ->> 'message_id' IN {wanted}",
+    )
+
+
+def _index(account_id: str) -> Statement:
+    return Statement(
+        "DELETE FROM message_search WHERE rowid IN (SELECT seq FROM messages WHERE account_id = :account)",
+        {"account": account_id},
+        "DELETE FROM message_search WHERE message_id IN (SELECT id FROM messages WHERE account_id = :account)",
+    )
+
+
+def _rows(table: str, account_id: str) -> Statement:
+    """What hangs on these rows goes with them."""
+    return sql(f"DELETE FROM {table} WHERE account_id = :account", account=account_id)
+
+
+def _orphans(hashes: Sequence[str]) -> list[Statement]:
+    """Raw messages that nobody else was sent too."""
+    return [
+        delete_unreferenced_content(hashes[start : start + _HASHES_AT_ONCE])
+        for start in range(0, len(hashes), _HASHES_AT_ONCE)
+    ]

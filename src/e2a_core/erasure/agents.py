@@ -1,0 +1,83 @@
+"""Deleting agents for good, with everything that is theirs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from e2a_core.agents import queries
+from e2a_core.clock import to_micros
+from e2a_core.core import Core
+from e2a_core.errors import SendInProgress
+from e2a_core.store.database import Transaction
+from e2a_core.store.errors import ForeignKeyViolation
+
+__all__ = ["purge_agent", "purge_trashed"]
+
+CLAIM_HONOURED = timedelta(minutes=10)
+"""How long a message that is being submitted keeps its agent from being deleted."""
+BATCH = 200
+"""Messages deleted in one transaction, so that a large inbox does not keep mail from being accepted."""
+AGENTS_PER_PASS = 100
+CONTENT_ATTEMPTS = 5
+
+
+async def purge_agent(core: Core, email: str) -> int:
+    """Delete an agent, its messages, keys and bindings; returns the number of messages.
+
+    The agent is trashed first, so it takes no more mail; an interrupted purge leaves it there, to be repeated.
+    Raises `SendInProgress` while one of its messages is being submitted.
+    """
+    now = core.clock.now()
+    async with core.db.transaction() as transaction:
+        await transaction.one(queries.lock(email))
+        if await transaction.one(queries.message_being_sent(email, to_micros(now - CLAIM_HONOURED))):
+            raise SendInProgress("a message of this agent is being sent; try again in a few minutes")
+        await transaction.write([queries.put_aside(email, to_micros(now))])
+    deleted = 0
+    while count := await _delete_batch(core, email):
+        deleted += count
+    return deleted
+
+
+async def purge_trashed(core: Core) -> int:
+    """Purge agents whose time in the trash is over; returns how many. Ones still sending wait for the next pass."""
+    retention = timedelta(days=core.settings.trash_retention_days)
+    before = to_micros(core.clock.now() - retention)
+    purged = 0
+    for row in await core.db.all(queries.trashed_before(before, AGENTS_PER_PASS)):
+        try:
+            await purge_agent(core, row["email"])
+        except SendInProgress:
+            continue
+        purged += 1
+    return purged
+
+
+async def _delete_batch(core: Core, email: str) -> int:
+    for attempt in range(1, CONTENT_ATTEMPTS + 1):
+        try:
+            async with core.db.transaction() as transaction:
+                return await _delete_messages(transaction, email)
+        except ForeignKeyViolation:
+            # Another replica took in a copy of the same message meanwhile: its content is needed again.
+            if attempt == CONTENT_ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
+
+
+async def _delete_messages(transaction: Transaction, email: str) -> int:
+    await transaction.one(queries.lock(email))
+    rows = await transaction.all(queries.messages_of(email, BATCH))
+    if not rows:
+        await transaction.write([queries.delete_agent(email)])
+        return 0
+    ids = [row["id"] for row in rows]
+    hashes = sorted({row["content_hash"] for row in rows} - {None})
+    await transaction.write(
+        [
+            queries.unindex([row["seq"] for row in rows], ids),
+            queries.delete_messages(ids),
+            *([queries.delete_unreferenced_content(hashes)] if hashes else []),
+        ]
+    )
+    return len(rows)

@@ -1,0 +1,86 @@
+"""The single things that retention does; each returns how much it deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from e2a_core.agents.queries import delete_messages, delete_unreferenced_content, unindex
+from e2a_core.clock import to_micros
+from e2a_core.core import Core
+from e2a_core.erasure import queries
+from e2a_core.store.statement import Row, Statement
+
+__all__ = ["purge_content", "purge_events", "purge_orphans", "purge_trash"]
+
+BATCH = 200
+"""Messages in one transaction, so that mail can be stored in between."""
+EVENT_BATCH = 5000
+EVENTS_KEPT = timedelta(days=30)
+ORPHAN_AGE = timedelta(hours=1)
+"""Content is stored in the same commit as its message, so what has none for so long will get none."""
+
+
+async def purge_trash(core: Core) -> int:
+    """Messages whose time in the trash is over, for good."""
+    before = _before(core, timedelta(days=core.settings.trash_retention_days))
+    purged = 0
+    while True:
+        async with core.db.transaction() as transaction:
+            rows = await transaction.all(queries.trashed_messages(before, BATCH))
+            if not rows:
+                return purged
+            ids = [row["id"] for row in rows]
+            await transaction.write(
+                [unindex([row["seq"] for row in rows], ids), delete_messages(ids), *_unreferenced(rows)]
+            )
+        purged += len(rows)
+
+
+async def purge_events(core: Core) -> int:
+    before = _before(core, EVENTS_KEPT)
+    purged = 0
+    while True:
+        [deleted] = await core.db.write([queries.expired_events(before, EVENT_BATCH)])
+        purged += deleted.rowcount
+        if deleted.rowcount < EVENT_BATCH:
+            return purged
+
+
+async def purge_content(core: Core) -> int:
+    """The content of old messages, where the deployment limits its age; what their envelopes say stays."""
+    days = core.settings.message_retention_days
+    if not days:
+        return 0
+    before = _before(core, timedelta(days=days))
+    purged = 0
+    while rows := await core.db.all(queries.aged_content(before, BATCH)):
+        ids = [row["id"] for row in rows]
+        await core.db.write(
+            [
+                queries.unindex_bodies([row["seq"] for row in rows], ids),
+                queries.drop_content(ids),
+                *_unreferenced(rows),
+            ]
+        )
+        purged += len(rows)
+    return purged
+
+
+async def purge_orphans(core: Core) -> int:
+    before = _before(core, ORPHAN_AGE)
+    purged = 0
+    while True:
+        [deleted] = await core.db.write([queries.orphaned_content(before, BATCH)])
+        purged += deleted.rowcount
+        if deleted.rowcount < BATCH:
+            return purged
+
+
+def _before(core: Core, age: timedelta) -> int:
+    return to_micros(core.clock.now() - age)
+
+
+def _unreferenced(rows: Sequence[Row]) -> list[Statement]:
+    hashes = sorted({row["content_hash"] for row in rows} - {None})
+    return [delete_unreferenced_content(hashes)] if hashes else []

@@ -1,0 +1,48 @@
+"""The hourly job that lets go of what has been kept long enough (mail-pipeline section 14)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+
+from e2a_core.accounts.idempotency import purge_expired
+from e2a_core.core import Core
+from e2a_core.erasure.agents import purge_trashed
+from e2a_core.erasure.expired import purge_content, purge_events, purge_orphans, purge_trash
+from e2a_core.errors import E2AError
+from e2a_core.store.errors import StoreError
+from e2a_core.store.jobs import Job
+
+__all__ = ["RETENTION_INTERVAL", "RETENTION_JOB", "Retention"]
+
+RETENTION_JOB = "retention"
+RETENTION_INTERVAL = timedelta(hours=1)
+
+_STEPS: Mapping[str, Callable[[Core], Awaitable[int]]] = {
+    "messages in the trash": purge_trash,
+    "agents in the trash": purge_trashed,
+    "content beyond its age": purge_content,
+    "content of no message": purge_orphans,
+    "events": purge_events,
+    "idempotency keys": purge_expired,
+}
+
+_LOG = logging.getLogger(__name__)
+
+
+class Retention:
+    """Handles the retention job. A step that fails is logged and does not keep the others from their work."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def __call__(self, job: Job) -> None:
+        for name, step in _STEPS.items():
+            try:
+                purged = await step(self._core)
+            except (E2AError, StoreError):
+                _LOG.exception("retention of %s failed; it is tried again within the hour", name)
+                continue
+            if purged:
+                _LOG.info("retention deleted %d %s", purged, name)

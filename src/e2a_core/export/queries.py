@@ -1,0 +1,132 @@
+"""SQL of what an account export holds."""
+
+from __future__ import annotations
+
+from e2a_core.store.statement import Statement, sql
+
+__all__ = [
+    "agent_counts",
+    "agent_suppressions",
+    "agents",
+    "api_keys",
+    "contacts",
+    "delegations",
+    "domains",
+    "engagements",
+    "messages_after",
+    "protection_events",
+    "suppressions",
+    "templates",
+]
+
+
+def domains(account_id: str) -> Statement:
+    """With the public half of the key that signs for each."""
+    return sql(
+        "SELECT d.domain, d.verification_token, d.created_at, d.verified_at, d.last_checked_at, "
+        "(SELECT COUNT(*) FROM agents a WHERE a.registered_domain = d.domain AND a.deleted_at IS NULL) AS agents, "
+        "(SELECT k.selector FROM dkim_keys k WHERE k.domain = d.domain AND k.retired_at IS NULL "
+        "ORDER BY k.created_at DESC, k.selector LIMIT 1) AS selector, "
+        "(SELECT k.public_key FROM dkim_keys k WHERE k.domain = d.domain AND k.retired_at IS NULL "
+        "ORDER BY k.created_at DESC, k.selector LIMIT 1) AS public_key "
+        "FROM domains d WHERE d.account_id = :account ORDER BY d.created_at, d.domain",
+        account=account_id,
+    )
+
+
+def agents(account_id: str) -> Statement:
+    return sql(
+        "SELECT a.email, a.account_id, a.domain, a.registered_domain, a.name, a.protection, a.created_at, "
+        "a.deleted_at, d.verified_at IS NOT NULL AS domain_verified FROM agents a "
+        "JOIN domains d ON d.domain = a.registered_domain WHERE a.account_id = :account "
+        "ORDER BY a.created_at, a.email",
+        account=account_id,
+    )
+
+
+def agent_counts(account_id: str, since: int) -> Statement:
+    """By agent: mail in either direction since `since`, holds, and when mail last arrived."""
+    return sql(
+        "SELECT agent_email, "
+        "COUNT(CASE WHEN direction = 'inbound' AND created_at >= :since THEN 1 END) AS inbound, "
+        "COUNT(CASE WHEN direction = 'outbound' AND created_at >= :since THEN 1 END) AS outbound, "
+        "COUNT(CASE WHEN status = 'pending_review' THEN 1 END) AS pending, "
+        "MAX(CASE WHEN direction = 'inbound' THEN created_at END) AS last_arrival "
+        "FROM messages WHERE account_id = :account GROUP BY agent_email",
+        account=account_id,
+        since=since,
+    )
+
+
+def api_keys(account_id: str) -> Statement:
+    """Revoked ones too; never what would let somebody use one."""
+    return sql(
+        "SELECT id, name, key_prefix, created_at, last_used_at, revoked_at FROM api_keys "
+        "WHERE account_id = :account ORDER BY created_at, id",
+        account=account_id,
+    )
+
+
+def messages_after(account_id: str, seq: int, count: int) -> Statement:
+    """Messages of the account in the order they were stored, with their octets."""
+    return sql(
+        "SELECT m.*, r.data AS content FROM messages m LEFT JOIN raw_messages r ON r.content_hash = m.content_hash "
+        "WHERE m.account_id = :account AND m.seq > :seq ORDER BY m.seq LIMIT :count",
+        account=account_id,
+        seq=seq,
+        count=count,
+    )
+
+
+def suppressions(account_id: str) -> Statement:
+    return sql(
+        "SELECT address, source, reason, created_at FROM suppressions WHERE account_id = :account "
+        "ORDER BY created_at, address",
+        account=account_id,
+    )
+
+
+def agent_suppressions(account_id: str) -> Statement:
+    return sql(
+        "SELECT agent_email, address, source, reason, created_at FROM agent_suppressions "
+        "WHERE account_id = :account ORDER BY created_at, agent_email, address",
+        account=account_id,
+    )
+
+
+def protection_events(account_id: str) -> Statement:
+    return sql(
+        "SELECT p.* FROM protection_events p JOIN agents a ON a.email = p.agent_email "
+        "WHERE a.account_id = :account ORDER BY p.created_at, p.id",
+        account=account_id,
+    )
+
+
+def contacts(account_id: str) -> Statement:
+    return sql(
+        "SELECT * FROM contacts WHERE account_id = :account ORDER BY created_at, address", account=account_id
+    )
+
+
+def engagements(account_id: str) -> Statement:
+    return sql(
+        "SELECT agent_email, address, stage, metadata, next_action_at, created_at, updated_at FROM engagements "
+        "WHERE account_id = :account ORDER BY created_at, agent_email, address",
+        account=account_id,
+    )
+
+
+def templates(account_id: str) -> Statement:
+    return sql(
+        "SELECT id, name, alias, subject, text, html, created_at, updated_at FROM templates "
+        "WHERE account_id = :account ORDER BY created_at, id",
+        account=account_id,
+    )
+
+
+def delegations(account_id: str) -> Statement:
+    return sql(
+        "SELECT id, agent_email, human, valid_from, valid_until, revoked_at, created_at FROM delegations "
+        "WHERE account_id = :account ORDER BY created_at, id",
+        account=account_id,
+    )

@@ -1,0 +1,196 @@
+"""Rows as the account export shows them. No secret, token or sealed key is among their members."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import datetime
+from typing import Any
+
+from e2a_core.agents.queries import agent_from
+from e2a_core.clock import from_micros, rfc3339
+from e2a_core.contract.export import (
+    AgentIdentity,
+    APIKeyExportEntry,
+    Domain,
+    Message,
+    ProtectionEventExportEntry,
+    SuppressionExportEntry,
+)
+from e2a_core.contract.messages import AttachmentMetaView, Authentication
+from e2a_core.messages.rows import MessageRow
+from e2a_core.messages.views import read_status
+from e2a_core.protection.config import load_config
+from e2a_core.store.statement import Row
+
+__all__ = [
+    "agent_entry",
+    "api_key_entry",
+    "domain_entry",
+    "message_entry",
+    "plain_entry",
+    "protection_entry",
+    "suppression_entry",
+]
+
+_SCAN_THRESHOLDS = {"off": (0.0, 0.0), "low": (0.7, 0.95), "medium": (0.5, 0.9), "high": (0.3, 0.8)}
+"""Scores at which each sensitivity of the content scan asks for a review, and blocks."""
+_INSTANTS = frozenset(
+    {"created_at", "next_action_at", "revoked_at", "updated_at", "valid_from", "valid_until"}
+)
+
+
+def agent_entry(row: Row, counts: Row | None) -> AgentIdentity:
+    agent = agent_from(row)
+    config = load_config(agent.protection)
+    members: dict[str, Any] = {}
+    for name, direction in (("inbound", config.inbound), ("outbound", config.outbound)):
+        review, block = _SCAN_THRESHOLDS[direction.scan.sensitivity]
+        members |= {
+            f"{name}_policy": direction.gate.policy,
+            f"{name}_policy_action": direction.gate.action,
+            f"{name}_allowlist": direction.gate.allowlist or None,
+            f"{name}_scan": "off" if direction.scan.sensitivity == "off" else "on",
+            f"{name}_scan_sensitivity": direction.scan.sensitivity,
+            f"{name}_scan_review_threshold": review,
+            f"{name}_scan_block_threshold": block,
+            f"{name}_7d": counts[name] if counts else 0,
+        }
+    return AgentIdentity(
+        email=agent.email,
+        domain=agent.domain,
+        registered_domain=agent.registered_domain,
+        domain_verified=agent.domain_verified,
+        name=agent.name,
+        user_id=agent.account_id,
+        created_at=from_micros(agent.created_at),
+        deleted_at=_instant(agent.deleted_at),
+        last_delivery_at=_instant(counts["last_arrival"] if counts else None),
+        pending_count=counts["pending"] if counts else 0,
+        public=False,
+        on_expiry=config.holds.on_expiry,
+        ttl_seconds=config.holds.ttl_seconds,
+        suppress_notifications=config.holds.suppress_notifications,
+        **members,
+    )
+
+
+def domain_entry(row: Row, account_id: str) -> Domain:
+    verified = row["verified_at"] is not None
+    return Domain(
+        domain=row["domain"],
+        user_id=account_id,
+        verified=verified,
+        verification_token=row["verification_token"],
+        verified_at=_instant(row["verified_at"]),
+        last_checked_at=_instant(row["last_checked_at"]),
+        created_at=from_micros(row["created_at"]),
+        agent_count=row["agents"],
+        dkim_selector=row["selector"],
+        dkim_public_key=row["public_key"],
+        primary=False,
+        sending_status="verified" if verified else "pending",
+    )
+
+
+def api_key_entry(row: Row) -> APIKeyExportEntry:
+    return APIKeyExportEntry(
+        id=row["id"],
+        name=row["name"],
+        key_prefix=row["key_prefix"],
+        created_at=from_micros(row["created_at"]),
+        last_used_at=_instant(row["last_used_at"]),
+        revoked_at=_instant(row["revoked_at"]),
+    )
+
+
+def message_entry(row: MessageRow, content: bytes | None) -> Message:
+    """`content` is what is stored; the export has the message as it is handed on, and of a draft its text."""
+    draft = row.draft if content is None and row.draft else {}
+    raw = None if content is None else row.trace.encode() + content
+    return Message(
+        id=row.id,
+        agent_email=row.agent_email,
+        direction=row.direction,
+        type=row.type or None,
+        status=row.status,
+        header_from=row.header_from,
+        envelope_from=row.envelope_from,
+        verified_domain=row.verified_domain,
+        authentication=Authentication.model_validate(row.authentication) if row.authentication else None,
+        delivered_to=row.delivered_to,
+        to=row.to_addresses,
+        cc=row.cc or None,
+        bcc=row.bcc or None,
+        reply_to=row.reply_to or None,
+        subject=row.subject,
+        text=draft.get("text"),
+        html=draft.get("html"),
+        raw_message=None if raw is None else base64.b64encode(raw).decode("ascii"),
+        size_bytes=row.size_bytes or None,
+        attachments=[AttachmentMetaView(**item) for item in row.attachments] or None,
+        labels=row.labels or None,
+        read_status=read_status(row.direction, row.read_at) or None,
+        conversation_id=row.conversation_id or None,
+        email_message_id=row.email_message_id,
+        provider_message_id=row.provider_message_id,
+        delivery_status=row.delivery_status,
+        delivery_detail=row.delivery_detail,
+        sent_as=row.sent_as,
+        method=row.method,
+        flagged=bool(row.flagged),
+        flag_reason=row.flag_reason,
+        review_reason=(row.hold_reason or {}).get("code"),
+        reviewed_at=_instant(row.reviewed_at),
+        reviewed_by_name=row.reviewed_by,
+        rejection_reason=row.rejection_reason,
+        edited=None if row.edited is None else bool(row.edited),
+        approval_expires_at=_instant(row.approval_expires_at),
+        scheduled_at=_instant(row.scheduled_at),
+        created_at=from_micros(row.created_at),
+        deleted_at=_instant(row.deleted_at),
+        expires_at=None,
+    )
+
+
+def suppression_entry(row: Row) -> SuppressionExportEntry:
+    return SuppressionExportEntry(
+        address=row["address"],
+        agent_email=row.get("agent_email"),
+        source=row["source"],
+        reason=row["reason"],
+        created_at=from_micros(row["created_at"]),
+    )
+
+
+def protection_entry(row: Row) -> ProtectionEventExportEntry:
+    return ProtectionEventExportEntry(
+        id=row["id"],
+        message_id=row["message_id"],
+        agent_email=row["agent_email"],
+        direction=row["direction"],
+        source=row["source"],
+        reason=row["reason"],
+        action=row["action"],
+        detector=row["detector"],
+        scan_score=row["score"],
+        peer_address=row["subject_addr"],
+        created_at=from_micros(row["created_at"]),
+    )
+
+
+def plain_entry(row: Row) -> dict[str, Any]:
+    """A row of what later versions of the document may describe: its columns, in the spellings of the wire."""
+    entry: dict[str, Any] = {}
+    for name, value in row.items():
+        if value is None or name == "account_id":
+            continue
+        if name in _INSTANTS:
+            entry[name] = rfc3339(from_micros(value))
+        else:
+            entry[name] = json.loads(value) if name == "metadata" else value
+    return entry
+
+
+def _instant(micros: int | None) -> datetime | None:
+    return None if micros is None else from_micros(micros)

@@ -1,0 +1,1 @@
+"""What other systems report of mail that was sent."""

@@ -1,0 +1,219 @@
+"""Reports that come back (RFC 3464, RFC 5965), matched to the message and the recipients they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from e2a_core.agents import queries as agent_queries
+from e2a_core.core import Core
+from e2a_core.feedback.reporter import Reporter
+from e2a_core.mail.addresses import normalize_addr_spec
+from e2a_core.mail.dsn import ComplaintReport, DeliveryReport, RecipientReport
+from e2a_core.mail.parse import ParsedMessage
+from e2a_core.messages import lifecycle, payloads
+from e2a_core.messages import queries as message_queries
+from e2a_core.messages.events import emit_unique
+from e2a_core.messages.rows import MessageRow
+from e2a_core.store.statement import Statement
+from e2a_core.submission import queries
+from e2a_core.suppressions.check import blocks_of
+from e2a_core.suppressions.entries import add_to_account
+
+__all__ = ["report_statements"]
+
+_RANK = {
+    "accepted": 0,
+    "sending": 1,
+    "sent": 2,
+    "deferred": 3,
+    "delivered": 4,
+    "failed": 5,
+    "bounced": 6,
+    "complained": 7,
+}
+"""A report moves a recipient, and with it the message, only forward (mail-pipeline section 10.10)."""
+
+_COMPLAINTS = frozenset({"abuse", "fraud", "virus", "opt-out"})
+"""Types of feedback (RFC 5965 section 7.3) after which the recipient is left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """What a report says of one recipient. `suppress` is the source of the entry it leads to, if it does."""
+
+    address: str
+    status: str
+    reason: str
+    detail: str | None = None
+    enhanced: str | None = None
+    bounce_type: str | None = None
+    suppress: str | None = None
+
+
+async def report_statements(
+    core: Core, parsed: ParsedMessage, reporter: Reporter, agent_email: str, now: int
+) -> list[Statement]:
+    """What a report that reached this inbox changes about messages sent from here.
+
+    A delivery report counts for mail of this very inbox, where it was asked for, and only from the null sender
+    (RFC 3464 section 2); a complaint for mail of the whole account, since feedback loops have one address per domain.
+    Only recipients the message really had count. Any of them can forge a report about the others, so one about mail
+    to several is no reason to suppress unless the `reporter` answers for the recipient.
+    """
+    report = parsed.dsn or parsed.complaint
+    if report is None or not report.original_message_id:
+        return []
+    if isinstance(report, DeliveryReport) and not reporter.null_sender:
+        return []
+    found = await core.db.all(message_queries.sent_with_message_id(agent_email, [report.original_message_id]))
+    statements: list[Statement] = []
+    for sent in (MessageRow.from_store(item) for item in found):
+        if not await _concerns(core, report, sent, agent_email):
+            continue
+        rows = await core.db.all(message_queries.recipients(sent.id))
+        known = {item["address"]: str(item["status"]) for item in rows}
+        for finding in _findings(report, known):
+            if _RANK[finding.status] > _RANK.get(known[finding.address], 0):
+                known[finding.address] = finding.status
+                statements += _apply(core, sent, finding, now)
+            if finding.suppress and (len(known) == 1 or reporter.answers_for(finding.address, core.settings)):
+                statements += await _suppress(core, sent, finding, finding.suppress, now)
+    return statements
+
+
+async def _concerns(
+    core: Core, report: DeliveryReport | ComplaintReport, sent: MessageRow, agent_email: str
+) -> bool:
+    if isinstance(report, DeliveryReport):
+        return sent.agent_email == agent_email
+    agent = await core.db.one(agent_queries.agent(agent_email))
+    return agent is not None and agent["account_id"] == sent.account_id
+
+
+def _findings(report: DeliveryReport | ComplaintReport, known: Mapping[str, str]) -> list[_Finding]:
+    """What the report says of those it can speak of: the recipients the message had."""
+    if isinstance(report, DeliveryReport):
+        found = (_delivery_finding(item) for item in report.recipients)
+        return [item for item in found if item is not None and item.address in known]
+    if report.feedback_type not in _COMPLAINTS:
+        return []
+    named = {normalize_addr_spec(address) for address in report.original_recipients}
+    if not named and len(known) == 1:
+        # Providers like to leave out who complained; of one recipient it can only be that one.
+        named = set(known)
+    return [
+        _Finding(
+            address,
+            "complained",
+            "complaint.recipient_reported",
+            detail=f"feedback type {report.feedback_type}",
+            suppress="complaint",
+        )
+        for address in sorted(named & known.keys())
+    ]
+
+
+def _delivery_finding(report: RecipientReport) -> _Finding | None:
+    """The meaning of an action of RFC 3464 section 2.3.3; None for one that is not known."""
+    address = normalize_addr_spec(report.address)
+    detail = " ".join(filter(None, (report.status, report.diagnostic))) or None
+    enhanced = report.status or None
+    if report.action == "failed":
+        return _Finding(
+            address,
+            "bounced",
+            f"delivery.{report.bounce_type}_bounce",
+            detail,
+            enhanced,
+            report.bounce_type,
+            suppress="bounce" if report.bounce_type == "permanent" else None,
+        )
+    if report.action == "delayed":
+        return _Finding(address, "deferred", "delivery.temporary_delay", detail, enhanced)
+    if report.action in {"delivered", "relayed", "expanded"}:
+        return _Finding(address, "delivered", "delivery.recipient_server_accepted", detail, enhanced)
+    return None
+
+
+def _apply(core: Core, sent: MessageRow, finding: _Finding, now: int) -> list[Statement]:
+    statements = [
+        queries.set_recipient(
+            sent.id,
+            finding.address,
+            outcome="failed" if finding.status == "bounced" else "succeeded",
+            status=finding.status,
+            enhanced=finding.enhanced,
+            detail=finding.detail,
+            now=now,
+        ),
+        _ledger(core, sent, finding.reason, finding, now, _evidence(finding)),
+    ]
+    if _RANK[finding.status] > _RANK.get(sent.delivery_status or "accepted", 0):
+        sent.delivery_status = finding.status
+        statements.append(
+            queries.set_delivery(sent.id, delivery_status=finding.status, delivery_detail=finding.detail)
+        )
+    return statements + _event(core, sent, finding, now)
+
+
+async def _suppress(
+    core: Core, sent: MessageRow, finding: _Finding, source: str, now: int
+) -> list[Statement]:
+    """The entry on the account's list, unless there is one, or was one for this message that the owner took away."""
+    reason = "suppression.hard_bounce_applied" if source == "bounce" else "suppression.complaint_applied"
+    if await core.db.one(lifecycle.recorded(sent.id, f"{reason}:{finding.address}")):
+        return []
+    blocks = await blocks_of(core, sent.account_id, sent.agent_email, [finding.address])
+    block = blocks.get(finding.address)
+    if block is not None and block.scope == "account":
+        return []
+    evidence = {"suppression_scope": "account", "suppression_source": source}
+    return [
+        _ledger(core, sent, reason, finding, now, evidence),
+        *add_to_account(core, sent.account_id, finding.address, source, finding.detail, sent.id, now),
+    ]
+
+
+def _event(core: Core, sent: MessageRow, finding: _Finding, now: int) -> list[Statement]:
+    """A delay is no event: what it will come to is not known yet."""
+    if finding.bounce_type:
+        data = payloads.bounced(sent, finding.address, finding.bounce_type, finding.detail)
+        return emit_unique(core, "email.bounced", sent, data, now)
+    if finding.status in {"delivered", "complained"}:
+        return emit_unique(core, f"email.{finding.status}", sent, _outcome_data(sent, finding), now)
+    return []
+
+
+def _outcome_data(sent: MessageRow, finding: _Finding) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "message_id": sent.id,
+        "agent_email": sent.agent_email,
+        "direction": sent.direction,
+        "delivered_to": finding.address,
+        "subject": sent.subject,
+    }
+    if finding.detail:
+        data["smtp_detail"] = finding.detail
+    return data
+
+
+def _ledger(
+    core: Core, sent: MessageRow, reason: str, finding: _Finding, now: int, evidence: Mapping[str, str]
+) -> Statement:
+    return lifecycle.record(
+        core.ids,
+        sent.id,
+        "outbound",
+        reason,
+        now,
+        dedupe=f"{reason}:{finding.address}",
+        recipient=finding.address,
+        evidence=evidence,
+    )
+
+
+def _evidence(finding: _Finding) -> dict[str, str]:
+    evidence = {"smtp_detail": finding.detail, "bounce_type": finding.bounce_type}
+    return {key: value for key, value in evidence.items() if value}

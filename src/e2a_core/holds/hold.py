@@ -1,0 +1,88 @@
+"""Putting a message on hold, and the audit of why."""
+
+from __future__ import annotations
+
+from e2a_core.clock import from_micros
+from e2a_core.core import Core
+from e2a_core.ids import protection_event_id
+from e2a_core.messages import payloads
+from e2a_core.messages.events import emit
+from e2a_core.messages.rows import MessageRow
+from e2a_core.screening.disposition import Finding
+from e2a_core.store import jobs
+from e2a_core.store.statement import Statement, sql
+
+__all__ = ["EXPIRY_JOB", "expiry_job", "hold", "hold_statements", "protection_statement"]
+
+EXPIRY_JOB = "hold_expiry"
+
+_SUMMARIES = {
+    "sender_gate": "The sender is not one this inbox accepts without review.",
+    "recipient_gate": "A recipient is not one this agent may write to without review.",
+    "inbound_scan": "The content of this message looks risky.",
+    "outbound_scan": "The content of this draft looks risky.",
+    "outbound_send": "Outbound mail of this agent is reviewed before it is sent.",
+    "reply_loop": "The agent answered this automatic counterpart too often within an hour.",
+}
+
+
+def hold(row: MessageRow, finding: Finding, ttl_seconds: int) -> None:
+    """Turn `row` into a held message that expires `ttl_seconds` after its creation."""
+    row.status = "pending_review"
+    row.hidden = 1 if row.inbound else 0
+    row.approval_expires_at = row.created_at + ttl_seconds * 1_000_000
+    row.hold_reason = {
+        "type": finding.source,
+        "code": finding.reason,
+        "summary": _SUMMARIES.get(finding.reason, finding.detail),
+        "detail": finding.detail,
+    }
+
+
+def hold_statements(core: Core, row: MessageRow, finding: Finding) -> list[Statement]:
+    """What goes with a new hold: its event, word to the owner, and the job that ends it. Goes behind the row itself."""
+    data = payloads.review_requested(row, finding.detail, finding.reason)
+    return [
+        *emit(core, "email.review_requested", row, data, row.created_at),
+        *notice_job(core, row),
+        expiry_job(core, row.id, row.approval_expires_at or row.created_at, row.created_at),
+    ]
+
+
+def expiry_job(core: Core, message_id: str, expires_at: int, now: int) -> Statement:
+    return jobs.enqueue(
+        EXPIRY_JOB,
+        {"message_id": message_id},
+        run_at=from_micros(expires_at),
+        id=core.ids.job(),
+        now=from_micros(now),
+    )
+
+
+def protection_statement(row: MessageRow, finding: Finding) -> Statement:
+    """The audit row of one finding; it outlives the message."""
+    return sql(
+        "INSERT INTO protection_events (id, message_id, agent_email, direction, source, reason, action, "
+        "subject_addr, detector, score, categories, created_at) VALUES (:id, :message, :agent, :direction, "
+        ":source, :reason, :action, :subject, NULL, NULL, '[]', :now) ON CONFLICT (id) DO NOTHING",
+        id=protection_event_id(row.id, finding.source, finding.reason, ""),
+        message=row.id,
+        agent=row.agent_email,
+        direction=row.direction,
+        source=finding.source,
+        reason=finding.reason,
+        action=finding.action.word,
+        subject=finding.subject_addr,
+        now=row.created_at,
+    )
+
+
+NOTICE_JOB = "hold_notice"
+
+
+def notice_job(core: Core, row: MessageRow) -> list[Statement]:
+    """What goes with a new hold so that its owner hears of it: nothing for received mail, nor in a sandbox."""
+    if row.inbound or core.settings.sandbox:
+        return []
+    at = from_micros(row.created_at)
+    return [jobs.enqueue(NOTICE_JOB, {"message_id": row.id}, run_at=at, id=core.ids.job(), now=at)]

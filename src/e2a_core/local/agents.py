@@ -1,0 +1,154 @@
+"""Agents as one caller may see and change them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from e2a_core.agents import queries
+from e2a_core.agents.addresses import parse_new_address
+from e2a_core.agents.create import agent_view, create_agent
+from e2a_core.agents.lookup import resolve_agent
+from e2a_core.agents.queries import AgentRow, agent_from
+from e2a_core.clock import to_micros
+from e2a_core.contract.agents import (
+    AgentView,
+    CreateAgentRequest,
+    CreateDelegationRequest,
+    DelegationView,
+    DeleteAgentResult,
+    UpdateAgentRequest,
+)
+from e2a_core.contract.base import Page
+from e2a_core.contract.principal import Principal
+from e2a_core.contract.sending import SendResultView
+from e2a_core.core import Core
+from e2a_core.erasure.agents import purge_agent
+from e2a_core.errors import (
+    InvalidRequest,
+    NotFound,
+    NotImplementedHere,
+    NotInTrash,
+)
+from e2a_core.local.delegations import Delegations
+from e2a_core.mail.fields import one_line
+from e2a_core.paging import Position, paged
+from e2a_core.store.statement import Row, StaleWrite
+from e2a_core.texts import require_storable
+
+__all__ = ["Agents"]
+
+
+class TestSender(Protocol):
+    """Sends the mail by which an agent's owner sees that it can be reached."""
+
+    async def test(self, agent: AgentRow) -> SendResultView: ...
+
+
+class Agents:
+    """`engine.Agents`. An agent credential may look at its own agent and test it, and nothing more.
+
+    `sender` is what a test is sent with; where there is none, nothing can be tested.
+    """
+
+    def __init__(self, core: Core, principal: Principal, sender: TestSender | None = None) -> None:
+        self._core = core
+        self._principal = principal
+        self._sender = sender
+        self._delegations = Delegations(core, principal)
+
+    async def list(
+        self, *, deleted: bool = False, cursor: str | None = None, limit: int = 100
+    ) -> Page[AgentView]:
+        self._principal.require_account()
+        account_id = self._principal.account_id
+        return await paged(
+            self._core,
+            lambda after, count: queries.agents(account_id, trashed=deleted, after=after, count=count),
+            query={"list": "agents", "deleted": deleted},
+            cursor=cursor,
+            limit=limit,
+            position=lambda row: Position(row["created_at"], row["email"]),
+            view=_view_of_row,
+        )
+
+    async def get(self, email: str) -> AgentView:
+        return agent_view(await resolve_agent(self._core, self._principal, email))
+
+    async def create(self, request: CreateAgentRequest) -> AgentView:
+        self._principal.require_account()
+        address = parse_new_address(request.email, shared_domain=self._core.settings.shared_domain)
+        return agent_view(
+            await create_agent(
+                self._core, self._principal.account_id, address, name=_name(request.name or "")
+            )
+        )
+
+    async def update(self, email: str, request: UpdateAgentRequest) -> AgentView:
+        self._principal.require_account()
+        agent = await resolve_agent(self._core, self._principal, email)
+        if request.name is None:
+            raise InvalidRequest("give the new name; an empty one clears it", location="body.name")
+        try:
+            await self._core.db.write([queries.rename(agent.email, _name(request.name))])
+        except StaleWrite:
+            raise NotFound("no such agent") from None
+        return await self.get(agent.email)
+
+    async def delete(self, email: str, *, permanent: bool = False) -> DeleteAgentResult:
+        """To the trash, where mail to it is refused and its address stays taken; or, `permanent`, for good."""
+        self._principal.require_account()
+        agent = await resolve_agent(self._core, self._principal, email, trashed=permanent)
+        if permanent:
+            deleted = await purge_agent(self._core, agent.email)
+            return DeleteAgentResult(email=agent.email, messages_deleted=deleted)
+        try:
+            await self._core.db.write([queries.trash(agent.email, to_micros(self._core.clock.now()))])
+        except StaleWrite:
+            raise NotFound("no such agent") from None
+        return DeleteAgentResult(email=agent.email, messages_deleted=0)
+
+    async def restore(self, email: str) -> AgentView:
+        """Out of the trash; its pending holds expire later by the time it spent there."""
+        self._principal.require_account()
+        agent = await resolve_agent(self._core, self._principal, email, trashed=True)
+        if agent.deleted_at is None:
+            raise NotInTrash("the agent is not in the trash")
+        away = max(0, to_micros(self._core.clock.now()) - agent.deleted_at)
+        try:
+            await self._core.db.write(
+                [queries.restore(agent.email, agent.deleted_at), queries.shift_holds(agent.email, away)]
+            )
+        except StaleWrite:
+            raise NotInTrash("the agent is not in the trash") from None
+        return await self.get(agent.email)
+
+    async def test(self, email: str) -> SendResultView:
+        agent = await resolve_agent(self._core, self._principal, email)
+        if self._sender is None:
+            raise NotImplementedHere("this deployment sends no mail")
+        return await self._sender.test(agent)
+
+    async def delegations(self, email: str) -> Sequence[DelegationView]:
+        self._principal.require_account()
+        agent = await resolve_agent(self._core, self._principal, email)
+        return await self._delegations.list(agent.email)
+
+    async def delegate(self, email: str, request: CreateDelegationRequest) -> DelegationView:
+        self._principal.require_account()
+        agent = await resolve_agent(self._core, self._principal, email)
+        return await self._delegations.create(agent.email, request)
+
+    async def revoke_delegation(self, email: str, delegation_id: str) -> None:
+        self._principal.require_account()
+        agent = await resolve_agent(self._core, self._principal, email)
+        await self._delegations.revoke(agent.email, delegation_id)
+
+
+def _name(text: str) -> str:
+    """It stands before the address in From."""
+    return one_line(require_storable(text, "body.name"), "body.name")
+
+
+def _view_of_row(row: Row) -> AgentView:
+    return agent_view(agent_from(row))

@@ -1,0 +1,104 @@
+"""Listing and reading conversations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from e2a_core.agents.lookup import resolve_agent
+from e2a_core.clock import from_micros
+from e2a_core.contract.base import Page
+from e2a_core.contract.conversations import ConversationDetailView, ConversationSummaryView
+from e2a_core.contract.principal import Principal
+from e2a_core.conversations import queries
+from e2a_core.core import Core
+from e2a_core.errors import InvalidFilter, InvalidRequest, NotFound
+from e2a_core.messages.rows import SUMMARY_COLUMNS
+from e2a_core.messages.search import MAX_CONVERSATION_ID, instant
+from e2a_core.messages.views import summary_view
+from e2a_core.signing.cursor import decode_cursor, encode_cursor
+from e2a_core.store.statement import Row
+from e2a_core.texts import is_storable
+
+__all__ = ["Conversations"]
+
+
+class Conversations:
+    """`engine.Conversations` over the store."""
+
+    def __init__(self, core: Core, principal: Principal) -> None:
+        self._core = core
+        self._principal = principal
+
+    async def list(
+        self,
+        email: str,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[ConversationSummaryView]:
+        agent = await resolve_agent(self._core, self._principal, email)
+        lower, upper = instant(since, "query.since"), instant(until, "query.until")
+        if lower is not None and upper is not None and lower >= upper:
+            raise InvalidFilter("since must be before until", location="query.since")
+        binding = {"list": "conversations", "agent": agent.email, "since": since or "", "until": until or ""}
+        position = decode_cursor(cursor, binding, self._core.secrets) if cursor else None
+        rows = await self._core.db.all(queries.page(agent.email, lower, upper, position, limit + 1))
+        following = None
+        if len(rows) > limit:
+            where = {"t": rows[limit - 1]["last_at"], "i": rows[limit - 1]["conversation_id"]}
+            following = encode_cursor(where, binding, self._core.secrets.signing)
+        items = [
+            ConversationSummaryView(
+                **_counts(row),
+                latest_subject=row["latest_subject"] or "",
+                latest_from=row["latest_from"] or "",
+            )
+            for row in rows[:limit]
+        ]
+        return Page[ConversationSummaryView](items=items, next_cursor=following)
+
+    async def get(self, email: str, conversation_id: str) -> ConversationDetailView:
+        if len(conversation_id) > MAX_CONVERSATION_ID or "\r" in conversation_id or "\n" in conversation_id:
+            raise InvalidRequest(
+                f"a conversation id is at most {MAX_CONVERSATION_ID} characters on one line",
+                location="path.id",
+            )
+        agent = await resolve_agent(self._core, self._principal, email)
+        if not is_storable(conversation_id):
+            raise NotFound("no such conversation")
+        total = await self._core.db.one(queries.aggregate(agent.email, conversation_id))
+        if total is None:
+            raise NotFound("no such conversation")
+        rows = await self._core.db.all(queries.messages(agent.email, conversation_id))
+        messages = [summary_view(tuple(row.values())[: len(SUMMARY_COLUMNS)]) for row in rows]
+        return ConversationDetailView(
+            **_counts(total),
+            latest_subject=messages[-1].subject,
+            latest_from=messages[-1].header_from or "",
+            participants=_participants(rows),
+            labels=sorted({label for message in messages for label in message.labels}),
+            messages=messages,
+        )
+
+
+def _counts(row: Row) -> dict[str, object]:
+    return {
+        "id": row["conversation_id"],
+        "message_count": row["message_count"],
+        "inbound_count": row["inbound_count"],
+        "outbound_count": row["message_count"] - row["inbound_count"],
+        "has_unread": row["unread_count"] > 0,
+        "first_message_at": from_micros(row["first_at"]),
+        "last_message_at": from_micros(row["last_at"]),
+    }
+
+
+def _participants(rows: Sequence[Row]) -> list[str]:
+    found = set[str]()
+    for row in rows:
+        found.update(json.loads(row["to_addresses"]), json.loads(row["cc"]), json.loads(row["bcc"]))
+        found.update(filter(None, (row["header_from"], row["delivered_to"])))
+    return sorted({address.lower() for address in found})

@@ -1,0 +1,318 @@
+"""Reading, labelling, trashing and sending the mail of one inbox."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import timedelta
+from urllib.parse import quote
+
+from e2a_core.agents.lookup import resolve_agent
+from e2a_core.clock import to_micros
+from e2a_core.contract.base import Page
+from e2a_core.contract.messages import (
+    AttachmentContent,
+    AttachmentMetaView,
+    AttachmentView,
+    DeleteMessageResult,
+    MessageLifecycleTransition,
+    MessageQuery,
+    MessageSummaryView,
+    MessageView,
+    UpdateMessageRequest,
+    UpdateMessageResultView,
+)
+from e2a_core.contract.principal import Principal
+from e2a_core.contract.sending import (
+    ForwardRequest,
+    ReplyRequest,
+    SendEmailRequest,
+    SendOptions,
+    SendResultView,
+)
+from e2a_core.core import Core
+from e2a_core.errors import (
+    AttachmentNotFound,
+    AttachmentTooLarge,
+    InvalidRequest,
+    MessageHeld,
+    NotFound,
+    NotInTrash,
+    SendInProgress,
+)
+from e2a_core.mail.attachments import attachment_content
+from e2a_core.mail.parse import parse_message
+from e2a_core.messages import lifecycle, payloads, queries
+from e2a_core.messages.content import load_content
+from e2a_core.messages.events import emit_unique
+from e2a_core.messages.rows import MessageRow
+from e2a_core.messages.search import MessageSearch, normalize_labels
+from e2a_core.messages.views import lifecycle_view, message_view, summary_row, summary_view
+from e2a_core.signing.cursor import decode_cursor, encode_cursor
+from e2a_core.signing.tokens import sign_download
+from e2a_core.store.statement import StaleWrite, Statement
+from e2a_core.submission.cancel import TRASHED, cancel_statements
+from e2a_core.submission.send import Sender
+from e2a_core.texts import is_storable
+
+__all__ = ["Messages"]
+
+MAX_LABELS_PER_MESSAGE = 100
+MAX_INLINE_BYTES = 256 * 1024
+DOWNLOAD_LIFETIME = timedelta(minutes=15)
+CLAIM_LIFETIME = timedelta(minutes=10)
+"""How long a submission may be under way; an older claim is that of a process that died."""
+
+
+# Naming the page once: a generic class is looked up by its parameters each time.
+_Summaries = Page[MessageSummaryView]
+
+
+class Messages:
+    """`engine.Messages` over the store."""
+
+    def __init__(self, core: Core, principal: Principal, sender: Sender) -> None:
+        self._core = core
+        self._principal = principal
+        self._sender = sender
+
+    async def list(self, email: str, query: MessageQuery) -> Page[MessageSummaryView]:
+        agent = await resolve_agent(self._core, self._principal, email)
+        search = MessageSearch.of(agent.email, query)
+        position = decode_cursor(query.cursor, search.binding, self._core.secrets) if query.cursor else None
+        statement = search.statement(position, query.limit + 1)
+        rows = await self._core.db.values(statement, by_key=search.by_index)
+        following = None
+        if len(rows) > query.limit:
+            last = summary_row(rows[query.limit - 1])
+            where = {"t": last["created_at"], "i": last["id"]}
+            following = encode_cursor(where, search.binding, self._core.secrets.signing)
+        items = [summary_view(values) for values in rows[: query.limit]]
+        return _Summaries.trusted(items=items, next_cursor=following)
+
+    async def get(
+        self, email: str, message_id: str, *, peek: bool = False, whole: bool = False
+    ) -> MessageView:
+        row = await self._visible(email, message_id)
+        if not peek:
+            await self._mark_read(row)
+        return await self._view(row, whole=whole)
+
+    async def raw(self, email: str, message_id: str) -> bytes:
+        content = await load_content(self._core, await self._visible(email, message_id))
+        if content is None:
+            raise NotFound("a draft has no content before it is approved")
+        return content
+
+    async def update(
+        self, email: str, message_id: str, request: UpdateMessageRequest
+    ) -> UpdateMessageResultView:
+        adding = _labels(request.add_labels, "body.add_labels")
+        removing = _labels(request.remove_labels, "body.remove_labels")
+        row = await self._visible(email, message_id)
+        if row.deleted_at is not None:
+            raise NotFound("no such message")
+        labels: Sequence[str] = sorted((set(row.labels) | set(adding)) - set(removing))
+        if len(labels) > MAX_LABELS_PER_MESSAGE:
+            raise InvalidRequest(
+                f"a message may have at most {MAX_LABELS_PER_MESSAGE} labels", location="body.add_labels"
+            )
+        if labels != sorted(row.labels):
+            labels = await self._relabel(row, adding, removing)
+        return UpdateMessageResultView(message_id=row.id, labels=[*labels])
+
+    async def mark(self, email: str, message_id: str, *, read: bool) -> None:
+        row = await self._visible(email, message_id)
+        if read:
+            await self._mark_read(row)
+        elif row.inbound and row.read_at is not None:
+            await self._write(row, "unread", [queries.mark_unread(row.id)])
+
+    async def delete(self, email: str, message_id: str, *, permanent: bool = False) -> DeleteMessageResult:
+        if permanent:
+            self._principal.require_account()
+            return await self._purge(email, message_id)
+        row = await self._visible(email, message_id)
+        if row.deleted_at is None:
+            try:
+                await self._write(
+                    row, "deleted", [queries.mark_deleted(row.id, self._now(), self._oldest_claim())]
+                )
+            except StaleWrite:
+                if row.status == "pending_review":
+                    raise MessageHeld(
+                        "a message awaiting review cannot be deleted; decide the review"
+                    ) from None
+                raise SendInProgress("the message is being submitted; try again later") from None
+        return DeleteMessageResult(id=row.id)
+
+    async def restore(self, email: str, message_id: str) -> MessageView:
+        """Out of the trash; a scheduled message whose instant has passed there is not sent any more."""
+        row = await self._visible(email, message_id)
+        statements = [queries.restore(row.id)]
+        if row.delivery_status == "accepted" and row.scheduled_at and row.scheduled_at <= self._now():
+            statements += cancel_statements(self._core, row, TRASHED, self._now())
+            row.delivery_status, row.delivery_detail = "failed", TRASHED
+        try:
+            await self._write(row, "restored", statements)
+        except StaleWrite:
+            raise NotInTrash("the message is not in the trash") from None
+        row.deleted_at = None
+        await self._mark_read(row)
+        return await self._view(row)
+
+    async def lifecycle(
+        self, email: str, message_id: str, *, cursor: str | None = None, limit: int = 50
+    ) -> Page[MessageLifecycleTransition]:
+        agent = await resolve_agent(self._core, self._principal, email)
+        await self._stored(agent.email, message_id)
+        binding = {"list": "lifecycle", "agent": agent.email, "message": message_id}
+        position = decode_cursor(cursor, binding, self._core.secrets) if cursor else None
+        after = (int(position["t"]), str(position["i"])) if position else None
+        rows = await self._core.db.all(lifecycle.page(message_id, after, limit + 1))
+        following = None
+        if len(rows) > limit:
+            where = {"t": rows[limit - 1]["occurred_at"], "i": rows[limit - 1]["id"]}
+            following = encode_cursor(where, binding, self._core.secrets.signing)
+        return Page[MessageLifecycleTransition](
+            items=[lifecycle_view(row) for row in rows[:limit]], next_cursor=following
+        )
+
+    async def attachment(
+        self, email: str, message_id: str, index: int, *, inline: bool = False
+    ) -> AttachmentView:
+        row = await self._visible(email, message_id)
+        await self._mark_read(row)
+        found = await self._attachment(row, index)
+        if inline and found.meta.size_bytes > MAX_INLINE_BYTES:
+            raise AttachmentTooLarge(
+                f"an attachment over {MAX_INLINE_BYTES} bytes is not inlined; use download_url"
+            )
+        expires = self._core.clock.now().replace(microsecond=0) + DOWNLOAD_LIFETIME
+        token = sign_download(row.id, index, expires, self._core.secrets.signing)
+        path = f"/v1/agents/{quote(row.agent_email, safe='@')}/messages/{row.id}/attachments/{index}/download"
+        return AttachmentView(
+            **found.meta.model_dump(),
+            download_url=f"{self._core.base_url}{path}?token={token}",
+            expires_at=expires,
+            data=base64.b64encode(found.data).decode("ascii") if inline else None,
+        )
+
+    async def attachment_content(self, email: str, message_id: str, index: int) -> AttachmentContent:
+        agent = await resolve_agent(self._core, self._principal, email)
+        row = await self._stored(agent.email, message_id)
+        # A reviewer looks at what is held, attachments included; for the agent it does not exist.
+        if not row.visible and self._principal.scope != "account":
+            raise NotFound("no such message")
+        return await self._attachment(row, index)
+
+    async def send(self, email: str, request: SendEmailRequest, options: SendOptions) -> SendResultView:
+        agent = await resolve_agent(self._core, self._principal, email)
+        return await self._sender.send(agent, request, options)
+
+    async def reply(
+        self, email: str, message_id: str, request: ReplyRequest, options: SendOptions
+    ) -> SendResultView:
+        agent = await resolve_agent(self._core, self._principal, email)
+        return await self._sender.reply(agent, await self._parent(email, message_id), request, options)
+
+    async def forward(
+        self, email: str, message_id: str, request: ForwardRequest, options: SendOptions
+    ) -> SendResultView:
+        agent = await resolve_agent(self._core, self._principal, email)
+        return await self._sender.forward(agent, await self._parent(email, message_id), request, options)
+
+    async def _visible(self, email: str, message_id: str) -> MessageRow:
+        agent = await resolve_agent(self._core, self._principal, email)
+        row = await self._stored(agent.email, message_id)
+        if not row.visible:
+            raise NotFound("no such message")
+        return row
+
+    async def _stored(self, agent_email: str, message_id: str) -> MessageRow:
+        """The message, hidden or not."""
+        wanted = queries.by_id(agent_email, message_id)
+        found = await self._core.db.one(wanted) if is_storable(message_id) else None
+        if found is None:
+            raise NotFound("no such message")
+        return MessageRow.from_store(found)
+
+    async def _parent(self, email: str, message_id: str) -> MessageRow:
+        row = await self._visible(email, message_id)
+        if row.deleted_at is not None or row.content_hash is None:
+            raise NotFound("no such message")
+        return row
+
+    async def _view(self, row: MessageRow, *, whole: bool = False) -> MessageView:
+        content = await load_content(self._core, row)
+        outcomes = [] if row.inbound else await self._core.db.all(queries.recipients(row.id))
+        return message_view(row, content, parse_message(content) if content else None, outcomes, whole=whole)
+
+    async def _attachment(self, row: MessageRow, index: int) -> AttachmentContent:
+        content = await load_content(self._core, row)
+        if content is None:
+            raise AttachmentNotFound("a draft's attachments cannot be read before it is approved")
+        meta, data = attachment_content(content, index)
+        view = AttachmentMetaView(
+            index=meta.index,
+            filename=meta.filename or None,
+            content_type=meta.content_type,
+            content_id=meta.content_id,
+            size_bytes=meta.size_bytes,
+        )
+        return AttachmentContent(meta=view, data=data)
+
+    async def _mark_read(self, row: MessageRow) -> None:
+        if row.inbound and row.read_at is None:
+            row.read_at = self._now()
+            await self._write(row, "read", [queries.mark_read(row.id, row.read_at)])
+
+    async def _relabel(
+        self, row: MessageRow, adding: Sequence[str], removing: Sequence[str]
+    ) -> Sequence[str]:
+        """The labels afterwards; under the write lock, since the cached list follows the label rows."""
+        async with self._core.db.transaction() as transaction:
+            await transaction.write(
+                [*queries.insert_labels(row.id, adding), *queries.remove_labels(row.id, removing)]
+            )
+            rows = await transaction.all(queries.label_rows(row.id))
+            labels = sorted(item["label"] for item in rows)
+            event = emit_unique(
+                self._core, "message.updated", row, payloads.updated(row, "labels"), self._now()
+            )
+            await transaction.write([queries.set_label_cache(row.id, labels), *event])
+        return labels
+
+    async def _write(self, row: MessageRow, change: str, statements: Sequence[Statement]) -> None:
+        event = emit_unique(self._core, "message.updated", row, payloads.updated(row, change), self._now())
+        await self._core.db.write([*statements, *event])
+
+    async def _purge(self, email: str, message_id: str) -> DeleteMessageResult:
+        agent = await resolve_agent(self._core, self._principal, email)
+        row = await self._stored(agent.email, message_id)
+        if row.delivery_status == "sending" and (row.claimed_at or 0) > self._oldest_claim():
+            raise SendInProgress("the message is being submitted; try again later")
+        statements = [queries.unindex(row.id), queries.delete_forever(row.id)]
+        if row.content_hash:
+            statements.append(queries.drop_orphaned_content(row.content_hash))
+        try:
+            await self._core.db.write(statements)
+        except StaleWrite:
+            raise NotInTrash("only a message in the trash can be deleted for good") from None
+        return DeleteMessageResult(id=row.id)
+
+    def _oldest_claim(self) -> int:
+        return self._now() - CLAIM_LIFETIME // timedelta(microseconds=1)
+
+    def _now(self) -> int:
+        return to_micros(self._core.clock.now())
+
+
+def _labels(labels: list[str] | None, location: str) -> list[str]:
+    normal = normalize_labels(labels or [], location, InvalidRequest)
+    for index, label in enumerate(normal):
+        if label.startswith("e2a:"):
+            raise InvalidRequest(
+                "labels beginning with e2a: are the server's", location=f"{location}[{index}]"
+            )
+    return normal

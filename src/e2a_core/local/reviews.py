@@ -1,0 +1,97 @@
+"""The review queue of an account, and deciding by signed link."""
+
+from __future__ import annotations
+
+from e2a_core.accounts.idempotency import claimed, complete, fingerprint_of
+from e2a_core.contract.base import Page
+from e2a_core.contract.messages import (
+    MessageView,
+)
+from e2a_core.contract.principal import Principal
+from e2a_core.contract.sending import (
+    ApproveRequest,
+    RejectRequest,
+    RejectResultView,
+    ReviewView,
+    SendResultView,
+)
+from e2a_core.core import Core
+from e2a_core.errors import NotFound
+from e2a_core.messages import queries as message_queries
+from e2a_core.messages.rows import MessageRow
+from e2a_core.messages.views import review_view
+from e2a_core.reviews import decide, queries
+from e2a_core.reviews.decide import Decider
+from e2a_core.reviews.views import review_detail
+from e2a_core.signing.cursor import decode_cursor, encode_cursor
+from e2a_core.submission.waiting import WAIT_SELF_SECONDS, settled
+from e2a_core.texts import is_storable, require_storable
+
+__all__ = ["Reviews"]
+
+
+class Reviews:
+    """`engine.Reviews`: an agent credential gets nowhere here, whatever it asks."""
+
+    def __init__(self, core: Core, principal: Principal) -> None:
+        self._core = core
+        self._principal = principal
+
+    async def list(self, *, cursor: str | None = None, limit: int = 100) -> Page[ReviewView]:
+        self._principal.require_account()
+        binding = {"list": "reviews", "account": self._principal.account_id}
+        position = decode_cursor(cursor, binding, self._core.secrets) if cursor else None
+        rows = await self._core.db.all(queries.page(self._principal.account_id, position, limit + 1))
+        following = None
+        if len(rows) > limit:
+            where = {"t": rows[limit - 1]["created_at"], "i": rows[limit - 1]["id"]}
+            following = encode_cursor(where, binding, self._core.secrets.signing)
+        items = [review_view(MessageRow.from_store(row)) for row in rows[:limit]]
+        return Page[ReviewView](items=items, next_cursor=following)
+
+    async def get(self, message_id: str) -> MessageView:
+        return await review_detail(self._core, await self._row(message_id))
+
+    async def approve(
+        self, message_id: str, request: ApproveRequest, *, idempotency_key: str | None = None
+    ) -> SendResultView:
+        result = await self._approve(await self._row(message_id), request, idempotency_key)
+        if result.method == "loopback" and result.status == "accepted":
+            return await settled(self._core, result, WAIT_SELF_SECONDS)
+        return result
+
+    async def _approve(
+        self, row: MessageRow, request: ApproveRequest, idempotency_key: str | None
+    ) -> SendResultView:
+        decider = Decider(self._principal.account_email)
+        if not idempotency_key or row.inbound:
+            return await decide.approve(self._core, row, request, decider)
+        fingerprint = fingerprint_of(f"/v1/approve/{row.id}", request)
+        async with claimed(self._core, row.account_id, "request", idempotency_key, fingerprint) as claim:
+            if claim.stored is not None:
+                return SendResultView.model_validate_json(claim.stored.body)
+            return await decide.approve(
+                self._core,
+                row,
+                request,
+                decider,
+                lambda result: [complete(claim, 202, result.model_dump_json())],
+            )
+
+    async def reject(self, message_id: str, request: RejectRequest) -> RejectResultView:
+        row = await self._row(message_id)
+        return await decide.reject(
+            self._core,
+            row,
+            None if request.reason is None else require_storable(request.reason, "body.reason"),
+            Decider(self._principal.account_email),
+            content_hash=request.content_hash,
+        )
+
+    async def _row(self, message_id: str) -> MessageRow:
+        self._principal.require_account()
+        wanted = message_queries.by_id_in_account(self._principal.account_id, message_id)
+        found = await self._core.db.one(wanted) if is_storable(message_id) else None
+        if found is None:
+            raise NotFound("no such message")
+        return MessageRow.from_store(found)

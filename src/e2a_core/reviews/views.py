@@ -1,0 +1,47 @@
+"""A held message as its reviewer sees it."""
+
+from __future__ import annotations
+
+import json
+
+from e2a_core.contract.messages import (
+    MessageBodyView,
+    MessageView,
+    ProtectionFindingView,
+    ThreatCategoryView,
+)
+from e2a_core.core import Core
+from e2a_core.mail.parse import parse_message
+from e2a_core.messages.content import load_content
+from e2a_core.messages.rows import MessageRow
+from e2a_core.messages.views import message_view
+from e2a_core.reviews import queries
+from e2a_core.store.statement import Row
+
+__all__ = [
+    "review_detail",
+]
+
+
+async def review_detail(core: Core, row: MessageRow) -> MessageView:
+    """What a reviewer sees, held or not; looking does not mark the message read."""
+    content = await load_content(core, row)
+    parsed = parse_message(content) if content else None
+    findings = await core.db.all(queries.protection(row.id))
+    view = message_view(row, content, parsed, for_review=True)
+    changes: dict[str, object] = {"protection": [_finding(item) for item in findings] or None}
+    if row.draft is not None and view.body is None:
+        changes["body"] = MessageBodyView(text=row.draft["text"], html=row.draft["html"])
+    return view.model_copy(update=changes)
+
+
+def _finding(row: Row) -> ProtectionFindingView:
+    categories = [ThreatCategoryView(**item) for item in json.loads(row["categories"])]
+    return ProtectionFindingView(
+        source=row["source"],
+        action=row["action"],
+        detector=row["detector"],
+        score=row["score"],
+        summary=row["reason"],
+        categories=categories or None,
+    )

@@ -1,0 +1,240 @@
+"""The inbound pipeline from an authenticated message to inboxes: thread, screen, store, tell.
+
+Every copy of one message is committed together: the sender is told `250` for all of its recipients or for none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+from e2a_core.agents import queries as agent_queries
+from e2a_core.agents.queries import AgentRow, agent_from
+from e2a_core.clock import rfc3339, to_micros
+from e2a_core.core import Core
+from e2a_core.errors import StoreUnavailable
+from e2a_core.feedback.bounces import report_statements
+from e2a_core.feedback.reporter import Reporter
+from e2a_core.holds.hold import hold, hold_statements, protection_statement
+from e2a_core.messages import lifecycle, payloads, queries
+from e2a_core.messages.events import emit
+from e2a_core.messages.rows import MessageRow
+from e2a_core.messages.search import fold_text
+from e2a_core.protection.config import config_of, gate_of
+from e2a_core.screening.disposition import Disposition, Finding
+from e2a_core.screening.gates import sender_gate
+from e2a_core.signing.auth_headers import AuthClaim, body_hash, sign_headers
+from e2a_core.smtpserver.arrival import Arrival
+from e2a_core.smtpserver.session import IntakeRefusal, Recipient, RecipientDisabled, RecipientUnknown
+from e2a_core.store.errors import ForeignKeyViolation, UniqueViolation
+from e2a_core.store.statement import Statement
+
+__all__ = ["Delivered", "Delivery"]
+
+PREVIEW_CHARS = 160
+ATTEMPTS = 3
+"""Looks at inboxes that change while the message is on its way into them."""
+
+_DMARC_REASONS = {
+    "pass": "authentication.dmarc_pass",
+    "fail": "authentication.dmarc_fail",
+    "none": "authentication.dmarc_none",
+    "temperror": "authentication.dmarc_temporary_error",
+    "permerror": "authentication.dmarc_permanent_error",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What became of one message. `ids` are the copies that were stored, in the order of the recipients.
+
+    `refused` are the agents that no longer take mail. Whoever is in neither had the message already.
+    """
+
+    ids: Sequence[str] = ()
+    refused: Mapping[str, IntakeRefusal] = field(default_factory=dict)
+
+
+class Delivery:
+    """Puts one message into the inboxes it is for."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def deliver(self, arrival: Arrival, recipients: Sequence[Recipient]) -> Delivered:
+        """Store a copy in each inbox that is there and does not have the message yet.
+
+        An inbox may have gone since its recipient was accepted. Raises `StoreUnavailable` when nothing was stored.
+        """
+        wanted = arrival.first_per_agent(recipients)
+        agents, holders = arrival.inboxes.agents, arrival.inboxes.holders
+        for _ in range(ATTEMPTS):
+            missing = [item for item in wanted if item.agent not in holders]
+            refused = {
+                item.agent: refusal for item in missing if (refusal := _refusal(agents.get(item.agent)))
+            }
+            waiting = [item for item in missing if item.agent not in refused]
+            try:
+                return Delivered(await self._store(arrival, waiting, agents) if waiting else (), refused)
+            except (UniqueViolation, ForeignKeyViolation):
+                # The same message came in twice at once, or an inbox went away: whoever lost looks again.
+                agents, holders = await self._look_again(arrival, wanted)
+        raise StoreUnavailable("the message is being delivered by another process")
+
+    async def _look_again(
+        self, arrival: Arrival, recipients: Sequence[Recipient]
+    ) -> tuple[Mapping[str, AgentRow], frozenset[str]]:
+        names = [item.agent for item in recipients]
+        agents, holders = await self._core.db.read(
+            [agent_queries.agents_named(names), queries.by_dedupe_key(arrival.dedupe_key or "", names)]
+        )
+        return {row["email"]: agent_from(row) for row in agents}, frozenset(
+            row["agent_email"] for row in holders
+        )
+
+    async def _store(
+        self, arrival: Arrival, recipients: Sequence[Recipient], agents: Mapping[str, AgentRow]
+    ) -> list[str]:
+        now = to_micros(self._core.clock.now())
+        signed_hash = body_hash(arrival.trace.encode("utf-8"), arrival.content)
+        author = arrival.parsed.author if arrival.identity.verified else None
+        reporter = Reporter(arrival.envelope_from is None, author.domain if author else "")
+        statements = [queries.insert_content(arrival.content_hash, arrival.content, now)]
+        ids = []
+        for recipient in recipients:
+            agent = agents[recipient.agent]
+            row = self._row(arrival, recipient, agent, now)
+            self._thread(row, arrival)
+            self._sign(row, arrival, signed_hash)
+            finding = self._screen(arrival, agent)
+            statements += self._outcome(row, agent, arrival, finding)
+            statements += await report_statements(self._core, arrival.parsed, reporter, agent.email, now)
+            ids.append(row.id)
+        await self._core.db.put(statements)
+        return ids
+
+    def _row(self, arrival: Arrival, recipient: Recipient, agent: AgentRow, now: int) -> MessageRow:
+        parsed = arrival.parsed
+        return MessageRow(
+            id=self._core.ids.message(),
+            account_id=agent.account_id,
+            agent_email=agent.email,
+            direction="inbound",
+            type=arrival.message_type,
+            thread_id="",
+            header_from=parsed.header_from,
+            author_agent=arrival.identity.agent,
+            sender=(parsed.author.normalized if parsed.author else arrival.identity.sender).lower(),
+            envelope_from=arrival.envelope_from,
+            delivered_to=recipient.address,
+            tag=recipient.tag,
+            to_addresses=parsed.to,
+            cc=parsed.cc,
+            reply_to=parsed.reply_to,
+            subject=parsed.subject,
+            preview=" ".join(parsed.text[: PREVIEW_CHARS * 2].split())[:PREVIEW_CHARS],
+            attachments=[_attachment(item) for item in parsed.attachments],
+            email_message_id=parsed.message_id,
+            content_hash=arrival.content_hash,
+            trace=arrival.trace,
+            size_bytes=len(arrival.trace.encode("utf-8")) + len(arrival.content),
+            dedupe_key=arrival.dedupe_key,
+            authentication=arrival.authentication,
+            auto_submitted=_plain(parsed.auto_submitted),
+            created_at=now,
+        )
+
+    def _thread(self, row: MessageRow, arrival: Arrival) -> None:
+        """RFC 5322 ancestry within this inbox; a conversation id of ours wins (mail-pipeline section 8.1)."""
+        ancestors = arrival.inboxes.ancestors.get(row.agent_email, ())
+        row.thread_id = ancestors[0]["thread_id"] if ancestors else self._core.ids.thread()
+        inherited = (item["conversation_id"] for item in ancestors if item["conversation_id"])
+        row.conversation_id = arrival.conversation_id or next(inherited, "")
+
+    def _sign(self, row: MessageRow, arrival: Arrival, signed_hash: str) -> None:
+        identity, now = arrival.identity, self._core.clock.now()
+        bound = arrival.inboxes.delegations.get(row.agent_email)
+        delegation = f"agent={row.agent_email};human={bound.human}" if bound else ""
+        claim = AuthClaim(
+            verified=identity.verified,
+            sender=identity.sender,
+            entity_type=identity.entity_type,
+            domain_check=identity.domain_check,
+            delegation=delegation,
+            timestamp=rfc3339(now.replace(microsecond=0)),
+            message_id=row.id,
+            body_hash=signed_hash,
+        )
+        row.auth_headers = sign_headers(claim, self._core.secrets.signing)
+
+    def _screen(self, arrival: Arrival, agent: AgentRow) -> Finding | None:
+        settings = self._core.settings
+        shared = () if settings.from_domain == settings.shared_domain else (settings.from_domain,)
+        return sender_gate(
+            gate_of(config_of(agent).inbound.gate),
+            author=arrival.parsed.header_from,
+            dmarc_pass=arrival.identity.dmarc_pass,
+            relay_domains=shared,
+        )
+
+    def _outcome(
+        self, row: MessageRow, agent: AgentRow, arrival: Arrival, finding: Finding | None
+    ) -> list[Statement]:
+        """The statements that store the message in the state that screening gave it, and say so."""
+        core, now = self._core, row.created_at
+        disposition = finding.action if finding else Disposition.ALLOW
+        if finding is not None:
+            row.flagged, row.flag_reason = 1, finding.detail
+        if finding is not None and disposition is Disposition.REVIEW:
+            hold(row, finding, config_of(agent).holds.ttl_seconds)
+        elif finding is not None and disposition is Disposition.BLOCK:
+            row.status, row.hidden, row.rejection_reason = "review_rejected", 1, finding.detail
+        statements = [*self._insert(row, arrival)]
+        if finding is not None:
+            statements.append(protection_statement(row, finding))
+        if disposition is Disposition.REVIEW and finding is not None:
+            return [*statements, *hold_statements(core, row, finding)]
+        if disposition is Disposition.BLOCK and finding is not None:
+            data = payloads.blocked_inbound(row, finding.detail, finding.reason)
+            return [*statements, *emit(core, "email.blocked", row, data, now)]
+        statements += emit(core, "email.received", row, payloads.received(row), now)
+        if finding is not None:
+            policy = config_of(agent).inbound.gate.policy
+            statements += emit(core, "email.flagged", row, payloads.flagged(row, policy), now)
+        return statements
+
+    def _insert(self, row: MessageRow, arrival: Arrival) -> list[Statement]:
+        parsed, ids, now = arrival.parsed, self._core.ids, row.created_at
+        addresses = " ".join([row.header_from or "", *row.to_addresses, *row.cc, *row.reply_to])
+        statements = [
+            queries.insert(row),
+            *queries.insert_refs(row.agent_email, row.id, [row.email_message_id or ""]),
+            queries.index_text(
+                row.id, fold_text(row.subject), fold_text(addresses), fold_text(parsed.full_text)
+            ),
+            lifecycle.record(ids, row.id, "inbound", arrival.accepted_as, now, dedupe="acceptance"),
+        ]
+        if row.authentication:
+            reason = _DMARC_REASONS[row.authentication["dmarc"]["status"]]
+            evidence = {"authentication": row.authentication}
+            statements.append(
+                lifecycle.record(
+                    ids, row.id, "inbound", reason, now, dedupe="authentication", evidence=evidence
+                )
+            )
+        return statements
+
+
+def _refusal(agent: AgentRow | None) -> IntakeRefusal | None:
+    """Why mail to this agent cannot be taken, None where it can."""
+    if agent is None:
+        return RecipientUnknown()
+    return RecipientDisabled() if agent.trashed else None
+
+
+def _attachment(meta: object) -> dict[str, object]:
+    return {key: value for key, value in asdict(meta).items() if value not in (None, "")}  # type: ignore[call-overload]
+
+
+def _plain(automatic: object) -> dict[str, str] | None:
+    return None if automatic is None else asdict(automatic)  # type: ignore[call-overload]

@@ -1,0 +1,86 @@
+"""What the store knows of the inboxes a message is for, read in one go before it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from e2a_core.agents import queries as agent_queries
+from e2a_core.agents.queries import AgentRow, agent_from
+from e2a_core.clock import to_micros
+from e2a_core.core import Core
+from e2a_core.delegations import queries as delegation_queries
+from e2a_core.delegations.queries import DelegationRow, delegation_from
+from e2a_core.mail.addresses import normalize_addr_spec
+from e2a_core.mail.parse import ParsedMessage
+from e2a_core.mail.threading import lookup_ids
+from e2a_core.messages import queries as message_queries
+from e2a_core.smtpserver.session import Recipient
+from e2a_core.store.statement import Row
+from e2a_core.texts import is_storable
+
+__all__ = ["Inboxes", "look_up"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inboxes:
+    """By address: the agents (the author's too, when it is one), and for each recipient what concerns this message.
+
+    `ancestors` are the messages this one answers, nearest first, `delegations` bind its verified author, and
+    `holders` have it already.
+    """
+
+    agents: Mapping[str, AgentRow]
+    ancestors: Mapping[str, Sequence[Row]]
+    delegations: Mapping[str, DelegationRow]
+    holders: frozenset[str]
+
+
+async def look_up(
+    core: Core,
+    parsed: ParsedMessage,
+    recipients: Sequence[Recipient],
+    *,
+    author: str | None,
+    verified: bool,
+    dedupe_key: str | None,
+) -> Inboxes:
+    """`author` may be an agent here; only one that is `verified` can be a bound human.
+
+    `dedupe_key` recognises the message in the inboxes, None matches none.
+    """
+    names = sorted({item.agent for item in recipients})
+    refs = lookup_ids(parsed.in_reply_to, parsed.references)
+    human = normalize_addr_spec(parsed.author.normalized) if verified and parsed.author else ""
+    now = to_micros(core.clock.now())
+    threads = [message_queries.find_threads(name, refs) for name in names] if refs else []
+    bindings = (
+        [delegation_queries.active(name, human, now) for name in names]
+        if human and is_storable(human)
+        else []
+    )
+    agents, holders, *found = await core.db.lookup(
+        [
+            agent_queries.agents_named(names if author is None else sorted({*names, author})),
+            message_queries.by_dedupe_key(dedupe_key or "", names),
+            *threads,
+            *bindings,
+        ]
+    )
+    bound = found[len(threads) :]
+    return Inboxes(
+        agents={row["email"]: agent_from(row) for row in agents},
+        ancestors={
+            name: _nearest_first(refs, rows) for name, rows in zip(names, found, strict=False) if threads
+        },
+        delegations={
+            name: delegation_from(rows[0]) for name, rows in zip(names, bound, strict=False) if rows
+        },
+        holders=frozenset(row["agent_email"] for row in holders),
+    )
+
+
+def _nearest_first(refs: Sequence[str], rows: Sequence[Row]) -> list[Row]:
+    """One row for each id that is known; of several with the same id the newest, which comes first."""
+    known = {row["ref"]: row for row in reversed(rows)}
+    return [known[ref] for ref in refs if ref in known]

@@ -1,0 +1,106 @@
+"""The SMTP listener: opens the sockets, keeps track of the sessions, closes down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+
+from e2a_core.smtpserver.connection import IntakeContext, SmtpConnection
+from e2a_core.smtpserver.counters import IntakeCounters
+from e2a_core.smtpserver.limits import IntakeLimits
+from e2a_core.smtpserver.protocol import SmtpSession
+from e2a_core.smtpserver.proxy import TrustedProxies
+from e2a_core.smtpserver.session import Receiver
+from e2a_core.smtpserver.throttle import ConnectionThrottle, DataMemory
+
+__all__ = ["SmtpListener"]
+
+log = logging.getLogger("e2a.intake")
+
+# Connections the kernel completes while the loop is busy with something else.
+_BACKLOG = 256
+
+
+class SmtpListener:
+    """Accepts SMTP on `host`:`port` (port 0 picks a free one) and hands messages to `receiver`.
+
+    `hostname` is what the greeting says. A TLS context enables STARTTLS. `counters` may be read at any time.
+    """
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        *,
+        hostname: str,
+        host: str = "127.0.0.1",
+        port: int = 2525,
+        limits: IntakeLimits | None = None,
+        tls: ssl.SSLContext | None = None,
+        proxies: TrustedProxies | None = None,
+    ) -> None:
+        limits = limits or IntakeLimits()
+        self.counters = IntakeCounters()
+        self._host = host
+        self._port = port
+        self._sessions: set[SmtpConnection] = set()
+        self._server: asyncio.Server | None = None
+        self._stopping = False
+        self._all_closed = asyncio.Event()
+        self._all_closed.set()
+        self._context = IntakeContext(
+            receiver=receiver,
+            hostname=hostname,
+            limits=limits,
+            tls=tls,
+            proxies=proxies or TrustedProxies(),
+            counters=self.counters,
+            throttle=ConnectionThrottle(total=limits.connections, per_address=limits.connections_per_address),
+            memory=DataMemory(limits.data_memory_octets),
+            opened=self._opened,
+            closed=self._closed,
+        )
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """The (host, port) pairs really bound; empty while not started."""
+        if self._server is None:
+            return ()
+        return tuple((str(name[0]), int(name[1])) for name in (s.getsockname() for s in self._server.sockets))
+
+    async def start(self) -> None:
+        """Bind and accept; raises OSError when the address cannot be had."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: SmtpSession(self._context, loop), self._host, self._port, backlog=_BACKLOG
+        )
+        log.info("SMTP intake listens on %s", self.addresses)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Accept nobody, send idle peers away, give messages in DATA `grace_seconds` to get their reply."""
+        if self._server is None:
+            return
+        self._stopping = True
+        self._server.close()
+        for session in list(self._sessions):
+            session.drain()
+        try:
+            async with asyncio.timeout(grace_seconds):
+                await self._all_closed.wait()
+        except TimeoutError:
+            log.warning("%d SMTP sessions cut off at shutdown", len(self._sessions))
+            for session in list(self._sessions):
+                session.abort()
+            await self._all_closed.wait()
+        self._server = None
+
+    def _opened(self, session: SmtpConnection) -> None:
+        self._sessions.add(session)
+        self._all_closed.clear()
+        if self._stopping:
+            session.drain()
+
+    def _closed(self, session: SmtpConnection) -> None:
+        self._sessions.discard(session)
+        if not self._sessions:
+            self._all_closed.set()

@@ -1,0 +1,191 @@
+"""The inbound pipeline over SMTP: accept, authenticate, address, parse, then deliver."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from e2a_core.accounts.limits import refuse_beyond_plan
+from e2a_core.agents.lookup import lookup_recipient
+from e2a_core.agents.queries import AgentRow
+from e2a_core.authentication.evaluate import Authenticator, authentication_results
+from e2a_core.authentication.evidence import AuthenticationEvidence
+from e2a_core.core import Core
+from e2a_core.errors import LimitExceeded
+from e2a_core.mail.addresses import normalize_addr_spec
+from e2a_core.mail.automatic import LOOP_HEADER, received_count
+from e2a_core.mail.headers import Headers, is_header_text, parse_headers
+from e2a_core.mail.parse import ParsedMessage, parse_message
+from e2a_core.mail.trace import received_header, strip_forged_fields
+from e2a_core.messages.search import MAX_CONVERSATION_ID
+from e2a_core.smtpserver.arrival import Arrival, Identity
+from e2a_core.smtpserver.deliver import Delivery
+from e2a_core.smtpserver.inboxes import look_up
+from e2a_core.smtpserver.session import (
+    Envelope,
+    LoopDetected,
+    QuotaExceeded,
+    Recipient,
+    RecipientDisabled,
+    RecipientUnknown,
+)
+from e2a_core.submission.identity import relay_address
+from e2a_core.submission.queries import sender_of_relayed
+
+__all__ = ["SmtpReceiver"]
+
+MAX_RECEIVED = 50
+"""RFC 5321 section 6.3 asks for a limit of at least 100 hops or another way to tell; agents forward, so fewer."""
+
+_BY_REPORT = ""
+"""The agent of a recipient until the report it gets says whose message it is about."""
+
+
+class SmtpReceiver:
+    """`intake.contract.Receiver` over the store."""
+
+    def __init__(self, core: Core, authenticator: Authenticator, delivery: Delivery) -> None:
+        self._core = core
+        self._authenticator = authenticator
+        self._delivery = delivery
+
+    async def resolve(self, address: str, mail_from: str) -> Recipient:
+        found = await lookup_recipient(self._core, address)
+        if found is None:
+            if not mail_from and normalize_addr_spec(address) == relay_address(self._core.settings):
+                return Recipient(address, _BY_REPORT)
+            raise RecipientUnknown
+        if found.agent.trashed:
+            raise RecipientDisabled
+        try:
+            await refuse_beyond_plan(self._core, found.agent.account_id)
+        except LimitExceeded:
+            raise QuotaExceeded from None
+        return Recipient(address, found.agent.email, found.tag)
+
+    async def receive(self, envelope: Envelope, content: bytes) -> str:
+        kept = strip_forged_fields(content, self._core.settings.hostname)
+        headers = parse_headers(kept)
+        _refuse_loop(headers)
+        parsed = parse_message(kept, envelope_from=envelope.mail_from, headers=headers)
+        envelope = replace(envelope, recipients=await self._routed(envelope.recipients, parsed))
+        evidence = await self._authenticator.evaluate(
+            ip=envelope.peer.ip,
+            mail_from=envelope.mail_from,
+            helo=envelope.peer.helo,
+            raw=content,
+            author_domain=parsed.author.domain if parsed.author else None,
+        )
+        arrival = await self._arrival(envelope, kept, parsed, evidence)
+        delivered = await self._delivery.deliver(arrival, envelope.recipients)
+        refusals = list(delivered.refused.values())
+        if len(refusals) == len({item.agent for item in envelope.recipients}):
+            raise refusals[0]
+        return delivered.ids[0] if delivered.ids else "duplicate"
+
+    async def _routed(
+        self, recipients: tuple[Recipient, ...], parsed: ParsedMessage
+    ) -> tuple[Recipient, ...]:
+        """The recipients with the inbox that a report to the relay's own address is for; others drop out.
+
+        Raises `RecipientUnknown` when nobody is left.
+        """
+        if all(item.agent for item in recipients):
+            return recipients
+        report = parsed.dsn or parsed.complaint
+        reference = report.original_message_id if report else None
+        found = await self._core.db.one(sender_of_relayed(reference)) if reference else None
+        sender = found["agent_email"] if found else ""
+        routed = tuple(item if item.agent else replace(item, agent=sender) for item in recipients)
+        if not any(item.agent for item in routed):
+            raise RecipientUnknown
+        return tuple(item for item in routed if item.agent)
+
+    async def _arrival(
+        self, envelope: Envelope, content: bytes, parsed: ParsedMessage, evidence: AuthenticationEvidence
+    ) -> Arrival:
+        content_hash = hashlib.sha256(content).hexdigest()
+        dedupe_key = _dedupe_key(envelope, parsed, content_hash)
+        author = parsed.author.normalized if parsed.author else None
+        inboxes = await look_up(
+            self._core,
+            parsed,
+            envelope.recipients,
+            author=author,
+            verified=evidence.verified,
+            dedupe_key=dedupe_key,
+        )
+        identity = _identify(envelope, parsed, evidence, inboxes.agents.get(author or ""))
+        return Arrival(
+            content=content,
+            content_hash=content_hash,
+            trace=self._trace(envelope, evidence),
+            parsed=parsed,
+            envelope_from=envelope.mail_from or None,
+            identity=identity,
+            authentication=evidence.to_json(),
+            accepted_as="acceptance.inbound_smtp",
+            inboxes=inboxes,
+            conversation_id=_proven_conversation(parsed, identity),
+            dedupe_key=dedupe_key,
+        )
+
+    def _trace(self, envelope: Envelope, evidence: AuthenticationEvidence) -> str:
+        hostname, peer = self._core.settings.hostname, envelope.peer
+        results = authentication_results(evidence, hostname)
+        received = received_header(
+            helo=peer.helo or "",
+            peer=peer.ip,
+            by=hostname,
+            protocol=_protocol(envelope),
+            queue_id=self._core.ids.new("", 8),
+            instant=self._core.clock.now(),
+        )
+        return f"Authentication-Results: {results}\r\n{received.decode('ascii')}"
+
+
+def _protocol(envelope: Envelope) -> str:
+    """The keyword of RFC 3848 (RFC 6531 section 4.3 for SMTPUTF8)."""
+    if not envelope.peer.esmtp:
+        return "SMTP"
+    return ("UTF8SMTP" if envelope.smtp_utf8 else "ESMTP") + ("S" if envelope.peer.tls else "")
+
+
+def _refuse_loop(headers: Headers) -> None:
+    if LOOP_HEADER in headers:
+        raise LoopDetected("this message was sent by this relay itself")
+    if received_count(headers) > MAX_RECEIVED:
+        raise LoopDetected(f"the message passed more than {MAX_RECEIVED} hosts")
+
+
+def _identify(
+    envelope: Envelope, parsed: ParsedMessage, evidence: AuthenticationEvidence, author: AgentRow | None
+) -> Identity:
+    """`author` is the agent that the message names as its author."""
+    proven = author if evidence.verified else None
+    return Identity(
+        sender=parsed.header_from or envelope.mail_from,
+        verified=evidence.verified,
+        dmarc_pass=evidence.dmarc_pass,
+        domain_check=evidence.domain_check,
+        agent=proven.email if proven and not proven.trashed else None,
+    )
+
+
+def _proven_conversation(parsed: ParsedMessage, identity: Identity) -> str | None:
+    """The conversation an agent of this deployment names, if it is an id that one can have."""
+    claimed = parsed.conversation_header
+    if identity.agent is None or claimed is None or len(claimed) > MAX_CONVERSATION_ID:
+        return None
+    return claimed if is_header_text(claimed) else None
+
+
+def _dedupe_key(envelope: Envelope, parsed: ParsedMessage, content_hash: str) -> str | None:
+    """The same for a message that a server sends again because our reply got lost.
+
+    A message is told from its like by its Message-ID, or else by the instant in its Date. One that has neither is
+    taken each time: a device that reports every hour in the same words sends as many messages.
+    """
+    if parsed.message_id is None and parsed.date is None:
+        return None
+    return hashlib.sha256(f"{envelope.mail_from}|{parsed.message_id}|{content_hash}".encode()).hexdigest()

@@ -1,0 +1,324 @@
+"""`Database` over one SQLite file, shared by any number of processes.
+
+One connection writes, a few read, each on its own thread. Concurrent writes are gathered and committed together in
+a single hop to the writer's thread: the sync to disk, which dominates a commit, is paid once. Concurrent reads share
+a hop too, which costs more than most of them do; those by key alone are answered on the event loop, since in WAL mode
+a reader waits for nobody. Short writes run there as well while no other process writes, and only their commit hops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
+from math import inf
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, TypeVar
+
+from anyio import CancelScope
+
+from e2a_core.errors import StoreUnavailable
+from e2a_core.store.listeners import CommitListeners
+from e2a_core.store.sqlite import connection as on_thread
+from e2a_core.store.sqlite.recent import RecentReads
+from e2a_core.store.sqlite.thread import SqliteThread
+from e2a_core.store.statement import Dialect, Result, Row, Statement
+
+__all__ = ["SHORT_GROUP_OCTETS", "SqliteDatabase"]
+
+READERS = 3
+"""Reads wait for the disk in parallel; beyond a few they only wait for the interpreter lock."""
+
+GROUP_LIMIT = 128
+"""Units per commit: bounds how long other processes wait for the write lock."""
+
+BUSY_SECONDS = 10.0
+"""How long to wait for another process's write; a group commit lasts milliseconds, so after 10 s it hangs."""
+
+SHORT_OCTETS = 64 * 1024
+"""What a write on the event loop may store: making it searchable takes a millisecond for each 16 KiB."""
+
+SHORT_GROUP_OCTETS = 256 * 1024
+"""What all writes of one commit on the event loop may store: some twenty messages of 4 KiB each."""
+
+POLL_SECONDS = 0.1
+"""How often commits of other processes are looked for while somebody listens."""
+
+_Outcome = TypeVar("_Outcome")
+_waiting = attrgetter("waiting")
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """One write that waits for its commit; `octets` is about what it stores, infinite where nobody counted."""
+
+    statements: Sequence[Statement]
+    acknowledged: asyncio.Future[Sequence[Result]]
+    octets: float
+
+    @property
+    def short(self) -> bool:
+        """Whether it need not leave the event loop to be run."""
+        return self.octets <= SHORT_OCTETS
+
+
+class SqliteDatabase:
+    """One open SQLite file; made by `await SqliteDatabase.open(path)` on a running asyncio loop."""
+
+    dialect: Dialect = "sqlite"
+
+    def __init__(
+        self, path: Path, writer: SqliteThread, near: sqlite3.Connection, busy_seconds: float
+    ) -> None:
+        self._open_reader = partial(SqliteThread.open, on_thread.open_reader, path, busy_seconds)
+        self._writer = writer
+        self._near = near
+        self._recent = RecentReads(near)
+        self._write_lock = asyncio.Lock()
+        self._pending: list[_Unit] = []
+        self._flusher: asyncio.Task[None] | None = None
+        self._readers: list[SqliteThread] = []
+        self._opening = asyncio.Lock()
+        self._watcher: SqliteThread | None = None
+        self._listeners = CommitListeners(self._follow_other_processes)
+        self._asked: list[tuple[Sequence[Statement], bool, asyncio.Future[list[list[Row]]]]] = []
+        self._answering: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> SqliteDatabase:
+        """Open or create the file. Raises `StoreUnavailable` when that is impossible."""
+        try:
+            writer = await SqliteThread.open(on_thread.open_writer, path, busy_seconds)
+        except (sqlite3.Error, StoreUnavailable) as error:
+            raise StoreUnavailable(f"cannot open the database {path}: {error}") from error
+        try:
+            near = on_thread.open_reader(path, busy_seconds=0)  # the event loop must not wait for a lock
+        except sqlite3.Error as error:
+            await writer.close()
+            raise StoreUnavailable(f"cannot read the database {path}: {error}") from error
+        return cls(path, writer, near, busy_seconds)
+
+    async def all(self, statement: Statement) -> Sequence[Row]:
+        [rows] = await self._ask([statement], False)
+        return rows
+
+    async def one(self, statement: Statement) -> Row | None:
+        [rows] = await self._ask([statement], True)
+        return rows[0] if rows else None
+
+    async def read(self, statements: Sequence[Statement]) -> Sequence[Sequence[Row]]:
+        return await self._ask(statements, False)
+
+    async def lookup(self, statements: Sequence[Statement]) -> Sequence[Sequence[Row]]:
+        self._check_open()
+        # A thread may wait for whoever has locked the file, and says what is wrong with a statement.
+        with suppress(sqlite3.Error):
+            return [self._recent.read(statement, on_thread.read_all) for statement in statements]
+        return await self._ask(statements, False)
+
+    async def values(self, statement: Statement, *, by_key: bool) -> Sequence[tuple[Any, ...]]:
+        self._check_open()
+        if by_key:
+            with suppress(sqlite3.Error):
+                return self._recent.read(statement, on_thread.values)
+        return [tuple(row.values()) for row in await self.all(statement)]
+
+    async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
+        return await self._write(statements, inf)
+
+    async def put(self, statements: Sequence[Statement]) -> Sequence[Result]:
+        return await self._write(statements, _octets(statements))
+
+    async def _write(self, statements: Sequence[Statement], octets: float) -> Sequence[Result]:
+        self._check_open()
+        acknowledged: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
+        self._pending.append(_Unit(statements, acknowledged, octets))
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush(), name="sqlite group commit")
+        return await acknowledged
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[SqliteTransaction]:
+        self._check_open()
+        async with self._write_lock:
+            try:
+                await self._writer.run(on_thread.begin)
+                yield SqliteTransaction(self._writer)
+                with CancelScope(shield=True):  # a commit under way cannot be called back
+                    await self._writer.run(on_thread.commit)
+            except BaseException:
+                with CancelScope(shield=True):
+                    await self._writer.run(on_thread.rollback)
+                raise
+        self._listeners.notify()
+
+    def on_commit(self, listener: Callable[[], None]) -> Callable[[], None]:
+        return self._listeners.add(listener)
+
+    async def truncate_log(self) -> None:
+        self._check_open()
+        async with self._write_lock:
+            await self._writer.run(on_thread.truncate_log)
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        await self._listeners.close()
+        if self._flusher is not None:
+            await asyncio.wait([self._flusher])
+        if self._answering:
+            await asyncio.wait(self._answering)
+        self._near.close()
+        async with self._write_lock:
+            await self._writer.close()
+        async with self._opening:
+            for reader in filter(None, (*self._readers, self._watcher)):
+                await reader.close()
+
+    async def _ask(self, statements: Sequence[Statement], first: bool) -> list[list[Row]]:
+        """The rows of each statement, or of each the first."""
+        self._check_open()
+        answered: asyncio.Future[list[list[Row]]] = asyncio.get_running_loop().create_future()
+        self._asked.append((statements, first, answered))
+        if len(self._asked) == 1:
+            answering = asyncio.create_task(self._answer(), name="sqlite reads")
+            self._answering.add(answering)
+            answering.add_done_callback(self._answering.discard)
+        return await answered
+
+    async def _answer(self) -> None:
+        """Read what was asked for until now, in one hop."""
+        asked, self._asked = self._asked, []
+        outcomes: list[on_thread.Answer] = [StoreUnavailable("the read was interrupted") for _ in asked]
+        try:
+            reader = await self._reader()
+            outcomes = await reader.run(
+                on_thread.read_group, [(statements, first) for statements, first, _ in asked]
+            )
+        except StoreUnavailable as error:
+            outcomes = [StoreUnavailable(error.message) for _ in asked]
+        finally:
+            for (_, _, answered), outcome in zip(asked, outcomes, strict=True):
+                _settle(answered, outcome)
+
+    async def _reader(self) -> SqliteThread:
+        """The least busy one; reads queue there, since a thread handed the next by the loop would idle between."""
+        reader = min(self._readers, key=_waiting, default=None)
+        if reader is not None and (not reader.waiting or len(self._readers) == READERS):
+            return reader
+        async with self._opening:
+            self._check_open()
+            if len(self._readers) < READERS:
+                self._readers.append(await self._open_reader())
+        return min(self._readers, key=_waiting)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the database is closed")
+
+    async def _flush(self) -> None:
+        """Commit what is pending, group by group, until nothing is."""
+        try:
+            while self._pending:
+                async with self._write_lock:
+                    group = self._next_group()
+                    await self._commit([unit for unit in group if not unit.acknowledged.cancelled()])
+        finally:
+            self._flusher = None
+
+    def _next_group(self) -> Sequence[_Unit]:
+        """The next to be committed together; of short writes only as many as are short together."""
+        group = self._pending[:GROUP_LIMIT]
+        if all(unit.short for unit in group):
+            totals = list(accumulate(unit.octets for unit in group))
+            group = group[: bisect_right(totals, SHORT_GROUP_OCTETS)]
+        self._pending = self._pending[len(group) :]
+        return group
+
+    async def _commit(self, group: Sequence[_Unit]) -> None:
+        if not group:
+            return
+        outcomes: list[on_thread.Outcome] = [StoreUnavailable("the commit was interrupted") for _ in group]
+        try:
+            outcomes = await self._committed(
+                [unit.statements for unit in group], short=all(unit.short for unit in group)
+            )
+        except sqlite3.Error as error:
+            outcomes = [StoreUnavailable(f"the commit failed: {error}") for _ in group]
+        except StoreUnavailable as error:
+            outcomes = [StoreUnavailable(error.message) for _ in group]
+        finally:
+            for unit, outcome in zip(group, outcomes, strict=True):
+                _settle(unit.acknowledged, outcome)
+        self._listeners.notify()
+
+    async def _committed(
+        self, units: Sequence[Sequence[Statement]], *, short: bool
+    ) -> list[on_thread.Outcome]:
+        if short:
+            try:
+                outcomes = on_thread.run_group(self._writer.connection, units, on_thread.begin_at_once)
+            except sqlite3.Error as error:
+                if not on_thread.unavailable(error):
+                    raise
+                # Mostly another process that writes; on its thread the writer may wait for it.
+            else:
+                await self._writer.run(on_thread.commit)
+                return outcomes
+        return await self._writer.run(on_thread.commit_group, units)
+
+    async def _follow_other_processes(self) -> None:
+        """Tell the listeners of commits by other connections; SQLite has no better sign than a changed number."""
+        seen = None  # so the first look tells too: of commits between the registration and this look
+        while True:
+            with suppress(StoreUnavailable):
+                self._watcher = self._watcher or await self._open_reader()
+                version = await self._watcher.run(on_thread.data_version)
+                if version != seen:
+                    self._listeners.notify()
+                seen = version
+            await asyncio.sleep(POLL_SECONDS)
+
+
+class SqliteTransaction:
+    """The open write transaction of one `SqliteDatabase`."""
+
+    def __init__(self, writer: SqliteThread) -> None:
+        self._writer = writer
+
+    async def all(self, statement: Statement) -> Sequence[Row]:
+        return await self._writer.run(on_thread.read, statement, False)
+
+    async def one(self, statement: Statement) -> Row | None:
+        rows = await self._writer.run(on_thread.read, statement, True)
+        return rows[0] if rows else None
+
+    async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
+        return await self._writer.run(on_thread.run, statements)
+
+
+def _octets(statements: Sequence[Statement]) -> int:
+    """About what the statements store."""
+    return sum(
+        len(value)
+        for statement in statements
+        for value in statement.params.values()
+        if isinstance(value, str | bytes)
+    )
+
+
+def _settle(future: asyncio.Future[_Outcome], outcome: _Outcome | Exception) -> None:
+    if future.cancelled():
+        return
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

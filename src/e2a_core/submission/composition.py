@@ -1,0 +1,175 @@
+"""A draft becomes the stored message and the job that submits it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from e2a_core.agents.queries import AgentRow
+from e2a_core.clock import from_micros
+from e2a_core.core import Core
+from e2a_core.mail.addresses import Address, parse_address
+from e2a_core.mail.compose import Draft as MailDraft
+from e2a_core.mail.compose import OutgoingAttachment
+from e2a_core.mail.compose import compose as compose_mail
+from e2a_core.messages import lifecycle, queries
+from e2a_core.messages.rows import MessageRow
+from e2a_core.messages.search import fold_text
+from e2a_core.store import jobs
+from e2a_core.store.statement import Statement
+from e2a_core.submission import queries as outbound_queries
+from e2a_core.submission.draft import Draft, canonical_recipients
+from e2a_core.submission.identity import SenderIdentity, platform_identity, relay_address, sender_identity
+from e2a_core.submission.schedule import due_at
+from e2a_core.submission.unsubscribe import UnsubscribeLink, issue_link
+
+__all__ = [
+    "SUBMIT_JOB",
+    "Composed",
+    "apply_composed",
+    "apply_draft",
+    "compose",
+    "is_self_send",
+    "queue_statements",
+]
+
+SUBMIT_JOB = "submit"
+PREVIEW_CHARS = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """The message without the signature it leaves with, and the facts about it that its row keeps."""
+
+    content: bytes
+    message_id: str
+    recipients: dict[str, list[str]]
+    identity: SenderIdentity
+    link: UnsubscribeLink | None = None
+
+
+def compose(core: Core, agent: AgentRow, draft: Draft, *, inside: bool) -> Composed:
+    """The message of `draft`, whose recipients are all `inside` the deployment or not.
+
+    Raises `InvalidRequest` for what cannot be written into one.
+    """
+    link = issue_link(core, agent.account_id, agent.email, draft) if draft.unsubscribe else None
+    return _compose(core, agent, link.with_footer(draft) if link else draft, link, inside=inside)
+
+
+def _compose(
+    core: Core, agent: AgentRow, draft: Draft, link: UnsubscribeLink | None, *, inside: bool
+) -> Composed:
+    platform = draft.type == "test"
+    identity = (
+        platform_identity(core.settings) if platform else sender_identity(core.settings, agent, inside=inside)
+    )
+    own = {agent.email, relay_address(core.settings)}
+    recipients = canonical_recipients(draft, own, keep_own=is_self_send(agent, draft))
+    message_id = f"<{core.ids.new('')}@{identity.author.domain}>"
+    content = compose_mail(
+        MailDraft(
+            sender=identity.author,
+            to=[parse_address(item) for item in draft.to if _kept(item, recipients["to"])],
+            cc=[parse_address(item) for item in draft.cc if _kept(item, recipients["cc"])],
+            reply_to=[parse_address(item) for item in draft.reply_to]
+            or ([] if platform else _default_reply_to(agent, identity)),
+            subject=draft.subject,
+            text=draft.text or None,
+            html=draft.html,
+            attachments=[
+                OutgoingAttachment(item.filename, item.content_type, item.data) for item in draft.attachments
+            ],
+            in_reply_to=draft.in_reply_to,
+            references=draft.references,
+            auto_submitted=draft.auto_submitted,
+            extra_headers=link.header_fields if link else (),
+        ),
+        message_id=message_id,
+        date=core.clock.now(),
+        boundary=lambda: core.ids.new(""),
+    )
+    return Composed(content, message_id, recipients, identity, link)
+
+
+def apply_draft(row: MessageRow, draft: Draft) -> None:
+    """What the row shows of a draft before it is composed."""
+    row.type = draft.type
+    row.to_addresses, row.cc, row.bcc = draft.to, draft.cc, draft.bcc
+    row.reply_to = draft.reply_to
+    row.delivered_to = draft.to[0] if draft.to else ""
+    row.subject = draft.subject
+    row.scheduled_at = draft.send_at
+    row.preview = " ".join(draft.text[: PREVIEW_CHARS * 2].split())[:PREVIEW_CHARS]
+    row.attachments = [
+        {
+            "index": index,
+            "filename": item.filename,
+            "content_type": item.content_type.partition(";")[0].strip().lower(),
+            "size_bytes": len(item.data),
+        }
+        for index, item in enumerate(draft.attachments)
+    ]
+
+
+def apply_composed(row: MessageRow, composed: Composed, draft: Draft) -> None:
+    """What the row keeps of a composed message."""
+    apply_draft(row, draft)
+    row.to_addresses, row.cc = composed.recipients["to"], composed.recipients["cc"]
+    row.bcc = composed.recipients["bcc"]
+    row.delivered_to = row.to_addresses[0] if row.to_addresses else ""
+    row.header_from = composed.identity.author.addr_spec
+    row.sender = row.agent_email
+    row.email_message_id = composed.message_id
+    row.content_hash = hashlib.sha256(composed.content).hexdigest()
+    row.size_bytes = len(composed.content)
+    row.sent_as = composed.identity.sent_as
+    row.delivery_status = "accepted"
+
+
+def queue_statements(
+    core: Core, row: MessageRow, composed: Composed, draft: Draft, now: int
+) -> list[Statement]:
+    """Everything that goes with an accepted message, behind its content and its row."""
+    addresses = " ".join([*row.to_addresses, *row.cc, *row.bcc])
+    job_id = core.ids.job()
+    return [
+        *queries.insert_refs(row.agent_email, row.id, [composed.message_id]),
+        *(
+            outbound_queries.insert_recipient(row.id, address, now)
+            for address in [*row.to_addresses, *row.cc, *row.bcc]
+        ),
+        queries.index_text(row.id, fold_text(row.subject), fold_text(addresses), fold_text(draft.text)),
+        lifecycle.record(
+            core.ids,
+            row.id,
+            "outbound",
+            "queue.outbound_submission",
+            now,
+            dedupe="queue:outbound",
+            correlation={"job_id": job_id},
+        ),
+        *([composed.link.statement] if composed.link else []),
+        jobs.enqueue(
+            SUBMIT_JOB,
+            {"message_id": row.id},
+            run_at=from_micros(due_at(draft, now)),
+            id=job_id,
+            now=from_micros(now),
+        ),
+    ]
+
+
+def is_self_send(agent: AgentRow, draft: Draft) -> bool:
+    """Whether the draft goes to the agent itself and to nobody else."""
+    recipients = [parse_address(item).normalized for item in draft.recipients]
+    return bool(recipients) and set(recipients) == {agent.email}
+
+
+def _kept(text: str, addresses: list[str]) -> bool:
+    return parse_address(text).normalized in addresses
+
+
+def _default_reply_to(agent: AgentRow, identity: SenderIdentity) -> list[Address]:
+    """Only mail that leaves under the relay's address has to say where the answer goes."""
+    return [] if identity.sent_as == "own_address" else [parse_address(agent.email)]

@@ -1,0 +1,79 @@
+"""The end of a submission: what the message's status is, and the events that tell who got it and who did not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from e2a_core.core import Core
+from e2a_core.messages import lifecycle, payloads
+from e2a_core.messages.events import emit
+from e2a_core.messages.rows import MessageRow
+from e2a_core.store.statement import Row, Statement
+from e2a_core.submission.outcome import FailureKind, Outcome, RecipientOutcome
+
+__all__ = ["SUPPRESSED", "UNKNOWN", "conclude", "failure_reason", "stored_outcome"]
+
+SUPPRESSED = "on the suppression list"
+UNKNOWN = (
+    "the relay took the message and its answer was lost; it may have been delivered and is not sent again"
+)
+
+
+def conclude(core: Core, row: MessageRow, outcomes: Sequence[RecipientOutcome], now: int) -> list[Statement]:
+    """Gives `row` its final status by the outcomes of all its recipients; returns the events of it.
+
+    A message that only some of them got has failed, and both is told: it was sent, and to whom it was not.
+    """
+    missed = [item for item in outcomes if item.outcome is not Outcome.SUCCEEDED]
+    delivered = len(missed) < len(outcomes)
+    known = not any(item.outcome is Outcome.UNKNOWN for item in missed)
+    failed = not delivered or any(item.outcome is Outcome.FAILED for item in missed)
+    row.delivery_detail = _detail(missed, everybody=len(missed) == len(outcomes)) or None
+    row.delivery_status = "failed" if failed else "sent"
+    statements = emit(core, "email.sent", row, payloads.sent(row), now) if delivered else []
+    if failed:
+        code = _failure_code(missed)
+        _, _, retryable = lifecycle.REASONS[code]
+        data = payloads.failed(
+            row,
+            row.delivery_detail or "not accepted",
+            code,
+            # Sending it again would reach those who have it, or may have it, a second time.
+            retryable=retryable and known and not delivered,
+        )
+        statements += emit(core, "email.failed", row, data, now)
+    return statements
+
+
+def stored_outcome(row: Row) -> RecipientOutcome:
+    """The outcome that an earlier attempt had for a recipient; what it left to be tried again is not among them."""
+    outcome = Outcome(row["outcome"])
+    kind = None
+    if outcome is Outcome.FAILED:
+        kind = FailureKind.CANCELLED if row["detail"] == SUPPRESSED else FailureKind.PERMANENT
+    return RecipientOutcome(row["address"], outcome, row["code"], row["enhanced"], row["detail"] or "", kind)
+
+
+def failure_reason(item: RecipientOutcome) -> str:
+    """The ledger's code for a recipient that finally did not get the message."""
+    if item.kind is FailureKind.CANCELLED:
+        return "submission.cancelled"
+    permanent = item.outcome is Outcome.FAILED and item.kind is not None
+    return "submission.provider_rejected" if permanent else "submission.local_retries_exhausted"
+
+
+def _detail(missed: Sequence[RecipientOutcome], *, everybody: bool) -> str:
+    """Why, and for whom unless it is the same for all."""
+    reasons: dict[str, list[str]] = {}
+    for item in missed:
+        detail = UNKNOWN if item.outcome is Outcome.UNKNOWN else item.detail or "not accepted"
+        reasons.setdefault(detail, []).append(item.address)
+    if everybody and len(reasons) == 1:
+        return next(iter(reasons))
+    return "; ".join(f"{', '.join(addresses)}: {detail}" for detail, addresses in sorted(reasons.items()))
+
+
+def _failure_code(missed: Iterable[RecipientOutcome]) -> str:
+    reasons = [failure_reason(item) for item in missed]
+    reasons.sort(key=lambda reason: reason == "submission.cancelled")
+    return reasons[0] if reasons else "submission.local_retries_exhausted"

@@ -1,0 +1,229 @@
+"""What an agent wants to send, before it is a message: checked, comparable and storable."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from e2a_core.contract.sending import Attachment
+from e2a_core.errors import (
+    InvalidAttachment,
+    InvalidRecipient,
+    InvalidRequest,
+    PayloadTooLarge,
+    TooManyRecipients,
+)
+from e2a_core.mail.addresses import Address, parse_address
+from e2a_core.mail.attachments import AttachmentMeta
+from e2a_core.mail.headers import is_header_text
+from e2a_core.texts import require_storable
+
+__all__ = [
+    "MAX_RECIPIENTS",
+    "Draft",
+    "DraftAttachment",
+    "canonical_recipients",
+    "carried_attachment",
+    "check_draft",
+    "check_sizes",
+    "decode_attachments",
+    "parse_recipients",
+]
+
+MAX_RECIPIENTS = 50
+MAX_ATTACHMENTS = 10
+MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024
+MAX_ATTACHMENTS_BYTES = 25 * 1024 * 1024
+MAX_COMPOSED_BYTES = MAX_ATTACHMENTS_BYTES + 1024 * 1024
+"""Room for the largest set of attachments that is allowed, and the text around them."""
+MAX_CONVERSATION_ID = 200
+
+_BLANKS = re.compile(r"[ \t\r\n]+")
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(;[^\r\n]*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class DraftAttachment:
+    filename: str
+    content_type: str
+    data: bytes
+
+
+@dataclass(slots=True)
+class Draft:
+    """One message to be sent. Recipients are as the caller gave them until `canonical_recipients` reduces them.
+
+    `type` is send, reply or forward. `parent_id`, `in_reply_to`, `references` and `thread_id` come from the message
+    that is answered, if one is. `unsubscribe` asks for a managed unsubscribe link, which is made when the message is
+    composed; `send_at` is the instant, in microseconds, before which it does not leave.
+    """
+
+    type: str
+    to: list[str]
+    cc: list[str]
+    bcc: list[str]
+    reply_to: list[str]
+    subject: str
+    text: str
+    html: str | None
+    attachments: list[DraftAttachment] = field(default_factory=list)
+    conversation_id: str = ""
+    parent_id: str | None = None
+    thread_id: str | None = None
+    in_reply_to: str | None = None
+    references: list[str] = field(default_factory=list)
+    unsubscribe: bool = False
+    send_at: int | None = None
+
+    @property
+    def recipients(self) -> list[str]:
+        return [*self.to, *self.cc, *self.bcc]
+
+    @property
+    def auto_submitted(self) -> str:
+        """RFC 3834 section 5: everything an agent sends says that no person typed it."""
+        return "auto-replied" if self.type == "reply" else "auto-generated"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all a reviewer would see; any edit changes it."""
+        return hashlib.sha256(json.dumps(self._members(), sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self._members(), "digest": self.digest}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Draft:
+        members = {key: value for key, value in data.items() if key != "digest"}
+        members["attachments"] = [
+            DraftAttachment(item["filename"], item["content_type"], base64.b64decode(item["data"]))
+            for item in members["attachments"]
+        ]
+        return cls(**members)
+
+    def _members(self) -> dict[str, Any]:
+        members = {name: getattr(self, name) for name in self.__slots__}
+        members["attachments"] = [
+            {**asdict(item), "data": base64.b64encode(item.data).decode("ascii")} for item in self.attachments
+        ]
+        return members
+
+
+def check_draft(draft: Draft) -> None:
+    """The field rules every draft must pass, in the order clients rely on (http-api section 11.2)."""
+    if draft.type == "send" and not draft.subject.strip():
+        raise InvalidRequest("a subject is needed", location="body.subject")
+    if draft.type != "forward" and not draft.text.strip():
+        raise InvalidRequest("a text is needed", location="body.text")
+    for name in ("subject", "text", "html", "conversation_id"):
+        require_storable(getattr(draft, name) or "", f"body.{name}")
+    if "\r" in draft.subject or "\n" in draft.subject:
+        raise InvalidRequest("the subject must be one line", location="body.subject")
+    if not draft.to and not draft.cc:
+        raise InvalidRequest("at least one recipient in to or cc is needed", location="body.to")
+    if len(draft.recipients) > MAX_RECIPIENTS:
+        raise TooManyRecipients(len(draft.recipients), MAX_RECIPIENTS)
+    parse_recipients(draft)
+    if len(draft.conversation_id) > MAX_CONVERSATION_ID or not is_header_text(draft.conversation_id):
+        # It travels in a header field, and both sides must end with the same id.
+        raise InvalidRequest(
+            f"a conversation id is at most {MAX_CONVERSATION_ID} printable characters on one line, without blanks "
+            "at its ends, two together, or =?",
+            location="body.conversation_id",
+        )
+    _check_reply_to(draft.reply_to)
+    check_sizes(draft)
+
+
+def parse_recipients(draft: Draft) -> dict[str, list[Address]]:
+    """The recipients by field. Raises `InvalidRecipient` naming the one at fault."""
+    return {name: _parse(getattr(draft, name), f"body.{name}") for name in ("to", "cc", "bcc")}
+
+
+def check_sizes(draft: Draft) -> None:
+    """Raises `PayloadTooLarge` for what is more than one message may hold."""
+    total = sum(len(item.data) for item in draft.attachments)
+    if total > MAX_ATTACHMENTS_BYTES:
+        raise PayloadTooLarge("attachments_total", total, MAX_ATTACHMENTS_BYTES)
+    texts = len(draft.subject.encode()) + len(draft.text.encode()) + len((draft.html or "").encode())
+    if total + texts > MAX_COMPOSED_BYTES:
+        raise PayloadTooLarge("composed_message", total + texts, MAX_COMPOSED_BYTES)
+
+
+def decode_attachments(attachments: Sequence[Attachment] | None) -> list[DraftAttachment]:
+    """Decoded files; raises `InvalidAttachment`, `InvalidRequest` or `PayloadTooLarge` naming the one at fault."""
+    given = list(attachments or [])
+    if len(given) > MAX_ATTACHMENTS:
+        raise InvalidRequest(f"at most {MAX_ATTACHMENTS} attachments", location="body.attachments")
+    return [_decode(item, f"body.attachments[{index}]") for index, item in enumerate(given)]
+
+
+def carried_attachment(meta: AttachmentMeta, data: bytes) -> DraftAttachment:
+    """A file of received mail as it is passed on; what its sender made up as a type counts as octets."""
+    known = _MEDIA_TYPE.fullmatch(meta.content_type)
+    return DraftAttachment(
+        meta.filename or f"attachment-{meta.index}",
+        meta.content_type if known else "application/octet-stream",
+        data,
+    )
+
+
+def canonical_recipients(draft: Draft, own_addresses: set[str], *, keep_own: bool) -> dict[str, list[str]]:
+    """Bare lower-case addresses, each once, To before Cc before Bcc, without the agent itself.
+
+    `keep_own` is for mail the agent sends to nobody but itself. Raises `InvalidRequest` when nobody is left.
+    """
+    seen: set[str] = set() if keep_own else set(own_addresses)
+    result: dict[str, list[str]] = {}
+    for name, addresses in parse_recipients(draft).items():
+        kept = []
+        for address in (item.normalized for item in addresses):
+            if address not in seen:
+                seen.add(address)
+                kept.append(address)
+        result[name] = kept
+    if not result["to"] and not result["cc"]:
+        raise InvalidRequest("no recipient is left besides the agent itself", location="body.to")
+    return result
+
+
+def _decode(item: Attachment, location: str) -> DraftAttachment:
+    for name in ("filename", "content_type"):
+        require_storable(getattr(item, name), f"{location}.{name}")
+    if not item.filename or re.search(r"[\r\n]", item.filename):
+        raise InvalidRequest("a file name of one line is needed", location=f"{location}.filename")
+    if not _MEDIA_TYPE.fullmatch(item.content_type):
+        raise InvalidRequest(
+            "a media type such as application/pdf is needed", location=f"{location}.content_type"
+        )
+    try:
+        data = base64.b64decode(_BLANKS.sub("", item.data), validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidAttachment("must be standard padded base64", location=f"{location}.data") from None
+    if len(data) > MAX_ATTACHMENT_BYTES:
+        raise PayloadTooLarge("attachment", len(data), MAX_ATTACHMENT_BYTES, filename=item.filename)
+    return DraftAttachment(item.filename, item.content_type, data)
+
+
+def _parse(addresses: Sequence[str], location: str) -> list[Address]:
+    found = []
+    for index, text in enumerate(addresses):
+        try:
+            found.append(parse_address(text))
+        except InvalidRecipient as error:
+            raise InvalidRecipient(error.message, location=f"{location}[{index}]") from None
+    return found
+
+
+def _check_reply_to(reply_to: Sequence[str]) -> None:
+    for text in reply_to:
+        try:
+            parse_address(text)
+        except InvalidRecipient as error:
+            raise InvalidRequest(error.message, location="body.reply_to") from None

@@ -1,0 +1,126 @@
+"""What stands between a draft and the queue: rate, verified domain, gate, and the reply-loop guard."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+
+from e2a_core.agents.queries import AgentRow, take_turns
+from e2a_core.clock import to_micros
+from e2a_core.core import Core
+from e2a_core.errors import DomainNotVerified, RateLimited
+from e2a_core.mail.addresses import parse_address
+from e2a_core.messages import queries
+from e2a_core.messages.rows import MessageRow
+from e2a_core.protection.config import config_of, gate_of
+from e2a_core.screening.disposition import Disposition, Finding
+from e2a_core.screening.gates import recipient_gate
+from e2a_core.store.statement import StaleWrite, Statement
+from e2a_core.submission.draft import Draft
+
+__all__ = [
+    "Guards",
+    "check_domain",
+    "check_rate",
+    "guards",
+    "loop_counterparts",
+    "rate_exceeded",
+    "screen",
+]
+
+REPLIES_PER_HOUR = 10
+"""Answers to one automatic counterpart in one thread before a person has to look."""
+
+_MINUTE = 60_000_000
+_HOUR = 60 * _MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """What must hold when the message is stored, as the first statements of that write.
+
+    Counted before it, many sends at once would all find room. `replies` are the counterparts whose limit is
+    guarded, in the order of the statements behind the rate's.
+    """
+
+    statements: Sequence[Statement]
+    rate: bool
+    replies: Sequence[str]
+
+    def broken(self, stale: StaleWrite) -> bool:
+        """Whether it was one of these that did not hold."""
+        return stale.index < len(self.statements)
+
+    def loop(self, stale: StaleWrite) -> Finding | None:
+        """A hold for the answer that would be one too many within the hour; None when the rate was exceeded."""
+        place = stale.index - 1 - self.rate
+        if place < 0:
+            return None
+        detail = f"{REPLIES_PER_HOUR} answers to this counterpart within an hour"
+        return Finding("send", "reply_loop", Disposition.REVIEW, self.replies[place], detail)
+
+
+def guards(core: Core, agent: AgentRow, thread_id: str | None, counterparts: Sequence[str]) -> Guards:
+    """The agent's sends per minute, and its answers to each of `counterparts` in the thread."""
+    limit, now = core.settings.send_rate_per_minute, to_micros(core.clock.now())
+    rates = [queries.fewer_sends(agent.email, now - _MINUTE, limit)] if limit else []
+    replies = [
+        queries.fewer_replies(agent.email, thread_id or "", item, now - _HOUR, REPLIES_PER_HOUR)
+        for item in counterparts
+    ]
+    conditions = [*rates, *replies]
+    turn = [take_turns(agent.email)] if conditions else []
+    return Guards([*turn, *conditions], bool(rates), counterparts)
+
+
+async def check_rate(core: Core, agent: AgentRow) -> None:
+    """The agent's sends per minute, counted in the store so that every process shares them."""
+    limit = core.settings.send_rate_per_minute
+    if not limit:
+        return
+    now = to_micros(core.clock.now())
+    [[row]] = await core.db.lookup([queries.count_sends(agent.email, now - _MINUTE)])
+    if row["n"] >= limit:
+        raise _rate_exceeded(limit, row["first"] + _MINUTE - now)
+
+
+async def rate_exceeded(core: Core, agent: AgentRow) -> RateLimited:
+    """The refusal for whom the guard of the rate has stopped."""
+    now = to_micros(core.clock.now())
+    [[row]] = await core.db.lookup([queries.count_sends(agent.email, now - _MINUTE)])
+    return _rate_exceeded(core.settings.send_rate_per_minute, (row["first"] or now) + _MINUTE - now)
+
+
+def check_domain(agent: AgentRow) -> None:
+    if not agent.domain_verified:
+        raise DomainNotVerified(f"the domain {agent.registered_domain} is not verified yet")
+
+
+def screen(agent: AgentRow, draft: Draft) -> Finding | None:
+    """What the recipient gate finds against the draft."""
+    return recipient_gate(
+        gate_of(config_of(agent).outbound.gate), recipients=draft.recipients, agent_domain=agent.domain
+    )
+
+
+def loop_counterparts(draft: Draft, parent: MessageRow | None, local: Container[str]) -> list[str]:
+    """To whom this is an answer that is counted: two programs answering each other never tire.
+
+    `local` are the recipients, as given, that are inboxes of this deployment.
+    """
+    if draft.thread_id is None:
+        return []
+    automatic = parent is not None and parent.inbound and _written_by_machine(parent)
+    counted = [item for item in draft.to if automatic or item in local]
+    return list(dict.fromkeys(parse_address(item).normalized for item in counted))
+
+
+def _rate_exceeded(limit: int, wait: int) -> RateLimited:
+    return RateLimited(f"at most {limit} messages a minute may be sent", max(wait, 0) // 1_000_000 + 1)
+
+
+def _written_by_machine(parent: MessageRow) -> bool:
+    return (
+        parent.auto_submitted is not None
+        or (parent.auth_headers or {}).get("X-E2A-Auth-Entity-Type") == "agent"
+    )

@@ -1,0 +1,173 @@
+"""Requests to drafts: what a send, a reply and a forward each take from the caller and from the parent."""
+
+from __future__ import annotations
+
+from html import escape
+
+from e2a_core.agents.queries import AgentRow
+from e2a_core.contract.sending import ForwardRequest, ReplyRequest, SendEmailRequest
+from e2a_core.errors import MessageNotYetDelivered
+from e2a_core.mail.addresses import header_addresses
+from e2a_core.mail.parse import ParsedMessage
+from e2a_core.mail.quoting import (
+    Original,
+    forward_html,
+    forward_text,
+    quote_history,
+    quote_history_html,
+)
+from e2a_core.mail.threading import (
+    Correspondents,
+    forward_subject,
+    reply_recipients,
+    reply_references,
+    reply_subject,
+)
+from e2a_core.messages.rows import MessageRow
+from e2a_core.submission.draft import Draft, DraftAttachment, check_draft, decode_attachments
+from e2a_core.templates.rendering import refers_to_template
+
+__all__ = ["forward_draft", "reply_draft", "send_draft", "test_draft"]
+
+_TEST_SUBJECT = "Test message from e2a"
+_TEST_TEXT = (
+    "The deployment sent this message to show that mail reaches this inbox. Nothing needs to be done."
+)
+
+
+def send_draft(request: SendEmailRequest) -> Draft:
+    """A new message. One that refers to a template has no content yet and is checked when it gets it."""
+    draft = Draft(
+        type="send",
+        to=request.to,
+        cc=request.cc or [],
+        bcc=request.bcc or [],
+        reply_to=request.reply_to or [],
+        subject=request.subject or "",
+        text=request.text or "",
+        html=request.html or None,
+        attachments=decode_attachments(request.attachments),
+        conversation_id=request.conversation_id or "",
+    )
+    if not refers_to_template(request):
+        check_draft(draft)
+    return draft
+
+
+def test_draft(agent: AgentRow) -> Draft:
+    """What the deployment writes to an agent that wants to know whether mail reaches it."""
+    return Draft(
+        type="test",
+        to=[agent.email],
+        cc=[],
+        bcc=[],
+        reply_to=[],
+        subject=_TEST_SUBJECT,
+        text=_TEST_TEXT,
+        html=None,
+    )
+
+
+def reply_draft(agent: AgentRow, parent: MessageRow, parsed: ParsedMessage, request: ReplyRequest) -> Draft:
+    """The answer to `parent`, addressed and threaded (http-api section 11.6)."""
+    parent_ref = _thread_reference(parent)
+    to, cc = reply_recipients(
+        Correspondents(
+            header_from=parent.header_from,
+            reply_to=parsed.reply_to,
+            to=parent.to_addresses,
+            cc=parent.cc,
+            outbound=not parent.inbound,
+        ),
+        reply_all=bool(request.reply_all),
+        own_address=agent.email,
+        aliases=[parent.delivered_to] if parent.inbound else [],
+    )
+    text, html = request.text, request.html or None
+    if request.quote_history:
+        sender = parent.header_from or ""
+        text = text + "\r\n\r\n" + quote_history(parsed.full_text, sender=sender, date=parsed.date)
+        if html:
+            html += quote_history_html(
+                parsed.html or _as_html(parsed.full_text), sender=sender, date=parsed.date
+            )
+    draft = Draft(
+        type="reply",
+        to=to,
+        cc=_without([*cc, *(request.cc or [])], to),
+        bcc=request.bcc or [],
+        reply_to=request.reply_to or [],
+        subject=reply_subject(parent.subject),
+        text=text,
+        html=html,
+        attachments=decode_attachments(request.attachments),
+        conversation_id=request.conversation_id or parent.conversation_id,
+        parent_id=parent.id,
+        thread_id=parent.thread_id,
+        in_reply_to=parent_ref,
+        references=reply_references(parent_ref, parsed.references, parsed.in_reply_to) if parent_ref else [],
+    )
+    check_draft(draft)
+    return draft
+
+
+def forward_draft(
+    parent: MessageRow,
+    parsed: ParsedMessage,
+    attachments: list[DraftAttachment],
+    request: ForwardRequest,
+) -> Draft:
+    """`parent` passed on with its attachments, as a new conversation (http-api section 11.7)."""
+    _thread_reference(parent)
+    original = Original(
+        header_from=parent.header_from or "",
+        date=parsed.date,
+        subject=parent.subject,
+        to=parent.to_addresses,
+        cc=parent.cc,
+        text=parsed.full_text,
+        html=parsed.html,
+    )
+    comment = request.html or _as_html(request.text)
+    wants_html = bool(request.html or parsed.html)
+    draft = Draft(
+        type="forward",
+        to=request.to,
+        cc=request.cc or [],
+        bcc=request.bcc or [],
+        reply_to=request.reply_to or [],
+        subject=forward_subject(parent.subject),
+        text=forward_text(request.text, original),
+        html=forward_html(comment, original) if wants_html else None,
+        attachments=[*attachments, *decode_attachments(request.attachments)],
+        conversation_id=request.conversation_id or "",
+        parent_id=parent.id,
+    )
+    check_draft(draft)
+    return draft
+
+
+def _as_html(text: str) -> str:
+    """Plain text as HTML that reads the same."""
+    return f'<div style="white-space:pre-wrap">{escape(text)}</div>' if text else ""
+
+
+def _thread_reference(parent: MessageRow) -> str | None:
+    """The Message-ID an answer refers to; the relay's own when it replaced ours."""
+    if parent.inbound:
+        return parent.email_message_id
+    if parent.delivery_status in {"accepted", "sending"} and parent.method != "loopback":
+        raise MessageNotYetDelivered("the message is still on its way out; try again once it is sent")
+    return parent.email_message_id or parent.provider_message_id
+
+
+def _without(addresses: list[str], taken: list[str]) -> list[str]:
+    """`addresses` whose bare form is not among `taken`."""
+    present = set(taken)
+    kept = []
+    for address in addresses:
+        bare = next((item.normalized for item in header_addresses(address)), address.strip().lower())
+        if bare not in present:
+            present.add(bare)
+            kept.append(address)
+    return kept

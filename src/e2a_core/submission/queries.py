@@ -1,0 +1,99 @@
+"""SQL over the submission of outbound messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from e2a_core.store.statement import Statement, sql
+
+__all__ = [
+    "claim",
+    "fail_pending",
+    "insert_recipient",
+    "message",
+    "sender_of_relayed",
+    "set_delivery",
+    "set_recipient",
+]
+
+
+def message(message_id: str) -> Statement:
+    """An outbound message, and when its inbox went to the trash as `agent_deleted_at`."""
+    return sql(
+        "SELECT m.*, a.deleted_at AS agent_deleted_at FROM messages m JOIN agents a ON a.email = m.agent_email "
+        "WHERE m.id = :id AND m.direction = 'outbound'",
+        id=message_id,
+    )
+
+
+def sender_of_relayed(ref: str) -> Statement:
+    """The inbox whose mail left under the relay's identity with this Message-ID, its own or the one it was given."""
+    return sql(
+        "SELECT agent_email FROM messages WHERE email_message_id = :ref AND sent_as = 'relay' UNION "
+        "SELECT agent_email FROM messages WHERE provider_message_id = :ref AND sent_as = 'relay'",
+        ref=ref,
+    )
+
+
+def insert_recipient(message_id: str, address: str, now: int) -> Statement:
+    return sql(
+        "INSERT INTO message_recipients (message_id, address, outcome, status, updated_at) "
+        "VALUES (:id, :address, 'pending', 'accepted', :now) ON CONFLICT (message_id, address) DO NOTHING",
+        id=message_id,
+        address=address,
+        now=now,
+    )
+
+
+def claim(message_id: str, now: int) -> Statement:
+    """Take the message for a submission; affects nothing once it is settled, or it or its inbox is in the trash."""
+    return sql(
+        "UPDATE messages SET delivery_status = 'sending', claimed_at = :now "
+        "WHERE id = :id AND delivery_status IN ('accepted', 'sending') AND deleted_at IS NULL "
+        "AND EXISTS (SELECT 1 FROM agents WHERE email = messages.agent_email AND agents.deleted_at IS NULL)",
+        expect=1,
+        id=message_id,
+        now=now,
+    )
+
+
+def set_recipient(
+    message_id: str,
+    address: str,
+    *,
+    outcome: str,
+    status: str,
+    now: int,
+    code: int | None = None,
+    enhanced: str | None = None,
+    detail: str | None = None,
+) -> Statement:
+    return sql(
+        "UPDATE message_recipients SET outcome = :outcome, status = :status, code = :code, enhanced = :enhanced, "
+        "detail = :detail, updated_at = :now WHERE message_id = :id AND address = :address",
+        id=message_id,
+        address=address,
+        outcome=outcome,
+        status=status,
+        code=code,
+        enhanced=enhanced,
+        detail=detail,
+        now=now,
+    )
+
+
+def fail_pending(message_id: str, detail: str, now: int) -> Statement:
+    """What no transport has decided yet has failed because of `detail`."""
+    return sql(
+        "UPDATE message_recipients SET outcome = 'failed', status = 'failed', detail = :detail, updated_at = :now "
+        "WHERE message_id = :id AND outcome = 'pending'",
+        id=message_id,
+        detail=detail,
+        now=now,
+    )
+
+
+def set_delivery(message_id: str, **values: Any) -> Statement:
+    """Update of the columns named by `values`, which are this module's callers' own words."""
+    assignments = ", ".join(f"{name} = :{name}" for name in values)
+    return Statement(f"UPDATE messages SET {assignments} WHERE id = :id", {"id": message_id, **values})

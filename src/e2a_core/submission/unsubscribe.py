@@ -1,0 +1,119 @@
+"""Managed unsubscribe: the link in a message, and what following it does (RFC 2369 section 3.2, RFC 8058)."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from e2a_core.clock import to_micros
+from e2a_core.core import Core
+from e2a_core.errors import InternalError, InvalidRequest, NotFound
+from e2a_core.mail.addresses import parse_address
+from e2a_core.signing.tokens import looks_like_unsubscribe_token, sign_unsubscribe, unsubscribe_digest
+from e2a_core.store.statement import Statement
+from e2a_core.submission.draft import Draft, check_sizes
+from e2a_core.suppressions import queries
+from e2a_core.suppressions.entries import add_to_agent
+
+__all__ = [
+    "UnsubscribeLink",
+    "UnsubscribeTarget",
+    "find_unsubscribe",
+    "issue_link",
+    "sole_recipient",
+    "unsubscribe",
+]
+
+_PATH = "/u/"
+_BODY_END = re.compile(r"</body\s*>", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class UnsubscribeLink:
+    """The link for one recipient of one agent; `statement` keeps its digest with the message that carries it."""
+
+    url: str
+    agent_email: str
+    statement: Statement
+
+    @property
+    def header_fields(self) -> list[tuple[str, str]]:
+        """RFC 8058 section 3.1: both, and both under the DKIM signature."""
+        return [
+            ("List-Unsubscribe", f"<{self.url}>"),
+            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        ]
+
+    def with_footer(self, draft: Draft) -> Draft:
+        """The draft with the link at the end of each of its bodies. Raises `PayloadTooLarge`."""
+        line = f"Unsubscribe from {self.agent_email}: {self.url}"
+        shown, href = html.escape(self.agent_email), html.escape(self.url, quote=True)
+        paragraph = f'<p><a href="{href}">Unsubscribe from {shown}</a></p>'
+        grown = replace(
+            draft,
+            text=f"{draft.text}\n\n{line}\n",
+            html=None if draft.html is None else _append(draft.html, paragraph),
+        )
+        check_sizes(grown)
+        return grown
+
+
+@dataclass(frozen=True, slots=True)
+class UnsubscribeTarget:
+    """Whose mail a link ends: that of `agent_email` to `address`."""
+
+    account_id: str
+    agent_email: str
+    address: str
+
+
+def sole_recipient(draft: Draft, agent_email: str) -> str:
+    """The one address a link can be for, the agent itself left out. Raises `InvalidRequest` when there are several."""
+    everyone = {parse_address(item).normalized for item in draft.recipients}
+    recipients = everyone - {agent_email} or everyone
+    if len(recipients) != 1:
+        raise InvalidRequest(
+            "managed unsubscribe needs exactly one recipient, since the link is theirs",
+            location="body.unsubscribe",
+        )
+    return recipients.pop()
+
+
+def issue_link(core: Core, account_id: str, agent_email: str, draft: Draft) -> UnsubscribeLink:
+    """The link that goes with `draft`; the same each time for the same agent and recipient."""
+    address = sole_recipient(draft, agent_email)
+    base = core.base_url
+    if not base or (core.settings.production and urlsplit(base).scheme != "https"):
+        raise InternalError("unsubscribe links need E2A_PUBLIC_URL, an https URL in production")
+    token = sign_unsubscribe(account_id, agent_email, address, core.secrets.signing)
+    now = to_micros(core.clock.now())
+    return UnsubscribeLink(
+        url=f"{base}{_PATH}{token}",
+        agent_email=agent_email,
+        statement=queries.insert_token(unsubscribe_digest(token), account_id, agent_email, address, now),
+    )
+
+
+async def find_unsubscribe(core: Core, token: str) -> UnsubscribeTarget:
+    """Whom `token` stands for; changes nothing. Raises `NotFound` for one that this deployment never sent."""
+    if looks_like_unsubscribe_token(token):
+        row = await core.db.one(queries.token_target(unsubscribe_digest(token)))
+        if row is not None:
+            return UnsubscribeTarget(row["account_id"], row["agent_email"], row["address"])
+    raise NotFound("no such unsubscribe link")
+
+
+async def unsubscribe(core: Core, token: str) -> UnsubscribeTarget:
+    """Keep the agent from writing to the recipient again, also when the agent is gone. Raises `NotFound`."""
+    target = await find_unsubscribe(core, token)
+    await add_to_agent(core, target.account_id, target.agent_email, target.address, "unsubscribe", None)
+    return target
+
+
+def _append(document: str, paragraph: str) -> str:
+    """Inside the body where there is one, so that no client drops what follows it."""
+    ends = [found.start() for found in _BODY_END.finditer(document)]
+    at = ends[-1] if ends else len(document)
+    return document[:at] + paragraph + document[at:]

@@ -1,0 +1,1 @@
+"""What a person installs: the commands, and the composition of engine, HTTP, MCP and workers."""

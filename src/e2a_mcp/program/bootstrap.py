@@ -1,0 +1,62 @@
+"""`e2a bootstrap`: an account and a key for it, without a running server."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from dataclasses import replace
+
+from e2a_core.accounts.credentials import ensure_account, mint_key
+from e2a_core.clock import SystemClock
+from e2a_core.errors import InvalidRecipient
+from e2a_core.ids import Ids
+from e2a_core.local.home import open_home
+from e2a_core.mail.addresses import parse_address
+from e2a_core.settings import Settings, load_settings
+from e2a_mcp.program.output import note, result, result_json
+
+__all__ = ["configure", "run"]
+
+KEY_NAME = "bootstrap"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--email",
+        required=True,
+        type=_address,
+        metavar="ADDRESS",
+        help="whose account; made if there is none",
+    )
+    parser.add_argument("--json", action="store_true", help="print account_id, email and api_key as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    account_id, key = asyncio.run(_bootstrap(load_settings(), args.email))
+    if args.json:
+        result_json({"account_id": account_id, "email": args.email, "api_key": key})
+        return 0
+    result(f"account  {account_id}  {args.email}")
+    result(f"api key  {key}")
+    note("the key is not shown again")
+    return 0
+
+
+def _address(text: str) -> str:
+    try:
+        return parse_address(text).normalized
+    except InvalidRecipient as problem:
+        raise argparse.ArgumentTypeError(problem.message) from None
+
+
+async def _bootstrap(settings: Settings, email: str) -> tuple[str, str]:
+    # On a fresh home the account asked for is the first, so it gets the default inbox.
+    core, made = await open_home(replace(settings, owner_email=email), SystemClock(), Ids())
+    try:
+        for line in made:
+            note(line)
+        account_id, _ = await ensure_account(core, email)
+        key = await mint_key(core, account_id, name=KEY_NAME)
+        return account_id, key.plaintext
+    finally:
+        await core.db.close()

@@ -1,0 +1,83 @@
+"""`e2a`: finds the verb, loads its module alone, and turns what goes wrong into one line and an exit code.
+
+A verb's module exposes `configure(parser)` and `run(args) -> int`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+from e2a_core.errors import E2AError, SettingsError
+
+__all__ = ["COMMANDS", "Command", "main"]
+
+FAILED = 1
+MISUSED = 2
+INTERRUPTED = 130
+"""128 and the number of SIGINT, as shells report it."""
+
+
+class Command(NamedTuple):
+    """Where a verb lives and what it does, in a few words."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "bootstrap": Command(
+        "e2a_mcp.program.bootstrap", "make or find an account and print a new API key for it"
+    ),
+    "serve": Command("e2a_mcp.program.serve", "run the relay, the MCP endpoint and the health checks"),
+    "demo": Command("e2a_mcp.program.demo.command", "show the whole round trip in a temporary home"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 1 refused, 2 wrong usage or settings."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    parser = argparse.ArgumentParser(prog="e2a", description="Authenticated email for AI agents.")
+    parser.add_argument("--version", action=_Version, help="show the version and exit")
+    verbs = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        verb = verbs.add_parser(name, help=command.summary, description=command.summary.capitalize() + ".")
+        # The other verbs' modules stay unloaded: a short command must not pay for the whole relay.
+        if arguments[:1] == [name]:
+            module = import_module(command.module)
+            module.configure(verb)
+            verb.set_defaults(run=module.run)
+    args = parser.parse_args(arguments)
+    try:
+        return int(args.run(args))
+    except SettingsError as problem:
+        return _fail(str(problem), MISUSED)
+    except E2AError as problem:
+        return _fail(problem.message, FAILED)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+class _Version(argparse.Action):
+    """`--version`, whose look into the package's metadata no other command pays for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"e2a {version('e2a-mcp')}\n")
+        parser.exit()
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"e2a: {message}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

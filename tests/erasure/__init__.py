@@ -1,0 +1,1 @@
+"""Tests of e2a_core.erasure."""

@@ -1,1 +1,0 @@
-"""Tests of e2a_core.outbound."""
