@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from e2a_core.contract.messages import MessageView
+from e2a_core.contract.message_views import MessageView
 from e2a_core.ids import Ids
 from e2a_mcp.fence import Fence, plain_line, plain_text
 from e2a_mcp.render import (

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from e2a_core.contract.messages import Authentication, MessageSummaryView, MessageView
+from e2a_core.contract.message_views import Authentication, MessageSummaryView, MessageView
 from e2a_core.ids import Ids
 from e2a_mcp.fence import Fence, plain_line
 

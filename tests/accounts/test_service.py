@@ -8,7 +8,7 @@ import pytest
 from anyio import create_task_group
 
 from e2a_core.accounts.credentials import authenticate
-from e2a_core.contract.account import CreateAPIKeyRequest, CreateAPIKeyResponse
+from e2a_core.contract.api_keys import CreateAPIKeyRequest, CreateAPIKeyResponse
 from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.errors import (

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from e2a_core.contract.agents import CreateAgentRequest, ProtectionConfig
+from e2a_core.contract.agents import CreateAgentRequest
 from e2a_core.contract.engine import Session
-from e2a_core.contract.messages import MessageQuery, MessageSummaryView, MessageView
+from e2a_core.contract.message_views import MessageSummaryView, MessageView
+from e2a_core.contract.messages import MessageQuery
+from e2a_core.contract.protection import ProtectionConfig
 from e2a_core.contract.sending import SendEmailRequest, SendOptions, SendResultView
 from tests.support.home import ASSISTANT, SHARED, until
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from e2a_core.contract.engine import Session
-from e2a_core.contract.messages import MessageView
+from e2a_core.contract.message_views import MessageView
 from tests.engine.mailbox import HELPER, arrived, make_helper, protect, reasons, send, settled
 from tests.support.home import ASSISTANT, EventLog, Home
 from tests.support.smtp_client import SmtpExchange
@@ -38,7 +38,7 @@ Message-ID: {message_id}
 
 
 async def _sent(agent: Session) -> MessageView:
-    result = await send(agent, to=["bob@example.org", "carol@example.org"], options={"wait_sent": True})
+    result = await send(agent, to=["bob@example.org", "carol@example.org"], options={"wait": "sent"})
     return await settled(agent, result.message_id)
 
 

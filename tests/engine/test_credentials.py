@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from e2a_core.contract.account import CreateAPIKeyRequest
+from e2a_core.contract.api_keys import CreateAPIKeyRequest
 from e2a_core.contract.engine import Engine, Session
 from e2a_core.contract.messages import MessageQuery
 from e2a_core.errors import Forbidden, InvalidScope, NotFound, Unauthorized
@@ -118,7 +118,7 @@ async def test_agents_of_two_accounts_write_to_each_other(
     foreign = f"foreign@{SHARED}"
     other = await engine.session(await stranger(home, foreign))
     async with EventLog(other) as theirs, EventLog(owner) as ours:
-        await send(agent, to=[foreign], conversation_id="conv_both", options={"wait_sent": True})
+        await send(agent, to=[foreign], conversation_id="conv_both", options={"wait": "sent"})
         received = await theirs.wait("email.received")
         await ours.wait("email.sent")
         assert theirs.types() == ["email.received"]

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from e2a_core.contract.agents import CreateAgentRequest, ProtectionConfig
+from e2a_core.contract.agents import CreateAgentRequest
 from e2a_core.contract.contacts import CreateContactRequest
 from e2a_core.contract.engine import Session
+from e2a_core.contract.protection import ProtectionConfig
 from e2a_core.contract.sending import Attachment, SendEmailRequest, SendOptions, UnsubscribeOptions
 from e2a_core.contract.templates import CreateTemplateRequest
 from tests.support.home import ASSISTANT, Home, stranger
@@ -48,7 +49,7 @@ async def test_no_word_of_it_stays_in_the_file_or_its_log(
 ) -> None:
     home.local.core.base_url = "http://127.0.0.1:8080"
     foreign = await home.local.session(await stranger(home, FOREIGNER))
-    sent = SendOptions(wait_sent=True)
+    sent = SendOptions(wait="sent")
     file = Attachment(filename=f"{WORD}.txt", content_type="text/plain", data="aGVsbG8=")
     for number in range(20):
         text = f"{WORD} {WORD}{number}"

@@ -8,7 +8,7 @@ import pytest
 
 from e2a_core.contract.agents import CreateDelegationRequest
 from e2a_core.contract.engine import Session
-from e2a_core.contract.messages import MessageView
+from e2a_core.contract.message_views import MessageView
 from e2a_core.signing.auth_headers import verify_auth_headers
 from tests.engine.mailbox import HELPER, arrived, inbox, make_helper, send, wait_for_mail
 from tests.support.home import ASSISTANT, SHARED, Home

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from e2a_core.contract.engine import Session
-from e2a_core.contract.sending import ApproveRequest, ReplyRequest, SendOptions
+from e2a_core.contract.reviews import ApproveRequest
+from e2a_core.contract.sending import ReplyRequest, SendOptions
 from e2a_core.errors import InvalidCursor, NotFound
 from tests.engine.mailbox import arrived, inbox, protect, reasons, send, settled
 from tests.support.home import ASSISTANT, Home
@@ -34,7 +35,7 @@ async def test_mail_over_smtp(home: Home, agent: Session) -> None:
 
 
 async def test_a_queued_send(agent: Session) -> None:
-    result = await send(agent, options={"wait_sent": True})
+    result = await send(agent, options={"wait": "sent"})
     page = await agent.messages.lifecycle(ASSISTANT, result.message_id)
     assert [row.reason_code for row in page.items] == [
         "acceptance.outbound_api",
@@ -81,7 +82,7 @@ async def test_the_ledger_is_paged_and_kept_in_the_trash(home: Home, agent: Sess
     assert (await home.deliver()).accepted
     message = await arrived(agent)
     reply = await agent.messages.reply(
-        ASSISTANT, message.id, ReplyRequest(text="x"), SendOptions(wait_sent=True)
+        ASSISTANT, message.id, ReplyRequest(text="x"), SendOptions(wait="sent")
     )
     whole = (await agent.messages.lifecycle(ASSISTANT, reply.message_id)).items
     found, cursor = [], None

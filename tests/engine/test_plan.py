@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from e2a_core.contract.engine import Session
-from e2a_core.contract.sending import ApproveRequest, ForwardRequest, ReplyRequest, SendOptions
+from e2a_core.contract.reviews import ApproveRequest
+from e2a_core.contract.sending import ForwardRequest, ReplyRequest, SendOptions
 from e2a_core.errors import LimitExceeded
 from tests.engine.mailbox import HELPER, arrived, make_helper, protect, send, settled
 from tests.support.home import ASSISTANT, SHARED, Home, stranger

@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from e2a_core.contract.agents import ProtectionConfig
 from e2a_core.contract.engine import Session
+from e2a_core.contract.protection import ProtectionConfig
 from e2a_core.contract.sending import ReplyRequest, SendOptions, SendResultView
 from e2a_core.errors import BlockedByPolicy, InvalidRequest
 from tests.engine.mailbox import HELPER, all_mail, arrived, inbox, make_helper, protect, send, wait_for_mail

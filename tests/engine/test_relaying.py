@@ -53,7 +53,7 @@ async def _deferred_since(session: Session, message_id: str, since: datetime) ->
 
 
 async def test_hidden_recipients_get_the_mail_and_stay_hidden(sink: SmtpSink, agent: Session) -> None:
-    result = await send(agent, cc=["carol@example.org"], bcc=["dan@example.org"], options={"wait_sent": True})
+    result = await send(agent, cc=["carol@example.org"], bcc=["dan@example.org"], options={"wait": "sent"})
     assert (result.status, result.method, result.sent_as, result.sandbox) == (
         "sent",
         "smtp",
@@ -69,7 +69,7 @@ async def test_hidden_recipients_get_the_mail_and_stay_hidden(sink: SmtpSink, ag
 
 
 async def test_the_relays_own_id_is_told(sink: SmtpSink, home: Home, agent: Session) -> None:
-    result = await send(agent, options={"wait_sent": True})
+    result = await send(agent, options={"wait": "sent"})
     assert result.provider_message_id == "<captured@sink.example>"
     view = await agent.messages.get(ASSISTANT, result.message_id)
     assert view.provider_message_id == "<captured@sink.example>"
@@ -82,7 +82,7 @@ async def test_the_relays_own_id_is_told(sink: SmtpSink, home: Home, agent: Sess
 async def test_the_signature_verifies_against_the_published_key(
     sink: SmtpSink, home: Home, agent: Session, dns: DnsServer
 ) -> None:
-    await send(agent, text="Grüße\n.\n..dots\n" + "x" * 1500, html="<p>ü</p>", options={"wait_sent": True})
+    await send(agent, text="Grüße\n.\n..dots\n" + "x" * 1500, html="<p>ü</p>", options={"wait": "sent"})
     [captured] = await sink.wait_for(1)
     resolver = Resolver(dns.address, home.clock)
     [verdict] = await verify_dkim(SignedMessage.parse(captured.content), resolver, home.clock.now())
@@ -94,7 +94,7 @@ async def test_the_signature_verifies_against_the_published_key(
 
 async def test_each_recipient_has_its_own_outcome(sink: SmtpSink, agent: Session, events: EventLog) -> None:
     sink.script.rcpt["bad@example.org"] = "550 5.1.1 no such user"
-    result = await send(agent, to=["bob@example.org", "bad@example.org"], options={"wait_sent": True})
+    result = await send(agent, to=["bob@example.org", "bad@example.org"], options={"wait": "sent"})
     view = await settled(agent, result.message_id)
     found = {item.address: (item.outcome, item.code, item.enhanced) for item in view.recipients or []}
     assert found == {
@@ -136,14 +136,14 @@ async def test_a_failure_of_an_earlier_attempt_is_told_of_too(
         "submission.provider_rejected",
     )
     again = await send(
-        agent, to=["bad@example.org", "bob@example.org"], subject="Again", options={"wait_sent": True}
+        agent, to=["bad@example.org", "bob@example.org"], subject="Again", options={"wait": "sent"}
     )
     assert (again.status, again.failed_recipients) == ("failed", ["bad@example.org"])
 
 
 async def test_a_refused_message_has_failed(sink: SmtpSink, agent: Session, events: EventLog) -> None:
     sink.script.final = "554 5.7.1 not today"
-    result = await send(agent, options={"wait_sent": True})
+    result = await send(agent, options={"wait": "sent"})
     assert (result.status, result.failed_recipients) == ("failed", None)
     told = await events.wait("email.failed", result.message_id)
     assert "email.sent" not in events.types(result.message_id)
@@ -203,7 +203,7 @@ async def test_an_answer_that_is_lost_is_never_sent_again(
     sink: SmtpSink, home: Home, agent: Session, events: EventLog
 ) -> None:
     sink.script.drop = "reply"
-    result = await send(agent, options={"wait_sent": True})
+    result = await send(agent, options={"wait": "sent"})
     assert result.status == "failed"
     assert (await _outcomes(agent, result.message_id))["bob@example.org"][0] == "unknown"
     told = await events.wait("email.failed", result.message_id)
@@ -211,7 +211,7 @@ async def test_an_answer_that_is_lost_is_never_sent_again(
     assert "may have been delivered" in told.data["reason"]
     sink.script.drop = "never"
     await home.advance(days=4)
-    other = await send(agent, text="Another", options={"wait_sent": True})
+    other = await send(agent, text="Another", options={"wait": "sent"})
     assert other.status == "sent"
     assert len(sink.messages) == 2
 
@@ -238,7 +238,7 @@ async def test_an_answer_is_kept_though_the_store_falters(
     sink: SmtpSink, home: Home, agent: Session, events: EventLog
 ) -> None:
     home.local.core.db = cast("Database", _Faltering(home.local.core.db, failures=2))
-    result = await send(agent, options={"wait_sent": True})
+    result = await send(agent, options={"wait": "sent"})
     assert result.status == "sent"
     assert await _outcomes(agent, result.message_id) == {"bob@example.org": ("succeeded", "sent")}
     await events.wait("email.sent", result.message_id)
@@ -274,7 +274,7 @@ async def test_a_kill_before_the_answer_sends_nothing_twice(
             "unknown",
         )
         assert "submission.local_retries_exhausted" in await reasons(agent, message_id)
-        assert (await send(agent, options={"wait_sent": True})).status == "sent"
+        assert (await send(agent, options={"wait": "sent"})).status == "sent"
     assert len(sink.messages) == 2
 
 
@@ -297,7 +297,7 @@ async def test_mail_between_agents_does_not_touch_the_relay(
     sink: SmtpSink, owner: Session, agent: Session
 ) -> None:
     await make_helper(owner)
-    result = await send(agent, to=[HELPER], options={"wait_sent": True})
+    result = await send(agent, to=[HELPER], options={"wait": "sent"})
     assert (result.status, result.method) == ("sent", "loopback")
     assert sink.connections == 0
 
@@ -322,7 +322,7 @@ async def test_mail_for_both_is_handed_over_once_to_each(
 async def test_a_shared_domain_that_may_not_leave_goes_out_under_the_relays_address(
     sink: SmtpSink, agent: Session
 ) -> None:
-    result = await send(agent, options={"wait_sent": True})
+    result = await send(agent, options={"wait": "sent"})
     assert result.sent_as == "relay"
     [captured] = await sink.wait_for(1)
     assert captured.mail_from == "agent@relay.example"
@@ -336,7 +336,7 @@ async def test_mail_that_stays_inside_is_the_agents_own_all_the_same(
 ) -> None:
     await make_helper(owner)
     await protect(owner, HELPER, inbound={"policy": "allowlist", "allowlist": [ASSISTANT], "action": "block"})
-    result = await send(agent, to=[HELPER], options={"wait_sent": True})
+    result = await send(agent, to=[HELPER], options={"wait": "sent"})
     assert (result.status, result.sent_as) == ("sent", "own_address")
     [received] = await wait_for_mail(owner, HELPER)
     assert (received.header_from, received.flagged) == (ASSISTANT, None)
@@ -346,7 +346,7 @@ async def test_mail_that_stays_inside_is_the_agents_own_all_the_same(
 
 async def test_a_repeated_call_learns_what_became_of_the_first(sink: SmtpSink, agent: Session) -> None:
     sink.script.drop = "reply"
-    options = {"mint_key": True, "wait_sent": True}
+    options = {"dedupe": "content", "wait": "sent"}
     first = await send(agent, options=options)
     again = await send(agent, options=options)
     assert (first.status, first.deduplicated) == ("failed", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from e2a_core.contract.engine import Session
-from e2a_core.contract.messages import MessageView
+from e2a_core.contract.message_views import MessageView
 from e2a_core.errors import RecipientSuppressed
 from tests.engine.mailbox import HELPER, inbox, make_helper, reasons, send, settled
 from tests.support.home import ASSISTANT, EventLog, Home, until
@@ -44,7 +44,7 @@ def group(address: str, action: str, status: str) -> str:
 
 
 async def sent_to(session: Session, *recipients: str) -> MessageView:
-    result = await send(session, to=list(recipients), options={"wait_sent": True})
+    result = await send(session, to=list(recipients), options={"wait": "sent"})
     return await settled(session, result.message_id)
 
 

@@ -7,16 +7,12 @@ from typing import Any
 
 import pytest
 
-from e2a_core.contract.agents import CreateDelegationRequest, ProtectionConfig
+from e2a_core.contract.agents import CreateDelegationRequest
 from e2a_core.contract.engine import Session
 from e2a_core.contract.messages import UpdateMessageRequest
-from e2a_core.contract.sending import (
-    ApproveRequest,
-    RejectRequest,
-    ReplyRequest,
-    SendOptions,
-    SendResultView,
-)
+from e2a_core.contract.protection import ProtectionConfig
+from e2a_core.contract.reviews import ApproveRequest, RejectRequest
+from e2a_core.contract.sending import ReplyRequest, SendOptions, SendResultView
 from e2a_core.errors import (
     DraftChanged,
     E2AError,
@@ -374,7 +370,7 @@ async def test_holds_end(home: Home, owner: Session, agent: Session, events: Eve
     await make_helper(owner)
     await home.advance(seconds=50)
     # Once this is sent, the worker has looked at what is due.
-    assert (await send(owner, HELPER, options={"wait_sent": True})).status == "sent"
+    assert (await send(owner, HELPER, options={"wait": "sent"})).status == "sent"
     assert len((await owner.reviews.list()).items) == 2
     await home.advance(seconds=11)
     status = "approved" if ending == "approve" else "rejected"

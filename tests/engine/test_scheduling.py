@@ -12,8 +12,8 @@ import pytest
 
 from e2a_core.clock import to_micros
 from e2a_core.contract.engine import Session
-from e2a_core.contract.messages import MessageView
-from e2a_core.contract.sending import ApproveRequest
+from e2a_core.contract.message_views import MessageView
+from e2a_core.contract.reviews import ApproveRequest
 from e2a_core.errors import InvalidRequest, SendInProgress
 from e2a_core.local.engine import LocalEngine, open_local_engine
 from e2a_core.settings import load_settings
@@ -39,7 +39,7 @@ HOLD = {"policy": "allowlist", "action": "review"}
 
 async def test_it_leaves_at_its_instant_and_not_before(sink: SmtpSink, home: Home, agent: Session) -> None:
     soon = home.clock.now() + timedelta(hours=1)
-    result = await send(agent, send_at=soon, options={"wait_sent": True})
+    result = await send(agent, send_at=soon, options={"wait": "sent"})
     assert (result.status, result.scheduled_at, result.method) == ("scheduled", soon, "smtp")
     view = await agent.messages.get(ASSISTANT, result.message_id)
     assert (view.delivery_status, view.scheduled_at) == ("accepted", soon)
@@ -63,7 +63,7 @@ async def test_what_may_be_asked_for(home: Home, agent: Session, owner: Session)
     late = await send(agent, subject="Late", send_at=now + timedelta(days=89, hours=23))
     assert late.status == "scheduled"
     # The same text for another time is another message.
-    minted = {"mint_key": True}
+    minted = {"dedupe": "content"}
     first = await send(agent, send_at=now + timedelta(days=1), options=minted)
     again = await send(agent, send_at=now + timedelta(days=1), options=minted)
     other = await send(agent, send_at=now + timedelta(days=2), options=minted)

@@ -13,13 +13,8 @@ from typing import Any
 import pytest
 
 from e2a_core.contract.engine import Session
-from e2a_core.contract.sending import (
-    ForwardRequest,
-    RejectRequest,
-    ReplyRequest,
-    SendEmailRequest,
-    SendOptions,
-)
+from e2a_core.contract.reviews import RejectRequest
+from e2a_core.contract.sending import ForwardRequest, ReplyRequest, SendEmailRequest, SendOptions
 from e2a_core.errors import (
     IdempotencyInFlight,
     IdempotencyKeyReuse,
@@ -179,7 +174,7 @@ async def test_the_composed_message(home: Home, agent: Session) -> None:
         html="<p>Bonjour</p>",
         reply_to="Desk <desk@example.org>",
         attachments=[{**FILE, "filename": "résumé.txt"}],
-        options={"wait_sent": True},
+        options={"wait": "sent"},
     )
     raw = await agent.messages.raw(ASSISTANT, result.message_id)
     assert max(map(len, raw.split(b"\r\n"))) <= 998
@@ -202,7 +197,7 @@ async def test_the_composed_message(home: Home, agent: Session) -> None:
 
 
 async def test_ones_own_copy_is_dropped_beside_others(agent: Session) -> None:
-    result = await send(agent, to=["bob@example.org", ASSISTANT], options={"wait_sent": True})
+    result = await send(agent, to=["bob@example.org", ASSISTANT], options={"wait": "sent"})
     view = await settled(agent, result.message_id)
     assert view.to == ["bob@example.org"]
     assert await inbox(agent) == []
@@ -210,7 +205,7 @@ async def test_ones_own_copy_is_dropped_beside_others(agent: Session) -> None:
 
 async def test_an_agent_without_inbox_fails_for_good(owner: Session, agent: Session) -> None:
     await make_helper(owner)
-    result = await send(agent, to=[HELPER, f"nobody@{SHARED}"], options={"wait_sent": True})
+    result = await send(agent, to=[HELPER, f"nobody@{SHARED}"], options={"wait": "sent"})
     view = await settled(agent, result.message_id)
     outcomes = {item.address: (item.outcome, item.enhanced) for item in view.recipients or []}
     assert outcomes == {HELPER: ("succeeded", "2.1.5"), f"nobody@{SHARED}": ("failed", "5.1.1")}
@@ -219,7 +214,7 @@ async def test_an_agent_without_inbox_fails_for_good(owner: Session, agent: Sess
 
 async def test_mail_to_an_agent_and_outside_reaches_both(owner: Session, agent: Session) -> None:
     await make_helper(owner)
-    result = await send(agent, to=[f"helper+tag@{SHARED}", "bob@example.org"], options={"wait_sent": True})
+    result = await send(agent, to=[f"helper+tag@{SHARED}", "bob@example.org"], options={"wait": "sent"})
     assert (result.status, result.method) == ("sent", "sandbox")
     [copy] = await wait_for_mail(owner, HELPER)
     assert (copy.tag, copy.header_from, copy.to) == (
@@ -259,7 +254,7 @@ async def test_a_key_used_twice_at_once_sends_once(agent: Session) -> None:
 
 
 async def test_the_same_mail_again_is_the_first_one(home: Home, agent: Session) -> None:
-    minted = {"mint_key": True}
+    minted = {"dedupe": "content"}
     first = await send(agent, to=["bob@example.org"], options=minted)
     again = await send(agent, to=["BOB@example.org"], options=minted)
     assert (again.message_id, again.deduplicated) == (first.message_id, True)
@@ -275,7 +270,7 @@ async def test_the_same_mail_again_is_the_first_one(home: Home, agent: Session) 
 async def test_the_same_reply_again_is_the_first_one(home: Home, agent: Session) -> None:
     assert (await home.deliver()).accepted
     parent = (await arrived(agent)).id
-    options = SendOptions(mint_key=True)
+    options = SendOptions(dedupe="content")
     first = await agent.messages.reply(ASSISTANT, parent, ReplyRequest(text="Yes"), options)
     again = await agent.messages.reply(ASSISTANT, parent, ReplyRequest(text="Yes"), options)
     assert (again.message_id, again.deduplicated) == (first.message_id, True)
@@ -284,7 +279,7 @@ async def test_the_same_reply_again_is_the_first_one(home: Home, agent: Session)
 async def test_mail_that_came_to_nothing_can_be_sent_again(
     home: Home, owner: Session, agent: Session
 ) -> None:
-    minted = {"options": {"mint_key": True}}
+    minted = {"options": {"dedupe": "content"}}
     soon = home.clock.now() + timedelta(hours=1)
     first = await send(agent, send_at=soon, **minted)
     assert (await send(agent, send_at=soon, **minted)).message_id == first.message_id
@@ -303,7 +298,7 @@ async def test_mail_that_came_to_nothing_can_be_sent_again(
     assert again.message_id != held.message_id
 
     await protect(owner, outbound={"policy": "open"})
-    sent = await send(agent, text="Sent", options={"mint_key": True, "wait_sent": True})
+    sent = await send(agent, text="Sent", options={"dedupe": "content", "wait": "sent"})
     await agent.messages.delete(ASSISTANT, sent.message_id)
     repeated = await send(agent, text="Sent", **minted)
     assert (repeated.message_id, repeated.deduplicated) == (sent.message_id, True)
@@ -311,7 +306,7 @@ async def test_mail_that_came_to_nothing_can_be_sent_again(
 
 @pytest.mark.settings(send_rate_per_minute="3")
 async def test_the_rate_of_sends_is_bounded(home: Home, owner: Session, agent: Session) -> None:
-    sent = [await send(agent, options={"wait_sent": True}) for _ in range(3)]
+    sent = [await send(agent, options={"wait": "sent"}) for _ in range(3)]
     with pytest.raises(RateLimited) as refused:
         await send(agent)
     assert refused.value.status == 429

@@ -46,7 +46,7 @@ async def send(
     return await session.messages.send(
         ASSISTANT,
         SendEmailRequest(**{"to": ["bob@example.org"], **members}),
-        SendOptions(idempotency_key=key, mint_key=mint),
+        SendOptions(idempotency_key=key, dedupe="content" if mint else None),
     )
 
 

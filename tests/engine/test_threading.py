@@ -17,7 +17,7 @@ from tests.support.home import ASSISTANT, Home
 
 pytestmark = pytest.mark.anyio
 
-AT_ONCE = SendOptions(wait_sent=True)
+AT_ONCE = SendOptions(wait="sent")
 
 
 async def _reply(session: Session, parent: str, email: str = ASSISTANT, **members: object) -> SendResultView:
@@ -30,7 +30,7 @@ async def _wire(session: Session, message_id: str, email: str = ASSISTANT) -> Em
 
 
 async def test_a_human_reply_joins_the_thread_and_conversation(home: Home, agent: Session) -> None:
-    result = await send(agent, options={"wait_sent": True})
+    result = await send(agent, options={"wait": "sent"})
     sent = await agent.messages.get(ASSISTANT, result.message_id)
     answer = {"In-Reply-To": sent.email_message_id or "", "References": sent.email_message_id or ""}
     assert (await home.deliver(subject="Re: Hi", headers=answer)).accepted
@@ -112,7 +112,7 @@ async def test_reply_all_copies_the_others_and_not_ourselves(home: Home, agent: 
 
 
 async def test_an_answer_to_ones_own_mail_goes_where_that_went(agent: Session) -> None:
-    first = await send(agent, to=["bob@example.org"], cc=["carol@example.org"], options={"wait_sent": True})
+    first = await send(agent, to=["bob@example.org"], cc=["carol@example.org"], options={"wait": "sent"})
     again = await settled(agent, (await _reply(agent, first.message_id, reply_all=True)).message_id)
     assert (again.to, again.cc) == (["bob@example.org"], ["carol@example.org"])
     assert again.conversation_id == first.conversation_id

@@ -49,7 +49,7 @@ async def test_changes_of_a_message_are_told(home: Home, agent: Session) -> None
         await agent.messages.mark(ASSISTANT, message, read=False)
         await agent.messages.delete(ASSISTANT, message)
         await agent.messages.restore(ASSISTANT, message)
-        await send(agent, options={"wait_sent": True})
+        await send(agent, options={"wait": "sent"})
         await told.wait("email.sent")
         changes = [event.data["change"] for event in told.seen if event.type == "message.updated"]
         assert changes == ["read", "labels", "unread", "deleted", "restored", "read"]

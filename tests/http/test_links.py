@@ -9,10 +9,11 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from e2a_core.contract.agents import ProtectionConfig
 from e2a_core.contract.engine import Session
-from e2a_core.contract.messages import MessageView
-from e2a_core.contract.sending import ApproveRequest, Attachment, SendEmailRequest, SendOptions
+from e2a_core.contract.message_views import MessageView
+from e2a_core.contract.protection import ProtectionConfig
+from e2a_core.contract.reviews import ApproveRequest
+from e2a_core.contract.sending import Attachment, SendEmailRequest, SendOptions
 from e2a_core.signing.tokens import ApprovalAction, sign_approval, sign_download
 from tests.support.home import ASSISTANT, Home, until
 

@@ -27,7 +27,7 @@ REQUEST = {
 async def link(browser: httpx.AsyncClient, owner: Session) -> str:
     """The path that a message sent with managed unsubscribe names."""
     sent = await owner.messages.send(
-        ASSISTANT, SendEmailRequest.model_validate(REQUEST), SendOptions(wait_sent=True)
+        ASSISTANT, SendEmailRequest.model_validate(REQUEST), SendOptions(wait="sent")
     )
     view = await owner.messages.get(ASSISTANT, sent.message_id)
     message = email.message_from_bytes(base64.b64decode(view.raw_message or ""))

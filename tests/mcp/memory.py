@@ -14,60 +14,48 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from e2a_core import errors
-from e2a_core.contract.account import (
-    AccountUserView,
-    AccountView,
+from e2a_core.contract.account import AccountUserView, AccountView, LimitsCapsView, LimitsUsageView
+from e2a_core.contract.agents import AgentView, CreateAgentRequest, DeleteAgentResult, UpdateAgentRequest
+from e2a_core.contract.api_keys import (
     APIKeyView,
     CreateAPIKeyRequest,
     CreateAPIKeyResponse,
     DeleteApiKeyResult,
-    LimitsCapsView,
-    LimitsUsageView,
 )
-from e2a_core.contract.agents import (
-    AgentView,
-    CreateAgentRequest,
-    DeleteAgentResult,
+from e2a_core.contract.base import Page
+from e2a_core.contract.conversations import ConversationDetailView, ConversationSummaryView
+from e2a_core.contract.events import EventEnvelope
+from e2a_core.contract.message_views import (
+    AttachmentContent,
+    AttachmentMetaView,
+    AttachmentView,
+    Authentication,
+    DKIMResult,
+    DMARCResult,
+    MessageBodyView,
+    MessageParsedView,
+    MessageSummaryView,
+    MessageView,
+    SPFResult,
+)
+from e2a_core.contract.messages import (
+    DeleteMessageResult,
+    MessageLifecycleTransition,
+    MessageQuery,
+    UpdateMessageRequest,
+    UpdateMessageResultView,
+)
+from e2a_core.contract.principal import Principal
+from e2a_core.contract.protection import (
     ProtectionConfig,
     ProtectionConfigView,
     ProtectionDirection,
     ProtectionGate,
     ProtectionHolds,
     ProtectionScan,
-    UpdateAgentRequest,
 )
-from e2a_core.contract.base import Page
-from e2a_core.contract.conversations import ConversationDetailView, ConversationSummaryView
-from e2a_core.contract.events import EventEnvelope
-from e2a_core.contract.messages import (
-    AttachmentContent,
-    AttachmentMetaView,
-    AttachmentView,
-    Authentication,
-    DeleteMessageResult,
-    DKIMResult,
-    DMARCResult,
-    MessageBodyView,
-    MessageLifecycleTransition,
-    MessageParsedView,
-    MessageQuery,
-    MessageSummaryView,
-    MessageView,
-    SPFResult,
-    UpdateMessageRequest,
-    UpdateMessageResultView,
-)
-from e2a_core.contract.principal import Principal
-from e2a_core.contract.sending import (
-    ApproveRequest,
-    RejectRequest,
-    RejectResultView,
-    ReplyRequest,
-    ReviewView,
-    SendEmailRequest,
-    SendOptions,
-    SendResultView,
-)
+from e2a_core.contract.reviews import ApproveRequest, RejectRequest, RejectResultView, ReviewView
+from e2a_core.contract.sending import ReplyRequest, SendEmailRequest, SendOptions, SendResultView
 from e2a_core.ids import Ids
 from e2a_core.settings import Settings
 

@@ -16,10 +16,11 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import ResourceUpdatedNotification
 
 from e2a_core.clock import SystemClock
-from e2a_core.contract.account import CreateAPIKeyRequest
 from e2a_core.contract.agents import CreateAgentRequest
+from e2a_core.contract.api_keys import CreateAPIKeyRequest
 from e2a_core.contract.engine import Engine, Session
-from e2a_core.contract.messages import MessageQuery, MessageView
+from e2a_core.contract.message_views import MessageView
+from e2a_core.contract.messages import MessageQuery
 from e2a_core.contract.sending import ReplyRequest, SendOptions
 from e2a_core.http.listener import HttpListener
 from e2a_core.ids import Ids

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from mcp.client.streamable_http import streamable_http_client
 
-from e2a_core.contract.account import CreateAPIKeyRequest
+from e2a_core.contract.api_keys import CreateAPIKeyRequest
 from mcp import Client
 from tests.processes.serving import (
     ASSISTANT,

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2a_core.agents.lookup import resolve_agent
-from e2a_core.contract.agents import ProtectionConfig
 from e2a_core.contract.principal import Principal
+from e2a_core.contract.protection import ProtectionConfig
 from e2a_core.core import Core
 from e2a_core.errors import Forbidden, InvalidRequest, NotFound
 from e2a_core.local.agents import Agents

@@ -170,12 +170,12 @@ async def test_additions_of_ours_are_used_only_where_described(deployed: Answers
         ):
             with pytest.raises(NotImplementedHere):
                 await asking
-        await session.messages.send(INBOX, LETTER, SendOptions(mint_key=True))
+        await session.messages.send(INBOX, LETTER, SendOptions(dedupe="content"))
         request = deployment.asked[-1]
         assert (request.url.query, len(request.headers["idempotency-key"]) > 20) == ("", True)
     parameters = {"parameters": [{"name": "dedupe"}]}
     async with deployed(sent, paths={LIST_PATH: {"post": parameters}}) as (deployment, session):
-        await session.messages.send(INBOX, LETTER, SendOptions(mint_key=True, wait_sent=True))
+        await session.messages.send(INBOX, LETTER, SendOptions(dedupe="content", wait="sent"))
         request = deployment.asked[-1]
         assert (request.url.query, "idempotency-key" in request.headers) == (
             "wait=sent&dedupe=content",

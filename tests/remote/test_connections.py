@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from e2a_core.clock import SystemClock
-from e2a_core.contract.account import DeleteApiKeyResult
+from e2a_core.contract.api_keys import DeleteApiKeyResult
 from e2a_core.errors import Unavailable
 from e2a_core.remote.client import ApiClient, Deployment
 

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from e2a_core.accounts.credentials import ensure_account
 from e2a_core.clock import SystemClock, to_micros
-from e2a_core.contract.account import CreateAPIKeyRequest
 from e2a_core.contract.agents import CreateAgentRequest
+from e2a_core.contract.api_keys import CreateAPIKeyRequest
 from e2a_core.contract.engine import Engine, Session
 from e2a_core.contract.events import EventEnvelope
 from e2a_core.contract.principal import Principal

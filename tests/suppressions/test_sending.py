@@ -14,7 +14,8 @@ from e2a_core.authentication.canonical import SignedMessage
 from e2a_core.authentication.dkim import verify_dkim
 from e2a_core.authentication.resolver import Resolver
 from e2a_core.contract.engine import Session
-from e2a_core.contract.sending import ApproveRequest, ForwardRequest, ReplyRequest, SendOptions
+from e2a_core.contract.reviews import ApproveRequest
+from e2a_core.contract.sending import ForwardRequest, ReplyRequest, SendOptions
 from e2a_core.contract.suppressions import CreateAgentSuppressionRequest
 from e2a_core.errors import InvalidRequest, MessageNotPending, NotFound, RecipientSuppressed
 from e2a_core.store.statement import sql
@@ -113,7 +114,7 @@ async def test_only_the_blocked_recipient_is_left_out_at_submission(
 @pytest.mark.relayed
 async def test_a_managed_unsubscribe_link(sink: SmtpSink, home: Home, agent: Session, dns: DnsServer) -> None:
     result = await send(
-        agent, html="<html><body><p>Hi</p></body></html>", unsubscribe=MANAGED, options={"wait_sent": True}
+        agent, html="<html><body><p>Hi</p></body></html>", unsubscribe=MANAGED, options={"wait": "sent"}
     )
     [captured] = await sink.wait_for(1)
     message = message_from_bytes(captured.content, policy=default)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Protocol
 
-from pydantic import StringConstraints
-
-from e2a_core.contract.base import Instant, Request, Timestamp, View
+from e2a_core.contract.base import View
+from e2a_core.contract.export import DeleteUserDataResult, UserExport
+from e2a_core.contract.operation import READS, Access, Confirm, NoTool, Tool, operation
+from e2a_core.errors import SendInProgress
 
 __all__ = [
-    "APIKeyView",
+    "Account",
     "AccountUserView",
     "AccountView",
-    "CreateAPIKeyRequest",
-    "CreateAPIKeyResponse",
-    "DeleteApiKeyResult",
     "LimitsCapsView",
     "LimitsUsageView",
 ]
@@ -49,30 +47,41 @@ class AccountView(View):
     upgrade_url: str
 
 
-class CreateAPIKeyRequest(Request):
-    name: Annotated[str, StringConstraints(max_length=200)] | None = None
-    scope: Literal["account", "agent"] | None = None
-    agent_email: str | None = None
-    expires_at: Instant | None = None
+class Account(Protocol):
+    """The account as its owner sees it."""
 
+    @operation(
+        "GET",
+        "/v1/account",
+        id="get_account",
+        access=Access.AGENT,
+        tool=Tool(
+            "Who am I", "The account, this session's scope and inbox, limits and usage.", READS, name="whoami"
+        ),
+    )
+    async def get(self) -> AccountView:
+        """The account, the scope of this credential, limits and usage."""
 
-class APIKeyView(View):
-    id: str
-    name: str
-    key_prefix: str
-    scope: str
-    agent_email: str | None = None
-    created_at: Timestamp
-    last_used_at: Timestamp | None = None
-    expires_at: Timestamp | None = None
+    @operation(
+        "GET",
+        "/v1/account/export",
+        id="export_account",
+        slow=True,
+        tool=Tool(
+            "Export the account", "Count what the account holds, and show it whole if it is small.", READS
+        ),
+    )
+    async def export(self) -> UserExport:
+        """Everything the account holds, trashed objects included, without secrets."""
 
-
-class CreateAPIKeyResponse(APIKeyView):
-    """The only answer that carries the key itself."""
-
-    key: str
-
-
-class DeleteApiKeyResult(View):
-    deleted: bool = True
-    id: str
+    @operation(
+        "DELETE",
+        "/v1/account",
+        id="delete_account",
+        confirm=Confirm.ALWAYS,
+        repeatable=False,
+        errors=(SendInProgress,),
+        tool=NoTool("nothing brings an account back, so a person with a client of the API deletes it"),
+    )
+    async def delete(self) -> DeleteUserDataResult:
+        """Delete the account and everything of it in one transaction; its keys end at once."""

@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Protocol
 
-from pydantic import Field, GetJsonSchemaHandler, StrictBool, StringConstraints, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import StringConstraints
 
-from e2a_core.contract.base import Instant, Request, Stated, Timestamp, View
+from e2a_core.contract.base import Instant, Page, Request, Stated, Timestamp, View
+from e2a_core.contract.operation import READS, REPEATS, Access, Budget, Confirm, Hints, Tool, operation
+from e2a_core.contract.parameters import Cursor, DelegationId, Limit
+from e2a_core.contract.sending import SENT, SendResultView
+from e2a_core.errors import (
+    AddressInTrash,
+    AgentTaken,
+    Conflict,
+    DomainNotRegistered,
+    DomainNotVerifiedYet,
+    InboundMxCheckFailed,
+    InboundMxMissing,
+    InvalidCursor,
+    InvalidExpiresAt,
+    InvalidRecipient,
+    InvalidScope,
+    InvalidSlug,
+    LimitExceeded,
+    NotFound,
+    NotInTrash,
+    RateLimited,
+    RecipientSuppressed,
+    ReservedDomain,
+    SendInProgress,
+)
 
 __all__ = [
+    "Agents",
     "AgentView",
     "CreateAgentRequest",
     "CreateDelegationRequest",
     "DelegationView",
     "DeleteAgentResult",
     "DeleteDelegationResult",
-    "ProtectionConfig",
-    "ProtectionConfigView",
-    "ProtectionDirection",
-    "ProtectionGate",
-    "ProtectionHolds",
-    "ProtectionScan",
     "UpdateAgentRequest",
 ]
 
-MAX_ALLOWLIST = 1000
-DEFAULT_HOLD_TTL = 604_800
 
 Name = Annotated[str, StringConstraints(max_length=200)]
 BareAddress = Annotated[str, StringConstraints(max_length=320), Stated(minLength=3, format="email")]
@@ -63,63 +78,6 @@ class DeleteDelegationResult(View):
     id: str
 
 
-class _Leaves(Request):
-    """Members that have defaults, for which null stands too (http-api section 3.3)."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_null(cls, given: Any) -> Any:
-        return {k: v for k, v in given.items() if v is not None} if isinstance(given, dict) else given
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        schema = handler(core_schema)
-        properties = handler.resolve_ref_schema(schema)["properties"]
-        for name, member in properties.items():
-            about = {key: member.pop(key) for key in ("default", "title") if key in member}
-            properties[name] = {"anyOf": [member, {"type": "null"}], **about}
-        return schema
-
-
-class ProtectionGate(_Leaves):
-    policy: Literal["open", "allowlist", "domain"] = "open"
-    allowlist: Annotated[list[str], Field(max_length=MAX_ALLOWLIST)] = []
-    action: Literal["flag", "review", "block"] = "flag"
-
-
-class ProtectionScan(_Leaves):
-    sensitivity: Literal["off", "low", "medium", "high"] = "off"
-
-
-class ProtectionDirection(Request):
-    gate: ProtectionGate
-    scan: ProtectionScan
-
-
-class ProtectionHolds(_Leaves):
-    ttl_seconds: Annotated[int, Field(ge=0, strict=True)] = DEFAULT_HOLD_TTL
-    on_expiry: Literal["approve", "reject"] = "reject"
-    suppress_notifications: StrictBool = False
-
-
-class ProtectionConfig(Request):
-    """The whole protection config of one agent; a PUT replaces all of it."""
-
-    inbound: ProtectionDirection
-    outbound: ProtectionDirection
-    holds: ProtectionHolds
-
-
-class ProtectionConfigView(View):
-    """The config as answered: `inbound`, `outbound`, `holds`, without empty leaves."""
-
-    inbound: dict[str, dict[str, object]]
-    outbound: dict[str, dict[str, object]]
-    holds: dict[str, object]
-
-
 class CreateDelegationRequest(Request):
     """Binds a person's address to an agent: mail proven to be from `human` then carries the delegation."""
 
@@ -135,3 +93,138 @@ class DelegationView(View):
     valid_from: Timestamp
     valid_until: Timestamp | None = None
     created_at: Timestamp
+
+
+class Agents(Protocol):
+    """Inboxes of the account, and who may speak through them."""
+
+    @operation(
+        "GET",
+        "/v1/agents",
+        id="list_agents",
+        errors=(InvalidCursor,),
+        tool=Tool("List inboxes", "The account's inboxes.", READS),
+    )
+    async def list(
+        self, *, deleted: bool = False, cursor: Cursor = None, limit: Limit = 100
+    ) -> Page[AgentView]:
+        """The inboxes; with `deleted` those in the trash."""
+
+    @operation(
+        "GET",
+        "/v1/agents/{email}",
+        id="get_agent",
+        access=Access.AGENT,
+        errors=(NotFound,),
+        tool=Tool("Show an inbox", "One inbox: address, name, domain.", READS),
+    )
+    async def get(self, email: str) -> AgentView:
+        """One inbox."""
+
+    @operation(
+        "POST",
+        "/v1/agents",
+        id="create_agent",
+        answer=201,
+        budget=Budget.REGISTRATION,
+        errors=(
+            AddressInTrash,
+            AgentTaken,
+            DomainNotRegistered,
+            DomainNotVerifiedYet,
+            InboundMxCheckFailed,
+            InboundMxMissing,
+            InvalidSlug,
+            LimitExceeded,
+            ReservedDomain,
+        ),
+        tool=Tool("Create an inbox", "Make an inbox; it receives mail at once."),
+    )
+    async def create(self, request: CreateAgentRequest) -> AgentView:
+        """Make an inbox; it receives mail at once."""
+
+    @operation(
+        "PATCH",
+        "/v1/agents/{email}",
+        id="update_agent",
+        errors=(NotFound,),
+        tool=Tool("Rename an inbox", "Change the display name that recipients see.", REPEATS),
+    )
+    async def update(self, email: str, request: UpdateAgentRequest) -> AgentView:
+        """Change the name that recipients see."""
+
+    @operation(
+        "DELETE",
+        "/v1/agents/{email}",
+        id="delete_agent",
+        confirm=Confirm.ALWAYS,
+        errors=(NotFound, SendInProgress),
+        tool=Tool(
+            "Move an inbox to the trash",
+            "Trash an inbox with its mail; mail to it bounces. restore_agent undoes it for about 30 days.",
+            Hints(destructive=True, idempotent=True),
+        ),
+    )
+    async def delete(self, email: str, *, permanent: bool = False) -> DeleteAgentResult:
+        """Move an inbox to the trash or, `permanent`, delete it with its mail for good."""
+
+    @operation(
+        "POST",
+        "/v1/agents/{email}/restore",
+        id="restore_agent",
+        errors=(NotFound, NotInTrash),
+        tool=Tool("Take an inbox out of the trash", "Undo delete_agent."),
+    )
+    async def restore(self, email: str) -> AgentView:
+        """Take an inbox out of the trash."""
+
+    @operation(
+        "POST",
+        "/v1/agents/{email}/test",
+        id="test_agent",
+        access=Access.AGENT,
+        answer=SENT,
+        slow=True,
+        budget=Budget.SENDING,
+        errors=(LimitExceeded, NotFound, RateLimited, RecipientSuppressed),
+        tool=Tool(
+            "Send an inbox a test mail", "Have the deployment mail the inbox, to see that mail arrives."
+        ),
+    )
+    async def test(self, email: str) -> SendResultView:
+        """Have the deployment mail the inbox, to see that mail arrives."""
+
+    @operation(
+        "GET",
+        "/v1/agents/{email}/delegations",
+        id="list_delegations",
+        errors=(NotFound,),
+        tool=Tool("List delegations", "People who delegate to an inbox.", READS),
+    )
+    async def delegations(self, email: str) -> Page[DelegationView]:
+        """The people whose proven mail to the inbox carries a delegation."""
+
+    @operation(
+        "POST",
+        "/v1/agents/{email}/delegations",
+        id="create_delegation",
+        answer=201,
+        errors=(Conflict, InvalidExpiresAt, InvalidRecipient, InvalidScope, NotFound),
+        tool=Tool(
+            "Delegate to an inbox",
+            "Have mail proven to be from this person carry the delegation. Only on a person's word.",
+        ),
+    )
+    async def delegate(self, email: str, request: CreateDelegationRequest) -> DelegationView:
+        """Have mail that is proven to be from a person carry the delegation."""
+
+    @operation(
+        "DELETE",
+        "/v1/agents/{email}/delegations/{id}",
+        id="delete_delegation",
+        confirm=Confirm.ALWAYS,
+        errors=(NotFound,),
+        tool=Tool("End a delegation", "End a delegation at once.", Hints(destructive=True, idempotent=True)),
+    )
+    async def revoke_delegation(self, email: str, delegation_id: DelegationId) -> DeleteDelegationResult:
+        """End a delegation at once."""

@@ -23,7 +23,7 @@ from pydantic_core import CoreSchema, PydanticSerializationError, to_json, to_js
 from e2a_core.clock import parse_rfc3339, rfc3339
 from e2a_core.errors import InvalidRequest
 
-__all__ = ["Instant", "Page", "Request", "Stated", "Timestamp", "View", "json_text", "request_json"]
+__all__ = ["Instant", "Page", "Query", "Request", "Stated", "Timestamp", "View", "json_text", "request_json"]
 
 Timestamp = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
 Item = TypeVar("Item")
@@ -153,6 +153,12 @@ class Request(BaseModel):
         rest = {name: value for name, value in given.items() if str(name).lower() not in folded}
         exact = {name: value for name, value in given.items() if name in cls.model_fields}
         return {**rest, **folded, **exact}
+
+
+class Query(Request):
+    """Arguments that a request carries one by one: each member is a parameter of the query or of a header."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Page(View, Generic[Item]):

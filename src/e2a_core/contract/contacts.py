@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import StringConstraints
 
 from e2a_core.clock import to_micros
-from e2a_core.contract.base import Instant, Request, Stated, Timestamp, View
+from e2a_core.contract.base import Instant, Page, Query, Request, Stated, Timestamp, View
+from e2a_core.contract.operation import READS, REPEATS, Access, Confirm, Hints, Outcome, Tool, operation
+from e2a_core.contract.parameters import Cursor, IdempotencyKey, IfMatch, Limit
+from e2a_core.errors import (
+    Conflict,
+    ContactNotFound,
+    EngagementNotFound,
+    IdempotencyInFlight,
+    IdempotencyKeyReuse,
+    ImportBatchNotFound,
+    InvalidCursor,
+    InvalidFilter,
+    InvalidRecipient,
+    NotFound,
+    PreconditionFailed,
+)
 
 __all__ = [
+    "Contacts",
     "ContactEngagementView",
     "ContactImportItemResult",
     "ContactImportResult",
@@ -137,18 +153,18 @@ class DeleteEngagementResult(View):
     deleted: bool
 
 
-class ContactQuery(Request):
+class ContactQuery(Query):
     """The filters of the contact list, as given; instants are RFC 3339."""
 
     source: str | None = None
     import_batch_id: str | None = None
     created_after: str | None = None
     created_before: str | None = None
-    cursor: str | None = None
-    limit: int = 100
+    cursor: Cursor = None
+    limit: Limit = 100
 
 
-class EngagementQuery(Request):
+class EngagementQuery(Query):
     """The filters of an agent's outreach list, as given; instants are RFC 3339."""
 
     stage: str | None = None
@@ -156,10 +172,181 @@ class EngagementQuery(Request):
     suppressed: bool | None = None
     next_action_before: str | None = None
     last_outbound_before: str | None = None
-    cursor: str | None = None
-    limit: int = 100
+    cursor: Cursor = None
+    limit: Limit = 100
 
 
 def etag_of(view: ContactView | ContactEngagementView) -> str:
     """The entity tag of this state of a contact or an engagement (RFC 9110 section 8.8.3)."""
     return f'"{to_micros(view.updated_at)}"'
+
+
+UPSERTED = Outcome((200, 201), lambda view: 201 if view.created_at == view.updated_at else 200)
+"""201 for an outreach that was begun now."""
+
+
+class Contacts(Protocol):
+    """Contacts of the account and the outreach of agents to them.
+
+    `if_match` is an entity tag made from a view's `updated_at` (`etag_of`); another state is refused with
+    `PreconditionFailed`.
+    """
+
+    @operation(
+        "GET",
+        "/v1/contacts",
+        id="list_contacts",
+        errors=(InvalidCursor, InvalidFilter),
+        tool=Tool(
+            "List contacts",
+            "People the account writes to. created_after and created_before are RFC 3339.",
+            READS,
+        ),
+    )
+    async def list(self, query: ContactQuery) -> Page[ContactView]:
+        """People the account writes to."""
+
+    @operation(
+        "POST",
+        "/v1/contacts",
+        id="create_contact",
+        answer=201,
+        tagged=True,
+        errors=(Conflict, IdempotencyInFlight, IdempotencyKeyReuse, InvalidRecipient),
+        tool=Tool("Add a contact", "Add one contact; metadata is flat."),
+    )
+    async def create(
+        self, request: CreateContactRequest, *, idempotency_key: IdempotencyKey = None
+    ) -> ContactView:
+        """Add a contact; `metadata` is flat."""
+
+    @operation(
+        "POST",
+        "/v1/contacts/import",
+        id="import_contacts",
+        slow=True,
+        errors=(IdempotencyInFlight, IdempotencyKeyReuse, NotFound),
+        tool=Tool(
+            "Import contacts",
+            "Add up to 500 contacts in one batch; each row has its own result. An import is not consent.",
+        ),
+    )
+    async def import_rows(
+        self, request: ImportContactsRequest, *, idempotency_key: IdempotencyKey = None
+    ) -> ContactImportResult:
+        """Add contacts in one batch; each row has a result of its own."""
+
+    @operation(
+        "DELETE",
+        "/v1/contacts/imports/{batch_id}",
+        id="delete_import_batch",
+        confirm=Confirm.ALWAYS,
+        errors=(ImportBatchNotFound,),
+        tool=Tool(
+            "Undo an import",
+            "Remove what an import added and nobody touched since.",
+            Hints(destructive=True, idempotent=True),
+        ),
+    )
+    async def delete_import(self, batch_id: str) -> DeleteImportBatchResult:
+        """Remove what an import added and nobody touched since."""
+
+    @operation(
+        "GET",
+        "/v1/contacts/{address}",
+        id="get_contact",
+        tagged=True,
+        errors=(ContactNotFound,),
+        tool=Tool("Show a contact", "One contact with its etag.", READS),
+    )
+    async def get(self, address: str) -> ContactView:
+        """One contact with its entity tag."""
+
+    @operation(
+        "PATCH",
+        "/v1/contacts/{address}",
+        id="update_contact",
+        tagged=True,
+        errors=(ContactNotFound, PreconditionFailed),
+        tool=Tool("Change a contact", "Change what is given; metadata is replaced as a whole.", REPEATS),
+    )
+    async def update(
+        self, address: str, request: UpdateContactRequest, *, if_match: IfMatch = None
+    ) -> ContactView:
+        """Change what is given; `metadata` is replaced as a whole."""
+
+    @operation(
+        "DELETE",
+        "/v1/contacts/{address}",
+        id="delete_contact",
+        confirm=Confirm.ALWAYS,
+        errors=(ContactNotFound,),
+        tool=Tool(
+            "Delete a contact", "Delete a contact and its outreach.", Hints(destructive=True, idempotent=True)
+        ),
+    )
+    async def delete(self, address: str) -> DeleteContactResult:
+        """Delete a contact and the outreach to it."""
+
+    @operation(
+        "GET",
+        "/v1/agents/{email}/contacts",
+        id="list_engagements",
+        access=Access.AGENT,
+        errors=(InvalidCursor, InvalidFilter, NotFound),
+        tool=Tool(
+            "List outreach",
+            "Whom an inbox is in touch with. To follow up: replied false, with next_action_before and "
+            "last_outbound_before both given.",
+            READS,
+        ),
+    )
+    async def engagements(self, email: str, query: EngagementQuery) -> Page[ContactEngagementView]:
+        """Whom an inbox is in touch with."""
+
+    @operation(
+        "GET",
+        "/v1/agents/{email}/contacts/{address}",
+        id="get_engagement",
+        access=Access.AGENT,
+        tagged=True,
+        errors=(EngagementNotFound, NotFound),
+        tool=Tool(
+            "Show outreach to a contact",
+            "One inbox's outreach to one contact: stage, last mail, reply.",
+            READS,
+        ),
+    )
+    async def engagement(self, email: str, address: str) -> ContactEngagementView:
+        """The outreach of an inbox to one contact."""
+
+    @operation(
+        "PUT",
+        "/v1/agents/{email}/contacts/{address}",
+        id="upsert_engagement",
+        access=Access.AGENT,
+        answer=UPSERTED,
+        tagged=True,
+        errors=(ContactNotFound, NotFound, PreconditionFailed),
+        tool=Tool("Note outreach to a contact", "Enrol a contact, or change what is given.", REPEATS),
+    )
+    async def upsert_engagement(
+        self, email: str, address: str, request: UpsertEngagementRequest, *, if_match: IfMatch = None
+    ) -> ContactEngagementView:
+        """Enrol a contact in the outreach of an inbox, or change what is given."""
+
+    @operation(
+        "DELETE",
+        "/v1/agents/{email}/contacts/{address}",
+        id="delete_engagement",
+        access=Access.AGENT,
+        confirm=Confirm.ALWAYS,
+        errors=(EngagementNotFound, NotFound),
+        tool=Tool(
+            "End outreach to a contact",
+            "Forget the outreach; the contact stays.",
+            Hints(destructive=True, idempotent=True),
+        ),
+    )
+    async def delete_engagement(self, email: str, address: str) -> DeleteEngagementResult:
+        """Forget the outreach; the contact stays."""

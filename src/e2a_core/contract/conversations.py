@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from e2a_core.contract.base import Timestamp, View
-from e2a_core.contract.messages import MessageSummaryView
+from typing import Protocol
 
-__all__ = ["ConversationDetailView", "ConversationSummaryView"]
+from e2a_core.contract.base import Page, Timestamp, View
+from e2a_core.contract.message_views import MessageSummaryView
+from e2a_core.contract.operation import READS, Access, Budget, Tool, operation
+from e2a_core.contract.parameters import ConversationPath, Cursor, Limit
+from e2a_core.errors import InvalidCursor, InvalidFilter, NotFound
+
+__all__ = ["Conversations", "ConversationDetailView", "ConversationSummaryView"]
 
 
 class ConversationSummaryView(View):
@@ -24,3 +29,47 @@ class ConversationDetailView(ConversationSummaryView):
     participants: list[str]
     labels: list[str]
     messages: list[MessageSummaryView]
+
+
+class Conversations(Protocol):
+    """The conversations of one inbox."""
+
+    @operation(
+        "GET",
+        "/v1/agents/{email}/conversations",
+        id="list_conversations",
+        access=Access.AGENT,
+        budget=Budget.POLL,
+        errors=(InvalidCursor, InvalidFilter, NotFound),
+        tool=Tool(
+            "List conversations",
+            "Threads of an inbox, latest first; since and until bound the latest message.",
+            READS,
+        ),
+    )
+    async def list(
+        self,
+        email: str,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        cursor: Cursor = None,
+        limit: Limit = 100,
+    ) -> Page[ConversationSummaryView]:
+        """Conversations, the one with the latest message first; `since` and `until` bound that message."""
+
+    @operation(
+        "GET",
+        "/v1/agents/{email}/conversations/{id:path}",
+        id="get_conversation",
+        access=Access.AGENT,
+        budget=Budget.POLL,
+        errors=(NotFound,),
+        tool=Tool(
+            "Show a conversation",
+            "A thread: participants and its newest messages as rows, oldest first.",
+            READS,
+        ),
+    )
+    async def get(self, email: str, conversation_id: ConversationPath) -> ConversationDetailView:
+        """A conversation with its newest messages, oldest first."""

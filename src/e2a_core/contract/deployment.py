@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from e2a_core.contract.base import View
+from typing import Protocol
 
-__all__ = ["API_VERSION", "DeploymentInfoView"]
+from e2a_core.contract.base import View
+from e2a_core.contract.operation import Access, NoTool, operation
+
+__all__ = ["API_VERSION", "Deployment", "DeploymentInfoView"]
 
 API_VERSION = "1.0.0"
 """Of the API, not of this program."""
@@ -15,3 +18,17 @@ class DeploymentInfoView(View):
     shared_domain: str
     slug_registration_enabled: bool
     version: str
+
+
+class Deployment(Protocol):
+    """What anybody may ask, without a session."""
+
+    @operation(
+        "GET",
+        "/v1/info",
+        id="get_info",
+        access=Access.PUBLIC,
+        tool=NoTool("`whoami` and the server's own instructions say what a model needs of it"),
+    )
+    async def info(self) -> DeploymentInfoView:
+        """What the deployment says of itself."""

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Protocol
 
-from e2a_core.contract.base import Request, Stated, Timestamp, View
+from e2a_core.contract.base import Page, Request, Stated, Timestamp, View
+from e2a_core.contract.operation import READS, REPEATS, Confirm, Hints, Tool, operation
+from e2a_core.contract.parameters import Cursor, Limit
+from e2a_core.errors import (
+    DomainHasAgents,
+    DomainTaken,
+    InvalidCursor,
+    InvalidDomain,
+    LimitExceeded,
+    NotFound,
+    ReservedDomain,
+)
 
 __all__ = [
+    "Domains",
     "DNSRecord",
     "DeleteDomainResult",
     "DomainCapabilities",
@@ -76,3 +88,88 @@ class DeleteDomainResult(View):
     deleted: bool
     domain: str
     sending_teardown: str | None = None
+
+
+class Domains(Protocol):
+    """Domains of the account and the records they have to publish."""
+
+    @operation(
+        "GET",
+        "/v1/domains",
+        id="list_domains",
+        errors=(InvalidCursor,),
+        tool=Tool("List domains", "The account's domains.", READS),
+    )
+    async def list(self, *, cursor: Cursor = None, limit: Limit = 100) -> Page[DomainView]:
+        """The domains."""
+
+    @operation(
+        "GET",
+        "/v1/domains/{domain}",
+        id="get_domain",
+        errors=(NotFound,),
+        tool=Tool(
+            "Show a domain",
+            "A domain with the DNS records to publish, unaltered, and the state of each.",
+            READS,
+        ),
+    )
+    async def get(self, domain: str) -> DomainView:
+        """A domain with the DNS records it has to publish and the state of each."""
+
+    @operation(
+        "POST",
+        "/v1/domains",
+        id="register_domain",
+        answer=201,
+        errors=(DomainTaken, InvalidDomain, LimitExceeded, ReservedDomain),
+        tool=Tool(
+            "Register a domain",
+            "Claim a domain for inboxes of one's own. Answers with the DNS records to publish.",
+            REPEATS,
+        ),
+    )
+    async def register(self, request: RegisterDomainRequest) -> DomainView:
+        """Claim a domain; claiming it again answers what there is."""
+
+    @operation(
+        "POST",
+        "/v1/domains/{domain}/verify",
+        id="verify_domain",
+        errors=(NotFound,),
+        tool=Tool(
+            "Verify a domain",
+            "Look the records up now. DNS changes take minutes to hours: do not poll.",
+            REPEATS,
+        ),
+    )
+    async def verify(self, domain: str) -> VerifyDomainView:
+        """Look up now whether the records are published; what was proven once stays so."""
+
+    @operation(
+        "DELETE",
+        "/v1/domains/{domain}",
+        id="delete_domain",
+        confirm=Confirm.ALWAYS,
+        errors=(DomainHasAgents, NotFound),
+        tool=Tool(
+            "Delete a domain",
+            "Give a domain up; refused while inboxes, trashed ones too, are under it.",
+            Hints(destructive=True, idempotent=True),
+        ),
+    )
+    async def delete(self, domain: str) -> DeleteDomainResult:
+        """Give a domain up; refused while inboxes are under it, in the trash or not."""
+
+    @operation(
+        "POST",
+        "/v1/domains/{domain}/rotate-key",
+        id="rotate_domain_key",
+        errors=(NotFound,),
+        tool=Tool(
+            "Replace a DKIM key",
+            "Make a new DKIM key; the present one signs until the new one's record is found in the DNS.",
+        ),
+    )
+    async def rotate_key(self, domain: str) -> DomainView:
+        """Make a new DKIM key; the present one signs until the new one is found in the DNS."""

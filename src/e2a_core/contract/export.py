@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from e2a_core.contract.base import Timestamp, View
-from e2a_core.contract.messages import AttachmentMetaView, Authentication
+from e2a_core.contract.message_views import AttachmentMetaView, Authentication
 
 __all__ = [
     "APIKeyExportEntry",

@@ -2,270 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, PlainSerializer
 
-from e2a_core.contract.base import Request, Timestamp, View
+from e2a_core.contract.base import Page, Query, Request, Timestamp, View
+from e2a_core.contract.message_views import AttachmentContent, AttachmentView, MessageSummaryView, MessageView
+from e2a_core.contract.operation import (
+    READS,
+    REPEATS,
+    Access,
+    Budget,
+    Confirm,
+    Hints,
+    NoTool,
+    Tool,
+    engine_only,
+    operation,
+)
+from e2a_core.contract.parameters import Cursor, IdempotencyKey, Index, Limit, MessageId, Peek, Whole
+from e2a_core.contract.reviews import ApproveRequest, RejectRequest, RejectResultView
+from e2a_core.contract.sending import (
+    DECISION_ERRORS,
+    SEND_ERRORS,
+    SENT,
+    ForwardRequest,
+    ReplyRequest,
+    SendEmailRequest,
+    SendOptions,
+    SendResultView,
+)
+from e2a_core.errors import (
+    AttachmentNotFound,
+    AttachmentTooLarge,
+    DraftChanged,
+    InvalidCursor,
+    InvalidFilter,
+    MessageHeld,
+    MessageNotPending,
+    NotFound,
+    NotInTrash,
+    SendInProgress,
+)
 
 __all__ = [
-    "ArcResult",
-    "AttachmentContent",
-    "AttachmentMetaView",
-    "AttachmentView",
-    "Authentication",
-    "AutoSubmittedView",
-    "DKIMResult",
-    "DMARCResult",
+    "Messages",
     "DeleteMessageResult",
-    "HoldReasonView",
-    "MessageBodyView",
     "MessageLifecycleTransition",
-    "MessageParsedView",
     "MessageQuery",
-    "MessageSummaryView",
-    "MessageView",
-    "NestedMessageView",
-    "ProtectionFindingView",
-    "RecipientOutcomeView",
-    "SPFResult",
-    "ThreatCategoryView",
     "UpdateMessageRequest",
     "UpdateMessageResultView",
 ]
-
-
-class SPFResult(View):
-    nullable: ClassVar[frozenset[str]] = frozenset({"domain", "aligned"})
-
-    status: str
-    domain: str | None = None
-    aligned: bool | None = None
-    detail: str | None = None
-
-
-class DKIMResult(View):
-    nullable: ClassVar[frozenset[str]] = frozenset({"domain", "selector", "aligned"})
-
-    status: str
-    domain: str | None = None
-    selector: str | None = None
-    aligned: bool | None = None
-    detail: str | None = None
-
-
-class DMARCResult(View):
-    nullable: ClassVar[frozenset[str]] = frozenset({"domain", "policy"})
-
-    status: str
-    domain: str | None = None
-    policy: str | None = None
-    aligned_by: list[str] = []
-    detail: str | None = None
-
-
-class ArcResult(View):
-    """The chain's own claim (RFC 8617); exposed, never trusted."""
-
-    status: str
-    sealer: str | None = None
-    detail: str | None = None
-
-
-class Authentication(View):
-    """Inbound SMTP authentication evidence; only `dmarc.status == "pass"` speaks for the Author Domain."""
-
-    spf: SPFResult
-    dkim: list[DKIMResult]
-    dmarc: DMARCResult
-    arc: ArcResult | None = None
-
-
-class AutoSubmittedView(View):
-    """That a machine sent this (RFC 3834): `kind` and the header that says so."""
-
-    kind: str
-    reason: str
-
-
-class AttachmentMetaView(View):
-    index: int
-    filename: str | None = None
-    content_type: str | None = None
-    content_id: str | None = None
-    size_bytes: int
-
-
-class AttachmentView(View):
-    index: int
-    filename: str | None = None
-    content_type: str | None = None
-    content_id: str | None = None
-    size_bytes: int
-    download_url: str
-    expires_at: Timestamp
-    data: str | None = None
-
-
-class AttachmentContent(View):
-    """An attachment's decoded bytes with its description; never sent as JSON."""
-
-    meta: AttachmentMetaView
-    data: bytes
-
-
-class RecipientOutcomeView(View):
-    """What became of one recipient: `outcome` is pending, succeeded, failed or unknown."""
-
-    address: str
-    outcome: str
-    status: str
-    code: int | None = None
-    enhanced: str | None = None
-    detail: str | None = None
-    updated_at: Timestamp
-
-
-class ThreatCategoryView(View):
-    name: str
-    score: float | None = None
-
-
-class ProtectionFindingView(View):
-    source: str
-    action: str | None = None
-    detector: str | None = None
-    score: float | None = None
-    summary: str | None = None
-    categories: list[ThreatCategoryView] | None = None
-
-
-class HoldReasonView(View):
-    type: str
-    code: str
-    summary: str
-    category: str | None = None
-    detail: str | None = None
-    confidence: float | None = None
-
-
-class NestedMessageView(View):
-    """A message carried inside this one; `index` is that of its attachment."""
-
-    index: int
-    header_from: str | None = None
-    subject: str = ""
-    date: str | None = None
-
-
-class MessageParsedView(View):
-    """`text` is what the author wrote now, `quoted_text` the earlier mail below or above it."""
-
-    text: str
-    html: str | None = None
-    truncated: bool
-    quoted_text: str | None = None
-    nested: list[NestedMessageView] | None = None
-
-
-class MessageBodyView(View):
-    text: str | None = None
-    html: str | None = None
-
-
-class MessageSummaryView(View):
-    nullable: ClassVar[frozenset[str]] = frozenset({"header_from", "envelope_from", "verified_domain"})
-
-    id: str
-    direction: str
-    type: str | None = None
-    """Of sent mail: send, reply, forward or test."""
-    header_from: str | None = None
-    envelope_from: str | None = None
-    verified_domain: str | None = None
-    author_agent: str | None = None
-    """The agent of this deployment that is proven to be the author of mail that never left it."""
-    to: list[str] = []
-    cc: list[str] | None = None
-    reply_to: list[str] | None = None
-    delivered_to: str
-    subject: str
-    preview: str | None = None
-    read_status: str
-    labels: list[str]
-    conversation_id: str | None = None
-    thread_id: str | None = None
-    created_at: Timestamp
-    deleted_at: Timestamp | None = None
-    scheduled_at: Timestamp | None = None
-    size_bytes: int | None = None
-    flagged: bool | None = None
-    flag_reason: str | None = None
-    delivery_status: str | None = None
-    delivery_detail: str | None = None
-    review_status: str | None = None
-    sent_as: str | None = None
-    tag: str | None = None
-    auto_submitted: AutoSubmittedView | None = None
-    attachment_count: int | None = None
-
-
-class MessageView(View):
-    """One message in full. `raw_message` is base64; null while an outbound draft is held."""
-
-    nullable: ClassVar[frozenset[str]] = frozenset(
-        {"header_from", "envelope_from", "verified_domain", "authentication", "raw_message"}
-    )
-
-    id: str
-    agent_email: str | None = None
-    """The inbox, where the call did not name it: in a review."""
-    direction: str
-    type: str | None = None
-    """As in a list row."""
-    header_from: str | None = None
-    envelope_from: str | None = None
-    verified_domain: str | None = None
-    author_agent: str | None = None
-    """As in a list row."""
-    authentication: Authentication | None = None
-    auth_headers: dict[str, str] | None = None
-    to: list[str] = []
-    cc: list[str] = []
-    reply_to: list[str] = []
-    bcc: list[str] | None = None
-    delivered_to: str
-    tag: str | None = None
-    subject: str
-    read_status: str
-    labels: list[str]
-    conversation_id: str
-    thread_id: str | None = None
-    email_message_id: str | None = None
-    provider_message_id: str | None = None
-    created_at: Timestamp
-    deleted_at: Timestamp | None = None
-    scheduled_at: Timestamp | None = None
-    size_bytes: int | None = None
-    flagged: bool | None = None
-    flag_reason: str | None = None
-    auto_submitted: AutoSubmittedView | None = None
-    delivery_status: str | None = None
-    delivery_detail: str | None = None
-    review_status: str | None = None
-    rejection_reason: str | None = None
-    approval_expires_at: Timestamp | None = None
-    sent_as: str | None = None
-    method: str | None = None
-    recipients: list[RecipientOutcomeView] | None = None
-    hold_reason: HoldReasonView | None = None
-    protection: list[ProtectionFindingView] | None = None
-    content_hash: str | None = None
-    parsed: MessageParsedView | None = None
-    body: MessageBodyView | None = None
-    attachments: list[AttachmentMetaView] = []
-    delivery_report: dict[str, Any] | None = None
-    raw_message: str | None = None
 
 
 class MessageLifecycleTransition(View):
@@ -283,6 +70,16 @@ class MessageLifecycleTransition(View):
     reconstructed: bool = False
 
 
+Labels = Annotated[
+    list[str],
+    BeforeValidator(
+        lambda given: given.split(",") if isinstance(given, str) else given, json_schema_input_type=str
+    ),
+    PlainSerializer(",".join, return_type=str, when_used="json"),
+    Field(description="A comma list; all must be there."),
+]
+
+
 class UpdateMessageRequest(Request):
     add_labels: list[str] | None = None
     remove_labels: list[str] | None = None
@@ -298,8 +95,8 @@ class DeleteMessageResult(View):
     id: str
 
 
-class MessageQuery(Request):
-    """The filters of a message list, as given; defaults are applied by the engine (`spec` http-api 10.2).
+class MessageQuery(Query):
+    """The filters of a message list, as given; the engine applies the defaults.
 
     `since` is inclusive and `until` exclusive, RFC 3339. `filter` is the expression language, `query` full text.
     """
@@ -310,13 +107,242 @@ class MessageQuery(Request):
     from_: str | None = Field(default=None, alias="from")
     subject_contains: str | None = None
     conversation_id: str | None = None
-    labels: list[str] | None = None
+    labels: Labels | None = None
     since: str | None = None
     until: str | None = None
     filter: str | None = None
-    query: str | None = None
+    query: Annotated[str | None, Field(description="Full text over subject, addresses and body.")] = None
     deleted: bool = False
-    cursor: str | None = None
-    limit: int = Field(default=100, ge=1, le=100)
+    cursor: Cursor = None
+    limit: Limit = 100
 
-    model_config = {"extra": "forbid", "populate_by_name": True}
+
+class Messages(Protocol):
+    """The mail of one inbox, and sending from it."""
+
+    @operation(
+        "GET",
+        "/v1/agents/{email}/messages",
+        id="list_messages",
+        access=Access.AGENT,
+        budget=Budget.POLL,
+        errors=(InvalidCursor, InvalidFilter, NotFound),
+        tool=Tool(
+            "List and search mail",
+            "Find mail; does not mark read. Default: unread inbound, newest first.",
+            READS,
+        ),
+    )
+    async def list(self, email: str, query: MessageQuery) -> Page[MessageSummaryView]:
+        """List and search the mail of an inbox."""
+
+    @operation(
+        "GET",
+        "/v1/agents/{email}/messages/{id}",
+        id="get_message",
+        access=Access.AGENT,
+        budget=Budget.POLL,
+        errors=(NotFound,),
+        tool=Tool(
+            "Read a message",
+            "Read one message and mark it read. Long bodies: continue at next_offset.",
+            REPEATS,
+        ),
+    )
+    async def get(
+        self, email: str, message_id: MessageId, *, peek: Peek = False, whole: Whole = False
+    ) -> MessageView:
+        """One message; marks unread inbound mail read unless `peek`.
+
+        `whole` gives the parsed text beyond the 16 KiB that the wire shows of it, for those who page through it.
+        """
+
+    @engine_only("an answer of the API carries the octets as `raw_message`")
+    async def raw(self, email: str, message_id: str) -> bytes:
+        """The message as handed on, RFC 5322; does not mark read. Raises `NotFound` for a held draft."""
+
+    @operation(
+        "PATCH",
+        "/v1/agents/{email}/messages/{id}",
+        id="update_message",
+        access=Access.AGENT,
+        errors=(NotFound,),
+        tool=Tool(
+            "Label a message",
+            "Add or remove labels; answers with all labels after the change.",
+            REPEATS,
+            name="update_message_labels",
+        ),
+    )
+    async def update(
+        self, email: str, message_id: MessageId, request: UpdateMessageRequest
+    ) -> UpdateMessageResultView:
+        """Add and remove labels."""
+
+    @engine_only("the API marks a message read by showing it, and none unread")
+    async def mark(self, email: str, message_id: str, *, read: bool) -> None:
+        """Mark a message read or unread."""
+
+    @operation(
+        "DELETE",
+        "/v1/agents/{email}/messages/{id}",
+        id="delete_message",
+        access=Access.AGENT,
+        confirm=Confirm.PERMANENT,
+        errors=(MessageHeld, NotFound, NotInTrash, SendInProgress),
+        tool=Tool(
+            "Move a message to the trash",
+            "Trash a message; restore_message undoes it for about 30 days.",
+            Hints(destructive=True, idempotent=True),
+        ),
+    )
+    async def delete(
+        self, email: str, message_id: MessageId, *, permanent: bool = False
+    ) -> DeleteMessageResult:
+        """Move a message to the trash or, `permanent`, delete it from there for good.
+
+        Only an account credential deletes for good.
+        """
+
+    @operation(
+        "POST",
+        "/v1/agents/{email}/messages/{id}/restore",
+        id="restore_message",
+        access=Access.AGENT,
+        errors=(NotFound, NotInTrash),
+        tool=Tool("Take a message out of the trash", "Undo delete_message."),
+    )
+    async def restore(self, email: str, message_id: MessageId) -> MessageView:
+        """Take a message out of the trash."""
+
+    @operation(
+        "GET",
+        "/v1/agents/{email}/messages/{id}/lifecycle",
+        id="get_message_lifecycle",
+        access=Access.AGENT,
+        errors=(InvalidCursor, NotFound),
+        tool=Tool(
+            "Delivery history of a message",
+            "What happened to a message: accepted, authenticated, queued, delivered, bounced.",
+            READS,
+        ),
+    )
+    async def lifecycle(
+        self, email: str, message_id: MessageId, *, cursor: Cursor = None, limit: Limit = 50
+    ) -> Page[MessageLifecycleTransition]:
+        """What happened to a message, oldest first."""
+
+    @operation(
+        "GET",
+        "/v1/agents/{email}/messages/{id}/attachments/{index}",
+        id="get_attachment",
+        access=Access.AGENT,
+        errors=(AttachmentNotFound, AttachmentTooLarge, NotFound),
+        tool=Tool(
+            "Get an attachment",
+            "Link and short-lived download URL of one attachment. Prefer these to inline bytes.",
+            READS,
+        ),
+    )
+    async def attachment(
+        self, email: str, message_id: MessageId, index: Index, *, inline: bool = False
+    ) -> AttachmentView:
+        """One attachment with a link to its bytes; `inline` adds them, if they are few."""
+
+    @engine_only("the API gives the bytes behind a signed link")
+    async def attachment_content(self, email: str, message_id: str, index: int) -> AttachmentContent:
+        """An attachment with its bytes; an account credential reads those of held mail too."""
+
+    @operation(
+        "POST",
+        "/v1/agents/{email}/messages",
+        id="send_message",
+        access=Access.AGENT,
+        answer=SENT,
+        files=True,
+        slow=True,
+        budget=Budget.SENDING,
+        errors=SEND_ERRORS,
+        tool=Tool(
+            "Send a new message",
+            "Start a new conversation by mail. To answer mail use reply_to_message, which keeps the thread.",
+            Hints(open_world=True),
+        ),
+    )
+    async def send(self, email: str, request: SendEmailRequest, options: SendOptions) -> SendResultView:
+        """Send a new message."""
+
+    @operation(
+        "POST",
+        "/v1/agents/{email}/messages/{id}/reply",
+        id="reply_to_message",
+        access=Access.AGENT,
+        answer=SENT,
+        files=True,
+        slow=True,
+        budget=Budget.SENDING,
+        errors=SEND_ERRORS,
+        tool=Tool(
+            "Reply to a message",
+            "Answer a message in its thread; recipients and subject are filled in.",
+            Hints(open_world=True),
+        ),
+    )
+    async def reply(
+        self, email: str, message_id: MessageId, request: ReplyRequest, options: SendOptions
+    ) -> SendResultView:
+        """Answer a message in its thread."""
+
+    @operation(
+        "POST",
+        "/v1/agents/{email}/messages/{id}/forward",
+        id="forward_message",
+        access=Access.AGENT,
+        answer=SENT,
+        files=True,
+        slow=True,
+        budget=Budget.SENDING,
+        errors=SEND_ERRORS,
+        tool=Tool(
+            "Forward a message",
+            "Pass a message on with its attachments; text goes above it.",
+            Hints(open_world=True),
+        ),
+    )
+    async def forward(
+        self, email: str, message_id: MessageId, request: ForwardRequest, options: SendOptions
+    ) -> SendResultView:
+        """Pass a message on with its attachments."""
+
+    @operation(
+        "POST",
+        "/v1/agents/{email}/messages/{id}/approve",
+        id="approve_message",
+        answer=SENT,
+        files=True,
+        slow=True,
+        budget=Budget.SENDING,
+        deprecated=True,
+        errors=DECISION_ERRORS,
+        tool=NoTool("approve_review has taken its place"),
+    )
+    async def approve(
+        self,
+        email: str,
+        message_id: MessageId,
+        request: ApproveRequest,
+        *,
+        idempotency_key: IdempotencyKey = None,
+    ) -> SendResultView:
+        """Use `POST /v1/reviews/{id}/approve`."""
+
+    @operation(
+        "POST",
+        "/v1/agents/{email}/messages/{id}/reject",
+        id="reject_message",
+        deprecated=True,
+        errors=(DraftChanged, MessageNotPending, NotFound),
+        tool=NoTool("reject_review has taken its place"),
+    )
+    async def reject(self, email: str, message_id: MessageId, request: RejectRequest) -> RejectResultView:
+        """Use `POST /v1/reviews/{id}/reject`."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from e2a_core.contract.base import Timestamp, View
+from e2a_core.contract.operation import READS, Access, Tool, operation
+from e2a_core.errors import NotFound
 
 __all__ = [
+    "Metrics",
     "AccountMetricsView",
     "AgentMetricsGroupView",
     "AgentMetricsView",
@@ -141,3 +144,40 @@ class AccountMetricsView(View):
     start: Timestamp
     summary: MetricsSummaryView
     webhooks: WebhookMetricsView
+
+
+class Metrics(Protocol):
+    """Counts over the messages of a window; `start` inclusive, `end` exclusive, RFC 3339."""
+
+    @operation(
+        "GET",
+        "/v1/metrics",
+        id="get_account_metrics",
+        tool=Tool("Count the account's mail", "As get_agent_metrics, over all inboxes.", READS),
+    )
+    async def of_account(
+        self,
+        *,
+        start: str | None = None,
+        end: str | None = None,
+        bucket: str | None = None,
+        group_by: str | None = None,
+    ) -> AccountMetricsView:
+        """Counts and rates over all inboxes."""
+
+    @operation(
+        "GET",
+        "/v1/agents/{email}/metrics",
+        id="get_agent_metrics",
+        access=Access.AGENT,
+        errors=(NotFound,),
+        tool=Tool(
+            "Count an inbox's mail",
+            "Sent, delivered, bounced, held in a window (RFC 3339; default 30 days). A rate is null without traffic.",
+            READS,
+        ),
+    )
+    async def of_agent(
+        self, email: str, *, start: str | None = None, end: str | None = None
+    ) -> AgentMetricsView:
+        """Counts and rates of one inbox."""

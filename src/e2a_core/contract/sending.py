@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, StrictBool, StringConstraints
 
-from e2a_core.contract.base import Instant, Request, Stated, Timestamp, View
-from e2a_core.contract.messages import HoldReasonView
+from e2a_core.contract.base import Instant, Query, Request, Stated, Timestamp, View
+from e2a_core.contract.operation import Outcome
+from e2a_core.contract.parameters import IdempotencyKey
+from e2a_core.errors import (
+    AttachmentNotFound,
+    BlockedByPolicy,
+    DomainNotVerified,
+    DraftChanged,
+    IdempotencyInFlight,
+    IdempotencyKeyReuse,
+    InvalidAttachment,
+    InvalidRecipient,
+    LimitExceeded,
+    MessageNotPending,
+    MessageNotYetDelivered,
+    NotFound,
+    PayloadTooLarge,
+    RateLimited,
+    RecipientSuppressed,
+    TemplateNotFound,
+    TemplateRenderedEmpty,
+    TemplateRenderFailed,
+    TooManyRecipients,
+)
 
 __all__ = [
-    "ApproveRequest",
+    "Attachments",
+    "Body",
+    "Recipients",
+    "Subject",
+    "SENT",
+    "SEND_ERRORS",
+    "DECISION_ERRORS",
     "Attachment",
     "ForwardRequest",
-    "RejectRequest",
-    "RejectResultView",
     "ReplyRequest",
-    "ReviewView",
     "SendEmailRequest",
     "SendOptions",
     "SendResultView",
@@ -93,15 +118,31 @@ class ForwardRequest(_Composed):
     text: Body
 
 
-class SendOptions(Request):
+class SendOptions(Query):
     """What accompanies a send without being part of the mail.
 
-    `mint_key` lets the engine refuse an identical send within its window when no `idempotency_key` is given.
+    `dedupe` lets the engine answer an identical send within its window as the first, when no `idempotency_key` is
+    given; `wait` has it wait for the relay's answer. Other words than those that mean something are ignored, as
+    clients rely on.
     """
 
-    idempotency_key: str | None = None
-    mint_key: bool = False
-    wait_sent: bool = False
+    wait: Annotated[str | None, Field(description="`sent` waits for the relay's answer, at most 15 s.")] = (
+        None
+    )
+    dedupe: Annotated[
+        str | None,
+        Field(description="`content` answers a repeat of the same mail within minutes as the first."),
+    ] = None
+    idempotency_key: IdempotencyKey = None
+
+    @property
+    def mint_key(self) -> bool:
+        """Whether a key is made from the mail itself."""
+        return self.dedupe == "content"
+
+    @property
+    def wait_sent(self) -> bool:
+        return self.wait == "sent"
 
 
 class SendResultView(View):
@@ -124,50 +165,28 @@ class SendResultView(View):
     failed_recipients: list[str] | None = None
 
 
-class ReviewView(View):
-    nullable: ClassVar[frozenset[str]] = frozenset({"header_from", "envelope_from", "verified_domain"})
+_SETTLED = frozenset({"sent", "failed", "review_approved"})
 
-    id: str
-    agent_email: str
-    direction: str
-    header_from: str | None = None
-    envelope_from: str | None = None
-    verified_domain: str | None = None
-    to: list[str]
-    subject: str
-    conversation_id: str | None = None
-    review_status: str
-    flagged: bool | None = None
-    flag_reason: str | None = None
-    hold_reason: HoldReasonView | None = None
-    approval_expires_at: Timestamp | None = None
-    scheduled_at: Timestamp | None = None
-    created_at: Timestamp
+SENT = Outcome((202, 200), lambda result: 200 if result.status in _SETTLED else 202)
+"""200 for what is settled, 202 for what goes on; clients branch on `status`."""
 
-
-class ApproveRequest(Request):
-    """Edits to apply; absent leaves as is, an empty list clears.
-
-    `content_hash` is that of the draft the reviewer saw (`MessageView.content_hash`); a draft that has changed
-    since is refused with `draft_changed`.
-    """
-
-    subject: Subject | None = None
-    text: Body | None = None
-    html: Body | None = None
-    to: Recipients | None = None
-    cc: Recipients | None = None
-    bcc: Recipients | None = None
-    attachments: Attachments | None = None
-    content_hash: str | None = None
-
-
-class RejectRequest(Request):
-    reason: Annotated[str, Field(max_length=2000)] | None = None
-    content_hash: str | None = None
-
-
-class RejectResultView(View):
-    message_id: str
-    status: str
-    rejection_reason: str | None = None
+SEND_ERRORS = (
+    AttachmentNotFound,
+    BlockedByPolicy,
+    DomainNotVerified,
+    IdempotencyInFlight,
+    IdempotencyKeyReuse,
+    InvalidAttachment,
+    InvalidRecipient,
+    LimitExceeded,
+    MessageNotYetDelivered,
+    NotFound,
+    PayloadTooLarge,
+    RateLimited,
+    RecipientSuppressed,
+    TemplateNotFound,
+    TemplateRenderFailed,
+    TemplateRenderedEmpty,
+    TooManyRecipients,
+)
+DECISION_ERRORS = (*SEND_ERRORS, DraftChanged, MessageNotPending)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from pydantic import StringConstraints
 
-from e2a_core.contract.base import Request, Stated, Timestamp, View
+from e2a_core.contract.base import Page, Request, Stated, Timestamp, View
+from e2a_core.contract.operation import READS, REPEATS, Confirm, Hints, NoTool, Tool, operation
+from e2a_core.contract.parameters import Cursor, Limit
+from e2a_core.errors import InvalidCursor, InvalidRecipient, NotFound
 
 __all__ = [
+    "Suppressions",
     "AgentSuppressionView",
     "CreateAgentSuppressionRequest",
     "DeleteSuppressionResult",
@@ -40,3 +44,76 @@ class CreateAgentSuppressionRequest(Request):
 class DeleteSuppressionResult(View):
     address: str
     deleted: bool
+
+
+class Suppressions(Protocol):
+    """Addresses not to be written to: by the whole account, or by one agent."""
+
+    @operation(
+        "GET",
+        "/v1/account/suppressions",
+        id="list_suppressions",
+        errors=(InvalidCursor,),
+        tool=Tool(
+            "List suppressed addresses",
+            "Addresses not written to, and why: bounced, complained, unsubscribed, set by hand.",
+            READS,
+        ),
+    )
+    async def list(self, *, cursor: Cursor = None, limit: Limit = 100) -> Page[SuppressionView]:
+        """Addresses the whole account does not write to, and why."""
+
+    @operation(
+        "DELETE",
+        "/v1/account/suppressions/{address}",
+        id="delete_suppression",
+        confirm=Confirm.ALWAYS,
+        errors=(InvalidRecipient, NotFound),
+        tool=Tool(
+            "Lift a suppression",
+            "Allow writing to an address again. Only with the recipient's consent.",
+            Hints(destructive=True, idempotent=True),
+        ),
+    )
+    async def delete(self, address: str) -> DeleteSuppressionResult:
+        """Allow the account to write to an address again."""
+
+    @operation(
+        "GET",
+        "/v1/agents/{email}/suppressions",
+        id="list_agent_suppressions",
+        errors=(InvalidCursor, NotFound),
+        tool=NoTool("list_suppressions takes an inbox"),
+    )
+    async def list_of_agent(
+        self, email: str, *, cursor: Cursor = None, limit: Limit = 100
+    ) -> Page[AgentSuppressionView]:
+        """Addresses one inbox does not write to, and why."""
+
+    @operation(
+        "POST",
+        "/v1/agents/{email}/suppressions",
+        id="create_agent_suppression",
+        errors=(InvalidRecipient, NotFound),
+        tool=Tool(
+            "Suppress an address",
+            "Keep one inbox from writing to an address.",
+            REPEATS,
+            name="create_suppression",
+        ),
+    )
+    async def create_for_agent(
+        self, email: str, request: CreateAgentSuppressionRequest
+    ) -> AgentSuppressionView:
+        """Keep one inbox from writing to an address."""
+
+    @operation(
+        "DELETE",
+        "/v1/agents/{email}/suppressions/{address}",
+        id="delete_agent_suppression",
+        confirm=Confirm.ALWAYS,
+        errors=(InvalidRecipient, NotFound),
+        tool=NoTool("delete_suppression takes an inbox"),
+    )
+    async def delete_of_agent(self, email: str, address: str) -> DeleteSuppressionResult:
+        """Allow one inbox to write to an address again."""

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
-from e2a_core.contract.base import Request, Timestamp, View
+from e2a_core.contract.base import Page, Request, Timestamp, View
+from e2a_core.contract.operation import READS, REPEATS, Confirm, Hints, Tool, operation
+from e2a_core.contract.parameters import Cursor, Limit, TemplateId
+from e2a_core.errors import (
+    AliasTaken,
+    InvalidCursor,
+    InvalidTemplate,
+    StarterTemplateNotFound,
+    TemplateLimitReached,
+    TemplateNotFound,
+)
 
 __all__ = [
+    "Templates",
     "CreateTemplateRequest",
     "DeleteTemplateResult",
     "RenderedTemplateView",
@@ -117,3 +128,97 @@ class StarterTemplateDetailView(View):
     text: str
     variables: list[StarterTemplateVariableView]
     version: str
+
+
+class Templates(Protocol):
+    """Templates of the account, and the starters to copy from."""
+
+    @operation(
+        "GET",
+        "/v1/templates",
+        id="list_templates",
+        errors=(InvalidCursor,),
+        tool=Tool("List templates", "The account's templates, without their parts.", READS),
+    )
+    async def list(self, *, cursor: Cursor = None, limit: Limit = 100) -> Page[TemplateSummaryView]:
+        """The templates, without their parts."""
+
+    @operation(
+        "GET",
+        "/v1/templates/{id}",
+        id="get_template",
+        errors=(TemplateNotFound,),
+        tool=Tool("Show a template", "A template with its parts.", READS),
+    )
+    async def get(self, template_id: TemplateId) -> TemplateView:
+        """A template with its parts."""
+
+    @operation(
+        "POST",
+        "/v1/templates",
+        id="create_template",
+        answer=201,
+        errors=(AliasTaken, InvalidTemplate, StarterTemplateNotFound, TemplateLimitReached),
+        tool=Tool(
+            "Create a template",
+            "Keep a template: {{name}} is filled in (escaped in html), {{{name}}} as is; dots go deeper. No loops.",
+        ),
+    )
+    async def create(self, request: CreateTemplateRequest) -> TemplateView:
+        """Keep a template."""
+
+    @operation(
+        "PATCH",
+        "/v1/templates/{id}",
+        id="update_template",
+        errors=(AliasTaken, InvalidTemplate, TemplateNotFound),
+        tool=Tool("Change a template", 'Change the parts given; "" clears alias and html.', REPEATS),
+    )
+    async def update(self, template_id: TemplateId, request: UpdateTemplateRequest) -> TemplateView:
+        """Change the parts given; an empty text clears alias and html."""
+
+    @operation(
+        "DELETE",
+        "/v1/templates/{id}",
+        id="delete_template",
+        confirm=Confirm.ALWAYS,
+        errors=(TemplateNotFound,),
+        tool=Tool(
+            "Delete a template", "Delete a template for good.", Hints(destructive=True, idempotent=True)
+        ),
+    )
+    async def delete(self, template_id: TemplateId) -> DeleteTemplateResult:
+        """Delete a template for good."""
+
+    @operation(
+        "POST",
+        "/v1/templates/validate",
+        id="validate_template",
+        tool=Tool(
+            "Try a template",
+            "Check parts without keeping them: errors, a rendering with test_data, suggested_data with every variable.",
+            READS,
+        ),
+    )
+    async def validate(self, request: ValidateTemplateRequest) -> ValidateTemplateResponse:
+        """Check parts without keeping them: errors, a rendering with test data, every variable."""
+
+    @operation(
+        "GET",
+        "/v1/starter-templates",
+        id="list_starter_templates",
+        errors=(InvalidCursor,),
+        tool=Tool("List starter templates", "Ready-made templates and their variables.", READS),
+    )
+    async def list_starters(self, *, cursor: Cursor = None, limit: Limit = 100) -> Page[StarterTemplateView]:
+        """Ready-made templates and their variables."""
+
+    @operation(
+        "GET",
+        "/v1/starter-templates/{alias}",
+        id="get_starter_template",
+        errors=(StarterTemplateNotFound,),
+        tool=Tool("Show a starter template", "A starter with its parts.", READS),
+    )
+    async def get_starter(self, alias: str) -> StarterTemplateDetailView:
+        """A starter with its parts."""

@@ -17,7 +17,7 @@ from e2a_core.contract.export import (
     ProtectionEventExportEntry,
     SuppressionExportEntry,
 )
-from e2a_core.contract.messages import AttachmentMetaView, Authentication
+from e2a_core.contract.message_views import AttachmentMetaView, Authentication
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.views import read_status
 from e2a_core.protection.config import load_config

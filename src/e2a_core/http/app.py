@@ -6,8 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -15,14 +14,14 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp
 
 from e2a_core.clock import Clock
-from e2a_core.contract.deployment import API_VERSION
 from e2a_core.contract.engine import Engine
 from e2a_core.errors import E2AError, InternalError, InvalidRequest, MethodNotAllowed, NotFound
 from e2a_core.http.document import document_routes
-from e2a_core.http.envelope import error_response, validation_response
+from e2a_core.http.envelope import error_response
+from e2a_core.http.irregular import irregular_routes
 from e2a_core.http.limits import RequestLimits
 from e2a_core.http.middleware import Envelope
-from e2a_core.http.routes import ROUTERS
+from e2a_core.http.routes import api_routes
 from e2a_core.ids import Ids
 from e2a_core.settings import Settings
 
@@ -43,63 +42,50 @@ def build_api(
     """The whole HTTP side; `routes` are mounted beside the API and `lifespan` is entered while it serves."""
 
     @asynccontextmanager
-    async def running(app: FastAPI) -> AsyncIterator[None]:
+    async def running(app: Starlette) -> AsyncIterator[None]:
         if lifespan is None:
             yield
         else:
             async with lifespan():
                 yield
 
-    app = FastAPI(
-        title="e2a",
-        version=API_VERSION,
-        summary="Authenticated email for AI agents.",
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
+    limits = RequestLimits(clock, polls_per_minute=settings.poll_rate_per_minute)
+    app = Starlette(
+        routes=[*api_routes(engine, limits), *irregular_routes(limits), *document_routes(), *routes],
+        exception_handlers={E2AError: _refused, HTTPException: _unrouted, Exception: _failed},
         lifespan=running,
-        redirect_slashes=False,
     )
-    app.state.engine = engine
-    app.state.settings = settings
-    app.state.limits = RequestLimits(clock, polls_per_minute=settings.poll_rate_per_minute)
-    # Including a router would match every request once more.
-    app.router.routes.extend(route for router in ROUTERS for route in router.routes)
-    app.router.routes.extend([*document_routes(app), *routes])
-    _add_handlers(app)
+    app.state.limits = limits
+    app.router.redirect_slashes = False
     return Envelope(app, clock=clock, ids=ids, max_in_flight=settings.http_max_in_flight)
 
 
-def _add_handlers(app: FastAPI) -> None:
-    @app.exception_handler(E2AError)
-    async def refused(request: Request, error: E2AError) -> Response:
-        return error_response(request, error)
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, E2AError)
+    return error_response(request, error)
 
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, problem: RequestValidationError) -> Response:
-        return validation_response(request, problem)
 
-    @app.exception_handler(HTTPException)
-    async def unrouted(request: Request, problem: HTTPException) -> Response:
-        """What the router itself says: an envelope below `/v1`, plain text elsewhere."""
-        headers = _allowed(request, problem) if problem.status_code == 405 else problem.headers
-        if not request.url.path.startswith("/v1"):
-            return PlainTextResponse(f"{problem.detail}\n", problem.status_code, headers)
-        error: E2AError = InvalidRequest(problem.detail)
-        if problem.status_code == 404:
-            error = NotFound("no such path")
-        elif problem.status_code == 405:
-            error = MethodNotAllowed("this path has no such method")
-        response = error_response(request, error)
-        response.headers.update(headers or {})
-        return response
+async def _unrouted(request: Request, problem: Exception) -> Response:
+    """What the router itself says: an envelope below `/v1`, plain text elsewhere."""
+    assert isinstance(problem, HTTPException)
+    headers = _allowed(request, problem) if problem.status_code == 405 else problem.headers
+    if not request.url.path.startswith("/v1"):
+        return PlainTextResponse(f"{problem.detail}\n", problem.status_code, headers)
+    error: E2AError = InvalidRequest(problem.detail)
+    if problem.status_code == 404:
+        error = NotFound("no such path")
+    elif problem.status_code == 405:
+        error = MethodNotAllowed("this path has no such method")
+    response = error_response(request, error)
+    response.headers.update(headers or {})
+    return response
 
-    @app.exception_handler(Exception)
-    async def failed(request: Request, problem: Exception) -> Response:
-        log.exception("request %s failed", request.scope.get("e2a.request_id"), exc_info=problem)
-        response = error_response(request, InternalError("the server failed; the log has the reason"))
-        response.headers["Connection"] = "close"  # which the server does after a failure
-        return response
+
+async def _failed(request: Request, problem: Exception) -> Response:
+    log.exception("request %s failed", request.scope.get("e2a.request_id"), exc_info=problem)
+    response = error_response(request, InternalError("the server failed; the log has the reason"))
+    response.headers["Connection"] = "close"  # which the server does after a failure
+    return response
 
 
 def _allowed(request: Request, problem: HTTPException) -> dict[str, str]:

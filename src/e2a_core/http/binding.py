@@ -1,89 +1,185 @@
-"""The arguments of an operation, read from its request as its signature describes them.
-
-FastAPI reads that description once, for the document and for this. Its own reading of a request looks at every
-annotation again each time, which takes longer than many operations do.
-"""
+"""The arguments of an operation, read from its request as its row describes them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from math import isinf
-from typing import Any, NoReturn, Self, cast
+from types import NoneType
+from typing import Any, Literal, NoReturn, Self, get_args
+from urllib.parse import parse_qsl
 
-from fastapi.dependencies.models import Dependant
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import Request
 
+from e2a_core.contract.operation import Confirm, Operation, Parameter, Place, bare
 from e2a_core.errors import InvalidRequest
 
-__all__ = ["Binding"]
+__all__ = ["Binding", "given_query"]
+
+CONFIRMED = TypeAdapter[str](Literal["DELETE"])
+REMEMBERED_QUERIES = 256
+"""Clients that poll ask with the same few queries again and again."""
+
+Problem = Mapping[str, Any]
 
 
 class Binding:
-    """Of operations whose parameters are single values, and whose body, if they have one, is a single model."""
+    """Reads the arguments of one operation."""
 
-    def __init__(self, described: Dependant) -> None:
-        self._path = [_Parameter("path", field) for field in described.path_params]
-        self._query = [_Parameter("query", field) for field in described.query_params]
-        self._header = [_Parameter("header", field) for field in described.header_params]
-        body = described.body_params[0] if described.body_params else None
-        self._body_name = body.name if body else ""
-        self._body = cast("type[BaseModel]", body.field_info.annotation) if body else None
-        self._request = described.request_param_name
+    def __init__(self, row: Operation) -> None:
+        self._row = row
+        self._values = [_Value(item) for item in row.parameters if item.place in _SINGLE]
+        self._spreads = [_Spread(item) for item in row.parameters if item.place is Place.SPREAD]
+        self._body = row.body
 
     def arguments(self, request: Request, body: bytes | None) -> dict[str, Any]:
-        """By name. Raises `RequestValidationError` with all that is wrong, `InvalidRequest` for what is no text."""
-        problems: list[Any] = []
+        """By name. Raises `InvalidRequest` with all that is wrong."""
+        query = given_query(request.scope["query_string"])
+        carried: dict[Place, Mapping[str, str]] = {
+            Place.PATH: request.path_params,
+            Place.QUERY: query,
+            Place.HEADER: request.headers,
+        }
         found: dict[str, Any] = {}
-        _read(self._path, request.path_params, found, problems)
-        if self._query:
-            _read(self._query, request.query_params, found, problems)
-        if self._header:
-            _read(self._header, request.headers, found, problems)
+        problems: list[Problem] = []
+        for value in self._values:
+            value.read(carried[value.place], found, problems)
+        for spread in self._spreads:
+            spread.read(request, found, problems)
+        if self._row.confirm is not Confirm.NEVER:
+            problems += _unconfirmed(self._row.confirm, query, found)
         if self._body is not None:
-            # FastAPI would take any object for the model whose attributes it could be made of, a number too.
-            try:
-                found[self._body_name] = self._body.model_validate(_parsed(body or b""))
-            except ValidationError as problem:
-                wrong = problem.errors(include_url=False)
-                problems += [{**item, "loc": ("body", *item["loc"])} for item in wrong]
+            _read_body(self._body, body or b"", found, problems)
         if problems:
-            raise RequestValidationError(problems)
-        if self._request is not None:
-            found[self._request] = request
+            raise refused(problems)
         return found
 
 
-class _Parameter:
-    """One value of the path, the query or the header."""
+class _Value:
+    """One value of the path, the query or a header."""
 
-    def __init__(self, place: str, field: Any) -> None:
-        self.name: str = field.name
-        self.alias: str = field.alias
-        self.required: bool = field.field_info.is_required()
-        self.default = None if self.required else field.default
-        self.loc = (place, self.alias)
-        self.validate = field.validate
+    def __init__(self, parameter: Parameter) -> None:
+        self.place = parameter.place
+        self._parameter = parameter
+        # Most are text, which is what the request has.
+        self._adapter = None if _is_text(parameter.type) else TypeAdapter[Any](parameter.type)
 
-
-def _read(
-    parameters: Sequence[_Parameter], given: Mapping[str, Any], found: dict[str, Any], problems: list[Any]
-) -> None:
-    for parameter in parameters:
-        value = given.get(parameter.alias)
-        if value is not None:
-            found[parameter.name], wrong = parameter.validate(value, loc=parameter.loc)
-            problems += wrong
-        elif parameter.required:
-            problems.append({"type": "missing", "loc": parameter.loc, "msg": "is required"})
+    def read(self, carried: Mapping[str, str], found: dict[str, Any], problems: list[Problem]) -> None:
+        parameter = self._parameter
+        value = carried.get(parameter.wire)
+        if value is None:
+            if parameter.required:
+                problems.append({"type": "missing", "loc": (self.place.value, parameter.wire)})
+            else:
+                found[parameter.name] = parameter.default
+        elif self._adapter is None:
+            found[parameter.name] = value
         else:
-            found[parameter.name] = parameter.default
+            try:
+                found[parameter.name] = self._adapter.validate_python(value)
+            except ValidationError as problem:
+                problems += _placed(problem, self.place, parameter.wire)
+
+
+class _Spread:
+    """A model whose members are parameters of their own."""
+
+    def __init__(self, parameter: Parameter) -> None:
+        self._name = parameter.name
+        self._model = parameter.model
+        self._query = [item.wire for item in parameter.members if item.place is Place.QUERY]
+        self._headers = [item for item in parameter.members if item.place is Place.HEADER]
+        self._of_query = lru_cache(maxsize=REMEMBERED_QUERIES)(self._read_query)
+
+    def read(self, request: Request, found: dict[str, Any], problems: list[Problem]) -> None:
+        try:
+            model = self._of_query(request.scope["query_string"])
+        except ValidationError as problem:
+            problems += _placed(problem, Place.QUERY)
+            return
+        headers = {
+            item.name: request.headers[item.wire] for item in self._headers if item.wire in request.headers
+        }
+        found[self._name] = model.model_copy(update=headers) if headers else model
+
+    def _read_query(self, query: bytes) -> BaseModel:
+        given = given_query(query)
+        members = {name: given[name] for name in self._query if name in given}
+        model: BaseModel = self._model.model_validate(members)
+        return model
+
+
+_SINGLE = frozenset({Place.PATH, Place.QUERY, Place.HEADER})
+
+
+@lru_cache(maxsize=REMEMBERED_QUERIES)
+def given_query(query: bytes) -> Mapping[str, str]:
+    """The first of each name's values; empty ones count as absent."""
+    found: dict[str, str] = {}
+    if query:
+        for name, value in parse_qsl(query.decode("latin-1"), encoding="utf-8", errors="replace"):
+            found.setdefault(name, value)
+    return found
+
+
+def _unconfirmed(confirm: Confirm, query: Mapping[str, str], found: Mapping[str, Any]) -> Sequence[Problem]:
+    if confirm is Confirm.PERMANENT and not found.get("permanent"):
+        return []
+    if "confirm" not in query:
+        return [{"type": "missing", "loc": ("query", "confirm")}]
+    try:
+        CONFIRMED.validate_python(query["confirm"])
+    except ValidationError as problem:
+        return _placed(problem, Place.QUERY, "confirm")
+    return []
+
+
+def _read_body(parameter: Parameter, body: bytes, found: dict[str, Any], problems: list[Problem]) -> None:
+    try:
+        found[parameter.name] = parameter.model.model_validate(_parsed(body))
+    except ValidationError as problem:
+        problems += _placed(problem, Place.BODY)
+
+
+def _placed(problem: ValidationError, place: Place, *name: str) -> list[Problem]:
+    return [{**item, "loc": (place.value, *name, *item["loc"])} for item in problem.errors(include_url=False)]
+
+
+def refused(problems: Sequence[Problem]) -> InvalidRequest:
+    """What the description refuses: 422 with the place of each problem."""
+    return InvalidRequest(
+        "validation failed", fields=[(_location(item), _message(item)) for item in problems], status=422
+    )
+
+
+def _location(item: Problem) -> str:
+    """`("body", "to", 0)` as `body.to[0]`; the object that lacks a member is the place of a missing one."""
+    loc = [part for part in item["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
+    if item["type"] == "missing" and loc[0] == "body":
+        loc = loc[:-1]
+    text = ""
+    for part in loc:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _message(item: Problem) -> str:
+    if item["type"] == "extra_forbidden":
+        return "unexpected member"
+    if item["type"] == "missing":
+        return f"{item['loc'][-1]} is required"
+    return str(item["msg"])
+
+
+def _is_text(annotation: Any) -> bool:
+    kind = bare(annotation)
+    return kind is str or set(get_args(kind)) == {str, NoneType}
 
 
 class _Number(float):
-    """A number that is told as it was written: whoever fills a template with 1.10 means a price."""
+    """A number that is told as it was written: a template filled with 1.10 means a price."""
 
     __slots__ = ("_text",)
     _text: str
@@ -109,11 +205,11 @@ _JSON = json.JSONDecoder(parse_float=_Number, parse_constant=_refuse_constant)
 
 
 def _parsed(body: bytes) -> Any:
+    """Raises `InvalidRequest`, 400, for what is no JSON."""
     try:
         return _JSON.decode(body.decode())
-    except json.JSONDecodeError as problem:
-        wrong = {"type": "json_invalid", "loc": ("body", problem.pos), "msg": problem.msg}
-        raise RequestValidationError([wrong]) from None
+    except json.JSONDecodeError:
+        raise InvalidRequest("validation failed", fields=[("body", "the body must be JSON")]) from None
     except (ValueError, RecursionError):
         raise InvalidRequest(
             "the body must be JSON in UTF-8, and not nested deeply", location="body"

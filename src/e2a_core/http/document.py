@@ -1,52 +1,47 @@
-"""The API's description of itself: its OpenAPI 3.1 document, and a page that lists the operations."""
+"""The API's description of itself: its OpenAPI 3.1 document, read from the rows, and a page that lists them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from html import escape
+from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from e2a_core.http.limits import POLL_OPERATIONS
+from e2a_core.contract.deployment import API_VERSION
+from e2a_core.contract.engine import all_operations
+from e2a_core.contract.errors import ErrorEnvelope
+from e2a_core.contract.operation import Access, Confirm, Operation, Parameter, Place
 from e2a_core.http.pages import page
 
-__all__ = ["document_routes"]
+__all__ = ["describe", "document_routes"]
 
 JSON_TYPE = "application/openapi+json"
 YAML_TYPE = "application/openapi+yaml"
-METHODS = ("get", "post", "put", "patch", "delete")
-
-SENDING = frozenset({"send_message", "reply_to_message", "forward_message", "test_agent"})
-DECIDING = frozenset({"approve_review", "approve_message"})
-LIMITED = POLL_OPERATIONS | SENDING | DECIDING | {"create_agent"}
-QUOTA = SENDING | {"create_agent", "register_domain"}
-REFUSES_LARGE_FILES = frozenset({"get_attachment"})
+REFERENCE = "#/components/schemas/{model}"
 
 Json = dict[str, Any]
 
 
-def document_routes(app: FastAPI) -> list[Route]:
+def document_routes() -> list[Route]:
     """`/v1/openapi.json`, the same as YAML, and `/v1/docs`, which loads nothing from elsewhere."""
-
-    @cache
-    def described() -> Json:
-        return _completed(app.openapi())
+    document = _Document()
 
     async def openapi(request: Request) -> Response:
-        return Response(json.dumps(described(), ensure_ascii=False), media_type=JSON_TYPE)
+        return Response(document.as_json, media_type=JSON_TYPE)
 
     async def as_yaml(request: Request) -> Response:
-        # JSON is YAML (YAML 1.2 section 1.3).
-        return Response(json.dumps(described(), ensure_ascii=False, indent=2), media_type=YAML_TYPE)
+        return Response(document.as_yaml, media_type=YAML_TYPE)
 
     async def docs(request: Request) -> Response:
-        return _page(described())
+        return _page(document.described)
 
     return [
         Route("/v1/openapi.json", openapi),
@@ -55,45 +50,186 @@ def document_routes(app: FastAPI) -> list[Route]:
     ]
 
 
-def _completed(document: Json) -> Json:
-    """With the credential each operation needs, and without the answers it cannot give."""
-    schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
-    schemes["apiKey"] = {"type": "http", "scheme": "bearer", "description": "An API key."}
-    for _, _, operation in _operations(document):
-        if "401" in operation["responses"]:
-            operation["security"] = [{"apiKey": []}]
-        for status in _impossible(operation):
-            operation["responses"].pop(status, None)
-        for parameter in operation.get("parameters", ()):
-            if parameter["in"] == "query" and not parameter["required"]:
-                parameter["allowEmptyValue"] = True  # it counts as an absent one
-    return document
+class _Document:
+    """The description, made when somebody first asks for it."""
+
+    @cached_property
+    def described(self) -> Json:
+        return describe(all_operations())
+
+    @cached_property
+    def as_json(self) -> str:
+        return json.dumps(self.described, ensure_ascii=False)
+
+    @cached_property
+    def as_yaml(self) -> str:
+        # JSON is YAML (YAML 1.2 section 1.3).
+        return json.dumps(self.described, ensure_ascii=False, indent=2)
 
 
-def _impossible(operation: Json) -> Iterator[str]:
-    name: str = operation["operationId"]
-    headers = {item["name"].lower() for item in operation.get("parameters", ()) if item["in"] == "header"}
-    if "requestBody" not in operation:
-        yield from ("408", "415") if name in REFUSES_LARGE_FILES else ("408", "413", "415")
-    if "if-match" not in headers:
-        yield "412"
-    if name not in LIMITED:
-        yield "429"
-    if name not in QUOTA:
-        yield "402"
+def describe(rows: Iterable[Operation]) -> Json:
+    """The OpenAPI document of `rows`."""
+    rows = list(rows)
+    schemas = _Schemas(rows)
+    paths: dict[str, Json] = {}
+    for row in rows:
+        paths.setdefault(row.template, {})[row.method.lower()] = _operation(row, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "e2a", "version": API_VERSION, "summary": "Authenticated email for AI agents."},
+        "paths": paths,
+        "components": {
+            "schemas": schemas.definitions,
+            "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer", "description": "An API key."}},
+        },
+    }
 
 
-def _operations(document: Json) -> Iterator[tuple[str, str, Json]]:
-    for path, methods in document["paths"].items():
-        for method in METHODS:
-            if method in methods:
-                yield path, method, methods[method]
+class _Schemas:
+    """The schemas of all bodies, made together so that each model is described once."""
+
+    def __init__(self, rows: Sequence[Operation]) -> None:
+        wanted: dict[tuple[Any, JsonSchemaMode], TypeAdapter[Any]] = {
+            (ErrorEnvelope, "serialization"): TypeAdapter(ErrorEnvelope)
+        }
+        for row in rows:
+            wanted[row.result, "serialization"] = TypeAdapter(row.result)
+            if row.body is not None:
+                wanted[row.body.model, "validation"] = TypeAdapter(row.body.model)
+        inputs = [(key, mode, adapter) for (key, mode), adapter in wanted.items()]
+        self._found, described = TypeAdapter.json_schemas(
+            inputs, ref_template=REFERENCE, schema_generator=_Generator
+        )
+        self.definitions: Json = described.get("$defs", {})
+
+    def body(self, row: Operation) -> Json:
+        assert row.body is not None
+        return self._found[row.body.model, "validation"]
+
+    def result(self, row: Operation) -> Json:
+        return self._found[row.result, "serialization"]
+
+    @property
+    def error(self) -> Json:
+        return self._found[ErrorEnvelope, "serialization"]
+
+
+class _Generator(GenerateJsonSchema):
+    """Names each schema after its model alone: no model is both taken and answered."""
+
+
+def _operation(row: Operation, schemas: _Schemas) -> Json:
+    described: Json = {
+        "tags": [row.group or "meta"],
+        "summary": row.summary,
+        "operationId": row.id,
+        "parameters": list(_parameters(row)),
+        "responses": _responses(row, schemas),
+    }
+    if not described["parameters"]:
+        del described["parameters"]
+    if row.body is not None:
+        described["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": schemas.body(row)}},
+        }
+    if row.access is not Access.PUBLIC:
+        described["security"] = [{"apiKey": []}]
+    if row.deprecated:
+        described["deprecated"] = True
+    return described
+
+
+def _parameters(row: Operation) -> Iterator[Json]:
+    for item in row.parameters:
+        if item.place is Place.SPREAD:
+            members = _members(item.model)
+            for inner in item.members:
+                yield _parameter(inner, members[inner.wire if inner.wire in members else inner.name])
+        elif item.place not in {Place.BODY, Place.UNSENT}:
+            yield _parameter(item, TypeAdapter(item.type).json_schema())
+    if row.confirm is not Confirm.NEVER:
+        yield {
+            "name": "confirm",
+            "in": "query",
+            "required": row.confirm is Confirm.ALWAYS,
+            "description": "Must be DELETE."
+            if row.confirm is Confirm.ALWAYS
+            else "Must be DELETE to delete for good.",
+            "schema": {"type": "string", "const": "DELETE"}
+            if row.confirm is Confirm.ALWAYS
+            else {"type": "string"},
+        } | ({} if row.confirm is Confirm.ALWAYS else {"allowEmptyValue": True})
+
+
+def _members(model: type[BaseModel]) -> Json:
+    members: Json = model.model_json_schema(by_alias=True)["properties"]
+    return members
+
+
+def _parameter(item: Parameter, schema: Json) -> Json:
+    schema = {key: value for key, value in schema.items() if key != "title"}
+    description = schema.pop("description", None)
+    if not item.required and item.default is not None:
+        schema["default"] = item.default
+    found: Json = {
+        "name": item.wire,
+        "in": item.place.value,
+        "required": item.required,
+        "schema": schema,
+    }
+    if description:
+        found["description"] = description
+    if item.place is Place.QUERY and not item.required:
+        found["allowEmptyValue"] = True  # it counts as an absent one
+    return found
+
+
+def _responses(row: Operation, schemas: _Schemas) -> Json:
+    found: Json = {
+        str(status): {
+            "description": HTTPStatus(status).phrase,
+            "content": {"application/json": {"schema": schemas.result(row)}},
+        }
+        for status in row.statuses
+    }
+    for status, codes in sorted(_refusals(row).items()):
+        found[str(status)] = {
+            "description": f"{HTTPStatus(status).phrase}: {', '.join(f'`{code}`' for code in sorted(codes))}",
+            "content": {"application/json": {"schema": schemas.error}},
+        }
+    return found
+
+
+def _refusals(row: Operation) -> dict[int, set[str]]:
+    """The statuses of failure and their codes: of the operation itself, and of what any request may meet."""
+    found: dict[int, set[str]] = {500: {"internal_error"}, 503: {"unavailable"}}
+
+    def add(status: int, code: str) -> None:
+        found.setdefault(status, set()).add(code)
+
+    if row.access is not Access.PUBLIC:
+        add(401, "unauthorized")
+        add(403, "forbidden")
+    if row.parameters:
+        add(400, "invalid_request")
+        add(422, "invalid_request")
+    if row.body is not None:
+        add(408, "error")
+        add(413, "payload_too_large")
+        add(415, "unsupported_media_type")
+    if row.budget is not None:
+        add(429, "rate_limited")
+    for error in row.errors:
+        add(error.status, error.code)
+    return found
 
 
 def _page(document: Json) -> Response:
     rows = "".join(
-        f"<dt>{method.upper()}</dt><dd><code>{escape(path)}</code><br>{escape(_summary(operation))}</dd>"
-        for path, method, operation in _operations(document)
+        f"<dt>{method.upper()}</dt><dd><code>{escape(path)}</code><br>{escape(operation['summary'])}</dd>"
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
     )
     return page(
         200,
@@ -101,8 +237,3 @@ def _page(document: Json) -> Response:
         "<p>Every operation takes <code>Authorization: Bearer KEY</code> and answers JSON. "
         f'The full description is <a href="/v1/openapi.json">openapi.json</a>.</p><dl>{rows}</dl>',
     )
-
-
-def _summary(operation: Json) -> str:
-    mark = " (deprecated)" if operation.get("deprecated") else ""
-    return f"{operation['summary']}{mark}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from e2a_core.clock import Clock
+from e2a_core.contract import operation
 from e2a_core.contract.engine import Session
 from e2a_core.errors import RateLimited
 
@@ -28,7 +29,6 @@ class Budget:
     told: bool = True
 
 
-POLL_OPERATIONS = frozenset({"list_messages", "get_message", "list_conversations", "get_conversation"})
 REGISTRATION = Budget("registration", 200, 3600)
 DOWNLOAD = Budget("download", 120, 60)
 UNSUBSCRIBE = Budget("unsubscribe", 600, 60)
@@ -43,11 +43,11 @@ class RequestLimits:
         self._polls = Budget("poll", polls_per_minute, 60)
         self._windows: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
 
-    async def check(self, request: Request, session: Session, operation: str) -> None:
-        """The limit of an operation of a session, if it has one."""
-        if operation in POLL_OPERATIONS:
+    def check(self, request: Request, session: Session, budget: operation.Budget | None) -> None:
+        """Counts a call against its budget, if it has one here; sending has its own behind the contract."""
+        if budget is operation.Budget.POLL:
             self.spend(request, self._polls, session.principal.account_id)
-        elif operation == "create_agent":
+        elif budget is operation.Budget.REGISTRATION:
             self.spend(request, REGISTRATION, client_address(request))
 
     def spend(self, request: Request, budget: Budget, key: str) -> None:

@@ -14,8 +14,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from e2a_core.agents.lookup import lookup_recipient
-from e2a_core.contract.messages import MessageView
-from e2a_core.contract.sending import ApproveRequest
+from e2a_core.contract.message_views import MessageView
+from e2a_core.contract.reviews import ApproveRequest
 from e2a_core.core import Core
 from e2a_core.errors import (
     AttachmentNotFound,

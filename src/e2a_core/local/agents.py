@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from e2a_core.agents import queries
@@ -17,6 +16,7 @@ from e2a_core.contract.agents import (
     CreateDelegationRequest,
     DelegationView,
     DeleteAgentResult,
+    DeleteDelegationResult,
     UpdateAgentRequest,
 )
 from e2a_core.contract.base import Page
@@ -129,20 +129,21 @@ class Agents:
             raise NotImplementedHere("this deployment sends no mail")
         return await self._sender.test(agent)
 
-    async def delegations(self, email: str) -> Sequence[DelegationView]:
+    async def delegations(self, email: str) -> Page[DelegationView]:
         self._principal.require_account()
         agent = await resolve_agent(self._core, self._principal, email)
-        return await self._delegations.list(agent.email)
+        return Page[DelegationView](items=list(await self._delegations.list(agent.email)))
 
     async def delegate(self, email: str, request: CreateDelegationRequest) -> DelegationView:
         self._principal.require_account()
         agent = await resolve_agent(self._core, self._principal, email)
         return await self._delegations.create(agent.email, request)
 
-    async def revoke_delegation(self, email: str, delegation_id: str) -> None:
+    async def revoke_delegation(self, email: str, delegation_id: str) -> DeleteDelegationResult:
         self._principal.require_account()
         agent = await resolve_agent(self._core, self._principal, email)
         await self._delegations.revoke(agent.email, delegation_id)
+        return DeleteDelegationResult(id=delegation_id)
 
 
 def _name(text: str) -> str:

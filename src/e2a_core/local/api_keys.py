@@ -8,7 +8,7 @@ from e2a_core.accounts import idempotency, queries
 from e2a_core.accounts.credentials import NewKey, new_key
 from e2a_core.accounts.queries import KeyRow, key_from
 from e2a_core.clock import from_micros, to_micros
-from e2a_core.contract.account import (
+from e2a_core.contract.api_keys import (
     APIKeyView,
     CreateAPIKeyRequest,
     CreateAPIKeyResponse,

@@ -10,19 +10,22 @@ from urllib.parse import quote
 from e2a_core.agents.lookup import resolve_agent
 from e2a_core.clock import to_micros
 from e2a_core.contract.base import Page
-from e2a_core.contract.messages import (
+from e2a_core.contract.message_views import (
     AttachmentContent,
     AttachmentMetaView,
     AttachmentView,
+    MessageSummaryView,
+    MessageView,
+)
+from e2a_core.contract.messages import (
     DeleteMessageResult,
     MessageLifecycleTransition,
     MessageQuery,
-    MessageSummaryView,
-    MessageView,
     UpdateMessageRequest,
     UpdateMessageResultView,
 )
 from e2a_core.contract.principal import Principal
+from e2a_core.contract.reviews import ApproveRequest, RejectRequest, RejectResultView, Reviews
 from e2a_core.contract.sending import (
     ForwardRequest,
     ReplyRequest,
@@ -71,10 +74,11 @@ _Summaries = Page[MessageSummaryView]
 class Messages:
     """`engine.Messages` over the store."""
 
-    def __init__(self, core: Core, principal: Principal, sender: Sender) -> None:
+    def __init__(self, core: Core, principal: Principal, sender: Sender, reviews: Reviews) -> None:
         self._core = core
         self._principal = principal
         self._sender = sender
+        self._reviews = reviews
 
     async def list(self, email: str, query: MessageQuery) -> Page[MessageSummaryView]:
         agent = await resolve_agent(self._core, self._principal, email)
@@ -221,6 +225,22 @@ class Messages:
     ) -> SendResultView:
         agent = await resolve_agent(self._core, self._principal, email)
         return await self._sender.forward(agent, await self._parent(email, message_id), request, options)
+
+    async def approve(
+        self, email: str, message_id: str, request: ApproveRequest, *, idempotency_key: str | None = None
+    ) -> SendResultView:
+        await self._require_held_here(email, message_id)
+        return await self._reviews.approve(message_id, request, idempotency_key=idempotency_key)
+
+    async def reject(self, email: str, message_id: str, request: RejectRequest) -> RejectResultView:
+        await self._require_held_here(email, message_id)
+        return await self._reviews.reject(message_id, request)
+
+    async def _require_held_here(self, email: str, message_id: str) -> None:
+        """Raises `NotFound` unless the message is one of this inbox: a review is named by its id alone."""
+        self._principal.require_account()
+        agent = await resolve_agent(self._core, self._principal, email)
+        await self._stored(agent.email, message_id)
 
     async def _visible(self, email: str, message_id: str) -> MessageRow:
         agent = await resolve_agent(self._core, self._principal, email)

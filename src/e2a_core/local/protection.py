@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from e2a_core.agents.lookup import resolve_agent
-from e2a_core.contract.agents import ProtectionConfig, ProtectionConfigView
 from e2a_core.contract.principal import Principal
+from e2a_core.contract.protection import ProtectionConfig, ProtectionConfigView
 from e2a_core.core import Core
 from e2a_core.errors import NotFound
 from e2a_core.protection import queries

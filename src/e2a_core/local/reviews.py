@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from e2a_core.accounts.idempotency import claimed, complete, fingerprint_of
 from e2a_core.contract.base import Page
-from e2a_core.contract.messages import (
-    MessageView,
-)
+from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.principal import Principal
-from e2a_core.contract.sending import (
-    ApproveRequest,
-    RejectRequest,
-    RejectResultView,
-    ReviewView,
-    SendResultView,
-)
+from e2a_core.contract.reviews import ApproveRequest, RejectRequest, RejectResultView, ReviewView
+from e2a_core.contract.sending import SendResultView
 from e2a_core.core import Core
 from e2a_core.errors import NotFound
 from e2a_core.messages import queries as message_queries

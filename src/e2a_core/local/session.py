@@ -37,11 +37,11 @@ class LocalSession:
 
     def __init__(self, core: Core, sender: Sender, feed: EventFeed, principal: Principal) -> None:
         self.principal = principal
-        self.messages = Messages(core, principal, sender)
+        self.reviews = Reviews(core, principal)
+        self.messages = Messages(core, principal, sender, self.reviews)
         self.conversations = Conversations(core, principal)
         self.agents = Agents(core, principal, sender)
         self.protection = Protection(core, principal)
-        self.reviews = Reviews(core, principal)
         self.api_keys = ApiKeys(core, principal)
         self.account = Account(core, principal)
         self.domains = Domains(core, principal)

@@ -11,20 +11,20 @@ from typing import Any
 from pydantic_core import from_json
 
 from e2a_core.clock import from_micros
-from e2a_core.contract.messages import (
+from e2a_core.contract.message_views import (
     AttachmentMetaView,
     Authentication,
     AutoSubmittedView,
     HoldReasonView,
     MessageBodyView,
-    MessageLifecycleTransition,
     MessageParsedView,
     MessageSummaryView,
     MessageView,
     NestedMessageView,
     RecipientOutcomeView,
 )
-from e2a_core.contract.sending import ReviewView
+from e2a_core.contract.messages import MessageLifecycleTransition
+from e2a_core.contract.reviews import ReviewView
 from e2a_core.mail.parse import ParsedMessage
 from e2a_core.messages.rows import HIDDEN_STATUSES, SUMMARY_COLUMNS, MessageRow, load_json
 from e2a_core.store.statement import Row

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from e2a_core.agents.queries import AgentRow
-from e2a_core.contract.agents import (
+from e2a_core.contract.protection import (
     DEFAULT_HOLD_TTL,
     ProtectionConfig,
     ProtectionConfigView,

@@ -11,17 +11,15 @@ from pydantic import BaseModel
 
 from e2a_core.clock import Clock
 from e2a_core.contract.base import View, request_json
+from e2a_core.contract.operation import ANSWER_SECONDS, SLOW_ANSWER_SECONDS
 from e2a_core.errors import E2AError, NotImplementedHere, Unavailable
 from e2a_core.remote.answers import envelope, error_of, read
 from e2a_core.remote.description import Description
 from e2a_core.remote.requests import header_value, parameters
 
-__all__ = ["SEND_DEADLINE_SECONDS", "ApiClient", "Deployment"]
+__all__ = ["ApiClient", "Deployment"]
 
 CONNECT_SECONDS = 5.0
-DEADLINE_SECONDS = 30.0
-SEND_DEADLINE_SECONDS = 60.0
-"""A send may carry attachments and wait for the relay's answer."""
 
 MAX_CONNECTIONS = 20
 USER_AGENT = "e2a-mcp"
@@ -69,11 +67,10 @@ class ApiClient:
         *,
         query: Mapping[str, Any] | None = None,
         body: BaseModel | None = None,
-        idempotency_key: str | None = None,
-        if_match: str | None = None,
+        headers: Mapping[str, str] | None = None,
         repeatable: bool | None = None,
         tagged: bool = False,
-        deadline: float = DEADLINE_SECONDS,
+        deadline: float = ANSWER_SECONDS,
     ) -> Model:
         """The answer as `model`; members it does not know are kept. `tagged` adds its entity tag as `etag`.
 
@@ -81,24 +78,21 @@ class ApiClient:
         deployment's own error with its code, status, request id and retry hint, `NotImplementedHere` for an operation
         it does not offer, and `Unavailable` when it cannot be reached or does not answer within `deadline` seconds.
         """
-        headers = dict(self._headers)
-        if idempotency_key is not None:
-            headers["Idempotency-Key"] = header_value("Idempotency-Key", idempotency_key)
-        if if_match is not None:
-            headers["If-Match"] = header_value("If-Match", if_match)
+        given = {name: header_value(name, value) for name, value in (headers or {}).items()}
+        sent = {**self._headers, **given}
         content = None
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            sent["Content-Type"] = "application/json"
             content = request_json(body)
         request = self._deployment.http.build_request(
             method,
             self._deployment.base_url + url,
             params=parameters(query),
             content=content,
-            headers=headers,
+            headers=sent,
         )
         if repeatable is None:
-            repeatable = idempotency_key is not None or (method in _REPEATABLE and if_match is None)
+            repeatable = "Idempotency-Key" in given or (method in _REPEATABLE and "If-Match" not in given)
         response = await self._send(request, repeatable=repeatable, deadline=deadline)
         if not response.is_success:
             raise await self._error(response, method, url)
@@ -117,7 +111,7 @@ class ApiClient:
             request = self._deployment.http.build_request("GET", url)
         except httpx.InvalidURL:
             raise Unavailable("the deployment gave a download address that is none") from None
-        response = await self._send(request, repeatable=True, deadline=SEND_DEADLINE_SECONDS)
+        response = await self._send(request, repeatable=True, deadline=SLOW_ANSWER_SECONDS)
         if not response.is_success:
             raise error_of(response, envelope(response), self._deployment.clock.now())
         return response.content

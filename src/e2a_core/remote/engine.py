@@ -11,16 +11,28 @@ from typing import cast
 from weakref import WeakValueDictionary
 
 from e2a_core.clock import Clock, SystemClock
+from e2a_core.contract.account import Account
+from e2a_core.contract.agents import Agents
+from e2a_core.contract.api_keys import ApiKeys
+from e2a_core.contract.contacts import Contacts
+from e2a_core.contract.conversations import Conversations
+from e2a_core.contract.deployment import Deployment as DeploymentInfo
 from e2a_core.contract.deployment import DeploymentInfoView
+from e2a_core.contract.domains import Domains
 from e2a_core.contract.events import EventEnvelope
+from e2a_core.contract.messages import Messages
+from e2a_core.contract.metrics import Metrics
 from e2a_core.contract.principal import Principal, Scope
+from e2a_core.contract.protection import Protection
+from e2a_core.contract.reviews import Reviews
+from e2a_core.contract.suppressions import Suppressions
+from e2a_core.contract.templates import Templates
 from e2a_core.errors import InvalidRequest, InvalidScope, Unauthorized
 from e2a_core.ids import Ids
-from e2a_core.remote.administration import Account, Agents, ApiKeys, Domains, Metrics, Protection
 from e2a_core.remote.client import ApiClient, Deployment
-from e2a_core.remote.mail import Conversations, Messages, Reviews
-from e2a_core.remote.narrowing import NarrowedAccount, NarrowedClient
-from e2a_core.remote.outreach import Contacts, Suppressions, Templates
+from e2a_core.remote.narrowing import NarrowedClient
+from e2a_core.remote.older import MailByHand, NarrowedAccount
+from e2a_core.remote.operations import remote_group
 from e2a_core.remote.watching import Pace, Watch
 from e2a_core.settings import Settings
 
@@ -35,21 +47,28 @@ class RemoteSession:
 
     told: frozenset[str] | None = frozenset({"email.received"})
 
-    def __init__(self, api: ApiClient, principal: Principal, ids: Ids, pace: Pace) -> None:
+    def __init__(
+        self,
+        api: ApiClient,
+        principal: Principal,
+        ids: Ids,
+        pace: Pace,
+        account: NarrowedAccount | None = None,
+    ) -> None:
         self.principal = principal
         self._pace = pace
-        self.messages = Messages(api, ids)
-        self.conversations = Conversations(api)
-        self.agents = Agents(api)
-        self.protection = Protection(api)
-        self.reviews = Reviews(api)
-        self.api_keys = ApiKeys(api)
-        self.account = Account(api)
-        self.domains = Domains(api)
-        self.templates = Templates(api)
-        self.suppressions = Suppressions(api)
-        self.contacts = Contacts(api)
-        self.metrics = Metrics(api)
+        self.messages = remote_group(Messages, "messages", api, MailByHand(api, ids))
+        self.conversations = remote_group(Conversations, "conversations", api)
+        self.agents = remote_group(Agents, "agents", api)
+        self.protection = remote_group(Protection, "protection", api)
+        self.reviews = remote_group(Reviews, "reviews", api)
+        self.api_keys = remote_group(ApiKeys, "api_keys", api)
+        self.account = remote_group(Account, "account", api, account)
+        self.domains = remote_group(Domains, "domains", api)
+        self.templates = remote_group(Templates, "templates", api)
+        self.suppressions = remote_group(Suppressions, "suppressions", api)
+        self.contacts = remote_group(Contacts, "contacts", api)
+        self.metrics = remote_group(Metrics, "metrics", api)
 
     @asynccontextmanager
     async def watch(
@@ -89,7 +108,7 @@ class RemoteEngine:
             api = ApiClient(self._deployment, credential)
         except InvalidRequest:
             raise Unauthorized from None
-        account = await Account(api).get()
+        account = await remote_group(Account, "account", api).get()
         if account.scope not in {"account", "agent"}:
             raise Unauthorized("the deployment gave this credential a scope this version does not know")
         principal = Principal(
@@ -122,15 +141,14 @@ class RemoteEngine:
             return session
         api = NarrowedClient(self._deployment, self._credential, email)
         narrowed = replace(principal, scope="agent", agent_email=email)
-        session = RemoteSession(api, narrowed, self._ids, self._pace(principal))
-        session.account = NarrowedAccount(api, email)
-        return session
+        account = NarrowedAccount(api, email)
+        return RemoteSession(api, narrowed, self._ids, self._pace(principal), account)
 
     def _pace(self, principal: Principal) -> Pace:
         return self._paces.setdefault(principal.credential_id, Pace(self._clock))
 
     async def info(self) -> DeploymentInfoView:
-        return await ApiClient(self._deployment, None).call(DeploymentInfoView, "GET", "/v1/info")
+        return await remote_group(DeploymentInfo, "", ApiClient(self._deployment, None)).info()
 
     async def close(self) -> None:
         await self._deployment.close()

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from e2a_core.contract.account import AccountView
 from e2a_core.contract.base import View
 from e2a_core.errors import Forbidden, InvalidRequest
-from e2a_core.remote.administration import Account
 from e2a_core.remote.client import ApiClient, Deployment
 
-__all__ = ["NarrowedAccount", "NarrowedClient"]
+__all__ = ["NarrowedClient"]
 
 ACCOUNT = "/v1/account"
 INBOXES = "/v1/agents/"
@@ -43,15 +41,3 @@ class NarrowedClient(ApiClient):
         asked = unquote(url.removeprefix(INBOXES).partition("/")[0])
         if asked.strip().lower() != self._email:
             raise Forbidden("this server acts for the inbox that E2A_AGENT_EMAIL names, and for no other")
-
-
-class NarrowedAccount(Account):
-    """Tells of the session what it may do, not what its key might."""
-
-    def __init__(self, api: ApiClient, email: str | None) -> None:
-        super().__init__(api)
-        self._email = email
-
-    async def get(self) -> AccountView:
-        account = await super().get()
-        return account.model_copy(update={"scope": "agent", "agent_email": self._email})

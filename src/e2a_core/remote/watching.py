@@ -10,9 +10,9 @@ from datetime import datetime
 
 from e2a_core.clock import Clock, rfc3339
 from e2a_core.contract.events import EventEnvelope
-from e2a_core.contract.messages import MessageQuery, MessageSummaryView
+from e2a_core.contract.message_views import MessageSummaryView
+from e2a_core.contract.messages import MessageQuery, Messages
 from e2a_core.errors import E2AError, NotFound
-from e2a_core.remote.mail import Messages
 
 __all__ = ["Pace", "Watch"]
 

@@ -9,7 +9,8 @@ from typing import Any
 from e2a_core.agents import queries as agent_queries
 from e2a_core.agents.queries import AgentRow, agent_from
 from e2a_core.clock import from_micros, to_micros
-from e2a_core.contract.sending import ApproveRequest, RejectResultView, SendResultView
+from e2a_core.contract.reviews import ApproveRequest, RejectResultView
+from e2a_core.contract.sending import SendResultView
 from e2a_core.core import Core
 from e2a_core.errors import DraftChanged, MessageNotPending, NotFound
 from e2a_core.messages import lifecycle, payloads, queries

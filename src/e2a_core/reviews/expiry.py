@@ -7,7 +7,7 @@ import logging
 from e2a_core.agents import queries as agent_queries
 from e2a_core.agents.queries import agent_from
 from e2a_core.clock import from_micros, to_micros
-from e2a_core.contract.sending import ApproveRequest
+from e2a_core.contract.reviews import ApproveRequest
 from e2a_core.core import Core
 from e2a_core.errors import E2AError, MessageNotPending, StoreUnavailable
 from e2a_core.messages.rows import MessageRow

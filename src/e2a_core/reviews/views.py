@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from e2a_core.contract.messages import (
+from e2a_core.contract.message_views import (
     MessageBodyView,
     MessageView,
     ProtectionFindingView,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field
 
-from e2a_core.contract.account import (
+from e2a_core.contract.api_keys import (
     APIKeyView,
     CreateAPIKeyRequest,
     CreateAPIKeyResponse,

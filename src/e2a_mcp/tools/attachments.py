@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from e2a_core.contract.messages import AttachmentView
+from e2a_core.contract.message_views import AttachmentView
 from e2a_mcp.fence import Fence, plain_line
 from e2a_mcp.render import attachment_link, mail_uri
 from e2a_mcp.schema import object_schema, view_properties

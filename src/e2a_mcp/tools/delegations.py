@@ -27,8 +27,8 @@ class DeleteDelegation(InboxArguments):
 
 
 async def list_delegations(call: Call, arguments: InboxArguments) -> Reply:
-    rows = await call.session.agents.delegations(call.inbox(arguments.email))
-    return Reply({"delegations": [row.to_wire() for row in rows]})
+    page = await call.session.agents.delegations(call.inbox(arguments.email))
+    return Reply({"delegations": [row.to_wire() for row in page.items]})
 
 
 async def create_delegation(call: Call, arguments: CreateDelegation) -> Reply:
@@ -37,8 +37,8 @@ async def create_delegation(call: Call, arguments: CreateDelegation) -> Reply:
 
 
 async def delete_delegation(call: Call, arguments: DeleteDelegation) -> Reply:
-    await call.session.agents.revoke_delegation(call.inbox(arguments.email), arguments.id)
-    return Reply(DeleteDelegationResult(id=arguments.id).to_wire())
+    result = await call.session.agents.revoke_delegation(call.inbox(arguments.email), arguments.id)
+    return Reply(result.to_wire())
 
 
 _DELEGATION = object_schema(view_properties(DelegationView), ["id", "agent_email", "human"])

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from e2a_core.contract.messages import AttachmentView
-from e2a_core.contract.sending import ReviewView
+from e2a_core.contract.message_views import AttachmentView
+from e2a_core.contract.reviews import ReviewView
 from e2a_mcp.attaching import MAX_ATTACHMENTS, AttachmentSource
 from e2a_mcp.schema import Arguments, object_schema, view_properties
 from e2a_mcp.tool import Call, Hints, Reply, Tool

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from e2a_core.contract.messages import MessageLifecycleTransition, MessageQuery, MessageView
+from e2a_core.contract.message_views import MessageView
+from e2a_core.contract.messages import MessageLifecycleTransition, MessageQuery
 from e2a_mcp.fence import Fence, plain_line
 from e2a_mcp.reading import DEFAULT_MAX_CHARS, MAX_MAX_CHARS, Format, read_message
 from e2a_mcp.render import ROW_FIELDS, fence_rows, message_lines, page_line

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from e2a_core.contract.base import Page
-from e2a_core.contract.messages import MessageSummaryView
+from e2a_core.contract.message_views import MessageSummaryView
 from e2a_core.contract.sending import SendResultView
 from e2a_mcp.schema import object_schema, view_properties
 from e2a_mcp.tool import Reply

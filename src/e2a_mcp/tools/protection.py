@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from e2a_core.contract.agents import (
+from e2a_core.contract.protection import (
     MAX_ALLOWLIST,
     ProtectionConfig,
     ProtectionConfigView,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from e2a_core.contract.sending import ApproveRequest, RejectRequest, RejectResultView, ReviewView
+from e2a_core.contract.reviews import ApproveRequest, RejectRequest, RejectResultView, ReviewView
 from e2a_mcp.attaching import MAX_ATTACHMENTS, AttachmentSource, load_attachments
 from e2a_mcp.fence import Fence, plain_line, plain_text
 from e2a_mcp.reading import MAX_MAX_CHARS, read_message

@@ -94,8 +94,8 @@ def _options(arguments: _Composed) -> SendOptions:
     key = arguments.idempotency_key
     return SendOptions(
         idempotency_key=key,
-        mint_key=key is None and not arguments.allow_duplicate,
-        wait_sent=arguments.wait_sent,
+        dedupe="content" if key is None and not arguments.allow_duplicate else None,
+        wait="sent" if arguments.wait_sent else None,
     )
 
 

@@ -13,7 +13,8 @@ from pydantic import Field
 from e2a_core.clock import rfc3339
 from e2a_core.contract.engine import Session
 from e2a_core.contract.events import EventEnvelope
-from e2a_core.contract.messages import MessageQuery, MessageView
+from e2a_core.contract.message_views import MessageView
+from e2a_core.contract.messages import MessageQuery
 from e2a_core.errors import E2AError
 from e2a_core.mail.codes import find_codes, find_verification_links
 from e2a_mcp.fence import plain_line

@@ -1,0 +1,261 @@
+"""What a mailbox shows of its messages."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from e2a_core.contract.base import Timestamp, View
+
+__all__ = [
+    "ArcResult",
+    "AttachmentContent",
+    "AttachmentMetaView",
+    "AttachmentView",
+    "Authentication",
+    "AutoSubmittedView",
+    "DKIMResult",
+    "DMARCResult",
+    "HoldReasonView",
+    "MessageBodyView",
+    "MessageParsedView",
+    "MessageSummaryView",
+    "MessageView",
+    "NestedMessageView",
+    "ProtectionFindingView",
+    "RecipientOutcomeView",
+    "SPFResult",
+    "ThreatCategoryView",
+]
+
+
+class SPFResult(View):
+    nullable: ClassVar[frozenset[str]] = frozenset({"domain", "aligned"})
+
+    status: str
+    domain: str | None = None
+    aligned: bool | None = None
+    detail: str | None = None
+
+
+class DKIMResult(View):
+    nullable: ClassVar[frozenset[str]] = frozenset({"domain", "selector", "aligned"})
+
+    status: str
+    domain: str | None = None
+    selector: str | None = None
+    aligned: bool | None = None
+    detail: str | None = None
+
+
+class DMARCResult(View):
+    nullable: ClassVar[frozenset[str]] = frozenset({"domain", "policy"})
+
+    status: str
+    domain: str | None = None
+    policy: str | None = None
+    aligned_by: list[str] = []
+    detail: str | None = None
+
+
+class ArcResult(View):
+    """The chain's own claim (RFC 8617); exposed, never trusted."""
+
+    status: str
+    sealer: str | None = None
+    detail: str | None = None
+
+
+class Authentication(View):
+    """Inbound SMTP authentication evidence; only `dmarc.status == "pass"` speaks for the Author Domain."""
+
+    spf: SPFResult
+    dkim: list[DKIMResult]
+    dmarc: DMARCResult
+    arc: ArcResult | None = None
+
+
+class AutoSubmittedView(View):
+    """That a machine sent this (RFC 3834): `kind` and the header that says so."""
+
+    kind: str
+    reason: str
+
+
+class AttachmentMetaView(View):
+    index: int
+    filename: str | None = None
+    content_type: str | None = None
+    content_id: str | None = None
+    size_bytes: int
+
+
+class AttachmentView(View):
+    index: int
+    filename: str | None = None
+    content_type: str | None = None
+    content_id: str | None = None
+    size_bytes: int
+    download_url: str
+    expires_at: Timestamp
+    data: str | None = None
+
+
+class AttachmentContent(View):
+    """An attachment's decoded bytes with its description; never sent as JSON."""
+
+    meta: AttachmentMetaView
+    data: bytes
+
+
+class RecipientOutcomeView(View):
+    """What became of one recipient: `outcome` is pending, succeeded, failed or unknown."""
+
+    address: str
+    outcome: str
+    status: str
+    code: int | None = None
+    enhanced: str | None = None
+    detail: str | None = None
+    updated_at: Timestamp
+
+
+class ThreatCategoryView(View):
+    name: str
+    score: float | None = None
+
+
+class ProtectionFindingView(View):
+    source: str
+    action: str | None = None
+    detector: str | None = None
+    score: float | None = None
+    summary: str | None = None
+    categories: list[ThreatCategoryView] | None = None
+
+
+class HoldReasonView(View):
+    type: str
+    code: str
+    summary: str
+    category: str | None = None
+    detail: str | None = None
+    confidence: float | None = None
+
+
+class NestedMessageView(View):
+    """A message carried inside this one; `index` is that of its attachment."""
+
+    index: int
+    header_from: str | None = None
+    subject: str = ""
+    date: str | None = None
+
+
+class MessageParsedView(View):
+    """`text` is what the author wrote now, `quoted_text` the earlier mail below or above it."""
+
+    text: str
+    html: str | None = None
+    truncated: bool
+    quoted_text: str | None = None
+    nested: list[NestedMessageView] | None = None
+
+
+class MessageBodyView(View):
+    text: str | None = None
+    html: str | None = None
+
+
+class MessageSummaryView(View):
+    nullable: ClassVar[frozenset[str]] = frozenset({"header_from", "envelope_from", "verified_domain"})
+
+    id: str
+    direction: str
+    type: str | None = None
+    """Of sent mail: send, reply, forward or test."""
+    header_from: str | None = None
+    envelope_from: str | None = None
+    verified_domain: str | None = None
+    author_agent: str | None = None
+    """The agent of this deployment that is proven to be the author of mail that never left it."""
+    to: list[str] = []
+    cc: list[str] | None = None
+    reply_to: list[str] | None = None
+    delivered_to: str
+    subject: str
+    preview: str | None = None
+    read_status: str
+    labels: list[str]
+    conversation_id: str | None = None
+    thread_id: str | None = None
+    created_at: Timestamp
+    deleted_at: Timestamp | None = None
+    scheduled_at: Timestamp | None = None
+    size_bytes: int | None = None
+    flagged: bool | None = None
+    flag_reason: str | None = None
+    delivery_status: str | None = None
+    delivery_detail: str | None = None
+    review_status: str | None = None
+    sent_as: str | None = None
+    tag: str | None = None
+    auto_submitted: AutoSubmittedView | None = None
+    attachment_count: int | None = None
+
+
+class MessageView(View):
+    """One message in full. `raw_message` is base64; null while an outbound draft is held."""
+
+    nullable: ClassVar[frozenset[str]] = frozenset(
+        {"header_from", "envelope_from", "verified_domain", "authentication", "raw_message"}
+    )
+
+    id: str
+    agent_email: str | None = None
+    """The inbox, where the call did not name it: in a review."""
+    direction: str
+    type: str | None = None
+    """As in a list row."""
+    header_from: str | None = None
+    envelope_from: str | None = None
+    verified_domain: str | None = None
+    author_agent: str | None = None
+    """As in a list row."""
+    authentication: Authentication | None = None
+    auth_headers: dict[str, str] | None = None
+    to: list[str] = []
+    cc: list[str] = []
+    reply_to: list[str] = []
+    bcc: list[str] | None = None
+    delivered_to: str
+    tag: str | None = None
+    subject: str
+    read_status: str
+    labels: list[str]
+    conversation_id: str
+    thread_id: str | None = None
+    email_message_id: str | None = None
+    provider_message_id: str | None = None
+    created_at: Timestamp
+    deleted_at: Timestamp | None = None
+    scheduled_at: Timestamp | None = None
+    size_bytes: int | None = None
+    flagged: bool | None = None
+    flag_reason: str | None = None
+    auto_submitted: AutoSubmittedView | None = None
+    delivery_status: str | None = None
+    delivery_detail: str | None = None
+    review_status: str | None = None
+    rejection_reason: str | None = None
+    approval_expires_at: Timestamp | None = None
+    sent_as: str | None = None
+    method: str | None = None
+    recipients: list[RecipientOutcomeView] | None = None
+    hold_reason: HoldReasonView | None = None
+    protection: list[ProtectionFindingView] | None = None
+    content_hash: str | None = None
+    parsed: MessageParsedView | None = None
+    body: MessageBodyView | None = None
+    attachments: list[AttachmentMetaView] = []
+    delivery_report: dict[str, Any] | None = None
+    raw_message: str | None = None

@@ -1,0 +1,57 @@
+"""The arguments that several operations share, as the wire spells them."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from e2a_core.contract.operation import Header, Segment, Unsent
+
+__all__ = [
+    "ConversationPath",
+    "Cursor",
+    "DelegationId",
+    "IdempotencyKey",
+    "IfMatch",
+    "Index",
+    "KeyId",
+    "Limit",
+    "MessageId",
+    "TemplateId",
+    "Peek",
+    "Whole",
+    "digits",
+]
+
+_DIGITS = re.compile(r"-?[0-9]+")
+
+
+def digits(text: object) -> object:
+    """`text` itself. Raises ValueError for a number in another spelling than base 10."""
+    if isinstance(text, str) and not _DIGITS.fullmatch(text):
+        raise ValueError("must be a whole number in base 10")
+    return text
+
+
+Cursor = Annotated[str | None, Field(description="`next_cursor` of the page before.")]
+Limit = Annotated[int, BeforeValidator(digits), Field(ge=1, le=100)]
+Index = Annotated[int, BeforeValidator(digits), Field(ge=0)]
+
+MessageId = Annotated[str, Segment("id")]
+ConversationPath = Annotated[str, Segment("id")]
+DelegationId = Annotated[str, Segment("id")]
+KeyId = Annotated[str, Segment("id")]
+TemplateId = Annotated[str, Segment("id")]
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header("Idempotency-Key"),
+    Field(description="Repeats with this key are answered as the first."),
+]
+IfMatch = Annotated[
+    str | None, Header("If-Match"), Field(description="The ETag of the state that is to be changed.")
+]
+Peek = Annotated[bool, Field(description="Do not mark the message read.")]
+Whole = Annotated[bool, Unsent]

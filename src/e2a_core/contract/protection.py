@@ -1,0 +1,114 @@
+"""What an agent lets in and may send: its gates, scans and holds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Protocol
+
+from pydantic import Field, GetJsonSchemaHandler, StrictBool, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from e2a_core.contract.base import Request, View
+from e2a_core.contract.operation import READS, REPEATS, Tool, operation
+from e2a_core.errors import NotFound
+
+__all__ = [
+    "Protection",
+    "ProtectionConfig",
+    "ProtectionConfigView",
+    "ProtectionDirection",
+    "ProtectionGate",
+    "ProtectionHolds",
+    "ProtectionScan",
+]
+
+MAX_ALLOWLIST = 1000
+DEFAULT_HOLD_TTL = 604_800
+"""Seconds; a week."""
+
+
+class _Leaves(Request):
+    """Members that have defaults, for which null stands too (http-api section 3.3)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_null(cls, given: Any) -> Any:
+        return {k: v for k, v in given.items() if v is not None} if isinstance(given, dict) else given
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema)["properties"]
+        for name, member in properties.items():
+            about = {key: member.pop(key) for key in ("default", "title") if key in member}
+            properties[name] = {"anyOf": [member, {"type": "null"}], **about}
+        return schema
+
+
+class ProtectionGate(_Leaves):
+    policy: Literal["open", "allowlist", "domain"] = "open"
+    allowlist: Annotated[list[str], Field(max_length=MAX_ALLOWLIST)] = []
+    action: Literal["flag", "review", "block"] = "flag"
+
+
+class ProtectionScan(_Leaves):
+    sensitivity: Literal["off", "low", "medium", "high"] = "off"
+
+
+class ProtectionDirection(Request):
+    gate: ProtectionGate
+    scan: ProtectionScan
+
+
+class ProtectionHolds(_Leaves):
+    ttl_seconds: Annotated[int, Field(ge=0, strict=True)] = DEFAULT_HOLD_TTL
+    on_expiry: Literal["approve", "reject"] = "reject"
+    suppress_notifications: StrictBool = False
+
+
+class ProtectionConfig(Request):
+    """The whole protection config of one agent; a PUT replaces all of it."""
+
+    inbound: ProtectionDirection
+    outbound: ProtectionDirection
+    holds: ProtectionHolds
+
+
+class ProtectionConfigView(View):
+    """The config as answered: `inbound`, `outbound`, `holds`, without empty leaves."""
+
+    inbound: dict[str, dict[str, object]]
+    outbound: dict[str, dict[str, object]]
+    holds: dict[str, object]
+
+
+class Protection(Protocol):
+    """What an inbox lets in and lets out; an agent credential may not even look."""
+
+    @operation(
+        "GET",
+        "/v1/agents/{email}/protection",
+        id="get_agent_protection",
+        errors=(NotFound,),
+        tool=Tool("Show protection", "Gates, scans and holds of one inbox.", READS, name="get_protection"),
+    )
+    async def get(self, email: str) -> ProtectionConfigView:
+        """The gates, scans and holds of an inbox."""
+
+    @operation(
+        "PUT",
+        "/v1/agents/{email}/protection",
+        id="put_agent_protection",
+        errors=(NotFound,),
+        tool=Tool(
+            "Change protection",
+            "Change only what is given. To have a person approve all outgoing mail: outbound_gate_policy allowlist, "
+            "empty outbound_gate_allowlist, outbound_gate_action review, holds_on_expiry reject.",
+            REPEATS,
+            name="update_protection",
+        ),
+    )
+    async def put(self, email: str, config: ProtectionConfig) -> ProtectionConfigView:
+        """Replace the whole config; the last writer wins."""
