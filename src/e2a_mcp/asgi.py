@@ -6,10 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mcp_types import INVALID_REQUEST, PARSE_ERROR
+from mcp_types import INTERNAL_ERROR, INVALID_REQUEST
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Scope, Send
+
+from e2a_core.errors import E2AError, Unauthorized
+from e2a_core.http.edge import request_id
 
 __all__ = [
     "MAX_BODY_BYTES",
@@ -17,11 +21,10 @@ __all__ = [
     "SESSION_HEADER",
     "Observed",
     "Refusal",
-    "Replay",
     "Stamped",
     "end_session",
     "opens_session",
-    "read_body",
+    "rpc_refusal",
 ]
 
 SESSION_HEADER = "mcp-session-id"
@@ -29,6 +32,10 @@ SESSION_HEADER = "mcp-session-id"
 # 25 MiB of attachments in base64, with room for the rest of the call.
 MAX_BODY_BYTES = 40 * 1024 * 1024
 EXPOSED_HEADERS = "WWW-Authenticate, Mcp-Session-Id, X-Request-Id"
+
+CHALLENGE = 'Bearer realm="e2a"'
+# JSON-RPC leaves -32000 to -32099 to servers; clients of the reference know this one.
+UNAUTHORIZED = -32001
 
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "POST, GET, DELETE",
@@ -47,15 +54,42 @@ class Refusal:
     message: str
     headers: Mapping[str, str] | None = None
 
+    def response(self, scope: Scope) -> Response:
+        error = {"code": self.code, "message": self.message, "data": {"request_id": request_id(scope)}}
+        content = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}, separators=(",", ":"))
+        return Response(content, self.status, self.headers, "application/json")
+
+
+def rpc_refusal(request: Request, error: E2AError) -> Response:
+    """An error of the front door as a JSON-RPC response to no particular request."""
+    headers: dict[str, str] = {}
+    if isinstance(error, Unauthorized):
+        invalid = ', error="invalid_token"' if _is_bearer(request.headers) else ""
+        headers["WWW-Authenticate"] = CHALLENGE + invalid
+    elif error.status == 503:
+        headers["Retry-After"] = str(error.retry_after_seconds or 1)
+    code = UNAUTHORIZED if error.status == 401 else INTERNAL_ERROR if error.status >= 500 else INVALID_REQUEST
+    return Refusal(error.status, code, error.message, headers).response(request.scope)
+
+
+def _is_bearer(headers: Headers) -> bool:
+    """Whether a token was presented that is no good; another scheme is none (RFC 6750 section 3)."""
+    return headers.get("authorization", "").partition(" ")[0].lower() not in {
+        "",
+        "basic",
+        "digest",
+        "negotiate",
+    }
+
 
 class Stamped:
-    """Adds the request id to every answer, if nobody else does, and what lets the page of an allowed origin read it."""
+    """Adds to every answer what lets the page of an allowed origin read it."""
 
-    def __init__(self, send: Send, request_id: str | None, origin: str | None) -> None:
+    def __init__(self, send: Send, origin: str | None) -> None:
         self._send = send
-        self._headers = [] if request_id is None else [(b"x-request-id", request_id.encode())]
+        self._headers = []
         if origin is not None:
-            self._headers += [
+            self._headers = [
                 (b"access-control-allow-origin", origin.encode("latin-1")),
                 (b"access-control-expose-headers", EXPOSED_HEADERS.encode()),
                 (b"vary", b"Origin"),
@@ -93,40 +127,6 @@ async def end_session(manager: ASGIApp, scope: Scope, session: str) -> None:
 
     headers = [(SESSION_HEADER.encode(), session.encode())]
     await manager({**scope, "method": "DELETE", "headers": headers}, receive, discard)
-
-
-class Replay:
-    """Gives the body that was read to look at it once more, then what the server has to say."""
-
-    def __init__(self, body: bytes, receive: Receive) -> None:
-        self._body: bytes | None = body
-        self._receive = receive
-
-    async def __call__(self) -> Message:
-        if self._body is not None:
-            body, self._body = self._body, None
-            return {"type": "http.request", "body": body, "more_body": False}
-        return await self._receive()
-
-
-async def read_body(headers: Headers, scope: Scope, receive: Receive) -> bytes | Refusal:
-    """The whole body, if it is no larger than allowed and begins a JSON value."""
-    too_large = Refusal(413, INVALID_REQUEST, f"the body may have at most {MAX_BODY_BYTES} bytes")
-    length = headers.get("content-length", "")
-    if length.isdigit() and int(length) > MAX_BODY_BYTES:
-        return too_large
-    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        return Refusal(415, INVALID_REQUEST, "Content-Type must be application/json")
-    body = bytearray()
-    async for chunk in Request(scope, receive).stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            return too_large
-    try:
-        json.loads(body)
-    except (ValueError, RecursionError):
-        return Refusal(400, PARSE_ERROR, "the body is not JSON")
-    return bytes(body)
 
 
 def opens_session(body: bytes) -> bool:

@@ -1,10 +1,9 @@
-"""Who is calling over HTTP: the bearer token and the engine session it stands for."""
+"""Who is calling over HTTP: the engine session that a credential stands for."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import anyio
@@ -13,20 +12,9 @@ from e2a_core.clock import Clock
 from e2a_core.contract.engine import Engine, Session
 from e2a_core.errors import Unauthorized
 
-__all__ = ["CredentialCache", "bearer"]
+__all__ = ["CredentialCache"]
 
 MAX_CREDENTIALS = 1_000
-# Longer than any key there is; a header that holds more is no key.
-MAX_TOKEN_CHARS = 1_024
-
-
-def bearer(headers: Mapping[str, str]) -> str:
-    """The token of an `Authorization: Bearer` header (RFC 6750 2.1). Raises `Unauthorized`."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    token = token.strip()
-    if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN_CHARS:
-        raise Unauthorized
-    return token
 
 
 @dataclass(slots=True)

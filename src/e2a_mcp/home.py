@@ -24,6 +24,7 @@ def home_application(engine: LocalEngine) -> ASGIApp:
     """Made only in the process that listens: the others need none of what it imports."""
     from e2a_core.http.app import build_api
     from e2a_core.http.links import link_routes
+    from e2a_mcp.asgi import rpc_refusal
     from e2a_mcp.listening import mcp_routes
     from e2a_mcp.metrics import Metrics
 
@@ -45,6 +46,7 @@ def home_application(engine: LocalEngine) -> ASGIApp:
         ids=core.ids,
         routes=[*routes, *link_routes(core)],
         lifespan=mcp.run,
+        refusals={"/mcp": rpc_refusal},
     )
 
 

@@ -5,9 +5,7 @@ A request is checked in this order: host and origin, credential, size, JSON. So 
 
 from __future__ import annotations
 
-import itertools
 import json
-import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Literal
@@ -16,16 +14,18 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.context import ServerRequestContext
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp_types import INTERNAL_ERROR, INVALID_REQUEST
+from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers, QueryParams
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from e2a_core.clock import Clock, SystemClock
 from e2a_core.contract.engine import Engine, Session
 from e2a_core.contract.principal import Principal
-from e2a_core.errors import E2AError, InvalidRequest, Unauthorized
+from e2a_core.errors import E2AError, InvalidRequest, Unauthorized, Unavailable, UnsupportedMediaType
+from e2a_core.http.edge import Replay, bearer, read_body
 from e2a_core.ids import Ids
 from e2a_core.settings import Settings
 from e2a_mcp.asgi import (
@@ -34,13 +34,12 @@ from e2a_mcp.asgi import (
     SESSION_HEADER,
     Observed,
     Refusal,
-    Replay,
     Stamped,
     end_session,
     opens_session,
-    read_body,
+    rpc_refusal,
 )
-from e2a_mcp.auth import CredentialCache, bearer
+from e2a_mcp.auth import CredentialCache
 from e2a_mcp.metrics import Metrics
 from e2a_mcp.origins import HostPolicy
 from e2a_mcp.profiles import asked_profiles
@@ -56,10 +55,6 @@ MAX_SESSIONS_EACH = 50
 # Of a tier, which is what memory allows rather than what anybody needs.
 MAX_SESSIONS = 5_000
 SESSION_IDLE_SECONDS = 15 * 60
-_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-CHALLENGE = 'Bearer realm="e2a"'
-# JSON-RPC leaves -32000 to -32099 to servers; clients of the reference know this one.
-UNAUTHORIZED = -32001
 
 # What is worth a stream: progress that was asked for, and what lasts so long that its client may hang up. For the
 # rest plain JSON is quicker. A body that only quotes one of these is streamed, which is right as well.
@@ -86,9 +81,6 @@ class McpApp:
         sessions: bool,
         fresh_seconds: float,
     ) -> None:
-        # Unique, not secret: one draw for the process and a count is enough.
-        self._run = ids.secret(3)
-        self._count = itertools.count()
         self._metrics = metrics
         self._sessions = sessions
         self._profiles = frozenset(settings.mcp_profile)
@@ -148,12 +140,9 @@ class McpApp:
         if scope["type"] != "http":
             return
         headers = Headers(scope=scope)
-        # Inside another application the request has its id, and that application tells it.
-        own_id = None if "e2a.request_id" in scope else self._request_id(headers)
-        scope.setdefault("e2a.request_id", own_id)
         origin = headers.get("origin")
         known = self._policy.allows_origin(origin)
-        answer = Stamped(send, own_id, origin if known else None)
+        answer = Stamped(send, origin if known else None)
         if not self._policy.allows_host(headers.get("host")):
             refusal = Refusal(421, INVALID_REQUEST, "this host is not served here")
             await self._refuse(refusal, scope, receive, answer)
@@ -176,15 +165,14 @@ class McpApp:
         try:
             credential = bearer(headers)
             session = await self._credentials.session(credential)
-        except Unauthorized as problem:
-            given = ', error="invalid_token"' if "authorization" in headers else ""
-            refusal = Refusal(401, UNAUTHORIZED, problem.message, {"WWW-Authenticate": CHALLENGE + given})
-            await self._refuse(refusal, scope, receive, send)
-            return
         except E2AError as problem:
             # Not knowing who calls is no reason to treat them as someone else.
-            retry = {"Retry-After": str(problem.retry_after_seconds or 1)}
-            await self._refuse(Refusal(503, INTERNAL_ERROR, problem.message, retry), scope, receive, send)
+            refused = (
+                problem
+                if isinstance(problem, Unauthorized)
+                else Unavailable(problem.message, details=problem.details)
+            )
+            await self._refuse_error(refused, scope, receive, send)
             return
         principal = session.principal
         scope["e2a.credential"] = credential
@@ -200,11 +188,15 @@ class McpApp:
     ) -> None:
         body = b""
         if scope["method"] == "POST":
-            read = await read_body(headers, scope, receive)
-            if isinstance(read, Refusal):
-                await self._refuse(read, scope, receive, send)
+            try:
+                body = await _json_body(Request(scope, receive))
+            except E2AError as problem:
+                await self._refuse_error(problem, scope, receive, send)
                 return
-            body = read
+            except ValueError:
+                refusal = Refusal(400, PARSE_ERROR, "the body is not JSON")
+                await self._refuse(refusal, scope, receive, send)
+                return
         elif not self._sessions or SESSION_HEADER not in headers:
             refusal = Refusal(405, INVALID_REQUEST, "there is no stream without a session", {"Allow": "POST"})
             await self._refuse(refusal, scope, receive, send)
@@ -259,26 +251,25 @@ class McpApp:
             return "session"
         return "stream" if any(mark in body for mark in _STREAMED) else "json"
 
-    def _request_id(self, headers: Headers) -> str:
-        given = headers.get("x-request-id", "")
-        if _REQUEST_ID.fullmatch(given):
-            return given
-        return f"mcpreq_{self._run}{next(self._count) & 0xFFFFFF:06x}"
-
     async def _refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
         self._metrics.refused(refusal.status)
-        error = {
-            "code": refusal.code,
-            "message": refusal.message,
-            "data": {"request_id": scope["e2a.request_id"]},
-        }
-        response = Response(
-            json.dumps({"jsonrpc": "2.0", "id": None, "error": error}, separators=(",", ":")),
-            refusal.status,
-            refusal.headers,
-            "application/json",
-        )
-        await response(scope, receive, send)
+        await refusal.response(scope)(scope, receive, send)
+
+    async def _refuse_error(self, problem: E2AError, scope: Scope, receive: Receive, send: Send) -> None:
+        self._metrics.refused(problem.status)
+        await rpc_refusal(Request(scope), problem)(scope, receive, send)
+
+
+async def _json_body(request: Request) -> bytes:
+    """Raises ValueError for what is no JSON, and what the front door raises of a body."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise UnsupportedMediaType("Content-Type must be application/json")
+    body = await read_body(request, MAX_BODY_BYTES + 1)
+    try:
+        json.loads(body)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return body
 
 
 def _profiles_of(context: ServerRequestContext[Any]) -> frozenset[str]:

@@ -12,11 +12,15 @@ from dataclasses import replace
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from e2a_core.clock import SystemClock
 from e2a_core.contract.engine import Engine
 from e2a_core.errors import NotFound, Unauthorized, Unavailable
+from e2a_core.http.edge import Edge
+from e2a_core.ids import Ids
 from e2a_core.settings import Address, Settings
+from e2a_mcp.asgi import rpc_refusal
 from e2a_mcp.engines import EngineOpener, open_engine
 from e2a_mcp.http import McpApp, mcp_app
 from e2a_mcp.metrics import Metrics
@@ -30,8 +34,8 @@ DRAIN_SECONDS = 10
 REMOTE_FRESH_SECONDS = 5.0
 
 
-def application(engine: Engine, settings: Settings) -> Starlette:
-    """`/mcp` with the routes of operations beside it."""
+def application(engine: Engine, settings: Settings) -> ASGIApp:
+    """`/mcp` with the probes beside it, behind the front door."""
     fresh_seconds = REMOTE_FRESH_SECONDS if settings.remote else 0
     mcp, routes = mcp_routes(engine, settings, Metrics(), fresh_seconds=fresh_seconds)
 
@@ -40,7 +44,13 @@ def application(engine: Engine, settings: Settings) -> Starlette:
         async with mcp.run():
             yield
 
-    return Starlette(routes=routes, lifespan=lifespan)
+    return Edge(
+        Starlette(routes=routes, lifespan=lifespan),
+        clock=SystemClock(),
+        ids=Ids(),
+        max_in_flight=settings.http_max_in_flight,
+        refusals={"/mcp": rpc_refusal},
+    )
 
 
 def mcp_routes(

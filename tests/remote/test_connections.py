@@ -66,11 +66,11 @@ Ask = Callable[[ApiClient], Awaitable[DeleteApiKeyResult]]
 SAFE: dict[str, Ask] = {
     "reading": lambda api: api.call(DeleteApiKeyResult, "GET", "/v1/x"),
     "putting": lambda api: api.call(DeleteApiKeyResult, "PUT", "/v1/x"),
-    "with a key": lambda api: api.call(DeleteApiKeyResult, "POST", "/v1/x", idempotency_key="k"),
+    "with a key": lambda api: api.call(DeleteApiKeyResult, "POST", "/v1/x", headers={"Idempotency-Key": "k"}),
 }
 UNSAFE: dict[str, Ask] = {
     "posting": lambda api: api.call(DeleteApiKeyResult, "POST", "/v1/x"),
-    "on a condition": lambda api: api.call(DeleteApiKeyResult, "PATCH", "/v1/x", if_match='"1"'),
+    "on a condition": lambda api: api.call(DeleteApiKeyResult, "PATCH", "/v1/x", headers={"If-Match": '"1"'}),
     "deleting an account": lambda api: api.call(DeleteApiKeyResult, "DELETE", "/v1/x", repeatable=False),
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.applications import Starlette
@@ -17,10 +17,10 @@ from e2a_core.clock import Clock
 from e2a_core.contract.engine import Engine
 from e2a_core.errors import E2AError, InternalError, InvalidRequest, MethodNotAllowed, NotFound
 from e2a_core.http.document import document_routes
+from e2a_core.http.edge import Edge, Refusal
 from e2a_core.http.envelope import error_response
 from e2a_core.http.irregular import irregular_routes
 from e2a_core.http.limits import RequestLimits
-from e2a_core.http.middleware import Envelope
 from e2a_core.http.routes import api_routes
 from e2a_core.ids import Ids
 from e2a_core.settings import Settings
@@ -38,8 +38,12 @@ def build_api(
     ids: Ids,
     routes: Sequence[BaseRoute] = (),
     lifespan: Callable[[], AbstractAsyncContextManager[None]] | None = None,
+    refusals: Mapping[str, Refusal] | None = None,
 ) -> ASGIApp:
-    """The whole HTTP side; `routes` are mounted beside the API and `lifespan` is entered while it serves."""
+    """The whole HTTP side; `routes` are mounted beside the API and `lifespan` is entered while it serves.
+
+    `refusals` word what the front door refuses below other paths than the API's.
+    """
 
     @asynccontextmanager
     async def running(app: Starlette) -> AsyncIterator[None]:
@@ -57,7 +61,7 @@ def build_api(
     )
     app.state.limits = limits
     app.router.redirect_slashes = False
-    return Envelope(app, clock=clock, ids=ids, max_in_flight=settings.http_max_in_flight)
+    return Edge(app, clock=clock, ids=ids, max_in_flight=settings.http_max_in_flight, refusals=refusals)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

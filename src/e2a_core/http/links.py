@@ -25,7 +25,7 @@ from e2a_core.errors import (
     NotFound,
     Unauthorized,
 )
-from e2a_core.http.body import Replay, read_body
+from e2a_core.http.edge import Replay, read_body
 from e2a_core.http.envelope import error_response
 from e2a_core.http.limits import DOWNLOAD, RequestLimits, client_address
 from e2a_core.http.pages import page

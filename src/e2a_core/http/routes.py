@@ -12,31 +12,18 @@ from starlette.routing import Route
 from e2a_core.contract.contacts import etag_of
 from e2a_core.contract.engine import Engine, Session, all_operations
 from e2a_core.contract.operation import Access, Operation
-from e2a_core.errors import InvalidRequest, Unauthorized, UnsupportedMediaType
+from e2a_core.errors import InvalidRequest, UnsupportedMediaType
 from e2a_core.http.binding import Binding
-from e2a_core.http.body import read_body
+from e2a_core.http.edge import bearer, read_body
 from e2a_core.http.envelope import answer
 from e2a_core.http.limits import RequestLimits
 
-__all__ = ["api_routes", "bearer"]
-
-MAX_TOKEN_CHARS = 1024
-"""Longer than any key there is; a header that holds more is no key."""
+__all__ = ["api_routes"]
 
 
 def api_routes(engine: Engine, limits: RequestLimits) -> list[Route]:
     """In the order of the rows, so what is asked most is matched first."""
     return [_route(row, engine, limits) for row in all_operations()]
-
-
-def bearer(request: Request) -> str:
-    """The credential of the Authorization header, with or without its scheme. Raises `Unauthorized`."""
-    value = request.headers.get("authorization", "").strip()
-    scheme, blank, rest = value.partition(" ")
-    token = rest.strip() if blank and scheme.lower() == "bearer" else value
-    if not token or " " in token or len(token) > MAX_TOKEN_CHARS:
-        raise Unauthorized
-    return token
 
 
 def _route(row: Operation, engine: Engine, limits: RequestLimits) -> Route:
@@ -46,7 +33,7 @@ def _route(row: Operation, engine: Engine, limits: RequestLimits) -> Route:
     async def endpoint(request: Request) -> Response:
         session = None
         if row.access is not Access.PUBLIC:
-            session = await engine.session(bearer(request))
+            session = await engine.session(bearer(request.headers))
             limits.check(request, session, row.budget)
         arguments = binding.arguments(request, await _body(request, row))
         call: Callable[..., Awaitable[Any]] = getattr(getattr(session, row.group, engine), row.name)

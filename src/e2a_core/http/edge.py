@@ -1,0 +1,222 @@
+"""The front door of `/v1` and `/mcp`: request id, admission, credential, body, and refusals in each one's shape.
+
+A request is taken in this order: id, admission, credential, size, deadline. Of a caller without a credential nothing
+is parsed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from e2a_core.clock import Clock
+from e2a_core.errors import E2AError, PayloadTooLarge, RequestTimeout, Unauthorized, Unavailable
+from e2a_core.http.envelope import error_response
+from e2a_core.ids import Ids
+
+__all__ = ["Edge", "Refusal", "Replay", "bearer", "read_body", "request_id"]
+
+MAX_REQUEST_ID = 128
+MAX_TOKEN_CHARS = 1024
+"""Longer than any key there is; a header that holds more is no key."""
+BODY_SECONDS = 5.0
+"""For the whole body: a slower sender holds a place that others want."""
+MAX_STREAMS = 1000
+"""Event streams open at once. They last as long as their clients, so they have places of their own."""
+BUSY_RETRY_SECONDS = 1
+UNBOUNDED = ("/healthz", "/readyz", "/metrics", "/api/health")
+"""Paths that admission leaves alone: probes must see a busy server."""
+
+Refusal = Callable[[Request, E2AError], Response]
+
+_log = logging.getLogger("e2a.http")
+
+
+class Edge:
+    """The outermost application.
+
+    Past `max_in_flight` requests, or `MAX_STREAMS` open streams, a request is refused before anything of it is read.
+    `refusals` word the refusals below a path in that path's own shape; elsewhere they have the API's.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        clock: Clock,
+        ids: Ids,
+        max_in_flight: int,
+        refusals: Mapping[str, Refusal] | None = None,
+    ) -> None:
+        self._app = app
+        self._clock = clock
+        self._ids = ids
+        self._max_in_flight = max_in_flight
+        self._refusals = refusals or {}
+        self._in_flight = 0
+        self._streams = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope["e2a.request_id"] = self._request_id(Headers(scope=scope))
+        started = self._clock.monotonic()
+        place = _Place(self) if scope["path"] not in UNBOUNDED else None
+        answer = _Answer(send, scope, place)
+        if place is not None and not self._has_room:
+            await self._refuse(scope, receive, answer)
+        elif place is None:
+            await self._app(scope, receive, answer)
+        else:
+            with place:
+                await self._app(scope, receive, answer)
+        if place is not None:
+            _tell(scope, answer.status, self._clock.monotonic() - started)
+
+    @property
+    def _has_room(self) -> bool:
+        return self._in_flight < self._max_in_flight and self._streams < MAX_STREAMS
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        error = Unavailable(
+            "too many requests are in flight", details={"retry_after_seconds": BUSY_RETRY_SECONDS}
+        )
+        words = next(
+            (words for path, words in self._refusals.items() if scope["path"].startswith(path)), None
+        )
+        response = (words or error_response)(Request(scope, receive), error)
+        await response(scope, receive, send)
+
+    def _request_id(self, headers: Headers) -> str:
+        given = headers.get("x-request-id", "")
+        usable = given.isascii() and given.isprintable() and 0 < len(given) <= MAX_REQUEST_ID
+        return given if usable else self._ids.request()
+
+    def move(self, *, requests: int = 0, streams: int = 0) -> None:
+        self._in_flight += requests
+        self._streams += streams
+
+
+class _Place:
+    """The place one request takes: among the requests, and among the streams once its answer is one."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+        self._streams = False
+
+    def __enter__(self) -> None:
+        self._edge.move(requests=1)
+
+    def __exit__(self, *problem: object) -> None:
+        self._edge.move(requests=-(not self._streams), streams=-self._streams)
+
+    def becomes_stream(self) -> None:
+        self._streams = True
+        self._edge.move(requests=-1, streams=1)
+
+
+class _Answer:
+    """Stamps the head of an answer and remembers its status."""
+
+    def __init__(self, send: Send, scope: Scope, place: _Place | None) -> None:
+        self._send = send
+        self._scope = scope
+        self._place = place
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            given = message.get("headers", ())
+            if self._place is not None and _is_stream(given):
+                self._place.becomes_stream()
+            added = {
+                "x-content-type-options": "nosniff",
+                "x-request-id": self._scope["e2a.request_id"],
+                **self._scope.get("e2a.headers", {}),
+            }
+            headers = [
+                (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in added.items()
+            ]
+            message = {**message, "headers": [*given, *headers]}
+        await self._send(message)
+
+
+def request_id(scope: Scope) -> str:
+    """The id under which the request is logged and answered."""
+    found: str = scope.get("e2a.request_id", "")
+    return found
+
+
+def bearer(headers: Mapping[str, str]) -> str:
+    """The credential of the Authorization header, with or without its scheme (RFC 6750 section 2.1).
+
+    Raises `Unauthorized` without one, for another scheme, and for what is no key.
+    """
+    value = headers.get("authorization", "").strip()
+    scheme, blank, rest = value.partition(" ")
+    token = rest.strip() if blank and scheme.lower() == "bearer" else value
+    if not token or " " in token or len(token) > MAX_TOKEN_CHARS:
+        raise Unauthorized
+    return token
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body. Raises `PayloadTooLarge` and `RequestTimeout`; the limit itself is already too large."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) >= limit:
+        raise PayloadTooLarge("request_body", int(declared), limit)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) >= limit:
+                    raise PayloadTooLarge("request_body", limit, limit)
+    except (TimeoutError, ClientDisconnect):
+        raise RequestTimeout(f"the body must arrive within {BODY_SECONDS:g} s") from None
+    return bytes(body)
+
+
+class Replay:
+    """Gives a body that was already read once more, then what the connection has to say."""
+
+    def __init__(self, body: bytes, receive: Receive | None = None) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        return {"type": "http.disconnect"} if self._receive is None else await self._receive()
+
+
+def _is_stream(headers: list[tuple[bytes, bytes]]) -> bool:
+    return any(name == b"content-type" and value.startswith(b"text/event-stream") for name, value in headers)
+
+
+def _tell(scope: Scope, status: int, seconds: float) -> None:
+    _log.info(
+        "%s %s %s %.0f ms %s",
+        scope["method"],
+        _shown(scope["path"]),
+        status,
+        seconds * 1000,
+        scope["e2a.request_id"],
+    )
+
+
+def _shown(path: str) -> str:
+    """A path for the log: on one line, and without the token that some paths are."""
+    if path.startswith("/u/"):
+        return "/u/..."
+    shown = path[:300]
+    return shown if shown.isprintable() else "".join(char if char.isprintable() else "?" for char in shown)
