@@ -31,9 +31,8 @@ pytestmark = pytest.mark.anyio
 CLIENT = Path(__file__).parents[1] / "http" / "data" / "client-5.8.1.json"
 ROWS = list(all_operations())
 NOT_YET = "push is not built: webhooks and the event log have no rows"
-LACKING = {
-    name: NOT_YET
-    for name in (
+LACKING = dict.fromkeys(
+    (
         "create_webhook",
         "delete_webhook",
         "get_event",
@@ -45,8 +44,9 @@ LACKING = {
         "rotate_webhook_secret",
         "test_webhook",
         "update_webhook",
-    )
-}
+    ),
+    NOT_YET,
+)
 """Operations of the public client that have no row, and why."""
 
 OF_THEIR_OWN = {"wait_for_message": "waits on the event log, for which the API has no operation"}
