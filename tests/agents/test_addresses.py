@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from e2a_core.agents.addresses import RESERVED_SLUGS, parse_new_address
 from e2a_core.errors import InvalidRequest, InvalidSlug
+from e2a_core.mail.roles import RESERVED
 
 SHARED = "agents.localhost"
 
@@ -32,6 +33,31 @@ def test_good_addresses_are_normalised(text: str, email: str) -> None:
 def test_bad_slugs(slug: str) -> None:
     with pytest.raises(InvalidSlug):
         parse_new_address(f"{slug}@agents.localhost", shared_domain=SHARED)
+
+
+@pytest.mark.parametrize(
+    "local",
+    [*RESERVED, "Admin", "ADMIN+x", "webmaster+", '"abuse"', '"postmaster "', "hitl-noreply+a+b", "ａdmin"],
+)
+def test_names_of_the_domain_itself_are_nobody_s_inbox(local: str) -> None:
+    with pytest.raises(InvalidSlug) as refusal:
+        parse_new_address(f"{local}@example.com", shared_domain=SHARED)
+    assert refusal.value.fields[0][0] == "body.email"
+
+
+@pytest.mark.parametrize(
+    "local", ["sales", "support", "marketing", "administration", "abuse-desk", "postmasters"]
+)
+@pytest.mark.parametrize("domain", [SHARED, "example.com"])
+def test_business_names_are_free(local: str, domain: str) -> None:
+    assert parse_new_address(f"{local}@{domain}", shared_domain=SHARED).email == f"{local}@{domain}"
+
+
+def test_what_the_relay_writes_as_is_kept_where_its_mail_comes_from() -> None:
+    for local in ("agent", "noreply", "Agent+x"):
+        with pytest.raises(InvalidSlug):
+            parse_new_address(f"{local}@out.example", shared_domain=SHARED, from_domain="out.example")
+        parse_new_address(f"{local}@example.com", shared_domain=SHARED, from_domain="out.example")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.local.agents import Agents
 from e2a_core.store.statement import sql
-from tests.support.clock import ManualClock
 from tests.support.deployment import account, make_agent, register_domain
 
 pytestmark = pytest.mark.anyio
@@ -60,23 +59,53 @@ async def test_an_agent_under_a_domain_no_longer_proven_is_unknown(core: Core, o
     assert await reach(core, "postmaster@example.com") is None
 
 
-async def test_postmaster_reaches_the_oldest_inbox_of_the_domain_s_owner(
-    core: Core, owner: Principal, clock: ManualClock
+async def test_the_roles_of_a_served_domain_are_there_without_being_made(
+    core: Core, owner: Principal
 ) -> None:
     other = await account(core, "b@example.org")
     await register_domain(core, other, "example.com")
-    assert await reach(core, "postmaster@example.com") is None
-    for number in range(3):
-        await make_agent(core, other, f"theirs{number}@example.com")
-        await make_agent(core, owner, f"bot{number}@agents.localhost")
-        clock.advance(seconds=1)
-    await Agents(core, owner).delete("bot0@agents.localhost")
-    assert await reach(core, "Postmaster@Example.com") == ("theirs0@example.com", None)
-    assert await reach(core, "postmaster@agents.localhost") == ("bot1@agents.localhost", None)
-    assert await reach(core, "POSTMASTER") == ("bot1@agents.localhost", None)
-    assert await reach(core, "postmaster@elsewhere.example") is None
-    await make_agent(core, other, "postmaster@example.com")
-    assert await reach(core, "postmaster@example.com") == ("postmaster@example.com", None)
+    await register_domain(core, other, "unproven.example", verified=False)
+    for domain, account_id in (("example.com", other.account_id), ("agents.localhost", owner.account_id)):
+        for role in ("postmaster", "abuse"):
+            found = await lookup_recipient(core, f"{role.upper()}+Tag@{domain}.")
+            assert found is not None
+            assert (found.agent.email, found.tag) == (f"{role}@{domain}", "tag")
+            assert found.agent.account_id == account_id
+    assert await reach(core, "POSTMASTER") == ("postmaster@agents.localhost", None)
+    for address in (
+        "postmaster@elsewhere.example",
+        "abuse@unproven.example",
+        "abuse",
+        "hitl-noreply@elsewhere.example",
+    ):
+        assert await reach(core, address) is None
+    assert await core.db.all(sql("SELECT email FROM agents")) == [], "looking up writes nothing"
+
+
+async def test_the_roles_of_a_subdomain_are_there_with_its_first_inbox(core: Core, owner: Principal) -> None:
+    await register_domain(core, owner, "example.com")
+    assert await reach(core, "postmaster@sub.example.com") is None
+    await core.db.write(
+        [
+            sql(
+                "INSERT INTO agents (email, account_id, domain, registered_domain, created_at) "
+                "VALUES ('bot@sub.example.com', :account, 'sub.example.com', 'example.com', 1)",
+                account=owner.account_id,
+            )
+        ]
+    )
+    assert await reach(core, "postmaster@sub.example.com") == ("postmaster@sub.example.com", None)
+
+
+async def test_what_is_written_to_the_notice_sender_reaches_nobody_s_inbox(
+    core: Core, owner: Principal
+) -> None:
+    await register_domain(core, owner, "bücher.example".encode("idna").decode())
+    for domain in ("agents.localhost", "Bücher.example"):
+        for local in ("hitl-noreply", "HITL-NoReply", "hitl-noreply+x", '"hitl-noreply"'):
+            found = await lookup_recipient(core, f"{local}@{domain}")
+            assert found is not None
+            assert found.agent.account_id != owner.account_id
 
 
 _ANY_TEXT = st.text(st.characters(), max_size=20)

@@ -59,7 +59,7 @@ async def test_the_owner_gets_links_that_decide(
         links = dict(re.findall(r"/v1/(approve|reject)\?t=([\w.-]+)", words))
         for action in ("approve", "reject"):
             token = verify_approval(links[action], action, [home.secret], now=home.clock.now())
-            assert token.message_id == held
+            assert (token.message_id, token.reader) == (held, OWNER)
     await _no_job_is_left(home)
 
 

@@ -210,12 +210,6 @@ async def test_addresses_are_matched_without_case_and_with_tags(home: Home, agen
     assert [reply.code for reply in unknown.recipients.values()] == [550]
 
 
-async def test_postmaster_reaches_the_owners_inbox(home: Home, agent: Session) -> None:
-    for address in ("postmaster", f"Postmaster@{SHARED}"):
-        assert (await home.deliver(to=address)).accepted
-    assert len(await inbox(agent)) == 2
-
-
 async def test_unknown_and_trashed_recipients_are_refused(home: Home, owner: Session) -> None:
     await make_helper(owner)
     await owner.agents.delete(HELPER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from e2a_core.contract.protection import ProtectionConfig
 from e2a_core.contract.reviews import ApproveRequest
 from e2a_core.contract.sending import Attachment, SendEmailRequest, SendOptions
 from e2a_core.signing.tokens import ApprovalAction, sign_approval, sign_download
+from e2a_core.store.statement import sql
 from tests.support.home import ASSISTANT, Home, until
 
 pytestmark = pytest.mark.anyio
@@ -39,6 +41,15 @@ async def held(owner: Session, agent: Session, text: str = "Dear <b>you</b>") ->
 def token(home: Home, message_id: str, action: ApprovalAction, *, minutes: float = 10) -> str:
     expires = home.clock.now() + timedelta(minutes=minutes)
     return sign_approval(message_id, action, expires, home.secret)
+
+
+async def opened(
+    browser: httpx.AsyncClient, home: Home, message_id: str, action: ApprovalAction
+) -> dict[str, str]:
+    """The fields of the page's form."""
+    page = await browser.get(f"/v1/{action}", params={"t": token(home, message_id, action)})
+    assert page.status_code == 200
+    return form_of(page.text)
 
 
 def form_of(page: str) -> dict[str, str]:
@@ -105,7 +116,7 @@ async def test_the_form_rejects_with_its_reason(
     browser: httpx.AsyncClient, home: Home, owner: Session, agent: Session
 ) -> None:
     message_id = await held(owner, agent)
-    data = {"t": token(home, message_id, "reject"), "reason": "  not now  "}
+    data = {**await opened(browser, home, message_id, "reject"), "reason": "  not now  "}
     assert (await browser.post("/v1/reject", data=data)).status_code == 200
     view = await owner.reviews.get(message_id)
     assert (view.review_status, view.rejection_reason) == ("review_rejected", "not now")
@@ -146,9 +157,90 @@ async def test_a_form_that_saw_another_draft_is_refused(
     browser: httpx.AsyncClient, home: Home, owner: Session, agent: Session
 ) -> None:
     message_id = await held(owner, agent)
-    data = {"t": token(home, message_id, "approve"), "content_hash": "0" * 64}
-    assert (await browser.post("/v1/approve", data=data)).status_code == 409
+    form = await opened(browser, home, message_id, "approve")
+    altered = {**form, "content_hash": "0" * 64}
+    assert (await browser.post("/v1/approve", data=altered)).status_code == 403
+    rows = await home.local.core.db.all(sql("SELECT draft FROM messages WHERE id = :id", id=message_id))
+    draft = {**json.loads(rows[0]["draft"]), "digest": "1" * 64}
+    await home.local.core.db.write(
+        [sql("UPDATE messages SET draft = :draft WHERE id = :id", draft=json.dumps(draft), id=message_id)]
+    )
+    assert (await browser.post("/v1/approve", data=form)).status_code == 409
     assert await status_of(owner, message_id) == "pending_review"
+
+
+PREFETCH = {
+    "Purpose": "prefetch",
+    "Sec-Purpose": "prefetch;prerender",
+    "X-Moz": "prefetch",
+    "X-Purpose": "preview",
+}
+
+
+async def test_only_the_post_of_the_page_s_form_decides(
+    browser: httpx.AsyncClient, home: Home, owner: Session, agent: Session
+) -> None:
+    message_id = await held(owner, agent)
+    for action in ("approve", "reject"):
+        given = {"t": token(home, message_id, action)}
+        form = await opened(browser, home, message_id, action)
+        for params in (given, form):
+            for method in ("HEAD", "GET", "GET", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"):
+                for headers in ({}, PREFETCH, {"X-HTTP-Method-Override": "POST"}):
+                    answer = await browser.request(method, f"/v1/{action}", params=params, headers=headers)
+                    assert answer.status_code == (200 if method in {"HEAD", "GET"} else 405), (method, answer)
+            # What a mail holds, or a scanner makes of a page's address, is no form.
+            assert (await browser.post(f"/v1/{action}", params=params)).status_code == 403
+        assert await status_of(owner, message_id) == "pending_review"
+
+
+async def test_a_form_that_does_not_count_shows_the_page_again(
+    browser: httpx.AsyncClient, home: Home, owner: Session, agent: Session
+) -> None:
+    message_id = await held(owner, agent)
+    form = await opened(browser, home, message_id, "reject")
+    for wrong in (
+        {"form": ""},
+        {"form": form["form"][:-2] + "AA"},
+        {"form": (await opened(browser, home, message_id, "approve"))["form"]},
+        {"content_hash": ""},
+    ):
+        again = await browser.post("/v1/reject", data={**form, "reason": "<b>why</b>", **wrong})
+        assert again.status_code == 403, wrong
+        assert "Nothing was decided" in again.text
+        assert "&lt;b&gt;why&lt;/b&gt;" in again.text
+        assert await status_of(owner, message_id) == "pending_review"
+    home.clock.advance(minutes=61)
+    late = {**form, "t": token(home, message_id, "reject")}
+    again = await browser.post("/v1/reject", data=late)
+    assert again.status_code == 403
+    assert (await browser.post("/v1/reject", data=form_of(again.text))).status_code == 200
+    assert await status_of(owner, message_id) == "review_rejected"
+
+
+async def test_a_link_is_good_for_the_reader_it_was_sent_to(
+    browser: httpx.AsyncClient, home: Home, owner: Session, agent: Session
+) -> None:
+    message_id = await held(owner, agent)
+    db, expires = home.local.core.db, home.clock.now() + timedelta(minutes=10)
+    await db.write([sql("UPDATE accounts SET email = 'boss@corp.example'")])
+    link = sign_approval(message_id, "approve", expires, home.secret, "boss@corp.example")
+    form = form_of((await browser.get("/v1/approve", params={"t": link})).text)
+    await db.write([sql("UPDATE accounts SET email = 'successor@corp.example'")])
+    for answer in (
+        await browser.get("/v1/approve", params={"t": link}),
+        await browser.post("/v1/approve", data=form),
+    ):
+        assert answer.status_code == 403
+        assert "This link is not yours" in answer.text
+        assert "secret" not in answer.text
+        assert "<form" not in answer.text
+    assert await status_of(owner, message_id) == "pending_review"
+    await db.write([sql("UPDATE accounts SET email = 'boss@corp.example'")])
+    assert (await browser.post("/v1/approve", data=form)).status_code == 200
+    row = await db.one(sql("SELECT reviewed_by FROM messages WHERE id = :id", id=message_id))
+    assert row is not None
+    assert row["reviewed_by"] == "signed link, boss@corp.example"
 
 
 async def sent_with_file(agent: Session, name: str, data: bytes) -> str:

@@ -64,6 +64,33 @@ def test_one_kind_of_token_is_never_the_other() -> None:
         tokens.verify_download(v.APPROVAL_TOKEN, v.MESSAGE_ID, 0, [v.SECRET], now=BEFORE)
 
 
+def test_an_approval_names_its_reader() -> None:
+    reader = "boss|or&so@bücher.example"
+    token = tokens.sign_approval(v.MESSAGE_ID, "approve", EXPIRY, v.SECRET, reader)
+    permitted = tokens.verify_approval(token, "approve", [v.SECRET], now=BEFORE)
+    assert permitted == tokens.ApprovalToken(v.MESSAGE_ID, "approve", v.APPROVAL_EXPIRY, reader)
+    longest = tokens.sign_approval(v.MESSAGE_ID, "approve", EXPIRY, v.SECRET, "a" * 254)
+    tokens.verify_approval(longest, "approve", [v.SECRET], now=BEFORE)
+
+
+def test_a_form_is_good_for_its_token_its_content_and_its_time() -> None:
+    form = tokens.sign_form(v.APPROVAL_TOKEN, "hash", EXPIRY, v.SECRET)
+    tokens.verify_form(form, v.APPROVAL_TOKEN, "hash", [v.OTHER_SECRET, v.SECRET], now=BEFORE)
+    for value, token, content, now in [
+        (form, v.APPROVAL_TOKEN + "x", "hash", BEFORE),
+        (form, v.APPROVAL_TOKEN, "", BEFORE),
+        (form, v.APPROVAL_TOKEN, "hash", EXPIRY),
+        (form.replace(str(v.APPROVAL_EXPIRY), str(v.APPROVAL_EXPIRY + 1)), v.APPROVAL_TOKEN, "hash", BEFORE),
+        (v.APPROVAL_TOKEN, v.APPROVAL_TOKEN, "hash", BEFORE),
+        ("", v.APPROVAL_TOKEN, "hash", BEFORE),
+        (str(v.APPROVAL_EXPIRY), v.APPROVAL_TOKEN, "hash", BEFORE),
+    ]:
+        with pytest.raises(TokenError):
+            tokens.verify_form(value, token, content, [v.SECRET], now=now)
+    with pytest.raises(TokenError):
+        tokens.verify_approval(form, "approve", [v.SECRET], now=BEFORE)
+
+
 @pytest.mark.parametrize("message_id", ["", "msg|approve", "msg\n", "ä"])
 def test_an_id_that_would_blur_the_fields_is_not_signed(message_id: str) -> None:
     with pytest.raises(ValueError, match="message id"):

@@ -15,6 +15,7 @@ from e2a_core.contract.principal import Principal, Scope
 from e2a_core.core import Core
 from e2a_core.errors import StoreUnavailable, Unauthorized
 from e2a_core.mail.addresses import normalize_addr_spec
+from e2a_core.mail.roles import is_account_only
 from e2a_core.store.statement import Statement
 
 __all__ = ["EnsuredAccount", "NewKey", "authenticate", "ensure_account", "hash_key", "mint_key", "new_key"]
@@ -61,6 +62,8 @@ async def authenticate(core: Core, credential: str) -> Principal:
     if not rows:
         raise Unauthorized
     row = rows[0]
+    if row["scope"] == "agent" and is_account_only(row["agent_email"]):
+        raise Unauthorized
     recorded_since = to_micros(now - USE_RECORDED_EVERY)
     if row["last_used_at"] is None or row["last_used_at"] <= recorded_since:
         # A store that can be read but not written must not lock everybody out.

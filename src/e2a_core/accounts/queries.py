@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from e2a_core.paging import Position, beyond
+from e2a_core.roles import NOT_A_ROLE
 from e2a_core.store.statement import Row, Statement, sql
 
 __all__ = [
@@ -92,7 +93,8 @@ def insert_account(account_id: str, email: str, now: int) -> Statement:
 def usage(account_id: str, month_start: int) -> Statement:
     """One row: live agents, domains, messages since `month_start`, octets stored."""
     return sql(
-        "SELECT (SELECT COUNT(*) FROM agents WHERE account_id = :account AND deleted_at IS NULL) AS agents, "
+        "SELECT (SELECT COUNT(*) FROM agents a "
+        f"WHERE a.account_id = :account AND a.deleted_at IS NULL AND {NOT_A_ROLE}) AS agents, "
         "(SELECT COUNT(*) FROM domains WHERE account_id = :account) AS domains, "
         "COUNT(CASE WHEN created_at >= :month_start THEN 1 END) AS messages_month, "
         "COALESCE(SUM(size_bytes), 0) AS storage_bytes FROM messages WHERE account_id = :account",

@@ -6,32 +6,29 @@ import re
 from dataclasses import dataclass
 
 from e2a_core.errors import InvalidRecipient, InvalidRequest, InvalidSlug
-from e2a_core.mail.addresses import parse_address
+from e2a_core.mail.addresses import parse_address, split_plus
 from e2a_core.mail.domains import to_ascii_domain
+from e2a_core.mail.roles import RESERVED, is_reserved
 
 __all__ = ["RESERVED_SLUGS", "NewAddress", "check_slug", "parse_new_address"]
 
-RESERVED_SLUGS = frozenset(
+RESERVED_SLUGS = RESERVED | frozenset(
     {
-        "abuse",
-        "admin",
         "agent",
         "api",
         "demo",
         "help",
         "info",
         "mail",
-        "mailer-daemon",
         "no-reply",
         "noreply",
-        "postmaster",
-        "root",
         "system",
         "test",
-        "www",
     }
 )
-"""Names that people take for the deployment itself; RFC 2142 section 5 names the first of them."""
+"""On the shared domain, also the names that people take for the deployment itself."""
+RELAY_LOCALS = frozenset({"agent", "noreply"})
+"""Under the domain that mail leaves from, what the relay itself writes as (`outbound.identity`)."""
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,38}[a-z0-9]")
 _LOCATION = "body.email"
@@ -49,8 +46,8 @@ class NewAddress:
         return f"{self.local}@{self.domain}"
 
 
-def parse_new_address(text: str, *, shared_domain: str) -> NewAddress:
-    """The address a caller wants for a new agent. Raises `InvalidRequest` or `InvalidSlug`."""
+def parse_new_address(text: str, *, shared_domain: str, from_domain: str = "") -> NewAddress:
+    """The address a caller wants for a new agent. Raises `InvalidRequest`, and `InvalidSlug` for a reserved name."""
     local, at, domain_text = text.strip().lower().rpartition("@")
     if not at or not local or not domain_text:
         raise InvalidRequest("must be an address such as assistant@example.com", location=_LOCATION)
@@ -64,7 +61,10 @@ def parse_new_address(text: str, *, shared_domain: str) -> NewAddress:
         address = parse_address(f"{local}@{domain}")
     except InvalidRecipient as problem:
         raise InvalidRequest(problem.message, location=_LOCATION) from None
-    return NewAddress(address.normalized.rpartition("@")[0], domain)
+    local = address.normalized.rpartition("@")[0]
+    if is_reserved(local) or (domain == from_domain and split_plus(local)[0] in RELAY_LOCALS):
+        raise _reserved(local)
+    return NewAddress(local, domain)
 
 
 def check_slug(local: str) -> None:
@@ -75,4 +75,8 @@ def check_slug(local: str) -> None:
             location=_LOCATION,
         )
     if local in RESERVED_SLUGS:
-        raise InvalidSlug(f"{local} is reserved; choose another name", location=_LOCATION)
+        raise _reserved(local)
+
+
+def _reserved(local: str) -> InvalidSlug:
+    return InvalidSlug(f"{local} is reserved; choose another name", location=_LOCATION)

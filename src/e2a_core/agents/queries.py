@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from e2a_core.paging import Position, beyond
+from e2a_core.roles import NOT_A_ROLE, SYSTEM_ACCOUNT, beside_notices
 from e2a_core.store.statement import Row, Statement, sql
 
 __all__ = [
@@ -15,19 +16,23 @@ __all__ = [
     "agent_from",
     "agents",
     "agents_named",
+    "agents_under",
     "count_live",
     "default_inbox",
     "delete_agent",
     "delete_messages",
     "delete_unreferenced_content",
+    "ensure_agent",
+    "ensure_system_account",
+    "ensure_system_domain",
     "insert_agent",
     "lock",
     "message_being_sent",
     "messages_of",
-    "postmaster_inbox",
     "put_aside",
     "rename",
     "restore",
+    "served_domain",
     "shift_holds",
     "take_turns",
     "trash",
@@ -92,42 +97,85 @@ def agents(account_id: str, *, trashed: bool, after: Position | None, count: int
     condition, params = beyond(after, "a.created_at", "a.email")
     state = "IS NOT NULL" if trashed else "IS NULL"
     return Statement(
-        f"{_SELECT} WHERE a.account_id = :account AND a.deleted_at {state}{condition} "
-        "ORDER BY a.created_at DESC, a.email DESC LIMIT :count",
+        f"{_SELECT} WHERE a.account_id = :account AND a.deleted_at {state} "
+        f"AND {beside_notices('a.email')}{condition} ORDER BY a.created_at DESC, a.email DESC LIMIT :count",
         {"account": account_id, "count": count, **params},
     )
+
+
+def agents_under(registered_domain: str) -> Statement:
+    """The addresses of all that is bound to the domain, trashed or not."""
+    return sql("SELECT email FROM agents WHERE registered_domain = :domain", domain=registered_domain)
 
 
 def default_inbox(account_id: str) -> Statement:
     """The account's oldest live agent."""
     return sql(
-        f"{_SELECT} WHERE a.account_id = :account AND a.deleted_at IS NULL ORDER BY a.created_at, a.email LIMIT 1",
+        f"{_SELECT} WHERE a.account_id = :account AND a.deleted_at IS NULL AND {NOT_A_ROLE} "
+        "ORDER BY a.created_at, a.email LIMIT 1",
         account=account_id,
     )
 
 
-def postmaster_inbox(domain: str) -> Statement:
-    """The oldest live agent of the owner of a verified domain; the first account owns what nobody else does."""
-    return sql(
-        f"{_SELECT} WHERE a.deleted_at IS NULL AND a.account_id = ("
-        "SELECT COALESCE(o.account_id, (SELECT id FROM accounts ORDER BY created_at, id LIMIT 1)) "
-        "FROM domains o WHERE o.domain = :domain AND o.verified_at IS NOT NULL) "
-        "ORDER BY a.created_at, a.email LIMIT 1",
-        domain=domain,
+def served_domain(names: Sequence[str], domain: str) -> Statement:
+    """The verified domain by which mail for `domain`, the first of `names`, is taken, and the account it belongs to.
+
+    It is `domain` itself, or one of its ancestors in `names` whose owner has an agent at `domain`. What nobody owns is
+    the deployment owner's, who is the first account where the home has marked none.
+    """
+    places, params = _in("name", names)
+    return Statement(
+        "SELECT o.domain, c.id AS account_id FROM domains o JOIN accounts c ON c.id = COALESCE(o.account_id, "
+        "(SELECT value FROM meta WHERE key = 'owner_account'), "
+        "(SELECT id FROM accounts WHERE id <> :system ORDER BY created_at, id LIMIT 1)) "
+        f"WHERE o.verified_at IS NOT NULL AND o.domain IN ({places}) AND (o.domain = :domain OR EXISTS ("
+        "SELECT 1 FROM agents a WHERE a.account_id = o.account_id AND a.domain = :domain)) "
+        "ORDER BY LENGTH(o.domain) DESC LIMIT 1",
+        {"system": SYSTEM_ACCOUNT, "domain": domain, **params},
     )
 
 
 def count_live(account_id: str) -> Statement:
     return sql(
-        "SELECT COUNT(*) AS agents FROM agents WHERE account_id = :account AND deleted_at IS NULL",
+        "SELECT COUNT(*) AS agents FROM agents a "
+        f"WHERE a.account_id = :account AND a.deleted_at IS NULL AND {NOT_A_ROLE}",
         account=account_id,
     )
 
 
 def insert_agent(row: AgentRow) -> Statement:
+    return _insert_agent(row, "")
+
+
+def ensure_agent(row: AgentRow) -> Statement:
+    """Affects no row when the address is taken."""
+    return _insert_agent(row, " ON CONFLICT (email) DO NOTHING")
+
+
+def ensure_system_account(account_id: str, name: str, now: int) -> Statement:
+    """An account at an address that nobody can have, so that nobody is given a key for it."""
+    return sql(
+        "INSERT INTO accounts (id, email, created_at) VALUES (:id, :name, :now) ON CONFLICT DO NOTHING",
+        id=account_id,
+        name=name,
+        now=now,
+    )
+
+
+def ensure_system_domain(domain: str, account_id: str, now: int) -> Statement:
+    return sql(
+        "INSERT INTO domains (domain, account_id, created_at, verified_at) "
+        "VALUES (:domain, :account, :now, :now) ON CONFLICT (domain) DO NOTHING",
+        domain=domain,
+        account=account_id,
+        now=now,
+    )
+
+
+def _insert_agent(row: AgentRow, otherwise: str) -> Statement:
     return sql(
         "INSERT INTO agents (email, account_id, domain, registered_domain, name, created_at) "
-        "VALUES (:email, :account, :domain, :registered_domain, :name, :created_at)",
+        f"VALUES (:email, :account, :domain, :registered_domain, :name, :created_at){otherwise}",
         email=row.email,
         account=row.account_id,
         domain=row.domain,

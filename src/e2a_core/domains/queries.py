@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from e2a_core.paging import Position, beyond
+from e2a_core.roles import NOT_A_ROLE
 from e2a_core.store.statement import Row, Statement, sql
 
 __all__ = [
@@ -114,7 +115,7 @@ def domains(account_id: str, after: Position | None, count: int) -> Statement:
     condition, params = beyond(after, "d.created_at", "d.domain")
     return Statement(
         f"SELECT {_COLUMNS}, (SELECT COUNT(*) FROM agents a "
-        "WHERE a.registered_domain = d.domain AND a.deleted_at IS NULL) AS agents "
+        f"WHERE a.registered_domain = d.domain AND a.deleted_at IS NULL AND {NOT_A_ROLE}) AS agents "
         f"FROM domains d WHERE d.account_id = :account{condition} "
         "ORDER BY d.created_at DESC, d.domain DESC LIMIT :count",
         {"account": account_id, "count": count, **params},

@@ -8,10 +8,11 @@ from e2a_core.agents import queries
 from e2a_core.clock import to_micros
 from e2a_core.core import Core
 from e2a_core.errors import SendInProgress
+from e2a_core.mail.roles import is_account_only
 from e2a_core.store.database import Transaction
 from e2a_core.store.errors import ForeignKeyViolation
 
-__all__ = ["purge_agent", "purge_trashed"]
+__all__ = ["purge_agent", "purge_trashed", "purge_roles"]
 
 CLAIM_HONOURED = timedelta(minutes=10)
 """How long a message that is being submitted keeps its agent from being deleted."""
@@ -81,3 +82,11 @@ async def _delete_messages(transaction: Transaction, email: str) -> int:
         ]
     )
     return len(rows)
+
+
+async def purge_roles(core: Core, registered_domain: str) -> None:
+    """Purge the domain's roles with their mail when nothing else is bound to it; for a domain that is to go."""
+    bound = [row["email"] for row in await core.db.all(queries.agents_under(registered_domain))]
+    if all(is_account_only(email) for email in bound):
+        for email in bound:
+            await purge_agent(core, email)

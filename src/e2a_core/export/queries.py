@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from e2a_core.roles import NOT_A_ROLE, beside_notices
 from e2a_core.store.statement import Statement, sql
 
 __all__ = [
@@ -24,7 +25,8 @@ def domains(account_id: str) -> Statement:
     """With the public half of the key that signs for each."""
     return sql(
         "SELECT d.domain, d.verification_token, d.created_at, d.verified_at, d.last_checked_at, "
-        "(SELECT COUNT(*) FROM agents a WHERE a.registered_domain = d.domain AND a.deleted_at IS NULL) AS agents, "
+        "(SELECT COUNT(*) FROM agents a "
+        f"WHERE a.registered_domain = d.domain AND a.deleted_at IS NULL AND {NOT_A_ROLE}) AS agents, "
         "(SELECT k.selector FROM dkim_keys k WHERE k.domain = d.domain AND k.retired_at IS NULL "
         "ORDER BY k.created_at DESC, k.selector LIMIT 1) AS selector, "
         "(SELECT k.public_key FROM dkim_keys k WHERE k.domain = d.domain AND k.retired_at IS NULL "
@@ -39,7 +41,7 @@ def agents(account_id: str) -> Statement:
         "SELECT a.email, a.account_id, a.domain, a.registered_domain, a.name, a.protection, a.created_at, "
         "a.deleted_at, d.verified_at IS NOT NULL AS domain_verified FROM agents a "
         "JOIN domains d ON d.domain = a.registered_domain WHERE a.account_id = :account "
-        "ORDER BY a.created_at, a.email",
+        f"AND {beside_notices('a.email')} ORDER BY a.created_at, a.email",
         account=account_id,
     )
 
@@ -71,7 +73,8 @@ def messages_after(account_id: str, seq: int, count: int) -> Statement:
     """Messages of the account in the order they were stored, with their octets."""
     return sql(
         "SELECT m.*, r.data AS content FROM messages m LEFT JOIN raw_messages r ON r.content_hash = m.content_hash "
-        "WHERE m.account_id = :account AND m.seq > :seq ORDER BY m.seq LIMIT :count",
+        f"WHERE m.account_id = :account AND m.seq > :seq AND {beside_notices('m.agent_email')} "
+        "ORDER BY m.seq LIMIT :count",
         account=account_id,
         seq=seq,
         count=count,

@@ -54,7 +54,7 @@ class Edge:
         max_in_flight: int,
         refusals: Mapping[str, Refusal] | None = None,
     ) -> None:
-        self._app = app
+        self.app = app
         self._clock = clock
         self._ids = ids
         self._max_in_flight = max_in_flight
@@ -64,7 +64,7 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         scope["e2a.request_id"] = self._request_id(Headers(scope=scope))
         started = self._clock.monotonic()
@@ -73,10 +73,10 @@ class Edge:
         if place is not None and not self._has_room:
             await self._refuse(scope, receive, answer)
         elif place is None:
-            await self._app(scope, receive, answer)
+            await self.app(scope, receive, answer)
         else:
             with place:
-                await self._app(scope, receive, answer)
+                await self.app(scope, receive, answer)
         if place is not None:
             _tell(scope, answer.status, self._clock.monotonic() - started)
 

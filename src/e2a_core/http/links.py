@@ -1,10 +1,12 @@
 """The signed links of mail: a person decides a hold, or fetches an attachment, without an account.
 
-A GET shows and changes nothing, since mail scanners follow links; the form's POST decides (http-api section 14).
+Looking changes nothing, since mail scanners follow links. The POST of a page's own form decides: the form carries a
+value that stands in no mail (http-api section 14).
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from html import escape
 from urllib.parse import quote
 
@@ -13,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from e2a_core.accounts import queries as account_queries
 from e2a_core.agents.lookup import lookup_recipient
 from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.reviews import ApproveRequest
@@ -30,6 +33,7 @@ from e2a_core.http.envelope import error_response
 from e2a_core.http.limits import DOWNLOAD, RequestLimits, client_address
 from e2a_core.http.pages import page
 from e2a_core.http.unsubscribe import unsubscribe_route
+from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.mail.attachments import attachment_content
 from e2a_core.messages import queries as message_queries
 from e2a_core.messages.content import load_content
@@ -39,18 +43,27 @@ from e2a_core.reviews.decide import Decider
 from e2a_core.reviews.views import review_detail
 from e2a_core.signing.tokens import (
     ApprovalAction,
+    ApprovalToken,
     ExpiredToken,
     TokenError,
+    sign_form,
     verify_approval,
     verify_download,
+    verify_form,
 )
 
 __all__ = ["link_routes"]
 
 MAX_FORM_OCTETS = 16 * 1024
 MAX_REASON_CHARS = 2000
+FORM_GOOD_FOR = timedelta(hours=1)
+"""Time to read a long message; a page left open for longer is shown again."""
 MAX_INDEX_DIGITS = 9
 PREVIEW_CHARS = 100_000
+_NOT_DECIDED = (
+    "<p><strong>Nothing was decided.</strong> A decision is taken from this page, within an hour after it was opened. "
+    "Look at the message and decide now.</p>"
+)
 
 
 def link_routes(core: Core) -> list[Route]:
@@ -102,16 +115,46 @@ class _Links:
         row = MessageRow.from_store(found)
         if row.status != "pending_review":
             return page(409, "This message was already decided", f"<p>It reads: {escape(row.status)}.</p>")
-        view = await review_detail(self._core, row)
-        if request.method == "GET":
-            return page(200, f"{action.capitalize()} this message?", _question(view, action, token))
+        if not await self._still_reader(link, row):
+            return page(
+                403, "This link is not yours", "<p>It was sent to another address of the account.</p>"
+            )
+        # Not "is it a GET": the router lets HEAD through to whatever takes GET.
+        if request.method != "POST":
+            return await self._question(200, row, action, token)
         try:
-            return await self._decide(row, action, form)
+            now = self._core.clock.now()
+            verify_form(
+                form.get("form", ""), token, form.get("content_hash", ""), self._core.secrets, now=now
+            )
+        except TokenError:
+            return await self._question(403, row, action, token, form.get("reason", ""))
+        try:
+            return await self._decide(row, link, form)
         except E2AError as problem:
             return page(problem.status, "This could not be done", f"<p>{escape(problem.message)}</p>")
 
-    async def _decide(self, row: MessageRow, action: ApprovalAction, form: dict[str, str]) -> Response:
-        seen, decider = form.get("content_hash") or None, Decider("signed link")
+    async def _still_reader(self, link: ApprovalToken, row: MessageRow) -> bool:
+        """Whether the account's address is the one the link was mailed to; links without one are anybody's."""
+        if link.reader is None:
+            return True
+        account = await self._core.db.one(account_queries.account_by_id(row.account_id))
+        return account is not None and normalize_addr_spec(account["email"]) == link.reader
+
+    async def _question(
+        self, status: int, row: MessageRow, action: ApprovalAction, token: str, reason: str = ""
+    ) -> Response:
+        """The page that asks, with a fresh form; a status other than 200 is that of a form that did not count."""
+        view = await review_detail(self._core, row)
+        good_until = self._core.clock.now() + FORM_GOOD_FOR
+        value = sign_form(token, view.content_hash or "", good_until, self._core.secrets.signing)
+        word = "" if status == 200 else _NOT_DECIDED
+        form = _form_of(view, action, {"t": token, "form": value}, reason)
+        return page(status, f"{action.capitalize()} this message?", word + _shown_message(view) + form)
+
+    async def _decide(self, row: MessageRow, link: ApprovalToken, form: dict[str, str]) -> Response:
+        action, seen = link.action, form.get("content_hash") or None
+        decider = Decider(f"signed link, {link.reader}" if link.reader else "signed link")
         if action == "approve":
             await decide.approve(self._core, row, ApproveRequest(content_hash=seen), decider)
             return page(200, "Approved", "<p>The message goes its way. You can close this page.</p>")
@@ -167,7 +210,7 @@ async def _form(request: Request) -> dict[str, str]:
         return {}
 
 
-def _question(view: MessageView, action: ApprovalAction, token: str) -> str:
+def _shown_message(view: MessageView) -> str:
     body = view.body or view.parsed
     text, html = (body.text or "", body.html or "") if body else ("", "")
     rows = {
@@ -180,17 +223,23 @@ def _question(view: MessageView, action: ApprovalAction, token: str) -> str:
         "Held because": view.hold_reason.summary if view.hold_reason else "",
     }
     facts = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in rows.items() if value)
-    reason = (
-        '<p><label>Reason (optional)<textarea name="reason" rows="3" maxlength="2000"></textarea></label></p>'
+    return f"<dl>{facts}</dl>{_shown(text)}{'<h2>As HTML</h2>' + _shown(html) if html else ''}"
+
+
+def _form_of(view: MessageView, action: ApprovalAction, secrets: dict[str, str], reason: str) -> str:
+    hidden = {**secrets, "content_hash": view.content_hash or ""}
+    fields = "".join(
+        f'<input type="hidden" name="{name}" value="{escape(value)}">' for name, value in hidden.items()
+    )
+    asked = (
+        '<p><label>Reason (optional)<textarea name="reason" rows="3" maxlength="2000">'
+        f"{escape(reason[:MAX_REASON_CHARS])}</textarea></label></p>"
         if action == "reject"
         else ""
     )
     return (
-        f"<dl>{facts}</dl>{_shown(text)}{'<h2>As HTML</h2>' + _shown(html) if html else ''}"
-        f'<form method="post" action="/v1/{action}">'
-        f'<input type="hidden" name="t" value="{escape(token)}">'
-        f'<input type="hidden" name="content_hash" value="{escape(view.content_hash or "")}">'
-        f'{reason}<button type="submit">{action.capitalize()}</button></form>'
+        f'<form method="post" action="/v1/{action}">{fields}'
+        f'{asked}<button type="submit">{action.capitalize()}</button></form>'
     )
 
 

@@ -32,6 +32,7 @@ from e2a_core.errors import (
 )
 from e2a_core.local.delegations import Delegations
 from e2a_core.mail.fields import one_line
+from e2a_core.mail.roles import is_role_address
 from e2a_core.paging import Position, paged
 from e2a_core.store.statement import Row, StaleWrite
 from e2a_core.texts import require_storable
@@ -77,7 +78,10 @@ class Agents:
 
     async def create(self, request: CreateAgentRequest) -> AgentView:
         self._principal.require_account()
-        address = parse_new_address(request.email, shared_domain=self._core.settings.shared_domain)
+        settings = self._core.settings
+        address = parse_new_address(
+            request.email, shared_domain=settings.shared_domain, from_domain=settings.from_domain
+        )
         return agent_view(
             await create_agent(
                 self._core, self._principal.account_id, address, name=_name(request.name or "")
@@ -102,6 +106,11 @@ class Agents:
         if permanent:
             deleted = await purge_agent(self._core, agent.email)
             return DeleteAgentResult(email=agent.email, messages_deleted=deleted)
+        if is_role_address(agent.email):
+            raise InvalidRequest(
+                "a domain takes mail for its roles as long as it is served; `permanent` empties the mailbox",
+                location="path.email",
+            )
         try:
             await self._core.db.write([queries.trash(agent.email, to_micros(self._core.clock.now()))])
         except StaleWrite:
@@ -137,6 +146,8 @@ class Agents:
     async def delegate(self, email: str, request: CreateDelegationRequest) -> DelegationView:
         self._principal.require_account()
         agent = await resolve_agent(self._core, self._principal, email)
+        if is_role_address(agent.email):
+            raise InvalidRequest("this mailbox is the owner's, and no agent's", location="path.email")
         return await self._delegations.create(agent.email, request)
 
     async def revoke_delegation(self, email: str, delegation_id: str) -> DeleteDelegationResult:

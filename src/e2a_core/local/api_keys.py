@@ -19,6 +19,7 @@ from e2a_core.contract.principal import Principal, Scope
 from e2a_core.core import Core
 from e2a_core.errors import IdempotencyKeyReuse, InvalidExpiresAt, InvalidRequest, NotFound
 from e2a_core.mail.addresses import normalize_addr_spec
+from e2a_core.mail.roles import is_account_only
 from e2a_core.paging import Position, paged
 from e2a_core.store.statement import Row
 from e2a_core.texts import is_storable, require_storable
@@ -79,6 +80,10 @@ class ApiKeys:
             agent_email = normalize_addr_spec(require_storable(request.agent_email, "body.agent_email"))
             if await self._core.db.one(queries.live_agent(account_id, agent_email)) is None:
                 raise NotFound("no such agent")
+            if is_account_only(agent_email):
+                raise InvalidRequest(
+                    "this mailbox is read with account credentials only", location="body.agent_email"
+                )
         return new_key(
             self._core,
             account_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from e2a_core.accounts.limits import DEFAULT_LIMITS
 from e2a_core.clock import from_micros, to_micros
@@ -40,11 +40,17 @@ TOKEN_OCTETS = 16
 
 
 class Domains:
-    """`engine.Domains`; for account credentials alone."""
+    """`engine.Domains`; for account credentials alone.
 
-    def __init__(self, core: Core, principal: Principal) -> None:
+    `vacate` clears a domain that is to be deleted of the mailboxes that nobody made.
+    """
+
+    def __init__(
+        self, core: Core, principal: Principal, vacate: Callable[[Core, str], Awaitable[None]] | None = None
+    ) -> None:
         self._core = core
         self._principal = principal
+        self._vacate = vacate
 
     async def list(self, *, cursor: str | None = None, limit: int = 100) -> Page[DomainView]:
         self._principal.require_account()
@@ -98,9 +104,11 @@ class Domains:
         )
 
     async def delete(self, domain: str) -> DeleteDomainResult:
-        """Raises `DomainHasAgents` while agents are bound to it, in the trash or not."""
+        """Its roles go with it. Raises `DomainHasAgents` while agents are bound to it, in the trash or not."""
         self._principal.require_account()
         row = await self._owned(domain)
+        if self._vacate is not None:
+            await self._vacate(self._core, row.domain)
         try:
             await self._core.db.write([queries.delete_domain(self._principal.account_id, row.domain)])
         except ForeignKeyViolation:

@@ -12,11 +12,12 @@ from e2a_core.clock import Clock, to_micros
 from e2a_core.contract.principal import Principal, Scope
 from e2a_core.core import Core
 from e2a_core.domains.queries import insert_shared_domain
-from e2a_core.errors import NotFound, SettingsError
+from e2a_core.errors import Forbidden, NotFound, SettingsError
 from e2a_core.ids import Ids
 from e2a_core.local import queries
 from e2a_core.local.files import create_private
 from e2a_core.mail.addresses import normalize_addr_spec
+from e2a_core.mail.roles import is_account_only, is_notice_address
 from e2a_core.settings import MIN_SECRET_BYTES, Settings
 from e2a_core.signing.secrets import Secrets
 from e2a_core.store.open import open_database, sqlite_path
@@ -81,15 +82,19 @@ async def home_principal(core: Core, *, agent_email: str | None = None, scope: S
     """The owner of the home's files, acting as one inbox: the named one, else the deployment owner's oldest.
 
     Whoever can read the files can act for every account in them, so a named inbox may be anybody's. Raises
-    `NotFound` when the inbox is not there; only an account session may do without one.
+    `NotFound` when the inbox is not there; only an account session may do without one. Raises `Forbidden` when an
+    agent session names a mailbox that is the owner's.
     """
     row = None
+    named = normalize_addr_spec(agent_email) if agent_email else ""
     if not agent_email:
         row = await core.db.one(queries.owner_inbox())
-    elif is_storable(agent_email):
-        row = await core.db.one(queries.named_inbox(normalize_addr_spec(agent_email)))
+    elif is_storable(named) and not is_notice_address(named):
+        row = await core.db.one(queries.named_inbox(named))
     if row is None or (row["inbox"] is None and scope == "agent"):
         raise NotFound(f"this home has no inbox {agent_email}" if agent_email else "this home has no inbox")
+    if scope == "agent" and is_account_only(named):
+        raise Forbidden(f"{named} is read with an account session only: set E2A_MCP_SCOPE=account")
     return Principal(
         account_id=row["account_id"],
         account_email=row["account_email"],

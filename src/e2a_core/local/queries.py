@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from e2a_core.roles import NOT_A_ROLE
 from e2a_core.store.statement import Statement, sql
 
 __all__ = [
@@ -47,7 +48,7 @@ def owner_inbox() -> Statement:
     return sql(
         "SELECT c.id AS account_id, c.email AS account_email, a.email AS inbox FROM meta m "
         "JOIN accounts c ON c.id = m.value "
-        "LEFT JOIN agents a ON a.account_id = c.id AND a.deleted_at IS NULL "
+        f"LEFT JOIN agents a ON a.account_id = c.id AND a.deleted_at IS NULL AND {NOT_A_ROLE} "
         "WHERE m.key = :key ORDER BY a.created_at, a.email LIMIT 1",
         key=OWNER_ACCOUNT,
     )

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from e2a_core.contract.events import EventEnvelope
 from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
+from e2a_core.erasure.agents import purge_roles
 from e2a_core.local.account import Account
 from e2a_core.local.agents import Agents
 from e2a_core.local.api_keys import ApiKeys
@@ -44,7 +45,7 @@ class LocalSession:
         self.protection = Protection(core, principal)
         self.api_keys = ApiKeys(core, principal)
         self.account = Account(core, principal)
-        self.domains = Domains(core, principal)
+        self.domains = Domains(core, principal, purge_roles)
         self.templates = Templates(core, principal)
         self.suppressions = Suppressions(core, principal)
         self.contacts = Contacts(core, principal)

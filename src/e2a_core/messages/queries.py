@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
 from e2a_core.messages.rows import SUMMARY_COLUMNS, MessageRow, dump_json
+from e2a_core.roles import beside_notices
 from e2a_core.store.statement import Statement, sql
 
 __all__ = [
@@ -64,7 +65,7 @@ def by_id_in_account(account_id: str, message_id: str) -> Statement:
     """A message of any live agent of the account."""
     return sql(
         "SELECT m.* FROM messages m JOIN agents a ON a.email = m.agent_email "
-        "WHERE m.id = :id AND m.account_id = :account AND a.deleted_at IS NULL",
+        f"WHERE m.id = :id AND m.account_id = :account AND a.deleted_at IS NULL AND {beside_notices('a.email')}",
         id=message_id,
         account=account_id,
     )

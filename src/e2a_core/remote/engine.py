@@ -27,8 +27,10 @@ from e2a_core.contract.protection import Protection
 from e2a_core.contract.reviews import Reviews
 from e2a_core.contract.suppressions import Suppressions
 from e2a_core.contract.templates import Templates
-from e2a_core.errors import InvalidRequest, InvalidScope, Unauthorized
+from e2a_core.errors import Forbidden, InvalidRequest, InvalidScope, Unauthorized
 from e2a_core.ids import Ids
+from e2a_core.mail.addresses import normalize_addr_spec
+from e2a_core.mail.roles import is_account_only
 from e2a_core.remote.client import ApiClient, Deployment
 from e2a_core.remote.narrowing import NarrowedClient
 from e2a_core.remote.older import MailByHand, NarrowedAccount
@@ -136,6 +138,8 @@ class RemoteEngine:
         email = (agent_email or "").strip().lower() or None
         if email is not None:
             await session.agents.get(email)
+        if email is not None and scope == "agent" and is_account_only(normalize_addr_spec(email)):
+            raise Forbidden(f"{email} is read with an account session only: set E2A_MCP_SCOPE=account")
         if scope == "account":
             session.principal = replace(principal, agent_email=email)
             return session

@@ -17,6 +17,7 @@ from e2a_core.errors import InvalidRecipient
 from e2a_core.mail.addresses import Address, parse_address
 from e2a_core.mail.automatic import LOOP_HEADER
 from e2a_core.mail.compose import Draft, compose
+from e2a_core.mail.roles import NOTICE_LOCAL
 from e2a_core.messages.rows import MessageRow
 from e2a_core.protection.config import config_of
 from e2a_core.reviews import queries
@@ -29,7 +30,6 @@ from e2a_core.submission.transports.base import Transport
 
 __all__ = ["HoldNotice"]
 
-SENDER_SLUG = "hitl-noreply"
 MAX_SUBJECT_CHARS = 60
 # A link opened in the last minute must still show that the hold has ended, not that the link is no good.
 _LINK_GRACE = timedelta(minutes=10)
@@ -54,7 +54,7 @@ class HoldNotice:
         owner = await self._reader(row)
         if owner is None:
             return
-        sender = f"{SENDER_SLUG}@{self._core.settings.from_domain}"
+        sender = f"{NOTICE_LOCAL}@{self._core.settings.from_domain}"
         result = await self._upstream.submit(sender, [owner.addr_spec], await self._content(row, owner, now))
         step = next_step(job.attempts, result, from_micros(row.created_at), now)
         detail = "; ".join(item.detail for item in result.outcomes)
@@ -83,13 +83,13 @@ class HoldNotice:
 
     async def _content(self, row: MessageRow, owner: Address, now: datetime) -> bytes:
         domain = self._core.settings.from_domain
-        facts, links = _facts(row), self._links(row)
+        facts, links = _facts(row), self._links(row, owner.normalized)
         subject = (
             row.subject if len(row.subject) <= MAX_SUBJECT_CHARS else row.subject[:MAX_SUBJECT_CHARS] + "…"
         )
         content = compose(
             Draft(
-                sender=Address("e2a", SENDER_SLUG, domain),
+                sender=Address("e2a", NOTICE_LOCAL, domain),
                 to=[owner],
                 subject=f"[e2a] approve outbound from {row.agent_email}: {subject}",
                 text=_text(facts, links),
@@ -103,12 +103,13 @@ class HoldNotice:
         )
         return await self._keys.signature(domain, content) + content
 
-    def _links(self, row: MessageRow) -> dict[str, str]:
+    def _links(self, row: MessageRow, reader: str) -> dict[str, str]:
         expires = from_micros(row.approval_expires_at or row.created_at) + _LINK_GRACE
         actions: tuple[ApprovalAction, ...] = ("approve", "reject")
+        secret = self._core.secrets.signing
         return {
             action: f"{self._core.base_url}/v1/{action}"
-            f"?t={sign_approval(row.id, action, expires, self._core.secrets.signing)}"
+            f"?t={sign_approval(row.id, action, expires, secret, reader)}"
             for action in actions
         }
 

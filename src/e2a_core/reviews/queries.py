@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from e2a_core.messages.rows import MessageRow
+from e2a_core.roles import beside_notices
 from e2a_core.store.statement import Statement, sql
 
 __all__ = ["held", "message", "page", "protection", "release_inbound", "release_outbound", "turn_down"]
@@ -45,7 +46,8 @@ def page(account_id: str, position: dict[str, Any] | None, limit: int) -> Statem
         params |= {"at": position["t"], "id": position["i"]}
     return Statement(
         f"SELECT {_SHOWN} FROM messages m {_LIVE} WHERE m.account_id = :account AND m.status = 'pending_review' "
-        f"AND m.deleted_at IS NULL {after} ORDER BY m.created_at DESC, m.id DESC LIMIT :limit",
+        f"AND m.deleted_at IS NULL AND {beside_notices('a.email')} {after} "
+        "ORDER BY m.created_at DESC, m.id DESC LIMIT :limit",
         params,
     )
 

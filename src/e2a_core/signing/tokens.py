@@ -1,8 +1,10 @@
 """Signed tokens that travel in links: approve or reject a held message, download an attachment, unsubscribe.
 
 Approval and download tokens are `base64url(P) "." base64url(HMAC-SHA-256(secret, P))`, unpadded, with
-P = `<message id>|<action or index>|<expiry, Unix seconds>`. An action is a word and an index a number, so one kind
-is never taken for the other although they share a key.
+P = `<message id>|<action or index>|<expiry, Unix seconds>`, in an approval that was mailed also `|<reader's address>`.
+An action is a word and an index a number, so one kind is never taken for the other although they share a key.
+
+The page behind an approval link adds a value of its own, which no mail holds: what it shows was looked at.
 """
 
 from __future__ import annotations
@@ -28,23 +30,26 @@ __all__ = [
     "looks_like_unsubscribe_token",
     "sign_approval",
     "sign_download",
+    "sign_form",
     "sign_unsubscribe",
     "unsubscribe_digest",
     "verify_approval",
     "verify_download",
+    "verify_form",
     "verify_unsubscribe",
 ]
 
 ApprovalAction = Literal["approve", "reject"]
 _ACTIONS: tuple[str, ...] = get_args(ApprovalAction)
 
-# A message id, two separators, an index or action, a Unix time: far below this once encoded with its MAC.
-_MAX_TOKEN_CHARS = 512
+# A message id, separators, an index or action, a Unix time, an address: below this once encoded with its MAC.
+_MAX_TOKEN_CHARS = 768
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,11}")
 _UNSUBSCRIBE_PREFIX = "u1_"
 _UNSUBSCRIBE_TOKEN = re.compile(r"u1_[A-Za-z0-9_-]{43}")
 _UNSUBSCRIBE_CONTEXT = "e2a:unsubscribe:u1"
+_FORM_CONTEXT = "e2a:approval-form:1"
 
 
 class TokenError(Exception):
@@ -65,11 +70,12 @@ class WrongAction(TokenError):
 
 @dataclass(frozen=True, slots=True)
 class ApprovalToken:
-    """What a verified link may do; `expires_at` is Unix seconds."""
+    """What a verified link may do, and the address it was mailed to if that is known; `expires_at` is Unix seconds."""
 
     message_id: str
     action: ApprovalAction
     expires_at: int
+    reader: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +87,26 @@ class DownloadToken:
     expires_at: int
 
 
-def sign_approval(message_id: str, action: ApprovalAction, expires_at: datetime, secret: bytes) -> str:
-    """A token that lets its bearer take `action` on the held `message_id` until `expires_at`."""
+def sign_approval(
+    message_id: str, action: ApprovalAction, expires_at: datetime, secret: bytes, reader: str | None = None
+) -> str:
+    """A token that lets `reader` take `action` on the held `message_id` until `expires_at`; anybody, without one."""
     if action not in _ACTIONS:
         raise ValueError("the action must be approve or reject")
-    return _sign(message_id, action, expires_at, secret)
+    return _sign(message_id, action, expires_at, secret, reader)
 
 
 def verify_approval(
     token: str, action: ApprovalAction, secrets: Sequence[bytes], *, now: datetime
 ) -> ApprovalToken:
     """What `token` permits; raises MalformedToken, WrongAction or ExpiredToken."""
-    message_id, middle, expiry = _open(token, secrets)
+    message_id, middle, expiry, reader = _open(token, secrets)
     if middle not in _ACTIONS:
         raise MalformedToken("this is not an approval token")
     if middle != action:
         raise WrongAction(f"this token is for the {middle} link, not for {action}")
     _require_unexpired(expiry, now)
-    return ApprovalToken(message_id, action, expiry)
+    return ApprovalToken(message_id, action, expiry, reader)
 
 
 def sign_download(message_id: str, index: int, expires_at: datetime, secret: bytes) -> str:
@@ -112,13 +120,35 @@ def verify_download(
     token: str, message_id: str, index: int, secrets: Sequence[bytes], *, now: datetime
 ) -> DownloadToken:
     """What `token` opens; raises MalformedToken, ExpiredToken, or WrongAction for another attachment."""
-    signed_id, middle, expiry = _open(token, secrets)
-    if not _NUMBER.fullmatch(middle):
+    signed_id, middle, expiry, reader = _open(token, secrets)
+    if not _NUMBER.fullmatch(middle) or reader is not None:
         raise MalformedToken("this is not a download token")
     if (signed_id, int(middle)) != (message_id, index):
         raise WrongAction("this token is for another attachment")
     _require_unexpired(expiry, now)
     return DownloadToken(signed_id, int(middle), expiry)
+
+
+def sign_form(token: str, content_hash: str, expires_at: datetime, secret: bytes) -> str:
+    """The value a page's form carries: it decides by `token` on what `content_hash` names, until `expires_at`."""
+    expiry = int(expires_at.timestamp())
+    return f"{expiry}.{encode_base64url(hmac_sha256(secret, _form_octets(token, content_hash, expiry)))}"
+
+
+def verify_form(
+    value: str, token: str, content_hash: str, secrets: Sequence[bytes], *, now: datetime
+) -> None:
+    """Raises MalformedToken or ExpiredToken unless `value` is from a page about this token and this content."""
+    expiry, _, mac = value.partition(".")
+    if not _NUMBER.fullmatch(expiry) or len(value) > _MAX_TOKEN_CHARS:
+        raise MalformedToken("the value is not one of a form")
+    try:
+        signature = decode_base64url(mac)
+    except ValueError as error:
+        raise MalformedToken("the value is damaged") from error
+    if not matches_any(secrets, _form_octets(token, content_hash, int(expiry)), signature):
+        raise MalformedToken("the value is that of another form")
+    _require_unexpired(int(expiry), now)
 
 
 def sign_unsubscribe(user_id: str, agent: str, recipient: str, secret: bytes) -> str:
@@ -151,15 +181,18 @@ def unsubscribe_digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _sign(message_id: str, middle: str, expires_at: datetime, secret: bytes) -> str:
+def _sign(
+    message_id: str, middle: str, expires_at: datetime, secret: bytes, reader: str | None = None
+) -> str:
     if not _MESSAGE_ID.fullmatch(message_id):
         raise ValueError("a message id is made of letters, digits, - and _")
-    payload = f"{message_id}|{middle}|{int(expires_at.timestamp())}".encode("ascii")
+    parts = [message_id, middle, str(int(expires_at.timestamp())), *([reader] if reader else [])]
+    payload = "|".join(parts).encode()
     return f"{encode_base64url(payload)}.{encode_base64url(hmac_sha256(secret, payload))}"
 
 
-def _open(token: str, secrets: Sequence[bytes]) -> tuple[str, str, int]:
-    """(message id, action or index, expiry) of a token made with one of `secrets`."""
+def _open(token: str, secrets: Sequence[bytes]) -> tuple[str, str, int, str | None]:
+    """(message id, action or index, expiry, reader) of a token made with one of `secrets`."""
     if len(token) > _MAX_TOKEN_CHARS:
         raise MalformedToken("the token is too long")
     first, dot, second = token.partition(".")
@@ -169,15 +202,19 @@ def _open(token: str, secrets: Sequence[bytes]) -> tuple[str, str, int]:
         raise MalformedToken("the token is damaged") from error
     if not dot or not matches_any(secrets, payload, mac):
         raise MalformedToken("the token was not made by this deployment")
-    parts = payload.decode("ascii", "replace").split("|")
-    if len(parts) != 3 or not _MESSAGE_ID.fullmatch(parts[0]) or not _NUMBER.fullmatch(parts[2]):
+    parts = payload.decode("utf-8", "replace").split("|", 3)
+    if len(parts) < 3 or not _MESSAGE_ID.fullmatch(parts[0]) or not _NUMBER.fullmatch(parts[2]):
         raise MalformedToken("the token has no known form")
-    return parts[0], parts[1], int(parts[2])
+    return parts[0], parts[1], int(parts[2]), parts[3] if len(parts) > 3 else None
 
 
 def _require_unexpired(expiry: int, now: datetime) -> None:
     if now.timestamp() >= expiry:
         raise ExpiredToken("the link has expired")
+
+
+def _form_octets(token: str, content_hash: str, expiry: int) -> bytes:
+    return "\n".join((_FORM_CONTEXT, token, content_hash, str(expiry))).encode("utf-8", "surrogatepass")
 
 
 def _unsubscribe_octets(user_id: str, agent: str, recipient: str) -> bytes:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 
 from e2a_core.agents import queries as agent_queries
 from e2a_core.agents.queries import AgentRow, agent_from
+from e2a_core.agents.roles import NOTICE_MAILBOX
 from e2a_core.clock import rfc3339, to_micros
 from e2a_core.core import Core
 from e2a_core.errors import StoreUnavailable
@@ -142,6 +143,8 @@ class Delivery:
             authentication=arrival.authentication,
             auto_submitted=_plain(parsed.auto_submitted),
             created_at=now,
+            # Nobody reads it, so its time in the store begins to run out at once.
+            deleted_at=now if agent.email == NOTICE_MAILBOX else None,
         )
 
     def _thread(self, row: MessageRow, arrival: Arrival) -> None:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from e2a_core.agents import queries as agent_queries
 from e2a_core.agents.queries import AgentRow, agent_from
+from e2a_core.agents.roles import open_mailboxes
 from e2a_core.clock import to_micros
 from e2a_core.core import Core
 from e2a_core.delegations import queries as delegation_queries
 from e2a_core.delegations.queries import DelegationRow, delegation_from
 from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.mail.parse import ParsedMessage
+from e2a_core.mail.roles import is_account_only
 from e2a_core.mail.threading import lookup_ids
 from e2a_core.messages import queries as message_queries
 from e2a_core.smtpserver.session import Recipient
@@ -50,12 +52,13 @@ async def look_up(
     `dedupe_key` recognises the message in the inboxes, None matches none.
     """
     names = sorted({item.agent for item in recipients})
+    await open_mailboxes(core, names)
     refs = lookup_ids(parsed.in_reply_to, parsed.references)
     human = normalize_addr_spec(parsed.author.normalized) if verified and parsed.author else ""
     now = to_micros(core.clock.now())
     threads = [message_queries.find_threads(name, refs) for name in names] if refs else []
     bindings = (
-        [delegation_queries.active(name, human, now) for name in names]
+        [delegation_queries.active(name, human, now) for name in names if not is_account_only(name)]
         if human and is_storable(human)
         else []
     )
