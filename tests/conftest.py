@@ -1,8 +1,85 @@
-"""Fixtures every test may use."""
+"""What every test may use: real databases, a deployment's parts over them, DNS for correspondents, and one PostgreSQL
+for the whole run.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+
+from tests.support.databases import (
+    KEEPER,
+    database,
+    database_kind,
+    database_url,
+    empty_database_url,
+    postgresql_server,
+)
+from tests.support.deployment import clock, core, owner
+from tests.support.dns import DnsServer
+from tests.support.home import Keys, correspondents
+from tests.support.postgresql import PostgresqlKeeper
+
+__all__ = [
+    "clock",
+    "core",
+    "database",
+    "database_kind",
+    "database_url",
+    "empty_database_url",
+    "owner",
+    "postgresql_server",
+]
+
+MOST_WORKERS = 8
+"""More would have more connections open than PostgreSQL takes."""
+
+_KEEPER = pytest.StashKey[PostgresqlKeeper]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that starts the run keeps the server; workers are told where it is."""
+    handed = getattr(config, "workerinput", None)
+    if handed is not None:
+        config.stash[KEEPER] = handed["postgresql"]
+        return
+    keeper = config.stash[_KEEPER] = PostgresqlKeeper()
+    config.stash[KEEPER] = keeper.path
+    config.add_cleanup(keeper.stop)
+
+
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["postgresql"] = node.config.stash[KEEPER]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    return min(os.cpu_count() or 1, MOST_WORKERS)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is behind the API knows two databases; what is before it knows none, and is tried over one."""
+    twice = {item for item in items if _params(item) == ("remote", "postgresql")}
+    config.hook.pytest_deselected(items=list(twice))
+    items[:] = [item for item in items if item not in twice]
+
+
+def _params(item: pytest.Item) -> tuple[object, object]:
+    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return params.get("engine"), params.get("database_kind")
+
+
+@pytest.fixture(scope="session")
+def keys() -> Keys:
+    return Keys.make()
+
+
+@pytest.fixture(scope="session")
+def dns(keys: Keys) -> Iterator[DnsServer]:
+    with DnsServer(correspondents(keys)) as server:
+        yield server
 
 
 @pytest.fixture

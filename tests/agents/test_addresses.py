@@ -28,7 +28,7 @@ def test_good_addresses_are_normalised(text: str, email: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "slug", ["a", "a" * 41, "-a", "a-", "a.b", "a_b", "a+b", "ä1", "a b", *RESERVED_SLUGS]
+    "slug", ["a", "a" * 41, "-a", "a-", "a.b", "a_b", "a+b", "ä1", "a b", *sorted(RESERVED_SLUGS)]
 )
 def test_bad_slugs(slug: str) -> None:
     with pytest.raises(InvalidSlug):

@@ -44,10 +44,10 @@ async def test_a_revoked_binding_holds_no_more(core: Core, owner: Principal) -> 
     found = await active_delegation(core, BOT, "ann@example.org", core.clock.now())
     assert found is not None
     assert found.id == made.id
-    assert await agents.delegations(BOT) == [made]
+    assert (await agents.delegations(BOT)).items == [made]
     await agents.revoke_delegation(BOT, made.id)
     assert await active_delegation(core, BOT, "ann@example.org", core.clock.now()) is None
-    assert await agents.delegations(BOT) == []
+    assert (await agents.delegations(BOT)).items == []
     with pytest.raises(NotFound):
         await agents.revoke_delegation(BOT, made.id)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from e2a_core.authentication.resolver import Resolver
 from e2a_core.authentication.spf import SpfVerdicts, evaluate_spf

@@ -12,10 +12,8 @@ from anyio import to_thread
 from e2a.v1 import AsyncE2AClient, E2AClient
 
 from tests.client.driving import Driver, driver_of
-from tests.support.databases import PostgresqlServer, postgresql_server
+from tests.support.databases import PostgresqlServer
 from tests.support.serving import Served, account_key, serving
-
-__all__ = ["postgresql_server"]
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

@@ -27,7 +27,11 @@ HOLD_EVERYTHING = {
     "outbound": {"gate": {"policy": "allowlist", "action": "review"}, "scan": {}},
     "holds": {},
 }
-OPEN = {"inbound": {"gate": {}, "scan": {}}, "outbound": {"gate": {}, "scan": {}}, "holds": {}}
+OPEN: dict[str, Any] = {
+    "inbound": {"gate": {}, "scan": {}},
+    "outbound": {"gate": {}, "scan": {}},
+    "holds": {},
+}
 
 
 async def soon(probe: Callable[[], Awaitable[Any]]) -> Any:

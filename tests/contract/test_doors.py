@@ -109,7 +109,7 @@ async def test_every_row_has_its_local_method(engine: LocalEngine) -> None:
 async def test_every_row_has_its_remote_method(api: ApiClient) -> None:
     by_hand = {"messages": MailByHand(api, Ids())}
     for group, protocol in GROUPS.items():
-        built = remote_group(protocol, group, api, by_hand.get(group))
+        built: object = remote_group(protocol, group, api, by_hand.get(group))
         for name, _ in methods(protocol):
             assert callable(getattr(built, name, None)), f"the remote engine lacks {group}.{name}"
 

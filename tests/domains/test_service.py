@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from anyio import create_task_group
 
+from e2a_core.accounts.limits import DEFAULT_LIMITS
 from e2a_core.authentication.resolver import Resolver
 from e2a_core.clock import SystemClock
 from e2a_core.contract.agents import CreateAgentRequest
@@ -149,7 +150,7 @@ async def test_of_simultaneous_claims_one_wins(core: Core, owner: Principal) -> 
 async def test_a_plan_bounds_the_domains(
     core: Core, owner: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "DEFAULT_LIMITS", replace(service.DEFAULT_LIMITS, max_domains=1))
+    monkeypatch.setattr(service, "DEFAULT_LIMITS", replace(DEFAULT_LIMITS, max_domains=1))
     await register(core, owner)
     for domain in (DOMAIN, "another.example"):  # the cap is looked at first
         with pytest.raises(LimitExceeded) as refusal:

@@ -4,7 +4,7 @@ the API of a listener of it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,58 +15,18 @@ from e2a_core.ids import Ids
 from e2a_core.remote.engine import RemoteEngine
 from e2a_core.settings import Address
 from e2a_mcp.home import home_application
-from tests.support.databases import database_kind, database_url, postgresql_server
 from tests.support.dns import DnsServer
-from tests.support.home import EventLog, Home, Keys, correspondents, open_home_for_test
+from tests.support.home import EventLog, Home, Keys, open_home_for_test
 from tests.support.smtp_sink import SmtpSink
-
-__all__ = [
-    "database_kind",
-    "database_url",
-    "postgresql_server",
-    "pytest_collection_modifyitems",
-    "pytest_configure",
-    "pytest_generate_tests",
-]
-
 
 UNHURRIED = {"poll_rate_per_minute": "1000000"}
 """Tests look more often than a client may."""
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "relayed: outside mail goes to the fixture `sink`")
-    config.addinivalue_line("markers", "settings(**values): settings of the home, named without E2A_")
-    config.addinivalue_line("markers", "local_only(reason): what the API does not offer or tell")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine" in metafunc.fixturenames:
         local_only = metafunc.definition.get_closest_marker("local_only")
         metafunc.parametrize("engine", ["local"] if local_only else ["local", "remote"], indirect=True)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What is behind the API knows two databases; what is before it knows none, and is tried over one."""
-    twice = {item for item in items if _params(item) == ("remote", "postgresql")}
-    config.hook.pytest_deselected(items=list(twice))
-    items[:] = [item for item in items if item not in twice]
-
-
-def _params(item: pytest.Item) -> tuple[object, object]:
-    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return params.get("engine"), params.get("database_kind")
-
-
-@pytest.fixture(scope="session")
-def keys() -> Keys:
-    return Keys.make()
-
-
-@pytest.fixture(scope="session")
-def dns(keys: Keys) -> Iterator[DnsServer]:
-    with DnsServer(correspondents(keys)) as server:
-        yield server
 
 
 @pytest.fixture

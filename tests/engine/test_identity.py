@@ -135,7 +135,7 @@ async def test_a_delegation_holds_within_its_validity(home: Home, owner: Session
         attested.append(_claimed(await arrived(agent), "Delegation") is not None)
         home.clock.advance(hours=1, seconds=1)
     assert attested == [False, True, False]
-    assert [item.id for item in await owner.agents.delegations(ASSISTANT)] == [made.id]
+    assert [item.id for item in (await owner.agents.delegations(ASSISTANT)).items] == [made.id]
 
 
 async def test_a_revoked_delegation_is_not_attested(home: Home, owner: Session, agent: Session) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -134,7 +135,7 @@ async def test_an_agent_keeps_its_own_outreach(home: Home, agent: Session, owner
     guarded = UpsertEngagementRequest(stage="lost")
     view = await agent.contacts.upsert_engagement(ASSISTANT, ALICE, guarded, if_match=etag_of(cleared))
     assert view.stage == "lost"
-    broken: list[dict[str, object]] = [{"metadata": {"a": []}}, {"stage": "\x00"}]
+    broken: list[dict[str, Any]] = [{"metadata": {"a": []}}, {"stage": "\x00"}]
     for wrong in broken:
         with pytest.raises(InvalidRequest):
             await enrol(agent, **wrong)

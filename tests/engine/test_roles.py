@@ -9,8 +9,8 @@ import pytest
 
 from e2a_core.accounts.credentials import mint_key
 from e2a_core.agents.queries import AgentRow, insert_agent
-from e2a_core.contract.account import CreateAPIKeyRequest
 from e2a_core.contract.agents import CreateAgentRequest, CreateDelegationRequest
+from e2a_core.contract.api_keys import CreateAPIKeyRequest
 from e2a_core.contract.engine import Engine, Session
 from e2a_core.errors import (
     DomainHasAgents,

@@ -279,7 +279,7 @@ async def test_the_same_reply_again_is_the_first_one(home: Home, agent: Session)
 async def test_mail_that_came_to_nothing_can_be_sent_again(
     home: Home, owner: Session, agent: Session
 ) -> None:
-    minted = {"options": {"dedupe": "content"}}
+    minted: dict[str, Any] = {"options": {"dedupe": "content"}}
     soon = home.clock.now() + timedelta(hours=1)
     first = await send(agent, send_at=soon, **minted)
     assert (await send(agent, send_at=soon, **minted)).message_id == first.message_id

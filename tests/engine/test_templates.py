@@ -54,8 +54,8 @@ async def send(
 async def test_an_agent_sends_what_its_account_keeps(
     agent: Session, template: TemplateView, reference: str
 ) -> None:
-    name = template.id if reference == "template_id" else "order"
-    result = await send(agent, **{reference: name}, template_data=DATA)
+    name: dict[str, Any] = {reference: template.id if reference == "template_id" else "order"}
+    result = await send(agent, **name, template_data=DATA)
     sent = message_from_bytes(await agent.messages.raw(ASSISTANT, result.message_id), policy=default)
     text, html = sent.get_body(("plain",)), sent.get_body(("html",))
     assert text is not None

@@ -10,23 +10,10 @@ import pytest
 from e2a_core.http.listener import HttpListener
 from e2a_core.settings import Address
 from e2a_mcp.home import home_application
-from tests.engine.conftest import agent, dns, engine, home, keys, owner, pytest_configure, sink
-from tests.support.databases import database_kind, database_url, postgresql_server
+from tests.engine.conftest import agent, engine, home, owner, sink
 from tests.support.home import Home
 
-__all__ = [
-    "agent",
-    "database_kind",
-    "database_url",
-    "dns",
-    "engine",
-    "home",
-    "keys",
-    "owner",
-    "postgresql_server",
-    "pytest_configure",
-    "sink",
-]
+__all__ = ["agent", "engine", "home", "owner", "sink"]
 
 
 @pytest.fixture

@@ -26,7 +26,11 @@ VOLATILE = {"api_keys": {"last_used_at"}, "meta": {"value"}}
 METHODS = ("get", "post", "put", "patch", "delete")
 
 MAIL = {"to": ["bob@example.org"], "subject": "s", "text": "t"}
-OPEN = {"inbound": {"gate": {}, "scan": {}}, "outbound": {"gate": {}, "scan": {}}, "holds": {}}
+OPEN: dict[str, Any] = {
+    "inbound": {"gate": {}, "scan": {}},
+    "outbound": {"gate": {}, "scan": {}},
+    "holds": {},
+}
 HOLD = {**OPEN, "outbound": {"gate": {"policy": "allowlist", "action": "review"}, "scan": {}}}
 
 BODIES: dict[str, Any] = {

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from email.message import EmailMessage
-from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -41,7 +40,7 @@ def judge(raw: bytes) -> EmailMessage:
     assert max(map(len, raw.split(b"\r\n"))) <= 998
     header, _, _ = raw.partition(b"\r\n\r\n")
     assert all(len(line) <= 78 or b" " not in line.strip() for line in header.split(b"\r\n"))
-    message = cast(EmailMessage, email.message_from_bytes(raw, policy=email.policy.default))
+    message = email.message_from_bytes(raw, policy=email.policy.default)
     assert not message.defects
     for part in message.walk():
         assert not part.defects

@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from email.parser import BytesParser
 from email.policy import default
+from pathlib import Path
 from typing import Any
 
 import anyio
 import httpx2
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import ResourceUpdatedNotification
+from starlette.types import ASGIApp
 
 from e2a_core.clock import SystemClock
 from e2a_core.contract.agents import CreateAgentRequest
@@ -21,6 +23,13 @@ from e2a_core.contract.api_keys import CreateAPIKeyRequest
 from e2a_core.contract.engine import Engine, Session
 from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.messages import MessageQuery
+from e2a_core.contract.protection import (
+    ProtectionConfig,
+    ProtectionDirection,
+    ProtectionGate,
+    ProtectionHolds,
+    ProtectionScan,
+)
 from e2a_core.contract.sending import ReplyRequest, SendOptions
 from e2a_core.http.listener import HttpListener
 from e2a_core.ids import Ids
@@ -35,7 +44,17 @@ from e2a_mcp.tool import Services
 from mcp import Client
 from tests.support.home import SHARED, Home
 
-__all__ = ["EVERYTHING", "LEGACY", "MODERN", "Inbox", "Relay", "Told", "local_relay", "remote_relay"]
+__all__ = [
+    "EVERYTHING",
+    "LEGACY",
+    "MODERN",
+    "Inbox",
+    "Relay",
+    "Told",
+    "listening_at",
+    "local_relay",
+    "remote_relay",
+]
 
 LEGACY = "legacy"
 MODERN = "2026-07-28"
@@ -78,6 +97,18 @@ class Inbox:
     async def get(self, message_id: str) -> MessageView:
         return await self.relay.owner.messages.get(self.email, message_id, peek=True)
 
+    async def hold_sends(self) -> None:
+        """Whatever it sends from now on waits for approval."""
+        everything = ProtectionGate(policy="allowlist", allowlist=[], action="review")
+        await self.relay.owner.protection.put(
+            self.email,
+            ProtectionConfig(
+                inbound=ProtectionDirection(gate=ProtectionGate(), scan=ProtectionScan()),
+                outbound=ProtectionDirection(gate=everything, scan=ProtectionScan()),
+                holds=ProtectionHolds(),
+            ),
+        )
+
     async def revoke(self) -> None:
         await self.relay.owner.api_keys.delete(self.key_id)
 
@@ -117,12 +148,28 @@ class Relay:
 
     @asynccontextmanager
     async def direct(
-        self, sessions: Sessions, tier: Tier = "agent", *, mode: str = MODERN, **options: Any
+        self,
+        sessions: Sessions,
+        tier: Tier = "agent",
+        *,
+        mode: str = MODERN,
+        ids: Ids | None = None,
+        roots: tuple[Path, ...] = (),
+        profiles: frozenset[str] = frozenset(),
+        legacy_tools: bool = False,
+        recheck_seconds: float = 30.0,
+        **options: Any,
     ) -> AsyncIterator[Client]:
         """A client of a server whose sessions the test chooses, with no transport between."""
-        recheck = options.pop("recheck_seconds", 30.0)
-        services = Services(SystemClock(), Ids())
-        server = build_server(tier, sessions, services, Metrics(), recheck_seconds=recheck)
+        server = build_server(
+            tier,
+            sessions,
+            Services(SystemClock(), ids or Ids(), roots),
+            Metrics(),
+            recheck_seconds=recheck_seconds,
+            profiles=lambda _: profiles,
+            legacy_tools=legacy_tools,
+        )
         with anyio.fail_after(PATIENCE_SECONDS):
             async with Client(server, mode=mode, **options) as client:
                 yield client
@@ -150,7 +197,7 @@ class Told:
 @asynccontextmanager
 async def local_relay(home: Home) -> AsyncIterator[Relay]:
     """As `e2a serve` has it."""
-    async with _listening(home_application(home.local)) as base:
+    async with listening_at(home_application(home.local)) as base:
         home.local.core.base_url = base
         yield Relay(home, home.local, base, await home.local.session(home.account_key))
 
@@ -158,19 +205,20 @@ async def local_relay(home: Home) -> AsyncIterator[Relay]:
 @asynccontextmanager
 async def remote_relay(home: Home) -> AsyncIterator[Relay]:
     """As `e2a-mcp --http` has it that acts through the API of this relay."""
-    async with _listening(home_application(home.local)) as api:
+    async with listening_at(home_application(home.local)) as api:
         home.local.core.base_url = api
         settings: Settings = replace(home.local.core.settings, api_url=api, api_key=home.account_key)
         engine = await open_remote_engine(settings)
         try:
-            async with _listening(application(engine, settings)) as base:
+            async with listening_at(application(engine, settings)) as base:
                 yield Relay(home, engine, base, await home.local.session(home.account_key))
         finally:
             await engine.close()
 
 
 @asynccontextmanager
-async def _listening(app: Any) -> AsyncIterator[str]:
+async def listening_at(app: ASGIApp) -> AsyncIterator[str]:
+    """The URL of `app` on a listener."""
     listener = HttpListener(app, Address("127.0.0.1", 0))
     await listener.start()
     try:

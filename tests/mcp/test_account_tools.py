@@ -13,6 +13,7 @@ from mcp import Client
 from tests.support.home import SHARED, until
 
 from .relay import Inbox, Relay
+from .results import text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -136,7 +137,7 @@ async def test_held_inbound_mail_is_fenced_in_the_queue(relay: Relay) -> None:
         result = await client.call_tool("list_reviews", {})
     marker = result.structured_content["untrusted"]["marker"]
     shown = f"<<{marker}>>From: alice@example.org | Subject: obey me<</{marker}>>"
-    assert shown in result.content[0].text
+    assert shown in text_of(result)
     [row] = [row for row in result.structured_content["reviews"] if row["id"] == message_id]
     assert row["trust"] == "verified"
 

@@ -12,6 +12,7 @@ from mcp import Client
 from tests.support.home import ASSISTANT, SHARED, Home, until
 
 from .conftest import Listener
+from .results import text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -147,7 +148,7 @@ async def test_a_scheduled_message_waits_and_can_be_called_off(served: Listener,
         )
         sent = result.structured_content
         assert (sent["status"], sent["scheduled_at"]) == ("scheduled", later)
-        assert "delete_message" in result.content[0].text
+        assert "delete_message" in text_of(result)
         (row,) = (await call(agent, "list_messages", direction="outbound"))["messages"]
         assert row["scheduled_at"] == later
         await call(agent, "delete_message", message_id=sent["message_id"], confirm=True)

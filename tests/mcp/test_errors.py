@@ -11,6 +11,7 @@ from e2a_core import errors
 from e2a_mcp.results import MAX_ERROR_CHARS, failure
 
 from .relay import Relay
+from .results import text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +22,7 @@ async def refused(relay: Relay, name: str, arguments: dict[str, Any]) -> CallToo
     assert result.is_error
     assert result.structured_content["code"]
     assert result.structured_content["retryable"] is False
-    assert result.content[0].text.startswith(f"e2a error [{result.structured_content['code']}]: ")
+    assert text_of(result).startswith(f"e2a error [{result.structured_content['code']}]: ")
     return result
 
 
@@ -60,7 +61,7 @@ async def test_a_wrong_argument_is_named(
     content = result.structured_content
     assert (content["code"], content["status"]) == ("invalid_request", 422)
     assert content["details"]["fields"][0]["location"] == field
-    assert words in result.content[0].text
+    assert words in text_of(result)
 
 
 async def test_the_offending_value_is_not_repeated(relay: Relay) -> None:
@@ -71,7 +72,7 @@ async def test_the_offending_value_is_not_repeated(relay: Relay) -> None:
 async def test_an_unknown_tool_is_an_error_a_model_can_read(relay: Relay) -> None:
     result = await refused(relay, "list_mesages", {})
     assert result.structured_content["code"] == "unknown_tool"
-    assert "did you mean list_messages?" in result.content[0].text
+    assert "did you mean list_messages?" in text_of(result)
 
 
 async def test_a_tool_of_the_other_tier_does_not_exist(relay: Relay) -> None:
@@ -92,7 +93,7 @@ async def test_an_account_without_an_inbox_is_told_to_name_one(relay: Relay) -> 
         result = await client.call_tool("list_messages", {})
     assert result.is_error
     assert result.structured_content["code"] == "invalid_request"
-    assert "list_agents" in result.content[0].text
+    assert "list_agents" in text_of(result)
 
 
 async def test_an_unforeseen_failure_says_nothing_of_the_inside(
@@ -105,7 +106,7 @@ async def test_an_unforeseen_failure_says_nothing_of_the_inside(
     monkeypatch.setattr(type(session.messages), "get", broken)
     result = await refused(relay, "get_message", {"message_id": "msg_1"})
     assert result.structured_content["code"] == "internal_error"
-    assert "NoneType" not in result.content[0].text
+    assert "NoneType" not in text_of(result)
     assert "get_message failed" in caplog.text
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -13,15 +14,19 @@ import pytest
 from starlette.applications import Starlette
 
 from e2a_core import errors
+from e2a_core.accounts.credentials import new_key
+from e2a_core.contract.api_keys import CreateAPIKeyRequest
+from e2a_core.contract.deployment import DeploymentInfoView
+from e2a_core.contract.engine import Engine, Session
 from e2a_core.settings import Settings
 from e2a_mcp.asgi import MAX_BODY_BYTES
 from e2a_mcp.auth import CredentialCache
 from e2a_mcp.listening import mcp_routes
 from e2a_mcp.metrics import Metrics
 from e2a_mcp.origins import HostPolicy
+from tests.support.home import ASSISTANT, Home
 
 from .conftest import Listener, listening
-from .memory import ACCOUNT_KEY, AGENT, AGENT_KEY, MemoryEngine
 
 pytestmark = pytest.mark.anyio
 
@@ -29,17 +34,84 @@ BOTH = "application/json, text/event-stream"
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "whoami", "arguments": {}}}
 
 
+class Asked:
+    """An engine that counts how often it is asked who somebody is; `problem` is what it answers then."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.times = 0
+        self.problem: errors.E2AError | None = None
+
+    async def session(self, credential: str) -> Session:
+        self.times += 1
+        # Several that ask at once find each other waiting.
+        await anyio.sleep(0.01)
+        if self.problem is not None:
+            raise self.problem
+        return await self._engine.session(credential)
+
+    async def home_session(self, *, agent_email: str | None = None, scope: str = "agent") -> Session:
+        if self.problem is not None:
+            raise self.problem
+        return await self._engine.home_session(agent_email=agent_email, scope=scope)
+
+    async def info(self) -> DeploymentInfoView:
+        return await self._engine.info()
+
+    async def close(self) -> None:
+        raise AssertionError("the home is not the listener's to close")
+
+
+@dataclass
+class Door:
+    """The application before the home of the module, and the keys of that home."""
+
+    home: Home
+    engine: Asked
+    settings: Settings
+
+    @property
+    def agent(self) -> str:
+        return self.home.agent_key
+
+    @property
+    def account(self) -> str:
+        return self.home.account_key
+
+    def headers(self, key: str | None = "", **more: str) -> dict[str, str]:
+        """Those of a call with the agent's key, or with another, or with None."""
+        given = {"Accept": BOTH, "Content-Type": "application/json"}
+        if key is not None:
+            given["Authorization"] = f"Bearer {key or self.agent}"
+        return {**given, **{name.replace("_", "-"): value for name, value in more.items()}}
+
+    @asynccontextmanager
+    async def opened(self, **settings: Any) -> AsyncIterator[tuple[Listener, httpx2.AsyncClient]]:
+        async with (
+            listening(self.engine, replace(self.settings, **settings)) as listener,
+            httpx2.AsyncClient(base_url=listener.base, timeout=20) as http,
+        ):
+            yield listener, http
+
+    async def second_key(self) -> tuple[str, str]:
+        """Another key for the same inbox, and its id."""
+        owner = await self.home.local.session(self.account)
+        made = await owner.api_keys.create(CreateAPIKeyRequest(scope="agent", agent_email=ASSISTANT))
+        return made.key, made.id
+
+    async def revoke(self, key_id: str) -> None:
+        await (await self.home.local.session(self.account)).api_keys.delete(key_id)
+
+
 @pytest.fixture
-async def http(listener: Listener) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=listener.base, timeout=20) as client:
+def door(shared_home: Home) -> Door:
+    return Door(shared_home, Asked(shared_home.local), shared_home.local.core.settings)
+
+
+@pytest.fixture
+async def http(door: Door) -> AsyncIterator[httpx2.AsyncClient]:
+    async with door.opened() as (_, client):
         yield client
-
-
-def headers(key: str | None = AGENT_KEY, **more: str) -> dict[str, str]:
-    given = {"Accept": BOTH, "Content-Type": "application/json"}
-    if key is not None:
-        given["Authorization"] = f"Bearer {key}"
-    return {**given, **{name.replace("_", "-"): value for name, value in more.items()}}
 
 
 def refused(response: httpx2.Response, status: int) -> dict[str, Any]:
@@ -51,56 +123,61 @@ def refused(response: httpx2.Response, status: int) -> dict[str, Any]:
     return error
 
 
-async def test_an_agent_key_sees_the_agent_tier_and_an_account_key_both(listener: Listener, era: str) -> None:
-    async with listener.client(AGENT_KEY, era) as client:
+async def test_an_agent_key_sees_the_agent_tier_and_an_account_key_both(door: Door, era: str) -> None:
+    async with door.opened() as (listener, _), listener.client(door.agent, era) as client:
         names = [tool.name for tool in (await client.list_tools()).tools]
         assert "list_messages" in names
         assert "approve_review" not in names
-        assert (await client.call_tool("whoami", {})).structured_content["agent_email"] == AGENT
-    async with listener.client(ACCOUNT_KEY, era) as client:
+        assert (await client.call_tool("whoami", {})).structured_content["agent_email"] == ASSISTANT
+    async with door.opened() as (listener, _), listener.client(door.account, era) as client:
         names = [tool.name for tool in (await client.list_tools()).tools]
         assert {"list_messages", "approve_review"} <= set(names)
-        assert not (await client.call_tool("list_messages", {"email": AGENT})).is_error
+        assert not (await client.call_tool("list_messages", {"email": ASSISTANT})).is_error
 
 
 @pytest.mark.parametrize("key", [None, "e2a_agt_wrong"])
-async def test_no_or_a_wrong_credential_is_challenged(http: httpx2.AsyncClient, key: str | None) -> None:
-    response = await http.post("/mcp", json=CALL, headers=headers(key))
+async def test_no_or_a_wrong_credential_is_challenged(
+    http: httpx2.AsyncClient, door: Door, key: str | None
+) -> None:
+    response = await http.post("/mcp", json=CALL, headers=door.headers(key))
     assert refused(response, 401)["code"] == -32001
     challenge = response.headers["www-authenticate"]
     assert challenge.startswith('Bearer realm="e2a"')
     assert ("invalid_token" in challenge) is (key is not None)
 
 
-async def test_other_schemes_are_no_credential(http: httpx2.AsyncClient) -> None:
-    given = {**headers(None), "Authorization": f"Basic {AGENT_KEY}"}
+async def test_other_schemes_are_no_credential(http: httpx2.AsyncClient, door: Door) -> None:
+    given = {**door.headers(None), "Authorization": f"Basic {door.agent}"}
     refused(await http.post("/mcp", json=CALL, headers=given), 401)
 
 
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:80", "localhost@evil.example", "localhost.evil.example"]
 )
-async def test_a_foreign_host_is_misdirected(http: httpx2.AsyncClient, host: str) -> None:
-    refused(await http.post("/mcp", json=CALL, headers=headers(Host=host)), 421)
+async def test_a_foreign_host_is_misdirected(http: httpx2.AsyncClient, door: Door, host: str) -> None:
+    refused(await http.post("/mcp", json=CALL, headers=door.headers(Host=host)), 421)
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "127.0.0.1:1", "[::1]:8080"])
-async def test_loopback_hosts_are_served(http: httpx2.AsyncClient, host: str) -> None:
-    assert (await http.post("/mcp", json=CALL, headers=headers(Host=host))).status_code == 200
+async def test_loopback_hosts_are_served(http: httpx2.AsyncClient, door: Door, host: str) -> None:
+    assert (await http.post("/mcp", json=CALL, headers=door.headers(Host=host))).status_code == 200
 
 
 async def test_a_foreign_origin_is_forbidden_before_the_credential_is_looked_at(
     http: httpx2.AsyncClient,
+    door: Door,
 ) -> None:
-    response = await http.post("/mcp", json=CALL, headers=headers("wrong", Origin="https://evil.example"))
+    response = await http.post(
+        "/mcp", json=CALL, headers=door.headers("wrong", Origin="https://evil.example")
+    )
     refused(response, 403)
     assert "access-control-allow-origin" not in response.headers
-    assert refused(await http.post("/mcp", json=CALL, headers=headers(Origin="null")), 403)
+    assert refused(await http.post("/mcp", json=CALL, headers=door.headers(Origin="null")), 403)
 
 
-async def test_an_allowed_origin_can_read_the_answer(http: httpx2.AsyncClient) -> None:
+async def test_an_allowed_origin_can_read_the_answer(http: httpx2.AsyncClient, door: Door) -> None:
     origin = "http://localhost:6274"
-    response = await http.post("/mcp", json=CALL, headers=headers("wrong", Origin=origin))
+    response = await http.post("/mcp", json=CALL, headers=door.headers("wrong", Origin=origin))
     assert response.status_code == 401
     assert response.headers["access-control-allow-origin"] == origin
     assert "WWW-Authenticate" in response.headers["access-control-expose-headers"]
@@ -109,30 +186,32 @@ async def test_an_allowed_origin_can_read_the_answer(http: httpx2.AsyncClient) -
     assert "Authorization" in preflight.headers["access-control-allow-headers"]
 
 
-async def test_json_that_is_none_is_a_parse_error(http: httpx2.AsyncClient) -> None:
+async def test_json_that_is_none_is_a_parse_error(http: httpx2.AsyncClient, door: Door) -> None:
     for body in (b"{", b"", b"\xff", b"[" * 100_000):
-        assert refused(await http.post("/mcp", content=body, headers=headers()), 400)["code"] == -32700
-    again = headers(MCP_Protocol_Version="2026-07-28")
+        assert refused(await http.post("/mcp", content=body, headers=door.headers()), 400)["code"] == -32700
+    again = door.headers(MCP_Protocol_Version="2026-07-28")
     assert refused(await http.post("/mcp", content=b"{", headers=again), 400)["code"] == -32700
 
 
-async def test_a_batch_is_refused(http: httpx2.AsyncClient) -> None:
-    assert (await http.post("/mcp", json=[CALL], headers=headers())).status_code == 400
+async def test_a_batch_is_refused(http: httpx2.AsyncClient, door: Door) -> None:
+    assert (await http.post("/mcp", json=[CALL], headers=door.headers())).status_code == 400
 
 
-async def test_another_content_type_is_refused(http: httpx2.AsyncClient) -> None:
-    given = {**headers(), "Content-Type": "text/plain"}
+async def test_another_content_type_is_refused(http: httpx2.AsyncClient, door: Door) -> None:
+    given = {**door.headers(), "Content-Type": "text/plain"}
     refused(await http.post("/mcp", content=json.dumps(CALL), headers=given), 415)
 
 
-async def test_too_much_is_refused_by_its_length_and_by_its_bytes(http: httpx2.AsyncClient) -> None:
+async def test_too_much_is_refused_by_its_length_and_by_its_bytes(
+    http: httpx2.AsyncClient, door: Door
+) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         piece = b" " * (1024 * 1024)
         for _ in range(MAX_BODY_BYTES // len(piece) + 1):
             yield piece
 
-    refused(await http.post("/mcp", content=pieces(), headers=headers()), 413)
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers(Host="localhost").items())
+    refused(await http.post("/mcp", content=pieces(), headers=door.headers()), 413)
+    head = "".join(f"{name}: {value}\r\n" for name, value in door.headers(Host="localhost").items())
     head = f"POST /mcp HTTP/1.1\r\n{head}Content-Length: {MAX_BODY_BYTES + 1}\r\n\r\n"
     with anyio.fail_after(10):
         async with await anyio.connect_tcp("127.0.0.1", http.base_url.port or 0) as stream:
@@ -140,21 +219,21 @@ async def test_too_much_is_refused_by_its_length_and_by_its_bytes(http: httpx2.A
             assert (await stream.receive()).startswith(b"HTTP/1.1 413")
 
 
-async def test_a_client_that_takes_only_json_gets_json(http: httpx2.AsyncClient) -> None:
-    given = {**headers(), "Accept": "application/json"}
+async def test_a_client_that_takes_only_json_gets_json(http: httpx2.AsyncClient, door: Door) -> None:
+    given = {**door.headers(), "Accept": "application/json"}
     response = await http.post("/mcp", json=CALL, headers=given)
     assert response.headers["content-type"] == "application/json"
-    assert response.json()["result"]["structuredContent"]["agent_email"] == AGENT
+    assert response.json()["result"]["structuredContent"]["agent_email"] == ASSISTANT
 
 
-async def test_a_call_without_handshake_is_answered(http: httpx2.AsyncClient) -> None:
-    response = await http.post("/mcp/", json=CALL, headers=headers())
+async def test_a_call_without_handshake_is_answered(http: httpx2.AsyncClient, door: Door) -> None:
+    response = await http.post("/mcp/", json=CALL, headers=door.headers())
     assert response.status_code == 200
     assert "mcp-session-id" not in response.headers
 
 
 async def test_a_session_serves_only_the_credential_that_opened_it(
-    http: httpx2.AsyncClient, engine: MemoryEngine
+    http: httpx2.AsyncClient, door: Door
 ) -> None:
     params = {
         "protocolVersion": "2025-11-25",
@@ -162,38 +241,38 @@ async def test_a_session_serves_only_the_credential_that_opened_it(
         "clientInfo": {"name": "t", "version": "1"},
     }
     opening = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
-    response = await http.post("/mcp", json=opening, headers=headers())
+    response = await http.post("/mcp", json=opening, headers=door.headers())
     session = response.headers["mcp-session-id"]
-    ours = headers(Mcp_Session_Id=session)
+    ours = door.headers(Mcp_Session_Id=session)
     assert (await http.post("/mcp", json=CALL, headers=ours)).status_code == 200
-    engine.keys["e2a_agt_second"] = ("agent", AGENT)
-    theirs = headers("e2a_agt_second", Mcp_Session_Id=session)
+    second, _ = await door.second_key()
+    theirs = door.headers(second, Mcp_Session_Id=session)
     assert (await http.post("/mcp", json=CALL, headers=theirs)).status_code == 404
-    account = headers(ACCOUNT_KEY, Mcp_Session_Id=session)
+    account = door.headers(door.account, Mcp_Session_Id=session)
     assert (await http.post("/mcp", json=CALL, headers=account)).status_code == 404
 
 
-async def test_there_is_no_stream_without_a_session(http: httpx2.AsyncClient) -> None:
+async def test_there_is_no_stream_without_a_session(http: httpx2.AsyncClient, door: Door) -> None:
     for method in ("GET", "DELETE", "PUT"):
-        assert (await http.request(method, "/mcp", headers=headers())).status_code == 405
+        assert (await http.request(method, "/mcp", headers=door.headers())).status_code == 405
 
 
-async def test_request_ids_are_kept_or_made_and_told_in_errors(http: httpx2.AsyncClient) -> None:
+async def test_request_ids_are_kept_or_made_and_told_in_errors(http: httpx2.AsyncClient, door: Door) -> None:
     wrong = {**CALL, "params": {"name": "get_message", "arguments": {"message_id": "none"}}}
-    kept = await http.post("/mcp", json=wrong, headers=headers(X_Request_Id="abc-123"))
+    kept = await http.post("/mcp", json=wrong, headers=door.headers(X_Request_Id="abc-123"))
     assert kept.headers["x-request-id"] == "abc-123"
     body = kept.json()
     assert body["result"]["structuredContent"]["request_id"] == "abc-123"
-    made = await http.post("/mcp", json=CALL, headers=headers(X_Request_Id="no good\tat all"))
+    made = await http.post("/mcp", json=CALL, headers=door.headers(X_Request_Id="no good\tat all"))
     assert made.headers["x-request-id"].startswith("mcpreq_")
 
 
-async def test_operations(http: httpx2.AsyncClient) -> None:
+async def test_operations(http: httpx2.AsyncClient, door: Door) -> None:
     assert (await http.get("/healthz")).json() == {"ok": True}
     assert (await http.get("/readyz")).json()["checks"] == {"engine": "ok", "mcp": "ok"}
-    await http.post("/mcp", json=CALL, headers=headers())
-    await http.post("/mcp", json=CALL, headers=headers("wrong"))
-    await http.post("/mcp", json={**CALL, "params": {"name": 'evil"} 1\n'}}, headers=headers())
+    await http.post("/mcp", json=CALL, headers=door.headers())
+    await http.post("/mcp", json=CALL, headers=door.headers("wrong"))
+    await http.post("/mcp", json={**CALL, "params": {"name": 'evil"} 1\n'}}, headers=door.headers())
     response = await http.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
     lines = response.text.splitlines()
@@ -203,17 +282,10 @@ async def test_operations(http: httpx2.AsyncClient) -> None:
     assert "evil" not in response.text
 
 
-class Failing(MemoryEngine):
-    async def session(self, credential: str) -> Any:
-        raise errors.StoreUnavailable("the database does not answer")
-
-    async def home_session(self, **_: Any) -> Any:
-        raise errors.StoreUnavailable("the database does not answer")
-
-
-async def test_an_engine_that_cannot_tell_who_calls_is_503(settings: Settings) -> None:
-    async with listening(Failing(), settings) as found, httpx2.AsyncClient(base_url=found.base) as http:
-        response = await http.post("/mcp", json=CALL, headers=headers())
+async def test_an_engine_that_cannot_tell_who_calls_is_503(door: Door) -> None:
+    door.engine.problem = errors.StoreUnavailable("the database does not answer")
+    async with door.opened() as (_, http):
+        response = await http.post("/mcp", json=CALL, headers=door.headers())
         refused(response, 503)
         assert response.headers["retry-after"] == "1"
         ready = await http.get("/readyz")
@@ -221,10 +293,8 @@ async def test_an_engine_that_cannot_tell_who_calls_is_503(settings: Settings) -
         assert (await http.get("/healthz")).status_code == 200
 
 
-async def test_a_listener_whose_mcp_does_not_run_is_not_ready(
-    settings: Settings, engine: MemoryEngine
-) -> None:
-    mcp, routes = mcp_routes(engine, settings, Metrics())
+async def test_a_listener_whose_mcp_does_not_run_is_not_ready(door: Door) -> None:
+    mcp, routes = mcp_routes(door.engine, door.settings, Metrics())
     transport = httpx2.ASGITransport(Starlette(routes=routes))
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
         async with mcp.run():
@@ -236,10 +306,10 @@ async def test_a_listener_whose_mcp_does_not_run_is_not_ready(
     )
 
 
-async def test_old_names_can_be_listed(settings: Settings, engine: MemoryEngine) -> None:
+async def test_old_names_can_be_listed(door: Door) -> None:
     async with (
-        listening(engine, replace(settings, mcp_legacy_tools=True)) as found,
-        found.client(AGENT_KEY) as client,
+        door.opened(mcp_legacy_tools=True) as (listener, _),
+        listener.client(door.agent) as client,
     ):
         assert "send_email" in [tool.name for tool in (await client.list_tools()).tools]
 
@@ -255,52 +325,52 @@ class Clock:
         raise AssertionError("not asked")
 
 
-async def test_a_revoked_key_is_refused_shortly_after(engine: MemoryEngine) -> None:
+async def test_a_revoked_key_is_refused_shortly_after(door: Door) -> None:
     clock = Clock()
-    cache = CredentialCache(engine, clock, fresh_seconds=5)
-    await cache.session(AGENT_KEY)
-    del engine.keys[AGENT_KEY]
-    await cache.session(AGENT_KEY)
+    cache = CredentialCache(door.engine, clock, fresh_seconds=5)
+    key, key_id = await door.second_key()
+    await cache.session(key)
+    await door.revoke(key_id)
+    await cache.session(key)
     clock.seconds += 5
     with pytest.raises(errors.Unauthorized):
-        await cache.session(AGENT_KEY)
+        await cache.session(key)
 
 
-async def test_this_deployments_own_keys_end_at_once_and_begin_at_once(
-    http: httpx2.AsyncClient, engine: MemoryEngine
+async def test_this_deployments_own_keys_begin_at_once_and_end_at_once(
+    http: httpx2.AsyncClient, door: Door
 ) -> None:
-    refused(await http.post("/mcp", json=CALL, headers=headers("e2a_agt_new")), 401)
-    engine.keys["e2a_agt_new"] = ("agent", AGENT)
-    asked = engine.sessions_opened
-    assert (await http.post("/mcp", json=CALL, headers=headers("e2a_agt_new"))).status_code == 200
-    assert engine.sessions_opened == asked + 1
-    del engine.keys["e2a_agt_new"]
-    refused(await http.post("/mcp", json=CALL, headers=headers("e2a_agt_new")), 401)
+    core = door.home.local.core
+    account = (await door.home.local.session(door.account)).principal.account_id
+    key = new_key(core, account, scope="agent", agent_email=ASSISTANT)
+
+    async def answer() -> httpx2.Response:
+        return await http.post("/mcp", json=CALL, headers=door.headers(key.plaintext))
+
+    refused(await answer(), 401)
+    await core.db.write([key.statement])
+    asked = door.engine.times
+    assert (await answer()).status_code == 200
+    assert door.engine.times == asked + 1
+    await door.revoke(key.row.id)
+    refused(await answer(), 401)
 
 
-async def test_another_deployment_is_not_asked_about_the_same_key_each_time(
-    settings: Settings, engine: MemoryEngine
-) -> None:
-    async with (
-        listening(engine, replace(settings, api_key=ACCOUNT_KEY)) as found,
-        httpx2.AsyncClient(base_url=found.base) as http,
-    ):
+async def test_another_deployment_is_not_asked_about_the_same_key_each_time(door: Door) -> None:
+    async with door.opened(api_key=door.account) as (_, http):
         for _ in range(3):
-            assert (await http.post("/mcp", json=CALL, headers=headers())).status_code == 200
-    assert engine.sessions_opened == 1
+            assert (await http.post("/mcp", json=CALL, headers=door.headers())).status_code == 200
+    assert door.engine.times == 1
 
 
-async def test_the_url_or_else_the_setting_chooses_profiles(settings: Settings, engine: MemoryEngine) -> None:
+async def test_the_url_or_else_the_setting_chooses_profiles(door: Door) -> None:
     question = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 
     async def names(http: httpx2.AsyncClient, query: str) -> set[str]:
-        response = await http.post(f"/mcp{query}", json=question, headers=headers(ACCOUNT_KEY))
+        response = await http.post(f"/mcp{query}", json=question, headers=door.headers(door.account))
         return {tool["name"] for tool in response.json()["result"]["tools"]}
 
-    async with (
-        listening(engine, replace(settings, mcp_profile=("review",))) as found,
-        httpx2.AsyncClient(base_url=found.base) as http,
-    ):
+    async with door.opened(mcp_profile=("review",)) as (_, http):
         assert "approve_review" in await names(http, "")
         assert "list_messages" not in await names(http, "")
         both = await names(http, "?profile=inbox,admin")
@@ -308,20 +378,14 @@ async def test_the_url_or_else_the_setting_chooses_profiles(settings: Settings, 
         assert {"list_messages", "create_agent"} < both
         assert "approve_review" not in both
         call = {**CALL, "params": {"name": "list_reviews", "arguments": {}}}
-        response = await http.post("/mcp?profile=inbox", json=call, headers=headers(ACCOUNT_KEY))
+        response = await http.post("/mcp?profile=inbox", json=call, headers=door.headers(door.account))
         assert response.json()["result"]["structuredContent"]["code"] == "unknown_tool"
-        wrong = await http.post("/mcp?profile=everything", json=question, headers=headers(ACCOUNT_KEY))
+        wrong = await http.post("/mcp?profile=everything", json=question, headers=door.headers(door.account))
         assert "inbox, review, admin" in refused(wrong, 400)["message"]
 
 
-async def test_one_credential_is_asked_for_once_whatever_comes_of_it(engine: MemoryEngine) -> None:
-    class Slow(MemoryEngine):
-        async def session(self, credential: str) -> Any:
-            await anyio.sleep(0.01)
-            return await super().session(credential)
-
-    slow = Slow()
-    cache = CredentialCache(slow, Clock(), fresh_seconds=5)
+async def test_one_credential_is_asked_for_once_whatever_comes_of_it(door: Door) -> None:
+    cache = CredentialCache(door.engine, Clock(), fresh_seconds=5)
 
     async def ask(key: str) -> None:
         try:
@@ -331,9 +395,9 @@ async def test_one_credential_is_asked_for_once_whatever_comes_of_it(engine: Mem
 
     async with anyio.create_task_group() as tasks:
         for _ in range(20):
-            tasks.start_soon(ask, AGENT_KEY)
+            tasks.start_soon(ask, door.agent)
             tasks.start_soon(ask, "wrong")
-    assert slow.sessions_opened == 2
+    assert door.engine.times == 2
 
 
 def test_the_host_policy_knows_the_public_url_and_the_lists() -> None:

@@ -25,21 +25,20 @@ INITIALIZE = {
 }
 
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "whoami", "arguments": {}}}
+FREE_PORTS = {"E2A_SMTP_LISTEN": "127.0.0.1:0", "E2A_HTTP_LISTEN": "127.0.0.1:0"}
 
 
-def run(
-    *arguments: str, home: Path, stdin: str = "", module: str = "e2a_mcp", **environment: str
-) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, home: Path, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("E2A_")}
     return subprocess.run(
-        [sys.executable, "-m", module, *arguments],
+        [sys.executable, "-m", "e2a_mcp", *arguments],
         input=stdin,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
         cwd=Path(__file__).parents[2],
-        env={**inherited, "E2A_HOME": str(home), **environment},
+        env={**inherited, **FREE_PORTS, "E2A_HOME": str(home), **environment},
     )
 
 
@@ -61,7 +60,7 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
 
 
 def test_the_end_of_input_ends_the_server_cleanly(tmp_path: Path) -> None:
-    done = run(home=tmp_path, module="tests.mcp.child", stdin=json.dumps(INITIALIZE) + "\n")
+    done = run(home=tmp_path, stdin=json.dumps(INITIALIZE) + "\n")
     assert done.returncode == 0
     (line,) = done.stdout.splitlines()
     assert json.loads(line)["result"]["serverInfo"] == {
@@ -74,20 +73,20 @@ def test_the_end_of_input_ends_the_server_cleanly(tmp_path: Path) -> None:
 
 
 def test_input_that_is_no_protocol_ends_cleanly_too(tmp_path: Path) -> None:
-    done = run(home=tmp_path, module="tests.mcp.child", stdin="hello\n{}\n\n")
+    done = run(home=tmp_path, stdin="hello\n{}\n\n")
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
 
 
 def test_a_signal_ends_the_server_while_input_is_open(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.mcp.child"],
+        [sys.executable, "-m", "e2a_mcp"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[2],
-        env={**os.environ, "E2A_HOME": str(tmp_path)},
+        env={**os.environ, **FREE_PORTS, "E2A_HOME": str(tmp_path)},
     ) as child:
         assert child.stdin is not None
         assert child.stdout is not None

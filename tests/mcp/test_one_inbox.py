@@ -12,6 +12,7 @@ from e2a_core.contract.engine import Session
 from e2a_core.errors import Forbidden, NotFound
 
 from .relay import EVERYTHING, Relay
+from .results import text_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.remote_only("the home's own session is bound to its inbox")]
 
@@ -19,7 +20,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.remote_only("the home's own session
 async def refused(client: Any, name: str, **arguments: Any) -> str:
     result = await client.call_tool(name, arguments)
     assert result.is_error
-    text: str = result.content[0].text
+    text: str = text_of(result)
     return text
 
 

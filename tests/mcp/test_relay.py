@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio
 import pytest
+from mcp.client.subscriptions import ResourceUpdated
 
 from e2a_core.local.run_file import read_run_file
 from mcp import Client, StdioServerParameters, stdio_client
@@ -27,7 +28,9 @@ from tests.support.home import (
 )
 from tests.support.smtp_client import letter, submit
 
-from .conftest import MODERN, SAME_CODE, Listener, remote_of
+from .conftest import SAME_CODE, Listener, remote_of
+from .relay import MODERN
+from .results import octets_of
 
 pytestmark = pytest.mark.anyio
 
@@ -94,8 +97,7 @@ async def test_an_attachment_goes_from_mail_to_mail(served: Listener, home: Home
         (row,) = (await call(client, "list_messages"))["messages"]
         result = await client.call_tool("get_message", {"message_id": row["id"]})
         (link,) = (block for block in result.content if block.type == "resource_link")
-        (contents,) = (await client.read_resource(link.uri)).contents
-        data = base64.b64decode(contents.blob)
+        data = octets_of(await client.read_resource(link.uri))
         assert data.strip() == b"1,2"
         sent = await call(
             client,
@@ -106,15 +108,14 @@ async def test_an_attachment_goes_from_mail_to_mail(served: Listener, home: Home
             attachments=[{"uri": link.uri}],
         )
         raw = f"mail://{ASSISTANT}/messages/{sent['message_id']}/raw"
-        (source,) = (await client.read_resource(raw)).contents
-        assert base64.b64encode(data) in base64.b64decode(source.blob)
+        assert base64.b64encode(data) in octets_of(await client.read_resource(raw))
 
 
 async def test_a_wait_ends_with_the_mail_and_its_code(served: Listener, home: Home, era: str) -> None:
     results: list[Any] = []
     waiting = anyio.Event()
 
-    async def progress(*_: Any) -> None:
+    async def progress(progress: float, total: float | None, message: str | None) -> None:
         waiting.set()
 
     async with as_agent(served, home, era) as client, anyio.create_task_group() as tasks:
@@ -138,18 +139,18 @@ async def test_arrival_and_labels_are_told_to_a_subscriber(served: Listener, hom
     async with as_agent(served, home) as client, client.listen(resource_subscriptions=[INBOX]) as stream:
         assert (await home.deliver()).accepted
         with anyio.fail_after(10):
-            assert (await anext(stream)).uri == INBOX
+            assert await anext(stream) == ResourceUpdated(INBOX)
         (row,) = (await call(client, "list_messages"))["messages"]
         await call(client, "update_message_labels", message_id=row["id"], add_labels=["urgent"])
         with anyio.fail_after(10):
-            assert (await anext(stream)).uri == INBOX
+            assert await anext(stream) == ResourceUpdated(INBOX)
 
 
 async def test_arrival_is_told_to_a_subscriber(served: Listener, home: Home) -> None:
     async with as_agent(served, home) as client, client.listen(resource_subscriptions=[INBOX]) as stream:
         assert (await home.deliver()).accepted
         with anyio.fail_after(10):
-            assert (await anext(stream)).uri == INBOX
+            assert await anext(stream) == ResourceUpdated(INBOX)
 
 
 async def test_what_the_owner_wants_approved_is_held_and_approved(served: Listener, home: Home) -> None:
@@ -190,6 +191,7 @@ async def test_the_command_serves_a_home_over_stdio(tmp_path: Path, dns: DnsServ
             assert len((await client.list_tools()).tools) == 16
             assert (await call(client, "whoami"))["agent_email"] == ASSISTANT
             run = await until(_run_file(tmp_path / "home"))
+            assert run is not None
             host, _, port = str(run["smtp"]).rpartition(":")
             submitted = await submit(
                 (host, int(port)), letter(), mail_from="alice@example.org", recipients=[ASSISTANT]

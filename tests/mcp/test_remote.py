@@ -22,6 +22,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 from tests.remote.conftest import ACCOUNT, refusal
 
 from .conftest import SAME_CODE
+from .results import text_of
 from .test_catalogue import ACCOUNT_NAMES, AGENT_NAMES
 
 pytestmark = pytest.mark.anyio
@@ -132,7 +133,7 @@ async def test_the_deployments_refusal_reaches_the_model_whole(tmp_path: Path, d
         "retry_after_seconds": 17,
     }
     assert expected.items() <= refused.structured_content.items()
-    assert "e2a error [rate_limited] (retryable)" in refused.content[0].text
+    assert "e2a error [rate_limited] (retryable)" in text_of(refused)
 
 
 async def test_a_deployment_out_of_reach_is_told_in_the_call(tmp_path: Path, nobody: str) -> None:
@@ -142,4 +143,4 @@ async def test_a_deployment_out_of_reach_is_told_in_the_call(tmp_path: Path, nob
         "unavailable",
         True,
     )
-    assert "cannot be reached" in refused.content[0].text
+    assert "cannot be reached" in text_of(refused)

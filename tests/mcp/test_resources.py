@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp.shared.exceptions import MCPError
-from mcp_types import PromptReference, ResourceTemplateReference
+from mcp_types import PromptReference, ResourceTemplateReference, TextContent
 
 from e2a_mcp.render import mail_uri
 from e2a_mcp.uris import parse_mail_uri
@@ -128,8 +128,10 @@ async def test_prompts(relay: Relay) -> None:
         for name, arguments in (("triage_inbox", {}), ("daily_digest", {"since": "2026-01-01"})):
             assert (await client.get_prompt(name, arguments)).messages[0].role == "user"
         reply = await client.get_prompt("reply_to_message", {"message_id": "msg_1", "guidance": "say\nyes"})
-        assert "msg_1" in reply.messages[0].content.text
-        assert "say yes" in reply.messages[0].content.text
+        prompt = reply.messages[0].content
+        assert isinstance(prompt, TextContent)
+        assert "msg_1" in prompt.text
+        assert "say yes" in prompt.text
         for name, arguments in (
             ("reply_to_message", {}),
             ("review_queue", {}),

@@ -11,47 +11,49 @@ import anyio
 import pytest
 
 from mcp import Client, StdioServerParameters, stdio_client
+from tests.support.dns import DnsServer
+from tests.support.home import SHARED, Keys, environment_of, open_home_for_test
 
 from .conftest import SAME_CODE
+from .relay import LEGACY
+from .results import text_of
 
 pytestmark = pytest.mark.anyio
 
-ERAS = ["legacy", "2026-07-28"]
-
 
 @asynccontextmanager
-async def connected(
-    tmp_path: Path, mode: str, *, module: str = "tests.mcp.child", **environment: str
-) -> AsyncIterator[Client]:
+async def connected(mode: str, environment: dict[str, str]) -> AsyncIterator[Client]:
     parameters = StdioServerParameters(
-        command=sys.executable,
-        args=["-m", module],
-        env={**SAME_CODE, "E2A_HOME": str(tmp_path), **environment},
-        cwd=Path(__file__).parents[2],
+        command=sys.executable, args=["-m", "e2a_mcp"], env={**SAME_CODE, **environment}
     )
     with anyio.fail_after(30):
         async with Client(stdio_client(parameters), mode=mode) as client:
             yield client
 
 
-@pytest.mark.parametrize("mode", ERAS)
-async def test_lists_reads_and_replies(tmp_path: Path, mode: str) -> None:
-    async with connected(tmp_path, mode) as client:
+async def test_lists_reads_and_replies(tmp_path: Path, dns: DnsServer, keys: Keys, era: str) -> None:
+    async with open_home_for_test(tmp_path, "", dns, keys) as home:
+        assert (await home.deliver(subject="hi", text="first words")).accepted
+    async with connected(era, environment_of(tmp_path, "", dns)) as client:
         me = await client.call_tool("whoami", {})
         assert me.structured_content["scope"] == "agent"
         listed = await client.call_tool("list_messages", {})
         (row,) = listed.structured_content["messages"]
         assert (row["subject"], row["trust"]) == ("hi", "verified")
         read = await client.call_tool("get_message", {"message_id": row["id"]})
-        assert "first words" in read.content[0].text
+        assert "first words" in text_of(read)
         replied = await client.call_tool("reply_to_message", {"message_id": row["id"], "text": "hello back"})
         assert replied.structured_content["status"] == "accepted"
-        assert replied.structured_content["conversation_id"] == row["conversation_id"]
+        thread = {"conversation_id": replied.structured_content["conversation_id"]}
+        shown = await client.call_tool("get_conversation", thread)
+        assert row["id"] in [item["id"] for item in shown.structured_content["messages"]]
 
 
-async def test_a_mailbox_that_cannot_be_opened_leaves_the_tools_listed(tmp_path: Path) -> None:
+async def test_a_mailbox_that_cannot_be_opened_leaves_the_tools_listed(
+    tmp_path: Path, dns: DnsServer
+) -> None:
     nowhere = "postgresql://nobody@127.0.0.1:1/none"
-    async with connected(tmp_path, "legacy", module="e2a_mcp", E2A_DATABASE_URL=nowhere) as client:
+    async with connected(LEGACY, environment_of(tmp_path, nowhere, dns)) as client:
         assert (await client.list_tools()).tools
         result = await client.call_tool("whoami", {})
     assert result.is_error
@@ -61,10 +63,11 @@ async def test_a_mailbox_that_cannot_be_opened_leaves_the_tools_listed(tmp_path:
     )
 
 
-async def test_an_inbox_of_the_settings_that_is_not_there_is_named_with_its_setting(tmp_path: Path) -> None:
-    wrong = "assistent@agents.localhost"
-    listeners = {"E2A_SMTP_LISTEN": "127.0.0.1:0", "E2A_HTTP_LISTEN": "127.0.0.1:0"}
-    async with connected(tmp_path, "legacy", module="e2a_mcp", E2A_AGENT_EMAIL=wrong, **listeners) as client:
+async def test_an_inbox_of_the_settings_that_is_not_there_is_named_with_its_setting(
+    tmp_path: Path, dns: DnsServer
+) -> None:
+    wrong = f"assistent@{SHARED}"
+    async with connected(LEGACY, environment_of(tmp_path, "", dns, agent_email=wrong)) as client:
         result = await client.call_tool("whoami", {})
         assert result.structured_content["code"] == "not_found"
-        assert f"E2A_AGENT_EMAIL names {wrong}" in result.content[0].text
+        assert f"E2A_AGENT_EMAIL names {wrong}" in text_of(result)

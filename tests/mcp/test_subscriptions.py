@@ -189,9 +189,9 @@ async def test_a_revoked_key_is_told_nothing_and_harms_nobody(relay: Relay, era:
     async def sessions(context: Any) -> Session:
         return await relay.engine.session(revoked.key)
 
-    options = {"recheck_seconds": 0.05, "message_handler": (told := Told())}
+    told = Told()
     async with (
-        relay.direct(sessions, mode=era, **options) as client,
+        relay.direct(sessions, mode=era, recheck_seconds=0.05, message_handler=told) as client,
         box.client() as bystander,
         bystander.listen(resource_subscriptions=[box.uri]) as theirs,
     ):

@@ -15,6 +15,7 @@ from mcp import Client
 from tests.support.home import SHARED, until
 
 from .relay import Relay
+from .results import text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -29,8 +30,8 @@ class Waiting:
         self.told: list[tuple[float, float | None]] = []
         self.result: Any = None
 
-    async def progress(self, done: float, total: float | None, message: str | None) -> None:
-        self.told.append((done, total))
+    async def progress(self, progress: float, total: float | None, message: str | None) -> None:
+        self.told.append((progress, total))
         self.begun.set()
 
     async def run(self) -> None:
@@ -69,7 +70,7 @@ async def test_mail_that_arrives_is_returned_with_codes_and_links(relay: Relay, 
     assert wait.found["codes"] == ["482913"]
     assert wait.found["verification_links"] == ["https://example.org/verify?token=abc123"]
     assert (await box.get(message_id)).read_status == "read"
-    fences = re.findall(r"\n<<([0-9a-f]+)>>\n(.*?)\n<</\1>>", wait.result.content[0].text, re.DOTALL)
+    fences = re.findall(r"\n<<([0-9a-f]+)>>\n(.*?)\n<</\1>>", text_of(wait.result), re.DOTALL)
     assert any("Code found: 482913" in words for _, words in fences)
     assert wait.told[0] == (0.0, 15.0)
 
@@ -93,7 +94,7 @@ async def test_a_timeout_is_a_result_that_tells_how_to_go_on(relay: Relay) -> No
     assert not result.is_error
     content = result.structured_content
     assert (content["message"], content["timed_out"]) == (None, True)
-    assert content["waited_since"] in result.content[0].text
+    assert content["waited_since"] in text_of(result)
 
 
 async def test_unread_mail_of_the_last_minute_counts_and_read_mail_since_an_instant(relay: Relay) -> None:

@@ -1,4 +1,4 @@
-"""DNS for the correspondents of these tests, and the server of the databases that replicas share."""
+"""DNS for the one domain these tests have mail from."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.databases import database_kind, database_url, postgresql_server
 from tests.support.dns import DnsServer
-
-__all__ = ["database_kind", "database_url", "postgresql_server"]
 
 
 @pytest.fixture(scope="session")

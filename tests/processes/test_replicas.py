@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 from mcp.client.streamable_http import streamable_http_client
+from mcp.client.subscriptions import ResourceUpdated
 
 from e2a_core.contract.api_keys import CreateAPIKeyRequest
 from mcp import Client
@@ -47,8 +48,8 @@ class Replica:
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         result = await self.mcp.call_tool(tool, arguments)
         assert not result.is_error, result
-        assert result.structured_content is not None
-        return result.structured_content
+        content: dict[str, Any] = result.structured_content
+        return content
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ async def test_mail_at_either_door_is_told_and_seen_at_both(replicas: tuple[Repl
         async with here.mcp.listen(resource_subscriptions=[INBOX]) as told:
             await there.receive(f"<to-{there.smtp[1]}@example.org>")
             async with asyncio.timeout(5):
-                assert (await anext(told)).uri == INBOX
+                assert await anext(told) == ResourceUpdated(INBOX)
     listings = [await replica.call("list_messages") for replica in replicas]
     first, second = ([message["id"] for message in listing["messages"]] for listing in listings)
     assert first == second

@@ -56,8 +56,8 @@ class StdioServer:
         async with asyncio.timeout(30):
             result = await self.client.call_tool(tool, arguments)
         assert not result.is_error, result
-        assert result.structured_content is not None
-        return result.structured_content
+        content: dict[str, Any] = result.structured_content
+        return content
 
     async def close(self) -> None:
         self._done.set()

@@ -129,7 +129,7 @@ async def test_an_answer_of_another_shape_names_the_member(deployed: Answers) ->
 
 
 async def test_an_operation_that_an_older_deployment_lacks_is_named(deployed: Answers) -> None:
-    paths = {ONE_PATH: {"get": {}}, "/v1/account": {"get": {}}}
+    paths: dict[str, Any] = {ONE_PATH: {"get": {}}, "/v1/account": {"get": {}}}
     async with deployed(gone, paths=paths) as (deployment, session):
         with pytest.raises(NotImplementedHere) as lacking:
             await session.templates.list()

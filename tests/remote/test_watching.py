@@ -19,7 +19,7 @@ from tests.remote.conftest import ACCOUNT, Answers, refusal
 pytestmark = pytest.mark.anyio
 
 INBOX = "assistant@agents.example"
-LISTED = {"/v1/agents/{email}/messages": {"get": {}}}
+LISTED: dict[str, Any] = {"/v1/agents/{email}/messages": {"get": {}}}
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
 
 

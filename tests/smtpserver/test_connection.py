@@ -270,6 +270,7 @@ async def test_a_peer_that_does_not_read_is_dropped() -> None:
         host, port = listener.addresses[0]
         reader, writer = await asyncio.open_connection(host, port, limit=1)
         assert reader
+        assert isinstance(writer.transport, asyncio.Transport)
         writer.transport.pause_reading()
         # A long reply to a short command fills the socket's buffers soon.
         flood = asyncio.create_task(_flood(writer, b"EHLO x\r\n" * 1000))

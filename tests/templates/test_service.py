@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
@@ -184,7 +185,12 @@ async def test_who_may_not(core: Core, owner: Principal) -> None:
     bound = Templates(core, agent_credential(owner, await make_agent(core, owner, "bot@agents.localhost")))
     change = UpdateTemplateRequest(name="mine now")
     for templates, error in ((other, NotFound), (bound, Forbidden)):
-        for call in (templates.get(view.id), templates.update(view.id, change), templates.delete(view.id)):
+        calls: list[Awaitable[object]] = [
+            templates.get(view.id),
+            templates.update(view.id, change),
+            templates.delete(view.id),
+        ]
+        for call in calls:
             with pytest.raises(error):
                 await call
     for call in (
