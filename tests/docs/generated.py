@@ -5,6 +5,7 @@ Each stands between `<!-- generated: NAME -->` and `<!-- end -->` in one file.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
@@ -19,6 +20,7 @@ from e2a_mcp.resources import REVIEWS_URI, templates
 from e2a_mcp.schema import input_schema
 from e2a_mcp.tool import Hints, Tool
 from e2a_mcp.tools import ACCOUNT_TOOLS, AGENT_TOOLS, LEGACY_ACCOUNT_TOOLS, LEGACY_AGENT_TOOLS
+from tests.promises.manifest import DIVERGENCES
 
 __all__ = ["BLOCKS", "ROOT", "blocks_in", "written"]
 
@@ -130,6 +132,23 @@ def prompts_table() -> str:
     return _table(["prompt", "tier", "what it asks for", "arguments"], rows)
 
 
+def behaviour_differences_table() -> str:
+    rows = [[divergence.there, divergence.here] for divergence in DIVERGENCES.values()]
+    return _table(["elsewhere", "here"], rows)
+
+
+def api_differences_table() -> str:
+    """The reasons why the served OpenAPI document differs from what clients were made from, and where it does."""
+    references = {"openapi-2026-07": "the document of July 2026", "client-5.8.1": "the client 5.8.1"}
+    found: dict[str, list[str]] = {}
+    for name, title in references.items():
+        text = (ROOT / f"tests/http/data/{name}.differences.json").read_text(encoding="utf-8")
+        for entry in json.loads(text):
+            found.setdefault(entry["reason"], []).append(title)
+    rows = [[reason, " and ".join(titles)] for reason, titles in found.items()]
+    return _table(["difference", "from"], rows)
+
+
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
@@ -147,6 +166,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "legacy-tools": legacy_table,
     "resources": resources_table,
     "prompts": prompts_table,
+    "behaviour-differences": behaviour_differences_table,
+    "api-differences": api_differences_table,
 }
 
 

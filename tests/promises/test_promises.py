@@ -1,21 +1,18 @@
-"""Each promise has tests that exist, and each place that promises something is in the manifest."""
+"""Each promise and divergence has tests that exist, and each place that promises something is in the manifest."""
 
 from __future__ import annotations
 
 import ast
 import re
-import tomllib
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from e2a_mcp.tools import ACCOUNT_TOOLS, AGENT_TOOLS
+from tests.promises.manifest import DIVERGENCES, PROMISES
 
 TESTS = Path(__file__).parents[1]
-PROMISES: dict[str, list[str]] = tomllib.loads(
-    (Path(__file__).parent / "promises.toml").read_text(encoding="utf-8")
-)
 MARKER = re.compile(r"<!-- promise: ([a-z:-]+) -->")
 
 
@@ -27,14 +24,40 @@ def functions_of(path: Path) -> frozenset[str]:
     return frozenset(node.name for node in functions if node.name.startswith("test_"))
 
 
-@pytest.mark.parametrize("promise", PROMISES)
-def test_a_promise_is_proven_by_tests_that_exist(promise: str) -> None:
-    assert re.fullmatch(r"(readme:[a-z]+|tool:[a-z_]+):[a-z-]+", promise)
-    assert PROMISES[promise]
-    for proof in PROMISES[promise]:
+def prove(proofs: tuple[str, ...]) -> None:
+    """The proofs are test functions that exist, and there is at least one."""
+    assert proofs
+    for proof in proofs:
         file, _, name = proof.partition("::")
         assert (TESTS / file).is_file(), proof
         assert name in functions_of(TESTS / file), proof
+
+
+def check_sentence(text: str) -> None:
+    """It is one sentence: a capital or a quoted name first, one full stop at the end."""
+    assert re.fullmatch(r"[A-Z`][^\n]*[^.]\.", text), text
+    assert not re.search(r"[a-z`)]\. [A-Z]", text), text
+
+
+@pytest.mark.parametrize("name", PROMISES)
+def test_a_promise_is_a_sentence_proven_by_tests_that_exist(name: str) -> None:
+    assert re.fullmatch(r"(readme:[a-z]+|tool:[a-z_]+):[a-z-]+", name)
+    check_sentence(PROMISES[name].behaviour)
+    prove(PROMISES[name].tests)
+
+
+@pytest.mark.parametrize("name", DIVERGENCES)
+def test_a_divergence_is_two_sentences_proven_by_tests_that_exist(name: str) -> None:
+    assert re.fullmatch(r"[a-z-]+", name)
+    check_sentence(DIVERGENCES[name].there)
+    check_sentence(DIVERGENCES[name].here)
+    prove(DIVERGENCES[name].tests)
+
+
+def test_the_documents_list_every_divergence() -> None:
+    text = (TESTS.parent / "docs/differences.md").read_text(encoding="utf-8")
+    for name, divergence in DIVERGENCES.items():
+        assert f"| {divergence.there} | {divergence.here} |" in text, name
 
 
 def test_every_tool_promises_something_and_only_tools_do() -> None:

@@ -1,0 +1,12 @@
+# What every script begins with: `-h` prints its head, the rest runs in the root with `.venv` in front if it exists.
+# shellcheck shell=sh
+case "${1-}" in
+    -h | --help)
+        sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+        exit 0
+        ;;
+esac
+cd "$(dirname "$0")/.." || exit
+if [ -d .venv/bin ]; then
+    PATH="$PWD/.venv/bin:$PATH"
+fi

@@ -1,0 +1,1 @@
+"""The files that contributors and CI work with hold what they promise."""
