@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from anyio import create_task_group, fail_after, sleep
+from anyio import create_task_group
 
 from e2a_core.clock import from_micros, to_micros
 from e2a_core.contract.agents import AgentView, CreateAgentRequest, UpdateAgentRequest
@@ -37,6 +37,7 @@ from tests.support.deployment import (
     message_statements,
     register_domain,
 )
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -318,6 +319,4 @@ async def wait_until_blocked(core: Core) -> None:
     """Until another transaction waits for a lock; on SQLite there is only one at a time anyway."""
     if core.db.dialect == "sqlite":
         return
-    with fail_after(20):
-        while not await core.db.all(sql("SELECT pid FROM pg_locks WHERE NOT granted")):  # noqa: ASYNC110
-            await sleep(0.01)
+    await until(lambda: core.db.all(sql("SELECT pid FROM pg_locks WHERE NOT granted")))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import email
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,10 +16,10 @@ from tests.client.driving import Driver
 from tests.client.operations import ABSENT, OPERATIONS
 from tests.support.serving import Served
 from tests.support.smtp_client import letter, submit
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE_SECONDS = 20
 HOLD_EVERYTHING = {
     "inbound": {"gate": {}, "scan": {}},
     "outbound": {"gate": {"policy": "allowlist", "action": "review"}, "scan": {}},
@@ -32,14 +30,6 @@ OPEN: dict[str, Any] = {
     "outbound": {"gate": {}, "scan": {}},
     "holds": {},
 }
-
-
-async def soon(probe: Callable[[], Awaitable[Any]]) -> Any:
-    """What `probe` finds, within bounds."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not (found := await probe()):  # noqa: ASYNC110 - the other process tells nobody
-            await asyncio.sleep(0.02)
-        return found
 
 
 async def test_the_client_drives_every_operation(served: Served, tenant: Tenant, driver: Driver) -> None:
@@ -98,7 +88,7 @@ async def messages(served: Served, client: Driver, inbox: str) -> str:
         page = await client.messages.list(inbox, subject_contains="A FILE", limit=5).page()
         return page.items
 
-    [summary] = await soon(arrived)
+    [summary] = await until(arrived)
     message = await client.messages.get(inbox, summary.id)
     assert (message.read_status, message.parsed.text) == ("read", "See below.")
     assert base64.b64decode(message.raw_message).endswith(b"--b--\r\n")
@@ -175,7 +165,7 @@ async def suppressions(served: Served, client: Driver, inbox: str) -> None:
     ]
     assert (await client.agents.delete_suppression(inbox, "dora@example.org")).deleted
     await bounce(served, client, inbox, "nobody@example.org")
-    [listed] = await soon(lambda: client.account.suppressions.list().to_list(limit=5))
+    [listed] = await until(lambda: client.account.suppressions.list().to_list(limit=5))
     assert (listed.address, listed.source) == ("nobody@example.org", "bounce")
     assert (await client.account.suppressions.delete("nobody@example.org")).deleted
 

@@ -11,7 +11,8 @@ from e2a_core.contract.message_views import MessageSummaryView, MessageView
 from e2a_core.contract.messages import MessageQuery
 from e2a_core.contract.protection import ProtectionConfig
 from e2a_core.contract.sending import SendEmailRequest, SendOptions, SendResultView
-from tests.support.home import ASSISTANT, SHARED, until
+from tests.support.home import ASSISTANT, SHARED
+from tests.support.waiting import until
 
 __all__ = [
     "HELPER",

@@ -11,9 +11,10 @@ from e2a_core.contract.messages import MessageQuery
 from e2a_core.contract.sending import SendEmailRequest, SendOptions
 from e2a_core.errors import InvalidRequest, NotFound
 from e2a_core.texts import is_storable
-from tests.support.home import ASSISTANT, EventLog, Home, until
+from tests.support.home import ASSISTANT, EventLog, Home
 from tests.support.smtp_client import submit
 from tests.support.smtp_sink import SmtpSink
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 

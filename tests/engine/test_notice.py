@@ -11,8 +11,9 @@ from e2a_core.contract.engine import Session
 from e2a_core.signing.tokens import verify_approval
 from e2a_core.store.statement import sql
 from tests.engine.mailbox import protect, send
-from tests.support.home import ASSISTANT, SHARED, Home, until
+from tests.support.home import ASSISTANT, SHARED, Home
 from tests.support.smtp_sink import SmtpSink
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.relayed]
 

@@ -20,8 +20,9 @@ from e2a_core.smtpserver.loopback import LoopbackTransport
 from e2a_core.smtpserver.session import Recipient
 from e2a_core.store.statement import sql
 from tests.engine.mailbox import HELPER, all_mail, arrived, inbox, make_helper, reasons
-from tests.support.home import ASSISTANT, SHARED, EventLog, Home, until
+from tests.support.home import ASSISTANT, SHARED, EventLog, Home
 from tests.support.smtp_client import letter
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 

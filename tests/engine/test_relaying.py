@@ -22,8 +22,9 @@ from e2a_core.store.database import Database
 from e2a_core.store.statement import Result, Statement, sql
 from tests.engine.mailbox import HELPER, make_helper, protect, reasons, send, settled, wait_for_mail
 from tests.support.dns import DnsServer
-from tests.support.home import ASSISTANT, EventLog, Home, Keys, environment_of, open_home_for_test, until
+from tests.support.home import ASSISTANT, EventLog, Home, Keys, environment_of, open_home_for_test
 from tests.support.smtp_sink import SmtpSink
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.relayed]
 

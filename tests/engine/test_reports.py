@@ -8,8 +8,9 @@ from e2a_core.contract.engine import Session
 from e2a_core.contract.message_views import MessageView
 from e2a_core.errors import RecipientSuppressed
 from tests.engine.mailbox import HELPER, inbox, make_helper, reasons, send, settled
-from tests.support.home import ASSISTANT, EventLog, Home, until
+from tests.support.home import ASSISTANT, EventLog, Home
 from tests.support.smtp_sink import SmtpSink
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.relayed]
 

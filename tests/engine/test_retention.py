@@ -8,7 +8,8 @@ from e2a_core.contract.engine import Session
 from e2a_core.errors import NotFound
 from e2a_core.store.statement import sql
 from tests.engine.mailbox import all_mail, arrived, inbox, send, settled
-from tests.support.home import ASSISTANT, Home, until
+from tests.support.home import ASSISTANT, Home
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.local_only("time passes behind the API")]
 

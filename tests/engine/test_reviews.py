@@ -26,8 +26,9 @@ from e2a_core.errors import (
 from e2a_core.reviews import queries
 from e2a_core.store.statement import sql
 from tests.engine.mailbox import HELPER, arrived, inbox, make_helper, protect, reasons, send, settled
-from tests.support.home import ASSISTANT, EventLog, Home, until
+from tests.support.home import ASSISTANT, EventLog, Home
 from tests.support.smtp_sink import SmtpSink
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 

@@ -28,9 +28,9 @@ from tests.support.home import (
     MovableClock,
     environment_of,
     open_home_for_test,
-    until,
 )
 from tests.support.smtp_sink import SmtpSink
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.relayed]
 

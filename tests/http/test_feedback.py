@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.support.serving import serving
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -79,9 +80,7 @@ async def test_a_body_that_breaks_off_is_no_failure_of_ours(
     _, writer = await _begun(browser)
     writer.close()
     await writer.wait_closed()
-    async with asyncio.timeout(20):
-        while not any("/api/feedback" in line for line in caplog.messages):  # noqa: ASYNC110 - it is what is tested
-            await asyncio.sleep(0.01)
+    await until(lambda: any("/api/feedback" in line for line in caplog.messages))
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 

@@ -17,7 +17,8 @@ from e2a_core.contract.reviews import ApproveRequest
 from e2a_core.contract.sending import Attachment, SendEmailRequest, SendOptions
 from e2a_core.signing.tokens import ApprovalAction, sign_approval, sign_download
 from e2a_core.store.statement import sql
-from tests.support.home import ASSISTANT, Home, until
+from tests.support.home import ASSISTANT, Home
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,8 @@ import pytest
 
 from e2a_core.errors import Unauthorized
 from mcp import Client
-from tests.support.home import SHARED, until
+from tests.support.home import SHARED
+from tests.support.waiting import until
 
 from .relay import Inbox, Relay
 from .results import text_of

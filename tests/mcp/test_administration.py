@@ -9,7 +9,8 @@ import pytest
 
 from e2a_core.clock import rfc3339
 from mcp import Client
-from tests.support.home import ASSISTANT, SHARED, Home, until
+from tests.support.home import ASSISTANT, SHARED, Home
+from tests.support.waiting import until
 
 from .conftest import Listener
 from .results import text_of

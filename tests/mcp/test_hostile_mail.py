@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mcp import Client
-from tests.support.home import ASSISTANT, SHARED, Home, until
+from tests.support.home import ASSISTANT, SHARED, Home
+from tests.support.waiting import until
 
 from .conftest import Listener
 

@@ -19,14 +19,9 @@ from mcp.client.subscriptions import ResourceUpdated
 from e2a_core.local.run_file import read_run_file
 from mcp import Client, StdioServerParameters, stdio_client
 from tests.support.dns import DnsServer
-from tests.support.home import (
-    ASSISTANT,
-    SHARED,
-    Home,
-    environment_of,
-    until,
-)
+from tests.support.home import ASSISTANT, SHARED, Home, environment_of
 from tests.support.smtp_client import letter, submit
+from tests.support.waiting import until
 
 from .conftest import SAME_CODE, Listener, remote_of
 from .relay import MODERN

@@ -12,7 +12,8 @@ import pytest
 from e2a_core.clock import rfc3339
 from e2a_core.remote import watching
 from mcp import Client
-from tests.support.home import SHARED, until
+from tests.support.home import SHARED
+from tests.support.waiting import until
 
 from .relay import Relay
 from .results import text_of

@@ -15,7 +15,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from e2a_core.clock import SystemClock
 from e2a_core.ids import Ids
@@ -25,6 +25,7 @@ from e2a_core.local.run_file import read_run_file
 from e2a_core.settings import load_settings
 from tests.support.dns import DnsServer
 from tests.support.smtp_client import SmtpExchange, letter, submit
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 __all__ = [
     "ASSISTANT",
@@ -35,16 +36,12 @@ __all__ = [
     "environment",
     "open_relay",
     "rows",
-    "wait_for",
 ]
 
 SHARED = "agents.example"
 ASSISTANT = f"assistant@{SHARED}"
-PATIENCE_SECONDS = 30.0
 LOOK_SECONDS = 0.005
 ROOT = Path(__file__).parents[2]
-
-Value = TypeVar("Value")
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([__name__, "e2a_core.local.services", "e2a_mcp.home", "e2a_mcp.listening"])
@@ -62,14 +59,6 @@ def environment(home: Path, dns: DnsServer, **settings: str) -> dict[str, str]:
         **settings,
     }
     return {f"E2A_{name.upper()}": value for name, value in given.items()}
-
-
-async def wait_for(look: Callable[[], Value | None], seconds: float = PATIENCE_SECONDS) -> Value:
-    """What `look` returns as soon as that is not None."""
-    async with asyncio.timeout(seconds):
-        while (found := look()) is None:  # noqa: ASYNC110 - other processes give no event
-            await asyncio.sleep(LOOK_SECONDS)
-        return found
 
 
 def rows(home: Path, query: str) -> list[tuple[Any, ...]]:
@@ -104,7 +93,7 @@ class Server:
             run = read_run_file(self._home) or {}
             return run if run.get("pid") == self.pid else None
 
-        return await wait_for(published)
+        return await until(published)
 
     async def smtp(self) -> tuple[str, int]:
         """Where its SMTP listener is, once it leads."""
@@ -114,7 +103,7 @@ class Server:
     async def kill(self) -> None:
         """SIGKILL, and gone on return."""
         self._process.kill()
-        await wait_for(lambda: self.exit_code)
+        await until(lambda: self.exit_code is not None)
 
     def terminate(self) -> None:
         os.kill(self.pid, signal.SIGTERM)
@@ -159,7 +148,7 @@ class Correspondent:
     async def send(self, message_id: str) -> None:
         content = letter(subject=f"number {message_id}", message_id=message_id, to=ASSISTANT)
         while True:
-            address = await wait_for(self._address)
+            address = await until(self._address)
             try:
                 exchange = await submit(
                     address, content, mail_from="alice@example.org", recipients=[ASSISTANT]
@@ -187,7 +176,7 @@ class Correspondent:
 
     async def until_acknowledged(self, more: int) -> None:
         target = len(self.acknowledged) + more
-        await wait_for(lambda: True if len(self.acknowledged) >= target else None)
+        await until(lambda: len(self.acknowledged) >= target)
 
 
 class Relay:
@@ -204,7 +193,7 @@ class Relay:
 
     async def until_taken(self, more: int) -> None:
         target = len(self.taken) + more
-        await wait_for(lambda: True if len(self.taken) >= target else None)
+        await until(lambda: len(self.taken) >= target)
 
 
 @asynccontextmanager

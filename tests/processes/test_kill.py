@@ -21,9 +21,9 @@ from tests.processes.serving import (
     environment,
     open_relay,
     rows,
-    wait_for,
 )
 from tests.support.dns import DnsServer
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -127,7 +127,7 @@ async def test_mail_is_submitted_once_or_its_fate_is_unknown(
                     await supervisor.kill()
                     await supervisor.start()
                 sending.cancel()
-            await wait_for(lambda: None if unsettled(home) else True)
+            await until(lambda: not unsettled(home))
             taken = Counter(relay.taken)
     fates = {
         message_id: (status, outcome, subject)
@@ -158,7 +158,7 @@ async def keep_sending(home: Path, session: Session, accepted: dict[str, str]) -
         request = SendEmailRequest(to=["bob@example.org"], subject=subject, text="Hello.")
         result = await asyncio.shield(session.messages.send(ASSISTANT, request, SendOptions()))
         accepted[result.message_id] = subject
-        await wait_for(lambda: True if len(unsettled(home)) < AHEAD else None)
+        await until(lambda: len(unsettled(home)) < AHEAD)
 
 
 def unsettled(home: Path) -> list[tuple[object, ...]]:

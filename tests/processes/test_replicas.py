@@ -25,9 +25,9 @@ from tests.processes.serving import (
     beside,
     environment,
     open_relay,
-    wait_for,
 )
 from tests.support.dns import DnsServer
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_kind", ["postgresql"])]
 
@@ -50,6 +50,11 @@ class Replica:
         assert not result.is_error, result
         content: dict[str, Any] = result.structured_content
         return content
+
+    async def all_sent(self) -> bool:
+        messages = (await self.call("list_messages", direction="outbound", limit=SENDS))["messages"]
+        assert len(messages) == SENDS
+        return all(message["delivery_status"] == "sent" for message in messages)
 
 
 @pytest.fixture
@@ -117,15 +122,7 @@ async def test_each_message_is_submitted_by_one_of_them(
             for number in range(SENDS)
         )
     )
-    await wait_for(lambda: True if len(relay.taken) >= SENDS else None)
+    await until(lambda: len(relay.taken) >= SENDS)
     for replica in replicas:
-        async with asyncio.timeout(20):
-            while await _unsettled(replica):  # noqa: ASYNC110 - asked over the wire
-                await asyncio.sleep(0.05)
+        await until(replica.all_sent)
     assert Counter(relay.taken) == {f"number {number}": 1 for number in range(SENDS)}
-
-
-async def _unsettled(replica: Replica) -> bool:
-    listing = await replica.call("list_messages", direction="outbound", limit=SENDS)
-    assert len(listing["messages"]) == SENDS
-    return any(message["delivery_status"] != "sent" for message in listing["messages"])

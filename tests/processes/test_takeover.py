@@ -20,9 +20,10 @@ from e2a_core.local.engine import open_local_engine
 from e2a_core.local.run_file import read_run_file
 from e2a_core.settings import load_settings
 from mcp import Client, StdioServerParameters, stdio_client
-from tests.processes.serving import ASSISTANT, Correspondent, Server, environment, rows, wait_for
+from tests.processes.serving import ASSISTANT, Correspondent, Server, environment, rows
 from tests.support.dns import DnsServer
 from tests.support.smtp_client import letter, submit
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -103,8 +104,8 @@ async def test_ten_stdio_servers_share_a_fresh_home(tmp_path: Path, dns: DnsServ
         )
         assert len({result["message_id"] for result in sent}) == SERVERS
         outbound = "SELECT count(*) FROM messages WHERE direction = 'outbound' AND delivery_status = 'sent'"
-        await wait_for(lambda: True if rows(home, outbound) == [(SERVERS,)] else None)
-        await wait_for(lambda: read_run_file(home))
+        await until(lambda: rows(home, outbound) == [(SERVERS,)])
+        await until(lambda: read_run_file(home))
         assert sum(server.took_over for server in servers) == 1
         for table in ("accounts", "agents", "domains"):
             assert rows(home, f"SELECT count(*) FROM {table}") == [(1,)]
@@ -125,7 +126,7 @@ async def take_over_under_load(home: Path, servers: list[StdioServer]) -> None:
         assert before is not None
         killed = time.monotonic()
         os.kill(before, signal.SIGKILL)
-        after = await wait_for(lambda: pid if (pid := leader_of(home)) != before else None)
+        after = await until(lambda: pid if (pid := leader_of(home)) != before else None)
         seconds = time.monotonic() - killed
         print(f"takeover {seconds:.3f} s")  # noqa: T201
         await sender.until_acknowledged(20)
@@ -164,12 +165,14 @@ async def test_a_leader_told_to_stop_finishes_the_message_in_its_hands(
         )
         assert exchange.accepted
         next_address = await second.smtp()
-        assert await wait_for(lambda: (first.exit_code,) if first.exit_code is not None else None) == (0,)
+        await until(lambda: first.exit_code is not None)
+        assert first.exit_code == 0
         exchange = await submit(next_address, content, mail_from="alice@example.org", recipients=[ASSISTANT])
         assert exchange.accepted
         assert rows(home, "SELECT email_message_id FROM messages") == [("<in-flight@example.org>",)]
         second.terminate()
-        assert await wait_for(lambda: (second.exit_code,) if second.exit_code is not None else None) == (0,)
+        await until(lambda: second.exit_code is not None)
+        assert second.exit_code == 0
         assert read_run_file(home) is None
     finally:
         first.close()
@@ -214,7 +217,7 @@ async def test_who_cannot_listen_reads_on_and_leaves_the_home_to_others(
 
 async def leader_among(servers: list[Server], home: Path) -> Server:
     by_pid = {server.pid: server for server in servers}
-    return await wait_for(lambda: by_pid.get(leader_of(home) or 0), TAKEOVER_SECONDS)
+    return await until(lambda: by_pid.get(leader_of(home) or 0), TAKEOVER_SECONDS)
 
 
 async def until_refused(address: tuple[str, int]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ from e2a_core.smtpserver.session import (
     RecipientUnknown,
 )
 
-__all__ = ["WAIT_SECONDS", "MemoryReceiver", "RawClient", "connect", "listening", "until"]
+__all__ = ["WAIT_SECONDS", "MemoryReceiver", "RawClient", "connect", "listening"]
 
 WAIT_SECONDS = 10.0
 _REPLY = re.compile(rb"[2-5][0-9]{2} [\x20-\x7e]+\r\n")
@@ -149,12 +149,3 @@ async def listening(receiver: MemoryReceiver, **options: Any) -> AsyncIterator[S
         yield listener
     finally:
         await listener.stop(0.01)
-
-
-async def until(
-    condition: Callable[[], bool], pause: Callable[[float], Awaitable[None]] = asyncio.sleep
-) -> None:
-    """Wait for `condition`, which nothing announces."""
-    async with asyncio.timeout(WAIT_SECONDS):
-        while not condition():
-            await pause(0.005)

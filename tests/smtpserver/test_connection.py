@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.smtpserver.support import MemoryReceiver, connect, listening, until
+from tests.smtpserver.support import MemoryReceiver, connect, listening
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 

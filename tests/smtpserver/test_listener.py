@@ -13,7 +13,8 @@ import pytest
 from e2a_core.errors import SettingsError
 from e2a_core.smtpserver.limits import IntakeLimits
 from e2a_core.smtpserver.listener import SmtpListener
-from tests.smtpserver.support import MemoryReceiver, connect, listening, until
+from tests.smtpserver.support import MemoryReceiver, connect, listening
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 

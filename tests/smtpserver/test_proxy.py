@@ -19,7 +19,8 @@ from e2a_core.smtpserver.proxy import (
     decode_header,
     header_octets,
 )
-from tests.smtpserver.support import MemoryReceiver, connect, listening, until
+from tests.smtpserver.support import MemoryReceiver, connect, listening
+from tests.support.waiting import until
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 TRUSTED = TrustedProxies(["127.0.0.0/8"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -19,6 +19,7 @@ from e2a_core.store import Database, StaleWrite, Statement, sql
 from e2a_core.store.job_runner import Handler, JobRunner
 from e2a_core.store.jobs import Job, claim, enqueue, reclaim
 from e2a_core.store.open import open_database
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -48,12 +49,6 @@ async def counts(database: Database) -> dict[str, int]:
 
 async def queue(database: Database) -> list[Mapping[str, object]]:
     return list(await database.all(sql("SELECT * FROM jobs ORDER BY run_at, id")))
-
-
-async def until(condition: Callable[[], Awaitable[object]], seconds: float = 20) -> None:
-    with anyio.fail_after(seconds):
-        while not await condition():  # noqa: ASYNC110 - the rows of another process give no event
-            await anyio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -257,17 +252,13 @@ async def test_concurrency_is_bounded_by_kind_and_kinds_do_not_block_each_other(
 
     await database.write([job(n, kind="slow") for n in range(6)])
     async with running(database, {"slow": handle, "fast": handle}, concurrency={"slow": 2, "fast": 3}):
-        await until(lambda: _truth(open_now["slow"] == 2))
+        await until(lambda: open_now["slow"] == 2)
         await database.write([job(n, kind="fast") for n in range(10)])
         await until(lambda: _no_more(database, "fast"))
         release.set()
         await until(lambda: _empty(database))
     assert most["slow"] == 2
     assert most["fast"] <= 3
-
-
-async def _truth(value: bool) -> bool:
-    return value
 
 
 async def _no_more(database: Database, kind: str) -> bool:
@@ -286,7 +277,7 @@ async def test_a_long_handler_keeps_its_lease(database: Database, database_url: 
     try:
         await database.write([job()])
         async with running(database, {"k": handle}, lease_seconds=0.6):
-            await until(lambda: _truth(bool(ran)))
+            await until(lambda: ran)
             async with running(other, {"k": handle}, lease_seconds=0.6):
                 await until(lambda: _empty(database))
     finally:
@@ -353,7 +344,7 @@ async def test_periodic_work_runs_again_and_once_in_the_deployment(
         for runner in runners:
             runner.schedule_every("tick", timedelta(seconds=0.3))
             await runner.start()
-        await until(lambda: _truth(len(runs) >= 4))
+        await until(lambda: len(runs) >= 4)
         for runner in runners:
             await runner.stop(2)
         assert len(await queue(database)) == 1

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -33,6 +33,7 @@ from e2a_core.store.statement import sql
 from tests.support.dns import SERVFAIL, DnsServer, Zones
 from tests.support.smtp_client import DkimSigner, SmtpExchange, letter, submit
 from tests.support.smtp_sink import SmtpSink
+from tests.support.waiting import PATIENCE_SECONDS
 
 __all__ = [
     "ASSISTANT",
@@ -45,7 +46,6 @@ __all__ = [
     "environment_of",
     "open_home_for_test",
     "stranger",
-    "until",
 ]
 
 SHARED = "agents.example"
@@ -53,10 +53,6 @@ ASSISTANT = f"assistant@{SHARED}"
 SECRET = "one-secret-of-the-tests-and-of-nothing-else"
 LOCAL_SPF = "v=spf1 ip4:127.0.0.1 -all"
 NO_SPF = "v=spf1 -all"
-PATIENCE_SECONDS = 20.0
-_LOOK_SECONDS = 0.01
-
-Value = TypeVar("Value")
 
 
 class MovableClock:
@@ -224,14 +220,6 @@ class EventLog:
             async for event in events:
                 self.seen.append(event)
                 self._told.set()
-
-
-async def until(probe: Callable[[], Awaitable[Value]], timeout: float = PATIENCE_SECONDS) -> Value:
-    """What `probe` returns as soon as that is true."""
-    async with asyncio.timeout(timeout):
-        while not (found := await probe()):  # noqa: ASYNC110 - what is waited for is behind the contract
-            await asyncio.sleep(_LOOK_SECONDS)
-        return found
 
 
 def environment_of(

@@ -22,8 +22,9 @@ from e2a_core.store.statement import sql
 from e2a_core.submission.unsubscribe import find_unsubscribe, unsubscribe
 from tests.engine.mailbox import arrived, protect, reasons, send, settled
 from tests.support.dns import DnsServer
-from tests.support.home import ASSISTANT, EventLog, Home, until
+from tests.support.home import ASSISTANT, EventLog, Home
 from tests.support.smtp_sink import SmtpSink
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.settings(public_url="https://mail.example")]
 
