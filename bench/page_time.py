@@ -83,7 +83,7 @@ class _Inbox:
 
     async def milliseconds(self, query: MessageQuery) -> float:
         """How long the first page takes, read anew."""
-        await self.engine.core.db.put([_SOMETHING])
+        await self.engine.core.db.write([_SOMETHING])
         email = self.session.principal.agent_email
         assert email is not None
         started = time.perf_counter()

@@ -50,7 +50,7 @@ async def paged(
     if cursor:
         stored = decode_cursor(cursor, query, core.secrets)
         after = Position(stored["at"], stored["key"])
-    rows = await core.db.all(statement_for(after, limit + 1))
+    rows = await core.db.read(statement_for(after, limit + 1))
     next_cursor = None
     if len(rows) > limit:
         last = position(rows[limit - 1])

@@ -15,7 +15,7 @@ from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.errors import Unauthorized
 from e2a_core.local.agents import Agents
-from e2a_core.store.statement import sql
+from e2a_core.store.statement import first, sql
 from tests.support.clock import ManualClock
 from tests.support.deployment import make_agent
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def last_used(core: Core, key: NewKey) -> int | None:
-    row = await core.db.one(sql("SELECT last_used_at FROM api_keys WHERE id = :id", id=key.row.id))
+    row = first(await core.db.read(sql("SELECT last_used_at FROM api_keys WHERE id = :id", id=key.row.id)))
     assert row is not None
     used: int | None = row["last_used_at"]
     return used
@@ -32,7 +32,7 @@ async def last_used(core: Core, key: NewKey) -> int | None:
 async def test_a_key_is_stored_as_a_hash_of_all_of_it(core: Core, owner: Principal) -> None:
     key = await mint_key(core, owner.account_id, name="ci")
     assert re.fullmatch("e2a_acct_[0-9a-f]{64}", key.plaintext)
-    row = await core.db.one(sql("SELECT * FROM api_keys WHERE id = :id", id=key.row.id))
+    row = first(await core.db.read(sql("SELECT * FROM api_keys WHERE id = :id", id=key.row.id)))
     assert row is not None
     assert row["key_hash"] == hashlib.sha256(key.plaintext.encode()).hexdigest()
     assert row["key_prefix"] == key.plaintext[:16]

@@ -26,7 +26,7 @@ from e2a_core.local.account import Account
 from e2a_core.local.agents import Agents
 from e2a_core.local.api_keys import ApiKeys
 from e2a_core.signing.secrets import Secrets
-from e2a_core.store.statement import sql
+from e2a_core.store.statement import first, sql
 from tests.support.clock import ManualClock
 from tests.support.deployment import (
     account,
@@ -196,7 +196,7 @@ async def test_a_repeated_creation_gets_the_first_answer(core: Core, owner: Prin
 
 async def test_a_remembered_key_is_not_readable_in_the_database(core: Core, owner: Principal) -> None:
     created = await ApiKeys(core, owner).create(CreateAPIKeyRequest(), idempotency_key="once")
-    row = await core.db.one(sql("SELECT * FROM idempotency"))
+    row = first(await core.db.read(sql("SELECT * FROM idempotency")))
     assert row is not None
     assert row["status"] == 201
     assert created.key[16:] not in row["response"]

@@ -79,7 +79,7 @@ async def test_the_roles_of_a_served_domain_are_there_without_being_made(
         "hitl-noreply@elsewhere.example",
     ):
         assert await reach(core, address) is None
-    assert await core.db.all(sql("SELECT email FROM agents")) == [], "looking up writes nothing"
+    assert await core.db.read(sql("SELECT email FROM agents")) == [], "looking up writes nothing"
 
 
 async def test_the_roles_of_a_subdomain_are_there_with_its_first_inbox(core: Core, owner: Principal) -> None:

@@ -27,7 +27,7 @@ from e2a_core.errors import (
     SendInProgress,
 )
 from e2a_core.local.agents import Agents
-from e2a_core.store.statement import sql
+from e2a_core.store.statement import first, sql
 from tests.support.clock import ManualClock
 from tests.support.deployment import (
     account,
@@ -49,7 +49,7 @@ async def create(core: Core, principal: Principal, email: str) -> AgentView:
 
 
 async def count(core: Core, table: str) -> int:
-    row = await core.db.one(sql(f"SELECT COUNT(*) AS rows FROM {table}"))
+    row = first(await core.db.read(sql(f"SELECT COUNT(*) AS rows FROM {table}")))
     assert row is not None
     number: int = row["rows"]
     return number
@@ -231,7 +231,7 @@ async def test_a_restored_agent_keeps_all_and_its_holds_wait_as_long_as_before(
     await agents.delete(BOT)
     clock.advance(days=3)
     assert (await agents.restore(BOT)).deleted_at is None
-    rows = await core.db.all(sql("SELECT id, approval_expires_at FROM messages"))
+    rows = await core.db.read(sql("SELECT id, approval_expires_at FROM messages"))
     expiries = {row["id"]: from_micros(row["approval_expires_at"]) - from_micros(deadline) for row in rows}
     assert {name: shift.days for name, shift in expiries.items()} == {held: 3, decided: 0}
     with pytest.raises(NotInTrash):
@@ -253,7 +253,7 @@ async def test_deleting_for_good_leaves_nothing_of_it(core: Core, owner: Princip
         await agents.delete(BOT)
     result = await agents.delete(BOT, permanent=True)
     assert result.messages_deleted == 451
-    assert [row["id"] for row in await core.db.all(sql("SELECT id FROM messages"))] == [survivor]
+    assert [row["id"] for row in await core.db.read(sql("SELECT id FROM messages"))] == [survivor]
     assert await count(core, "raw_messages") == 1
     assert await count(core, "message_search") == 1
     with pytest.raises(NotFound):
@@ -284,7 +284,7 @@ async def test_the_trash_is_emptied_after_its_retention(
     assert await purge_trashed(core) == 0
     clock.advance(hours=1)
     assert await purge_trashed(core) == 1
-    assert [row["email"] for row in await core.db.all(sql("SELECT email FROM agents"))] == [
+    assert [row["email"] for row in await core.db.read(sql("SELECT email FROM agents"))] == [
         "live@agents.localhost"
     ]
 
@@ -311,7 +311,7 @@ async def test_content_that_another_inbox_receives_meanwhile_stays(core: Core, o
         tasks.start_soon(purge)
         await wait_until_blocked(core)
     assert purged == [1]
-    assert [row["id"] for row in await core.db.all(sql("SELECT id FROM messages"))] == [copy]
+    assert [row["id"] for row in await core.db.read(sql("SELECT id FROM messages"))] == [copy]
     assert await count(core, "raw_messages") == 1
 
 
@@ -319,4 +319,4 @@ async def wait_until_blocked(core: Core) -> None:
     """Until another transaction waits for a lock; on SQLite there is only one at a time anyway."""
     if core.db.dialect == "sqlite":
         return
-    await until(lambda: core.db.all(sql("SELECT pid FROM pg_locks WHERE NOT granted")))
+    await until(lambda: core.db.read(sql("SELECT pid FROM pg_locks WHERE NOT granted")))

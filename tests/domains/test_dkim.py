@@ -9,7 +9,7 @@ from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.domains.dkim import SigningKey, SigningKeys
 from e2a_core.signing.secrets import Secrets
-from e2a_core.store.statement import sql
+from e2a_core.store.statement import first, sql
 from tests.support.deployment import SHARED, register_domain
 
 pytestmark = pytest.mark.anyio
@@ -21,7 +21,7 @@ async def test_a_domain_gets_its_key_when_it_first_needs_one(core: Core) -> None
     assert made is not None
     assert (made.domain, made.selector, made.key.algorithm) == (SHARED, "e2a202603", "rsa-sha256")
     assert await keys.current(SHARED) is made
-    row = await core.db.one(sql("SELECT private_key, public_key FROM dkim_keys"))
+    row = first(await core.db.read(sql("SELECT private_key, public_key FROM dkim_keys")))
     assert row is not None
     assert row["public_key"] == made.key.dns_record()
     assert made.key.to_der() not in bytes(row["private_key"])
@@ -42,7 +42,7 @@ async def test_replicas_that_make_one_at_once_agree_on_it(core: Core) -> None:
                 tasks.start_soon(first_use, keys)
     assert len({item.key.to_der() for item in made if item is not None}) == 1
     assert None not in made
-    assert len(await core.db.all(sql("SELECT selector FROM dkim_keys"))) == 1
+    assert len(await core.db.read(sql("SELECT selector FROM dkim_keys"))) == 1
 
 
 async def test_only_a_proven_domain_signs(core: Core, owner: Principal) -> None:

@@ -141,7 +141,7 @@ async def test_of_simultaneous_claims_one_wins(core: Core, owner: Principal) -> 
     async with create_task_group() as tasks:
         for principal, domain in [(owner, DOMAIN), (other, f"a.{DOMAIN}"), (owner, DOMAIN), (other, DOMAIN)]:
             tasks.start_soon(attempt, principal, domain)
-    rows = await core.db.all(sql("SELECT account_id FROM domains WHERE account_id IS NOT NULL"))
+    rows = await core.db.read(sql("SELECT account_id FROM domains WHERE account_id IS NOT NULL"))
     assert len({row["account_id"] for row in rows}) == 1
     assert len({view.verification_token for view in made}) == len({view.domain for view in made})
     assert len(refused) == 2
@@ -309,8 +309,7 @@ async def test_rotation_waits_for_the_dns(
     assert (await verify(core, owner)).dkim == "found"
     assert await signs_with() == "e2a202603-2"
     assert selectors(await domains.get(DOMAIN)) == ["e2a202603", "e2a202603-2"]
-    retired = await core.db.one(sql("SELECT private_key FROM dkim_keys WHERE retired_at IS NOT NULL"))
-    assert retired is not None
+    [retired] = await core.db.read(sql("SELECT private_key FROM dkim_keys WHERE retired_at IS NOT NULL"))
     assert bytes(retired["private_key"]) == b""
 
     clock.advance(days=40)
@@ -345,7 +344,7 @@ async def test_a_domain_goes_when_its_agents_have_gone(core: Core, owner: Princi
     assert (await domains.delete(DOMAIN)).to_wire() == {"deleted": True, "domain": DOMAIN}
     with pytest.raises(NotFound):
         await domains.delete(DOMAIN)
-    assert await core.db.all(sql("SELECT selector FROM dkim_keys")) == []
+    assert await core.db.read(sql("SELECT selector FROM dkim_keys")) == []
     await register(core, await account(core, "b@example.org"))
 
 

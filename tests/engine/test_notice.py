@@ -9,7 +9,7 @@ import pytest
 
 from e2a_core.contract.engine import Session
 from e2a_core.signing.tokens import verify_approval
-from e2a_core.store.statement import sql
+from e2a_core.store.statement import first, sql
 from tests.engine.mailbox import protect, send
 from tests.support.home import ASSISTANT, SHARED, Home
 from tests.support.smtp_sink import SmtpSink
@@ -34,7 +34,7 @@ async def _held(owner: Session, agent: Session, holds: dict[str, object] | None 
 
 async def _no_job_is_left(home: Home) -> None:
     async def look() -> bool:
-        rows = await home.local.core.db.all(sql("SELECT id FROM jobs WHERE kind = 'hold_notice'"))
+        rows = await home.local.core.db.read(sql("SELECT id FROM jobs WHERE kind = 'hold_notice'"))
         return not rows
 
     await until(look)
@@ -83,8 +83,10 @@ async def test_a_relay_that_is_busy_is_asked_again(
     await _held(owner, agent)
 
     async def put_off() -> bool:
-        row = await home.local.core.db.one(
-            sql("SELECT last_error FROM jobs WHERE kind = 'hold_notice' AND lease IS NULL")
+        row = first(
+            await home.local.core.db.read(
+                sql("SELECT last_error FROM jobs WHERE kind = 'hold_notice' AND lease IS NULL")
+            )
         )
         return row is not None and "later" in (row["last_error"] or "")
 

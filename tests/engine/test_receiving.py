@@ -18,7 +18,7 @@ from e2a_core.smtpserver.arrival import Arrival
 from e2a_core.smtpserver.deliver import Delivered, Delivery
 from e2a_core.smtpserver.loopback import LoopbackTransport
 from e2a_core.smtpserver.session import Recipient
-from e2a_core.store.statement import sql
+from e2a_core.store.statement import first, sql
 from tests.engine.mailbox import HELPER, all_mail, arrived, inbox, make_helper, reasons
 from tests.support.home import ASSISTANT, SHARED, EventLog, Home
 from tests.support.smtp_client import letter
@@ -281,7 +281,7 @@ async def test_several_recipients_share_one_stored_content(
     assert exchange.accepted
     assert len(await inbox(agent)) == 1
     assert len(await inbox(owner, HELPER)) == 1
-    row = await home.local.core.db.one(sql("SELECT count(*) AS n FROM raw_messages"))
+    row = first(await home.local.core.db.read(sql("SELECT count(*) AS n FROM raw_messages")))
     assert row is not None
     assert row["n"] == 1
 

@@ -19,7 +19,7 @@ from e2a_core.authentication.resolver import Resolver
 from e2a_core.contract.engine import Session
 from e2a_core.errors import StoreUnavailable
 from e2a_core.store.database import Database
-from e2a_core.store.statement import Result, Statement, sql
+from e2a_core.store.statement import Result, Statement, first, sql
 from tests.engine.mailbox import HELPER, make_helper, protect, reasons, send, settled, wait_for_mail
 from tests.support.dns import DnsServer
 from tests.support.home import ASSISTANT, EventLog, Home, Keys, environment_of, open_home_for_test
@@ -88,7 +88,9 @@ async def test_the_signature_verifies_against_the_published_key(
     resolver = Resolver(dns.address, home.clock)
     [verdict] = await verify_dkim(SignedMessage.parse(captured.content), resolver, home.clock.now())
     assert (verdict.status, verdict.domain) == ("pass", "agents.example")
-    row = await home.local.core.db.one(sql("SELECT public_key FROM dkim_keys WHERE retired_at IS NULL"))
+    row = first(
+        await home.local.core.db.read(sql("SELECT public_key FROM dkim_keys WHERE retired_at IS NULL"))
+    )
     assert row is not None
     assert row["public_key"] == home.keys.shared.dns_record()
 
@@ -224,11 +226,11 @@ class _Faltering:
         self._database = database
         self._failures = failures
 
-    async def put(self, statements: Sequence[Statement]) -> Sequence[Result]:
+    async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
         if self._failures and any(item.sqlite.startswith("DELETE FROM jobs") for item in statements):
             self._failures -= 1
             raise StoreUnavailable("the database did not answer")
-        return await self._database.put(statements)
+        return await self._database.write(statements)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)

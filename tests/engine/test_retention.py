@@ -31,7 +31,7 @@ async def test_the_trash_is_emptied_by_itself(home: Home, agent: Session) -> Non
 
     assert await until(gone)
     assert [item.id for item in await all_mail(agent)] == [kept.id]
-    [content] = await home.local.core.db.all(sql("SELECT data FROM raw_messages"))
+    [content] = await home.local.core.db.read(sql("SELECT data FROM raw_messages"))
     assert b"Keep" in bytes(content["data"])
 
 

@@ -24,7 +24,7 @@ from e2a_core.errors import (
     NotFound,
 )
 from e2a_core.reviews import queries
-from e2a_core.store.statement import sql
+from e2a_core.store.statement import first, sql
 from tests.engine.mailbox import HELPER, arrived, inbox, make_helper, protect, reasons, send, settled
 from tests.support.home import ASSISTANT, EventLog, Home
 from tests.support.smtp_sink import SmtpSink
@@ -156,11 +156,11 @@ async def test_the_files_of_a_draft_are_kept_until_it_is_decided(
     held = await _held_draft(owner, agent, attachments=[file])
     db = home.local.core.db
     stored = sql("SELECT draft FROM messages WHERE id = :id", id=held.message_id)
-    draft = await db.one(stored)
+    draft = first(await db.read(stored))
     assert draft is not None
     assert "JVBERg==" in draft["draft"]
     account = (await owner.account.get()).user.id
-    [row] = await db.all(queries.page(account, None, 10))
+    [row] = await db.read(queries.page(account, None, 10))
     assert "draft" not in row
     before = await owner.reviews.get(held.message_id)
     if decision == "approve":
@@ -168,7 +168,7 @@ async def test_the_files_of_a_draft_are_kept_until_it_is_decided(
         await settled(agent, held.message_id)
     else:
         await owner.reviews.reject(held.message_id, RejectRequest())
-    kept = await db.one(stored)
+    kept = first(await db.read(stored))
     assert kept is not None
     assert "JVBERg==" not in kept["draft"]
     after = await owner.reviews.get(held.message_id)

@@ -23,7 +23,8 @@ from e2a_core.errors import (
 )
 from e2a_core.store.statement import sql
 from tests.engine.mailbox import inbox, send, settled, wait_for_mail
-from tests.support.home import ASSISTANT, SHARED, EventLog, Home, stranger, until
+from tests.support.home import ASSISTANT, SHARED, EventLog, Home, stranger
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +33,7 @@ DOMAIN = "corp.example"
 
 
 async def rows(home: Home, text: str, **values: Any) -> list[dict[str, object]]:
-    return [dict(row) for row in await home.local.core.db.all(sql(text, **values))]
+    return [dict(row) for row in await home.local.core.db.read(sql(text, **values))]
 
 
 async def made_before(home: Home, email: str, account_id: str | None = None) -> str:

@@ -16,7 +16,7 @@ from e2a_core.erasure.expired import purge_content, purge_events, purge_orphans,
 from e2a_core.errors import StoreUnavailable
 from e2a_core.store.events import append
 from e2a_core.store.jobs import Job
-from e2a_core.store.statement import sql
+from e2a_core.store.statement import first, sql
 from tests.support.clock import ManualClock
 from tests.support.deployment import insert_message, make_agent
 
@@ -27,11 +27,11 @@ DAY = 86_400_000_000
 
 
 async def ids(core: Core, table: str = "messages", column: str = "id") -> set[Any]:
-    return {row[column] for row in await core.db.all(sql(f"SELECT {column} FROM {table}"))}
+    return {row[column] for row in await core.db.read(sql(f"SELECT {column} FROM {table}"))}
 
 
 async def found(core: Core) -> int:
-    row = await core.db.one(sql("SELECT COUNT(*) AS n FROM message_search"))
+    row = first(await core.db.read(sql("SELECT COUNT(*) AS n FROM message_search")))
     return int(row["n"]) if row else 0
 
 
@@ -86,7 +86,7 @@ async def test_content_is_kept_unless_its_age_is_limited(
     assert await purge_content(core) == 0
     limited = replace(core, settings=replace(core.settings, message_retention_days=10))
     assert await purge_content(limited) == 2
-    rows = await core.db.all(sql("SELECT * FROM messages WHERE content_hash IS NULL AND draft IS NULL"))
+    rows = await core.db.read(sql("SELECT * FROM messages WHERE content_hash IS NULL AND draft IS NULL"))
     assert {row["id"] for row in rows} == {read, rejected}
     [row] = [item for item in rows if item["id"] == read]
     assert (row["subject"], row["preview"], row["size_bytes"]) == ("S", "", 0)

@@ -19,7 +19,7 @@ from e2a_core.local.account import Account
 from e2a_core.local.contacts import Contacts
 from e2a_core.local.suppressions import Suppressions
 from e2a_core.store.jobs import enqueue
-from e2a_core.store.statement import sql
+from e2a_core.store.statement import first, sql
 from e2a_core.suppressions.queries import insert, insert_token
 from tests.support.clock import ManualClock
 from tests.support.deployment import (
@@ -113,7 +113,7 @@ async def rows_by_table(core: Core) -> dict[str, int]:
     ]  # fmt: skip
     found = {}
     for table in tables:
-        row = await core.db.one(sql(f"SELECT COUNT(*) AS n FROM {table}"))
+        row = first(await core.db.read(sql(f"SELECT COUNT(*) AS n FROM {table}")))
         found[table] = int(row["n"]) if row else -1
     return found
 
@@ -145,7 +145,7 @@ async def test_deletion_leaves_nothing(core: Core, owner: Principal) -> None:
     with pytest.raises(NotFound):
         await Account(core, owner).delete()
     # What both had been sent is still the other's.
-    shared = await core.db.all(sql("SELECT data FROM raw_messages"))
+    shared = await core.db.read(sql("SELECT data FROM raw_messages"))
     assert b"mail of several" in {bytes(row["data"]) for row in shared}
 
 

@@ -16,7 +16,7 @@ from e2a_core.contract.protection import ProtectionConfig
 from e2a_core.contract.reviews import ApproveRequest
 from e2a_core.contract.sending import Attachment, SendEmailRequest, SendOptions
 from e2a_core.signing.tokens import ApprovalAction, sign_approval, sign_download
-from e2a_core.store.statement import sql
+from e2a_core.store.statement import first, sql
 from tests.support.home import ASSISTANT, Home
 from tests.support.waiting import until
 
@@ -161,7 +161,7 @@ async def test_a_form_that_saw_another_draft_is_refused(
     form = await opened(browser, home, message_id, "approve")
     altered = {**form, "content_hash": "0" * 64}
     assert (await browser.post("/v1/approve", data=altered)).status_code == 403
-    rows = await home.local.core.db.all(sql("SELECT draft FROM messages WHERE id = :id", id=message_id))
+    rows = await home.local.core.db.read(sql("SELECT draft FROM messages WHERE id = :id", id=message_id))
     draft = {**json.loads(rows[0]["draft"]), "digest": "1" * 64}
     await home.local.core.db.write(
         [sql("UPDATE messages SET draft = :draft WHERE id = :id", draft=json.dumps(draft), id=message_id)]
@@ -239,7 +239,7 @@ async def test_a_link_is_good_for_the_reader_it_was_sent_to(
     assert await status_of(owner, message_id) == "pending_review"
     await db.write([sql("UPDATE accounts SET email = 'boss@corp.example'")])
     assert (await browser.post("/v1/approve", data=form)).status_code == 200
-    row = await db.one(sql("SELECT reviewed_by FROM messages WHERE id = :id", id=message_id))
+    row = first(await db.read(sql("SELECT reviewed_by FROM messages WHERE id = :id", id=message_id)))
     assert row is not None
     assert row["reviewed_by"] == "signed link, boss@corp.example"
 

@@ -133,7 +133,7 @@ class World:
     async def everything(self) -> dict[str, list[str]]:
         """Every row of every table, apart from what merely being asked may change."""
         db = self.home.local.core.db
-        tables = await db.all(
+        tables = await db.read(
             sql(
                 "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' "
                 "AND name NOT LIKE 'message_search%'",
@@ -144,7 +144,7 @@ class World:
         found = {}
         for table in (str(item["name"]) for item in tables):
             hidden = VOLATILE.get(table, set())
-            rows = await db.all(sql(f"SELECT * FROM {table}"))
+            rows = await db.read(sql(f"SELECT * FROM {table}"))
             found[table] = sorted(
                 repr({name: row[name] for name in row if name not in hidden}) for row in rows
             )

@@ -67,7 +67,7 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Core, list[str]]]:
 
 
 async def rows(core: Core, table: str) -> Sequence[Row]:
-    return await core.db.all(sql(f"SELECT * FROM {table}"))
+    return await core.db.read(sql(f"SELECT * FROM {table}"))
 
 
 async def test_a_first_start_makes_all_that_is_needed(settings: Settings) -> None:

@@ -54,5 +54,5 @@ async def test_both_databases_agree_with_evaluation(database: Database, text: st
         )
         params |= {f"s{number}": row.sender, f"t{number}": row.subject, f"c{number}": row.created}
     query = QUERY.format(messages=", ".join(values), condition=condition)
-    found = [row["id"] for row in await database.all(sql(query, **params))]
+    found = [row["id"] for row in await database.read(sql(query, **params))]
     assert found == [key for key, row in ROWS.items() if evaluate(tree, row)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import anyio
 import pytest
@@ -18,6 +19,7 @@ from e2a_core.store import (
     Statement,
     UniqueViolation,
     UnstorableValue,
+    first,
     sql,
 )
 from e2a_core.store.open import open_database
@@ -43,14 +45,17 @@ def account(name: str) -> Statement:
 
 
 async def keys(database: Database) -> list[str]:
-    return [row["key"] for row in await database.all(sql("SELECT key FROM meta ORDER BY key"))]
+    return [row["key"] for row in await database.read(sql("SELECT key FROM meta ORDER BY key"))]
 
 
-@pytest.fixture(params=["write", "put"])
+@pytest.fixture(params=[True, False])
 def commit(request: pytest.FixtureRequest, database: Database) -> Commit:
-    """Each way to commit one unit."""
-    way: Commit = getattr(database, request.param)
-    return way
+    """Each way to commit one unit: its statements by key, or not."""
+
+    def write(statements: Sequence[Statement]) -> Awaitable[object]:
+        return database.write([replace(statement, by_key=request.param) for statement in statements])
+
+    return write
 
 
 async def test_a_write_is_kept_whole_or_not_at_all(database: Database, commit: Commit) -> None:
@@ -79,7 +84,7 @@ async def test_stale_write_names_the_statement_and_keeps_nothing(database: Datab
     with pytest.raises(StaleWrite) as caught:
         await commit([sql(update, key="a", expect=1), sql(update, key="absent", expect=1)])
     assert (caught.value.index, caught.value.rowcount) == (1, 0)
-    assert await database.one(sql("SELECT value FROM meta")) == {"value": "v"}
+    assert first(await database.read(sql("SELECT value FROM meta"))) == {"value": "v"}
 
 
 async def test_expect_counts_rows_of_a_common_table_expression(database: Database) -> None:
@@ -142,10 +147,12 @@ async def test_values_come_back_as_they_went_in(database: Database) -> None:
             )
         ]
     )
-    row = await database.one(sql("SELECT * FROM raw_messages WHERE created_at = :at", at=2**62))
+    row = first(await database.read(sql("SELECT * FROM raw_messages WHERE created_at = :at", at=2**62)))
     assert row == {"content_hash": "ключ \U0001f4e7 'quoted' :name ::type", "data": blob, "created_at": 2**62}
-    sums = await database.one(
-        sql("SELECT COUNT(*) AS n, SUM(created_at) AS total, MAX(created_at) AS none FROM raw_messages")
+    sums = first(
+        await database.read(
+            sql("SELECT COUNT(*) AS n, SUM(created_at) AS total, MAX(created_at) AS none FROM raw_messages")
+        )
     )
     assert sums == {"n": 1, "total": 2**62, "none": 2**62}
     assert type(sums["total"]) is int
@@ -166,10 +173,10 @@ async def test_a_value_that_cannot_be_stored_fails_its_unit_alone(
 async def test_a_value_no_row_can_have_cannot_be_asked_for(database: Database, value: str) -> None:
     find = sql("SELECT value FROM meta WHERE key = :key", key=value)
     with pytest.raises(UnstorableValue):
-        await database.one(find)
+        first(await database.read(find))
     with pytest.raises(UnstorableValue):
         async with database.transaction() as transaction:
-            await transaction.all(find)
+            await transaction.read(find)
 
 
 async def test_an_integer_beyond_64_bits_cannot_be_stored(database: Database) -> None:
@@ -190,24 +197,28 @@ async def test_a_wrong_statement_fails_alone_and_is_no_outage(database: Database
 
 async def test_short_and_long_writes_share_a_commit(database: Database) -> None:
     long = "v" * 100_000
-    await asyncio.gather(database.put([put("a")]), database.write([put("b")]), database.put([put("c", long)]))
+    short = [replace(put("a"), by_key=True)], [replace(put("c", long), by_key=True)]
+    await asyncio.gather(*map(database.write, short), database.write([put("b")]))
     assert await keys(database) == ["a", "b", "c"]
-    assert await database.one(sql("SELECT value FROM meta WHERE key = 'c'")) == {"value": long}
+    assert first(await database.read(sql("SELECT value FROM meta WHERE key = 'c'"))) == {"value": long}
 
 
 @pytest.mark.parametrize("by_key", [True, False])
-async def test_values_are_rows_without_names(database: Database, by_key: bool) -> None:
+async def test_a_row_has_its_values_by_name_and_in_order(database: Database, by_key: bool) -> None:
     await database.write([put("a", "1"), put("b", "2")])
-    found = await database.values(sql("SELECT value, key FROM meta ORDER BY key"), by_key=by_key)
-    assert list(found) == [("1", "a"), ("2", "b")]
+    found = await database.read(sql("SELECT value, key FROM meta ORDER BY key", by_key=by_key))
+    assert [row.bare for row in found] == [("1", "a"), ("2", "b")]
+    assert found == [{"key": "a", "value": "1"}, {"key": "b", "value": "2"}]
+    with pytest.raises(KeyError):
+        found[0]["absent"]
     with pytest.raises(UnstorableValue):
-        await database.values(sql("SELECT value FROM meta WHERE key = :key", key="\ud800"), by_key=by_key)
+        await database.read(sql("SELECT value FROM meta WHERE key = :key", by_key=by_key, key="\ud800"))
 
 
 async def test_one_returns_the_first_row_or_none(database: Database) -> None:
-    assert await database.one(sql("SELECT key FROM meta")) is None
+    assert first(await database.read(sql("SELECT key FROM meta"))) is None
     await database.write([put("a"), put("b")])
-    assert await database.one(sql("SELECT key FROM meta ORDER BY key")) == {"key": "a"}
+    assert first(await database.read(sql("SELECT key FROM meta ORDER BY key"))) == {"key": "a"}
 
 
 async def test_several_reads_come_back_in_order(database: Database) -> None:
@@ -223,11 +234,11 @@ async def test_several_reads_come_back_in_order(database: Database) -> None:
 async def test_a_lookup_sees_what_was_committed_just_before(database: Database) -> None:
     for name in "abc":
         await database.write([put(name)])
-        named, absent, every = await database.lookup(
+        named, absent, every = await database.read(
             [
-                sql("SELECT key FROM meta WHERE key = :key", key=name),
-                sql("SELECT key FROM meta WHERE key = 'absent'"),
-                sql("SELECT key FROM meta ORDER BY key DESC"),
+                sql("SELECT key FROM meta WHERE key = :key", by_key=True, key=name),
+                sql("SELECT key FROM meta WHERE key = 'absent'", by_key=True),
+                sql("SELECT key FROM meta ORDER BY key DESC", by_key=True),
             ]
         )
         assert (named, absent) == ([{"key": name}], [])
@@ -237,9 +248,9 @@ async def test_a_lookup_sees_what_was_committed_just_before(database: Database) 
 async def test_a_lookup_fails_as_a_read_does(database: Database) -> None:
     for wrong in (sql("SELECT key FROM nowhere"), sql("SELECT key FROM meta WHERE key = :key", key="\ud800")):
         with pytest.raises(Exception) as looked:  # noqa: PT011 - the drivers' own, whichever they are
-            await database.lookup([wrong])
+            await database.read(replace(wrong, by_key=True))
         with pytest.raises(Exception) as read:  # noqa: PT011
-            await database.read([wrong])
+            await database.read(wrong)
         assert type(looked.value) is type(read.value)
         assert not isinstance(looked.value, StoreUnavailable)
 
@@ -247,19 +258,19 @@ async def test_a_lookup_fails_as_a_read_does(database: Database) -> None:
 async def test_a_failing_read_leaves_those_asked_for_with_it(database: Database) -> None:
     await database.write([put("a")])
     good, wrong = sql("SELECT key FROM meta WHERE key = 'a'"), sql("SELECT key FROM nowhere")
-    first, second, third = await asyncio.gather(
-        database.one(good), database.all(wrong), database.all(good), return_exceptions=True
+    before, failed, behind = await asyncio.gather(
+        database.read(good), database.read(wrong), database.read(good), return_exceptions=True
     )
-    assert first == {"key": "a"}
-    assert isinstance(second, Exception)
-    assert not isinstance(second, StoreUnavailable)
-    assert third == [{"key": "a"}]
+    assert before == [{"key": "a"}]
+    assert isinstance(failed, Exception)
+    assert not isinstance(failed, StoreUnavailable)
+    assert behind == [{"key": "a"}]
 
 
 async def test_a_cancelled_read_leaves_those_asked_for_with_it(database: Database) -> None:
     await database.write([put("a")])
     asked = sql("SELECT key FROM meta WHERE key = 'a'")
-    given_up, kept = (asyncio.create_task(database.all(asked)) for _ in range(2))
+    given_up, kept = (asyncio.create_task(database.read(asked)) for _ in range(2))
     await asyncio.sleep(0)
     given_up.cancel()
     assert await kept == [{"key": "a"}]
@@ -268,9 +279,9 @@ async def test_a_cancelled_read_leaves_those_asked_for_with_it(database: Databas
 
 async def test_a_transaction_reads_what_it_wrote_and_commits_on_exit(database: Database) -> None:
     async with database.transaction() as transaction:
-        assert await transaction.one(sql("SELECT key FROM meta")) is None
+        assert first(await transaction.read(sql("SELECT key FROM meta"))) is None
         await transaction.write([put("a")])
-        assert await transaction.all(sql("SELECT key FROM meta")) == [{"key": "a"}]
+        assert await transaction.read(sql("SELECT key FROM meta")) == [{"key": "a"}]
         assert await keys(database) == []
     assert await keys(database) == ["a"]
 
@@ -319,10 +330,12 @@ async def test_transactions_and_writes_take_turns(database: Database) -> None:
 
     async def increment() -> None:
         async with database.transaction() as transaction:
-            row = await transaction.one(
-                sql(
-                    "SELECT value FROM meta WHERE key = 'counter'",
-                    postgresql="SELECT value FROM meta WHERE key = 'counter' FOR UPDATE",
+            row = first(
+                await transaction.read(
+                    sql(
+                        "SELECT value FROM meta WHERE key = 'counter'",
+                        postgresql="SELECT value FROM meta WHERE key = 'counter' FOR UPDATE",
+                    )
                 )
             )
             assert row is not None
@@ -335,7 +348,7 @@ async def test_transactions_and_writes_take_turns(database: Database) -> None:
         for n in range(20):
             group.start_soon(increment)
             group.start_soon(database.write, [put(f"k{n}")])
-    assert await database.one(sql("SELECT value FROM meta WHERE key = 'counter'")) == {"value": "20"}
+    assert first(await database.read(sql("SELECT value FROM meta WHERE key = 'counter'"))) == {"value": "20"}
     assert len(await keys(database)) == 21
 
 
@@ -368,7 +381,7 @@ async def test_a_closed_database_says_so(database: Database) -> None:
     with pytest.raises(StoreUnavailable, match="closed"):
         await database.write([put("a")])
     with pytest.raises(StoreUnavailable, match="closed"):
-        await database.one(sql("SELECT 1"))
+        first(await database.read(sql("SELECT 1")))
     with pytest.raises(StoreUnavailable, match="closed"):
         async with database.transaction():
             pass

@@ -14,7 +14,7 @@ import pytest
 
 from e2a_core.clock import SystemClock
 from e2a_core.errors import StoreUnavailable
-from e2a_core.store import Database, Statement, sql
+from e2a_core.store import Database, Statement, first, sql
 from e2a_core.store.event_feed import EventFeed
 from e2a_core.store.events import append
 from e2a_core.store.open import open_database
@@ -59,11 +59,13 @@ async def test_what_a_killed_process_acknowledged_is_there(database: Database, d
         with anyio.fail_after(30):
             acknowledged = [await writer.stdout.readline() for _ in range(random.randint(1, 60))]
             key = acknowledged[-1].decode().strip()
-            assert await database.one(sql("SELECT 1 AS found FROM meta WHERE key = :key", key=f"{key}a"))
+            assert first(
+                await database.read(sql("SELECT 1 AS found FROM meta WHERE key = :key", key=f"{key}a"))
+            )
             writer.kill()
             acknowledged += (await writer.stdout.read()).splitlines()
             await writer.wait()
-        rows = await database.all(sql("SELECT key FROM meta WHERE key LIKE :prefix", prefix=f"r{round_}-%"))
+        rows = await database.read(sql("SELECT key FROM meta WHERE key LIKE :prefix", prefix=f"r{round_}-%"))
         kept = {row["key"] for row in rows}
         assert {f"{line.decode().strip()}{half}" for line in acknowledged for half in "ab"} <= kept
         assert {key[:-1] for key in kept if key.endswith("a")} == {
@@ -84,11 +86,11 @@ async def test_a_lock_held_too_long_is_an_outage_and_keeps_nothing(tmp_path: Pat
     with pytest.raises(StoreUnavailable):
         async with database.transaction():
             pass
-    assert await database.one(sql("SELECT key FROM meta")) is None
+    assert first(await database.read(sql("SELECT key FROM meta"))) is None
     holder.execute("ROLLBACK")
     holder.close()
     await database.write([put("after")])
-    assert await database.all(sql("SELECT key FROM meta")) == [{"key": "after"}]
+    assert await database.read(sql("SELECT key FROM meta")) == [{"key": "after"}]
     await database.close()
 
 
@@ -142,14 +144,14 @@ async def test_the_victim_of_a_deadlock_runs_again(database: Database) -> None:
         database.write([both[0], slow, both[1]]),
         database.write([both[1], slow, both[0]]),
     )
-    assert {row["value"] for row in await database.all(sql("SELECT value FROM meta"))} == {"vxx"}
+    assert {row["value"] for row in await database.read(sql("SELECT value FROM meta"))} == {"vxx"}
 
 
 async def test_reading_one_row_keeps_no_snapshot(tmp_path: Path) -> None:
     path = tmp_path / "e2a.db"
     database = await open_database(f"sqlite:///{path}", clock=CLOCK)
     await database.write([put(f"k{n}") for n in range(10)])
-    assert await database.one(sql("SELECT key FROM meta")) is not None
+    assert first(await database.read(sql("SELECT key FROM meta"))) is not None
     await database.write([put("later")])
     checker = sqlite3.connect(path)
     busy, log, checkpointed = checker.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

@@ -17,7 +17,7 @@ from e2a_core.store import Database, Statement, event_feed, sql
 from e2a_core.store.event_feed import RECENT_EVENTS, EventFeed, Subscription
 from e2a_core.store.events import EventRecord, append
 from e2a_core.store.open import open_database
-from e2a_core.store.statement import Row
+from e2a_core.store.statement import Record
 
 pytestmark = pytest.mark.anyio
 
@@ -138,7 +138,7 @@ async def test_a_slow_subscriber_misses_nothing_and_costs_no_memory(store: Datab
             await take(quick, count)
         assert len(feed._recent) == RECENT_EVENTS
         assert [got.id for got in await take(slow, total)] == [f"e{n:05}" for n in range(total)]
-        seqs = [row["seq"] for row in await store.all(sql("SELECT seq FROM events ORDER BY seq"))]
+        seqs = [row["seq"] for row in await store.read(sql("SELECT seq FROM events ORDER BY seq"))]
         assert len(seqs) == total
 
 
@@ -171,9 +171,9 @@ async def test_a_database_that_fails_during_a_catch_up_is_waited_for(
 ) -> None:
     monkeypatch.setattr(event_feed, "RETRY_SECONDS", 0.01)
     failures = [StoreUnavailable("gone"), StoreUnavailable("still gone")]
-    reading = store.all
+    reading = store.read
 
-    async def failing(statement: Statement) -> Sequence[Row]:
+    async def failing(statement: Statement) -> Sequence[Record]:
         if failures:
             raise failures.pop()
         return await reading(statement)
@@ -181,7 +181,7 @@ async def test_a_database_that_fails_during_a_catch_up_is_waited_for(
     await store.write(event("a"))
     await store.write(event("b"))
     async with feed.subscribe(after=0) as events:
-        monkeypatch.setattr(store, "all", failing)
+        monkeypatch.setattr(store, "read", failing)
         assert [got.id for got in await take(events, 2)] == ["a", "b"]
     assert failures == []
 

@@ -15,7 +15,7 @@ import pytest
 
 from e2a_core.clock import SystemClock
 from e2a_core.ids import Ids
-from e2a_core.store import Database, StaleWrite, Statement, sql
+from e2a_core.store import Database, StaleWrite, Statement, first, sql
 from e2a_core.store.job_runner import Handler, JobRunner
 from e2a_core.store.jobs import Job, claim, enqueue, reclaim
 from e2a_core.store.open import open_database
@@ -44,11 +44,11 @@ def counted(key: str) -> Statement:
 
 
 async def counts(database: Database) -> dict[str, int]:
-    return {row["key"]: int(row["value"]) for row in await database.all(sql("SELECT key, value FROM meta"))}
+    return {row["key"]: int(row["value"]) for row in await database.read(sql("SELECT key, value FROM meta"))}
 
 
 async def queue(database: Database) -> list[Mapping[str, object]]:
-    return list(await database.all(sql("SELECT * FROM jobs ORDER BY run_at, id")))
+    return list(await database.read(sql("SELECT * FROM jobs ORDER BY run_at, id")))
 
 
 @asynccontextmanager
@@ -262,7 +262,7 @@ async def test_concurrency_is_bounded_by_kind_and_kinds_do_not_block_each_other(
 
 
 async def _no_more(database: Database, kind: str) -> bool:
-    return await database.one(sql("SELECT id FROM jobs WHERE kind = :kind", kind=kind)) is None
+    return first(await database.read(sql("SELECT id FROM jobs WHERE kind = :kind", kind=kind))) is None
 
 
 async def test_a_long_handler_keeps_its_lease(database: Database, database_url: str) -> None:

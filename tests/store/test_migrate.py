@@ -45,14 +45,14 @@ async def apply(database: Database, *migrations: Migration, mode: MigrationMode 
 
 async def versions(database: Database) -> list[int]:
     return [
-        row["version"] for row in await database.all(sql("SELECT version FROM schema_migrations ORDER BY 1"))
+        row["version"] for row in await database.read(sql("SELECT version FROM schema_migrations ORDER BY 1"))
     ]
 
 
 async def test_placeholders_and_blocks_follow_the_database(empty: Database) -> None:
     await apply(empty, FIRST)
     await empty.write([sql("INSERT INTO things (data) VALUES (:data)", data=b"\0\xff")])
-    row = await empty.one(sql("SELECT * FROM things"))
+    [row] = await empty.read(sql("SELECT * FROM things"))
     expected = "sqlite; really" if empty.dialect == "sqlite" else "postgresql"
     assert row == {"id": 1, "data": b"\0\xff", "text": expected}
 

@@ -36,21 +36,23 @@ async def database(file: Path) -> AsyncIterator[SqliteDatabase]:
         await opened.close()
 
 
-def insert(name: str, owner: int | None = None) -> Statement:
-    return sql("INSERT INTO thing (name, owner) VALUES (:name, :owner)", name=name, owner=owner)
+def insert(name: str, owner: int | None = None, *, by_key: bool = True) -> Statement:
+    return sql(
+        "INSERT INTO thing (name, owner) VALUES (:name, :owner)", by_key=by_key, name=name, owner=owner
+    )
 
 
 async def names(database: SqliteDatabase) -> list[str]:
-    return [row["name"] for row in await database.all(sql("SELECT name FROM thing ORDER BY name"))]
+    return [row["name"] for row in await database.read(sql("SELECT name FROM thing ORDER BY name"))]
 
 
-@pytest.mark.parametrize("way", ["write", "put"])
+@pytest.mark.parametrize("by_key", [True, False])
 async def test_the_loop_goes_on_while_another_process_writes(
-    file: Path, database: SqliteDatabase, way: str
+    file: Path, database: SqliteDatabase, by_key: bool
 ) -> None:
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    waiting = asyncio.create_task(getattr(database, way)([insert("a")]))
+    waiting = asyncio.create_task(database.write([insert("a", by_key=by_key)]))
     # Only this loop can let go of the lock: were it held up, the write would give up after its five seconds.
     assert await names(database) == []
     assert not waiting.done()
@@ -64,14 +66,14 @@ async def test_short_writes_share_a_commit_while_they_are_short_together(databas
     said: list[str] = []
     database._writer.connection.set_trace_callback(lambda text: said.append(text.split()[0]))
     fitting = SHORT_GROUP_OCTETS // (60 * 1024)
-    await asyncio.gather(*(database.put([insert("x" * 60 * 1024)]) for _ in range(2 * fitting + 1)))
+    await asyncio.gather(*(database.write([insert("x" * 60 * 1024)]) for _ in range(2 * fitting + 1)))
     assert said.count("COMMIT") == 3
     said.clear()
-    await asyncio.gather(*(database.put([insert(str(number))]) for number in range(9)))
+    await asyncio.gather(*(database.write([insert(str(number))]) for number in range(9)))
     assert said.count("COMMIT") == 1
     said.clear()
-    writes = (database.put([insert("x" * 60 * 1024)]) for _ in range(2 * fitting))
-    await asyncio.gather(*writes, database.write([insert("on the thread")]))
+    writes = (database.write([insert("x" * 60 * 1024)]) for _ in range(2 * fitting))
+    await asyncio.gather(*writes, database.write([insert("on the thread", by_key=False)]))
     assert said.count("COMMIT") == 1
     assert len(await names(database)) == 4 * fitting + 11
 
@@ -79,33 +81,33 @@ async def test_short_writes_share_a_commit_while_they_are_short_together(databas
 async def test_a_lookup_sees_what_another_process_committed_and_nothing_else(
     file: Path, database: SqliteDatabase
 ) -> None:
-    every = sql("SELECT name FROM thing ORDER BY name")
+    every = sql("SELECT name FROM thing ORDER BY name", by_key=True)
     other = sqlite3.connect(file, isolation_level=None)
     committed: list[str] = []
     for name in "abc":
         other.execute("BEGIN IMMEDIATE")
         other.execute("INSERT INTO thing (name) VALUES (?)", [name])
         for _ in range(2):
-            [rows] = await database.lookup([every])
-            assert [row["name"] for row in rows] == committed
+            assert [row["name"] for row in await database.read(every)] == committed
         other.execute("COMMIT")
         committed.append(name)
-        assert await database.values(every, by_key=True) == [(item,) for item in committed]
+        assert [row.bare for row in await database.read(every)] == [(item,) for item in committed]
     other.close()
 
 
 async def test_lookups_remember_a_bounded_number_of_rows(database: SqliteDatabase) -> None:
     await database.write([insert(f"{number:03}") for number in range(100)])
     for number in range(MAX_ROWS // 50):
-        found = await database.values(sql("SELECT name, :n FROM thing", n=number), by_key=True)
+        found = await database.read(sql("SELECT name, :n FROM thing", by_key=True, n=number))
         assert len(found) == 100
     assert database._recent.rows <= MAX_ROWS + 101
 
 
-@pytest.mark.parametrize("way", ["write", "put"])
-async def test_a_commit_that_fails_keeps_nothing_and_ends(database: SqliteDatabase, way: str) -> None:
-    commit = getattr(database, way)
+@pytest.mark.parametrize("by_key", [True, False])
+async def test_a_commit_that_fails_keeps_nothing_and_ends(database: SqliteDatabase, by_key: bool) -> None:
     with pytest.raises(StoreUnavailable):
-        await commit([sql("PRAGMA defer_foreign_keys = ON"), insert("orphan", owner=1)])
-    await commit([insert("b")])
+        await database.write(
+            [sql("PRAGMA defer_foreign_keys = ON", by_key=by_key), insert("orphan", owner=1, by_key=by_key)]
+        )
+    await database.write([insert("b", by_key=by_key)])
     assert await names(database) == ["b"]

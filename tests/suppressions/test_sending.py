@@ -135,7 +135,7 @@ async def test_a_managed_unsubscribe_link(sink: SmtpSink, home: Home, agent: Ses
     assert "List-Unsubscribe-Post" in signature
 
     core, token = home.local.core, link.rpartition("/u/")[2]
-    [kept] = await core.db.all(sql("SELECT * FROM unsubscribe_tokens"))
+    [kept] = await core.db.read(sql("SELECT * FROM unsubscribe_tokens"))
     assert token not in kept.values()
     target = await find_unsubscribe(core, token)
     assert (target.agent_email, target.address) == (ASSISTANT, BOB)
@@ -181,7 +181,7 @@ async def test_a_hold_keeps_the_wish_and_approval_makes_the_link(
         ForwardRequest.model_validate({"to": [BOB], "text": "x", "unsubscribe": MANAGED}),
         SendOptions(),
     )
-    assert await home.local.core.db.all(sql("SELECT * FROM unsubscribe_tokens")) in ([], ())
+    assert await home.local.core.db.read(sql("SELECT * FROM unsubscribe_tokens")) in ([], ())
     with pytest.raises(InvalidRequest):
         await owner_session.reviews.approve(forward.message_id, ApproveRequest(to=[BOB, "carol@example.org"]))
     for held in (reply, forward):

@@ -16,7 +16,7 @@ from e2a_core.core import Core
 from e2a_core.errors import StoreUnavailable, Unauthorized
 from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.mail.roles import is_account_only
-from e2a_core.store.statement import Statement
+from e2a_core.store.statement import Statement, first
 
 __all__ = ["EnsuredAccount", "NewKey", "authenticate", "ensure_account", "hash_key", "mint_key", "new_key"]
 
@@ -58,7 +58,7 @@ async def authenticate(core: Core, credential: str) -> Principal:
     if not credential or len(credential) > MAX_CREDENTIAL_CHARS:
         raise Unauthorized
     now = core.clock.now()
-    [rows] = await core.db.lookup([queries.principal_by_key_hash(hash_key(credential), to_micros(now))])
+    rows = await core.db.read(queries.principal_by_key_hash(hash_key(credential), to_micros(now)))
     if not rows:
         raise Unauthorized
     row = rows[0]
@@ -68,7 +68,7 @@ async def authenticate(core: Core, credential: str) -> Principal:
     if row["last_used_at"] is None or row["last_used_at"] <= recorded_since:
         # A store that can be read but not written must not lock everybody out.
         with suppress(StoreUnavailable):
-            await core.db.put([queries.record_use(row["id"], to_micros(now), recorded_since)])
+            await core.db.write([queries.record_use(row["id"], to_micros(now), recorded_since)])
     return Principal(
         account_id=row["account_id"],
         account_email=row["account_email"],
@@ -121,7 +121,7 @@ async def mint_key(
 async def ensure_account(core: Core, email: str) -> EnsuredAccount:
     """The account of an address, made if there is none; any number of processes may ask at once."""
     address = normalize_addr_spec(email)
-    found = await core.db.one(queries.account_by_email(address))
+    found = first(await core.db.read(queries.account_by_email(address)))
     if found is not None:
         return EnsuredAccount(found["id"], created=False)
     account_id = core.ids.user()

@@ -18,7 +18,7 @@ from e2a_core.clock import to_micros
 from e2a_core.contract.base import Request, request_json
 from e2a_core.core import Core
 from e2a_core.errors import IdempotencyInFlight, IdempotencyKeyReuse
-from e2a_core.store.statement import Row, Statement, sql
+from e2a_core.store.statement import Row, Statement, first, sql
 from e2a_core.texts import require_storable
 
 __all__ = [
@@ -77,7 +77,7 @@ async def claim(
     require_storable(key, "header.Idempotency-Key")
     now = core.clock.now()
     mine = Claim(account_id, namespace, key, to_micros(now))
-    [written] = await core.db.put(
+    [written] = await core.db.write(
         [
             _take(
                 mine,
@@ -89,7 +89,7 @@ async def claim(
     )
     if written.rowcount:
         return mine
-    row = await core.db.one(_stored(mine))
+    row = first(await core.db.read(_stored(mine)))
     if row is None or row["status"] is None:
         raise IdempotencyInFlight("a request with this idempotency key is under way; repeat it shortly")
     return Claim(account_id, namespace, key, row["created_at"], _answer(row, fingerprint))
@@ -116,6 +116,7 @@ def complete(mine: Claim, status: int, body: str) -> Statement:
         "UPDATE idempotency SET status = :status, response = :body "
         "WHERE account_id = :account AND namespace = :namespace AND key = :key "
         "AND created_at = :claimed_at AND status IS NULL",
+        by_key=True,
         expect=1,
         status=status,
         body=body,
@@ -129,11 +130,12 @@ def complete(mine: Claim, status: int, body: str) -> Statement:
 async def release(core: Core, held: Claim) -> None:
     """Give the key up, and the answer it has; one that was completed or taken over meanwhile is left alone."""
     state = "IS NULL" if held.stored is None else "IS NOT NULL"
-    await core.db.put(
+    await core.db.write(
         [
             sql(
                 "DELETE FROM idempotency WHERE account_id = :account AND namespace = :namespace AND key = :key "
                 f"AND created_at = :claimed_at AND status {state}",
+                by_key=True,
                 account=held.account_id,
                 namespace=held.namespace,
                 key=held.key,
@@ -166,6 +168,7 @@ def _take(mine: Claim, fingerprint: str, *, abandoned: int, expired: int) -> Sta
         "status = NULL, response = NULL, created_at = excluded.created_at "
         "WHERE (idempotency.status IS NULL AND idempotency.created_at <= :abandoned) "
         "OR idempotency.created_at <= :expired",
+        by_key=True,
         account=mine.account_id,
         namespace=mine.namespace,
         key=mine.key,
@@ -180,6 +183,7 @@ def _stored(mine: Claim) -> Statement:
     return sql(
         "SELECT fingerprint, status, response, created_at FROM idempotency "
         "WHERE account_id = :account AND namespace = :namespace AND key = :key",
+        by_key=True,
         account=mine.account_id,
         namespace=mine.namespace,
         key=mine.key,

@@ -10,6 +10,7 @@ from e2a_core.clock import to_micros
 from e2a_core.core import Core, Tally
 from e2a_core.errors import LimitExceeded
 from e2a_core.settings import Settings
+from e2a_core.store.statement import first
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "limits_of", "month_start", "refuse_beyond_plan"]
 
@@ -70,10 +71,10 @@ async def _used(core: Core, account_id: str) -> tuple[int, int]:
     month, tally = month_start(now), core.tallies.get(account_id)
     if tally is None or tally.month != month or tally.until < to_micros(now - RECOUNT):
         until = to_micros(now - SETTLED)
-        row = await core.db.one(queries.mail_usage(account_id, month, 0, until))
+        row = first(await core.db.read(queries.mail_usage(account_id, month, 0, until)))
         tally = Tally(month, until, row["messages"] if row else 0, row["octets"] if row else 0)
         core.tallies[account_id] = tally
-    [[new]] = await core.db.lookup([queries.mail_usage(account_id, month, tally.until, _FOREVER)])
+    [new] = await core.db.read(queries.mail_usage(account_id, month, tally.until, _FOREVER, recent=True))
     return tally.messages + new["messages"], tally.octets + new["octets"]
 
 

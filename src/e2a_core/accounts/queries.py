@@ -72,12 +72,18 @@ def key_from(row: Row) -> KeyRow:
 
 def account_by_email(email: str) -> Statement:
     return sql(
-        "SELECT id, email, name, plan_code, created_at FROM accounts WHERE email = :email", email=email
+        "SELECT id, email, name, plan_code, created_at FROM accounts WHERE email = :email",
+        by_key=True,
+        email=email,
     )
 
 
 def account_by_id(account_id: str) -> Statement:
-    return sql("SELECT id, email, name, plan_code, created_at FROM accounts WHERE id = :id", id=account_id)
+    return sql(
+        "SELECT id, email, name, plan_code, created_at FROM accounts WHERE id = :id",
+        by_key=True,
+        id=account_id,
+    )
 
 
 def insert_account(account_id: str, email: str, now: int) -> Statement:
@@ -103,12 +109,18 @@ def usage(account_id: str, month_start: int) -> Statement:
     )
 
 
-def mail_usage(account_id: str, month_start: int, since: int, before: int) -> Statement:
-    """One row about messages from `since` until `before`: those since `month_start`, and the octets of all."""
+def mail_usage(
+    account_id: str, month_start: int, since: int, before: int, *, recent: bool = False
+) -> Statement:
+    """One row about messages from `since` until `before`: those since `month_start`, and the octets of all.
+
+    `recent` says that `since` lies shortly before now, so that there are few.
+    """
     return sql(
         "SELECT COUNT(CASE WHEN created_at >= :month_start THEN 1 END) AS messages, "
         "COALESCE(SUM(size_bytes), 0) AS octets FROM messages "
         "WHERE account_id = :account AND created_at >= :since AND created_at < :before",
+        by_key=recent,
         account=account_id,
         month_start=month_start,
         since=since,
@@ -119,6 +131,7 @@ def mail_usage(account_id: str, month_start: int, since: int, before: int) -> St
 def live_agent(account_id: str, email: str) -> Statement:
     return sql(
         "SELECT email FROM agents WHERE email = :email AND account_id = :account AND deleted_at IS NULL",
+        by_key=True,
         email=email,
         account=account_id,
     )
@@ -130,6 +143,7 @@ def principal_by_key_hash(key_hash: str, now: int) -> Statement:
         "SELECT k.id, k.account_id, k.scope, k.agent_email, k.last_used_at, a.email AS account_email "
         "FROM api_keys k JOIN accounts a ON a.id = k.account_id "
         "WHERE k.key_hash = :key_hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > :now)",
+        by_key=True,
         key_hash=key_hash,
         now=now,
     )
@@ -139,6 +153,7 @@ def record_use(key_id: str, now: int, unless_since: int) -> Statement:
     return sql(
         "UPDATE api_keys SET last_used_at = :now "
         "WHERE id = :id AND (last_used_at IS NULL OR last_used_at <= :unless_since)",
+        by_key=True,
         id=key_id,
         now=now,
         unless_since=unless_since,
@@ -161,6 +176,7 @@ def insert_key(key: KeyRow, key_hash: str) -> Statement:
         "INSERT INTO api_keys "
         "(id, account_id, agent_email, name, scope, key_hash, key_prefix, created_at, expires_at) VALUES "
         "(:id, :account, :agent, :name, :scope, :key_hash, :key_prefix, :created_at, :expires_at)",
+        by_key=True,
         id=key.id,
         account=key.account_id,
         agent=key.agent_email,
@@ -176,6 +192,7 @@ def insert_key(key: KeyRow, key_hash: str) -> Statement:
 def revoke_key(account_id: str, key_id: str, now: int) -> Statement:
     return sql(
         "UPDATE api_keys SET revoked_at = :now WHERE id = :id AND account_id = :account AND revoked_at IS NULL",
+        by_key=True,
         id=key_id,
         account=account_id,
         now=now,

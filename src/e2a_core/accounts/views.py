@@ -15,6 +15,7 @@ from e2a_core.contract.account import (
 from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.errors import NotFound
+from e2a_core.store.statement import first
 
 __all__ = [
     "account_view",
@@ -24,8 +25,8 @@ __all__ = [
 async def account_view(core: Core, principal: Principal) -> AccountView:
     """Who the caller is, with what the account may use and uses."""
     db = core.db
-    row = await db.one(queries.account_by_id(principal.account_id))
-    used = await db.one(queries.usage(principal.account_id, month_start(core.clock.now())))
+    row = first(await db.read(queries.account_by_id(principal.account_id)))
+    used = first(await db.read(queries.usage(principal.account_id, month_start(core.clock.now()))))
     if row is None or used is None:
         raise NotFound("no such account")
     account = queries.account_from(row)

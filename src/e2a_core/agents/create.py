@@ -19,6 +19,7 @@ from e2a_core.errors import (
     LimitExceeded,
 )
 from e2a_core.store.errors import UniqueViolation
+from e2a_core.store.statement import first
 
 __all__ = [
     "agent_view",
@@ -63,14 +64,14 @@ def agent_view(agent: AgentRow) -> AgentView:
 
 
 async def _check_quota(core: Core, account_id: str) -> None:
-    row = await core.db.one(queries.count_live(account_id))
+    row = first(await core.db.read(queries.count_live(account_id)))
     live = 0 if row is None else row["agents"]
     if live >= DEFAULT_LIMITS.max_agents:
         raise LimitExceeded("agents", DEFAULT_LIMITS.max_agents, live)
 
 
 async def _taken(core: Core, account_id: str, email: str) -> E2AError:
-    row = await core.db.one(queries.agent(email))
+    row = first(await core.db.read(queries.agent(email)))
     if row is not None and row["account_id"] == account_id and row["deleted_at"] is not None:
         return AddressInTrash("an agent in the trash has this address; restore it or delete it permanently")
     return AgentTaken("this address is taken")

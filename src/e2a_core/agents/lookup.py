@@ -37,7 +37,7 @@ async def resolve_agent(core: Core, principal: Principal, email: str, *, trashed
     """
     if not is_storable(email):
         raise NotFound("no such agent")
-    [rows] = await core.db.lookup([queries.agent(normalize_addr_spec(email))])
+    rows = await core.db.read(queries.agent(normalize_addr_spec(email)))
     if not rows:
         raise NotFound("no such agent")
     agent = agent_from(rows[0])
@@ -70,7 +70,7 @@ async def lookup_recipient(core: Core, address: str) -> FoundRecipient | None:
     if base == NOTICE_LOCAL:
         return _reached(await notice_mailbox(core, domain), tag)
     wanted = [exact] if tag is None else [exact, f"{base}@{domain}"]
-    [rows] = await core.db.lookup([queries.agents_named(wanted)])
+    rows = await core.db.read(queries.agents_named(wanted))
     found = {row["email"]: agent_from(row) for row in rows}
     for email in wanted:
         if email in found and found[email].domain_verified:

@@ -83,13 +83,13 @@ def agent_from(row: Row) -> AgentRow:
 
 
 def agent(email: str) -> Statement:
-    return sql(f"{_SELECT} WHERE a.email = :email", email=email)
+    return sql(f"{_SELECT} WHERE a.email = :email", by_key=True, email=email)
 
 
 def agents_named(emails: Sequence[str]) -> Statement:
     """The agents with one of these addresses, trashed ones too."""
     placeholders, params = _in("email", emails)
-    return Statement(f"{_SELECT} WHERE a.email IN ({placeholders})", params)
+    return Statement(f"{_SELECT} WHERE a.email IN ({placeholders})", params, by_key=True)
 
 
 def agents(account_id: str, *, trashed: bool, after: Position | None, count: int) -> Statement:
@@ -188,6 +188,7 @@ def _insert_agent(row: AgentRow, otherwise: str) -> Statement:
 def rename(email: str, name: str) -> Statement:
     return sql(
         "UPDATE agents SET name = :name WHERE email = :email AND deleted_at IS NULL",
+        by_key=True,
         expect=1,
         email=email,
         name=name,
@@ -197,6 +198,7 @@ def rename(email: str, name: str) -> Statement:
 def trash(email: str, now: int) -> Statement:
     return sql(
         "UPDATE agents SET deleted_at = :now WHERE email = :email AND deleted_at IS NULL",
+        by_key=True,
         expect=1,
         email=email,
         now=now,
@@ -213,6 +215,7 @@ def put_aside(email: str, now: int) -> Statement:
 def restore(email: str, deleted_at: int) -> Statement:
     return sql(
         "UPDATE agents SET deleted_at = NULL WHERE email = :email AND deleted_at = :deleted_at",
+        by_key=True,
         expect=1,
         email=email,
         deleted_at=deleted_at,
@@ -252,6 +255,7 @@ def take_turns(email: str) -> Statement:
         "SELECT email FROM agents WHERE email = :email",
         {"email": email},
         "SELECT email FROM agents WHERE email = :email FOR NO KEY UPDATE",
+        by_key=True,
     )
 
 

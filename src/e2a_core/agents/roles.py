@@ -18,6 +18,7 @@ from e2a_core.domains.names import ancestors
 from e2a_core.mail.roles import ROLES
 from e2a_core.roles import SYSTEM_ACCOUNT
 from e2a_core.store.errors import ForeignKeyViolation
+from e2a_core.store.statement import first
 
 __all__ = ["NOTICE_MAILBOX", "notice_mailbox", "open_mailboxes", "role_mailbox"]
 
@@ -27,7 +28,7 @@ _SYSTEM_DOMAIN = "SYSTEM"
 
 async def role_mailbox(core: Core, local: str, domain: str) -> AgentRow | None:
     """The mailbox of one of `ROLES` as it is made with its first mail; None for a domain that is not served here."""
-    row = await core.db.one(queries.served_domain([domain, *ancestors(domain)], domain))
+    row = first(await core.db.read(queries.served_domain([domain, *ancestors(domain)], domain)))
     if row is None:
         return None
     return _row(core, f"{local}@{domain}", row["account_id"], domain, row["domain"])
@@ -35,7 +36,7 @@ async def role_mailbox(core: Core, local: str, domain: str) -> AgentRow | None:
 
 async def notice_mailbox(core: Core, domain: str) -> AgentRow | None:
     """The one that takes what is written to the notice sender of `domain`; None if that is not served here."""
-    row = await core.db.one(queries.served_domain([domain, *ancestors(domain)], domain))
+    row = first(await core.db.read(queries.served_domain([domain, *ancestors(domain)], domain)))
     if row is None:
         return None
     return _row(core, NOTICE_MAILBOX, SYSTEM_ACCOUNT, _SYSTEM_DOMAIN, _SYSTEM_DOMAIN)

@@ -22,7 +22,7 @@ from e2a_core.core import Core
 from e2a_core.errors import EngagementNotFound, InvalidRecipient, PreconditionFailed
 from e2a_core.messages.search import instant
 from e2a_core.paging import Position, paged
-from e2a_core.store.statement import Row
+from e2a_core.store.statement import Row, first
 from e2a_core.texts import is_storable, require_storable
 
 __all__ = ["Engagements"]
@@ -68,7 +68,7 @@ class Engagements:
         agent = await self._agent(email)
         wanted = canonical(address, "path.address")
         values = _values(request)
-        found = await self._core.db.one(outreach.engagement(agent.email, wanted))
+        found = first(await self._core.db.read(outreach.engagement(agent.email, wanted)))
         check_match(if_match, found["updated_at"] if found else None)
         if found is None and await self._enrol(agent, wanted, values):
             return engagement_view(await self._row(agent.email, wanted))
@@ -104,7 +104,7 @@ class Engagements:
         return await resolve_agent(self._core, self._principal, email)
 
     async def _row(self, agent_email: str, address: str) -> Row:
-        row = await self._core.db.one(outreach.engagement(agent_email, address))
+        row = first(await self._core.db.read(outreach.engagement(agent_email, address)))
         if row is None:
             raise EngagementNotFound("no such outreach")
         return row

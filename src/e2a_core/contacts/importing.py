@@ -23,7 +23,7 @@ from e2a_core.contract.contacts import (
 )
 from e2a_core.core import Core
 from e2a_core.errors import ImportBatchNotFound, InvalidRecipient, InvalidRequest
-from e2a_core.store.statement import Statement
+from e2a_core.store.statement import Statement, first
 from e2a_core.suppressions.check import blocks_of
 from e2a_core.texts import require_storable
 
@@ -78,7 +78,7 @@ async def import_rows(
     skip = request.on_conflict == "skip"
     async with core.db.transaction() as transaction:
         await transaction.write([queries.insert_batch(account_id, batch_id, agent_email, now)])
-        there = {item["address"] for item in await transaction.all(queries.existing(account_id, addresses))}
+        there = {item["address"] for item in await transaction.read(queries.existing(account_id, addresses))}
         for index, row in rows.items():
             known = row.address in there
             statements = _keep(account_id, row, batch_id, now, known=known, skip=skip)
@@ -101,11 +101,11 @@ async def import_rows(
 async def reverse(core: Core, account_id: str, batch_id: str) -> DeleteImportBatchResult:
     """Take back what an import made, as far as nobody has used it since. Raises `ImportBatchNotFound`."""
     async with core.db.transaction() as transaction:
-        if await transaction.one(queries.batch(account_id, batch_id)) is None:
+        if first(await transaction.read(queries.batch(account_id, batch_id))) is None:
             raise ImportBatchNotFound("no such import")
         [engagements] = await transaction.write([outreach.delete_untouched(account_id, batch_id)])
         [contacts] = await transaction.write([queries.delete_untouched(account_id, batch_id)])
-        left = await transaction.one(queries.left_of_batch(account_id, batch_id))
+        left = first(await transaction.read(queries.left_of_batch(account_id, batch_id)))
     return DeleteImportBatchResult(
         batch_id=batch_id,
         deleted=True,

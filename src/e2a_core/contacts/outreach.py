@@ -52,7 +52,7 @@ _REPLIED = (
 
 
 def engagement(agent_email: str, address: str) -> Statement:
-    return sql(f"{_FACTS} AND e.address = :address", agent=agent_email, address=address)
+    return sql(f"{_FACTS} AND e.address = :address", by_key=True, agent=agent_email, address=address)
 
 
 def engagements(
@@ -96,6 +96,7 @@ def insert(
         "INSERT INTO engagements (agent_email, address, account_id, stage, metadata, next_action_at, "
         "import_batch_id, created_at, updated_at) VALUES (:agent, :address, :account, :stage, :metadata, "
         ":next_action_at, :batch, :now, :now) ON CONFLICT (agent_email, address) DO NOTHING",
+        by_key=True,
         agent=agent_email,
         address=address,
         account=account_id,
@@ -125,6 +126,7 @@ def update(
             **values,
             **({} if seen is None else {"seen": seen}),
         },
+        by_key=True,
     )
 
 

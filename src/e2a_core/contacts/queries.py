@@ -30,6 +30,7 @@ LATER = "CASE WHEN updated_at < :now THEN :now ELSE updated_at + 1 END"
 def contact(account_id: str, address: str) -> Statement:
     return sql(
         f"SELECT {_COLUMNS} FROM contacts WHERE account_id = :account AND address = :address",
+        by_key=True,
         account=account_id,
         address=address,
     )
@@ -81,6 +82,7 @@ def insert(
         "INSERT INTO contacts (account_id, address, display_name, metadata, source, import_batch_id, created_at, "
         "updated_at) VALUES (:account, :address, :name, :metadata, :source, :batch, :now, :now) "
         "ON CONFLICT (account_id, address) DO NOTHING",
+        by_key=True,
         account=account_id,
         address=address,
         name=display_name or "",
@@ -114,6 +116,7 @@ def update(
             "now": now,
             **({} if seen is None else {"seen": seen}),
         },
+        by_key=True,
     )
 
 

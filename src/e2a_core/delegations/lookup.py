@@ -9,6 +9,7 @@ from e2a_core.core import Core
 from e2a_core.delegations import queries
 from e2a_core.delegations.queries import DelegationRow, delegation_from
 from e2a_core.mail.addresses import normalize_addr_spec
+from e2a_core.store.statement import first
 from e2a_core.texts import is_storable
 
 __all__ = [
@@ -20,5 +21,5 @@ async def active_delegation(core: Core, agent_email: str, human: str, at: dateti
     """The binding of the address `human` to the agent that holds at an instant; the latest of several."""
     if not is_storable(human):
         return None
-    row = await core.db.one(queries.active(agent_email, normalize_addr_spec(human), to_micros(at)))
+    row = first(await core.db.read(queries.active(agent_email, normalize_addr_spec(human), to_micros(at))))
     return None if row is None else delegation_from(row)

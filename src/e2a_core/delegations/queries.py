@@ -50,6 +50,7 @@ def active(agent_email: str, human: str, at: int) -> Statement:
         f"SELECT {_COLUMNS} FROM delegations WHERE agent_email = :agent AND human = :human "
         "AND revoked_at IS NULL AND valid_from <= :at AND (valid_until IS NULL OR valid_until > :at) "
         "ORDER BY created_at DESC, id DESC LIMIT 1",
+        by_key=True,
         agent=agent_email,
         human=human,
         at=at,

@@ -33,7 +33,7 @@ async def authorising_domain(core: Core, account_id: str, address_domain: str) -
     to come here already. Raises `DomainNotRegistered`, `DomainNotVerifiedYet`, `ReservedDomain`, `InboundMxMissing`
     or `InboundMxCheckFailed`.
     """
-    rows = await core.db.all(
+    rows = await core.db.read(
         queries.authorising_domains(account_id, [address_domain, *ancestors(address_domain)])
     )
     if not rows:

@@ -22,6 +22,7 @@ from e2a_core.signing.dkim import (
     selector_for,
     sign,
 )
+from e2a_core.store.statement import first
 
 __all__ = ["SigningKey", "SigningKeys", "new_dkim_key"]
 
@@ -78,7 +79,7 @@ class SigningKeys:
 
         None for a domain that is not registered and verified, and for a key that no configured secret opens.
         """
-        row = await self._core.db.one(queries.signing_domain(domain))
+        row = first(await self._core.db.read(queries.signing_domain(domain)))
         if row is None:
             return None
         if row["selector"] is not None and (known := self._known(dkim_key_from(row))):
@@ -103,18 +104,18 @@ class SigningKeys:
         return found
 
     async def _stored_or_made(self, domain: str) -> DkimKeyRow | None:
-        row = await self._core.db.one(queries.signing_domain(domain))
+        row = first(await self._core.db.read(queries.signing_domain(domain)))
         if row is None:
             return None
         if row["selector"] is not None:
             return dkim_key_from(row)
         await self._core.db.write([queries.insert_dkim_key(await self._new_key(domain))])
         # Several processes may have made one: what they sign with is what the store kept.
-        row = await self._core.db.one(queries.signing_domain(domain))
+        row = first(await self._core.db.read(queries.signing_domain(domain)))
         return None if row is None else dkim_key_from(row)
 
     async def _new_key(self, domain: str) -> DkimKeyRow:
-        known = await self._core.db.all(queries.dkim_keys_of([domain]))
+        known = await self._core.db.read(queries.dkim_keys_of([domain]))
         return await new_dkim_key(self._core, domain, selectors={row["selector"] for row in known})
 
     async def _opened(self, row: DkimKeyRow) -> SigningKey | None:

@@ -13,7 +13,7 @@ from e2a_core.core import Core
 from e2a_core.errors import NotFound, SendInProgress, StoreUnavailable
 from e2a_core.store.database import Transaction
 from e2a_core.store.errors import ForeignKeyViolation
-from e2a_core.store.statement import Statement, sql
+from e2a_core.store.statement import Statement, first, sql
 
 __all__ = ["erase_account"]
 
@@ -46,7 +46,7 @@ async def erase_account(core: Core, account_id: str) -> DeleteUserDataResult:
     receipt = await _erased(core, account_id)
     try:
         await _rewrite_index(core)
-        await core.db.truncate_log()
+        await _empty_log(core)
     except StoreUnavailable as problem:
         log.warning(
             "words of a deleted account may be in the database file until it is written anew: %s", problem
@@ -78,20 +78,32 @@ async def _rewrite_index(core: Core) -> None:
 async def _merged(core: Core, pages: int) -> bool:
     """Whether there was anything left to merge (https://sqlite.org/fts5.html section 6.7)."""
     async with core.db.transaction() as transaction:
-        before = await transaction.one(sql("SELECT total_changes() AS n"))
+        before = first(await transaction.read(sql("SELECT total_changes() AS n")))
         await transaction.write(
             [sql("INSERT INTO message_search (message_search, rank) VALUES ('merge', :pages)", pages=pages)]
         )
-        after = await transaction.one(sql("SELECT total_changes() AS n"))
+        after = first(await transaction.read(sql("SELECT total_changes() AS n")))
     return before is not None and after is not None and after["n"] - before["n"] > 1
 
 
+async def _empty_log(core: Core) -> None:
+    """SQLite's write-ahead log holds what has been deleted since; PostgreSQL's is for its replicas and backups.
+
+    Raises `StoreUnavailable` while others read an older state (https://sqlite.org/pragma.html#pragma_wal_checkpoint).
+    """
+    if core.db.dialect != "sqlite":
+        return
+    [outcome] = await core.db.read(sql("PRAGMA wal_checkpoint(TRUNCATE)"))
+    if outcome["busy"]:
+        raise StoreUnavailable("others read an older state of the database")
+
+
 async def _erase(core: Core, transaction: Transaction, account_id: str) -> DeleteUserDataResult:
-    await transaction.all(_locked_agents(account_id))
+    await transaction.read(_locked_agents(account_id))
     since = to_micros(core.clock.now() - CLAIM_HONOURED)
-    if await transaction.one(_being_sent(account_id, since)):
+    if first(await transaction.read(_being_sent(account_id, since))):
         raise SendInProgress("a message of this account is being sent; try again in a few minutes")
-    hashes = [row["content_hash"] for row in await transaction.all(_content(account_id))]
+    hashes = [row["content_hash"] for row in await transaction.read(_content(account_id))]
     await transaction.write([_jobs(account_id), _index(account_id)])
     results = await transaction.write([_rows(table, account_id) for table in _COUNTED])
     await transaction.write(_orphans(hashes))

@@ -11,6 +11,7 @@ from e2a_core.errors import SendInProgress
 from e2a_core.mail.roles import is_account_only
 from e2a_core.store.database import Transaction
 from e2a_core.store.errors import ForeignKeyViolation
+from e2a_core.store.statement import first
 
 __all__ = ["purge_agent", "purge_trashed", "purge_roles"]
 
@@ -30,8 +31,8 @@ async def purge_agent(core: Core, email: str) -> int:
     """
     now = core.clock.now()
     async with core.db.transaction() as transaction:
-        await transaction.one(queries.lock(email))
-        if await transaction.one(queries.message_being_sent(email, to_micros(now - CLAIM_HONOURED))):
+        first(await transaction.read(queries.lock(email)))
+        if first(await transaction.read(queries.message_being_sent(email, to_micros(now - CLAIM_HONOURED)))):
             raise SendInProgress("a message of this agent is being sent; try again in a few minutes")
         await transaction.write([queries.put_aside(email, to_micros(now))])
     deleted = 0
@@ -45,7 +46,7 @@ async def purge_trashed(core: Core) -> int:
     retention = timedelta(days=core.settings.trash_retention_days)
     before = to_micros(core.clock.now() - retention)
     purged = 0
-    for row in await core.db.all(queries.trashed_before(before, AGENTS_PER_PASS)):
+    for row in await core.db.read(queries.trashed_before(before, AGENTS_PER_PASS)):
         try:
             await purge_agent(core, row["email"])
         except SendInProgress:
@@ -67,8 +68,8 @@ async def _delete_batch(core: Core, email: str) -> int:
 
 
 async def _delete_messages(transaction: Transaction, email: str) -> int:
-    await transaction.one(queries.lock(email))
-    rows = await transaction.all(queries.messages_of(email, BATCH))
+    first(await transaction.read(queries.lock(email)))
+    rows = await transaction.read(queries.messages_of(email, BATCH))
     if not rows:
         await transaction.write([queries.delete_agent(email)])
         return 0
@@ -86,7 +87,7 @@ async def _delete_messages(transaction: Transaction, email: str) -> int:
 
 async def purge_roles(core: Core, registered_domain: str) -> None:
     """Purge the domain's roles with their mail when nothing else is bound to it; for a domain that is to go."""
-    bound = [row["email"] for row in await core.db.all(queries.agents_under(registered_domain))]
+    bound = [row["email"] for row in await core.db.read(queries.agents_under(registered_domain))]
     if all(is_account_only(email) for email in bound):
         for email in bound:
             await purge_agent(core, email)

@@ -27,7 +27,7 @@ async def purge_trash(core: Core) -> int:
     purged = 0
     while True:
         async with core.db.transaction() as transaction:
-            rows = await transaction.all(queries.trashed_messages(before, BATCH))
+            rows = await transaction.read(queries.trashed_messages(before, BATCH))
             if not rows:
                 return purged
             ids = [row["id"] for row in rows]
@@ -54,7 +54,7 @@ async def purge_content(core: Core) -> int:
         return 0
     before = _before(core, timedelta(days=days))
     purged = 0
-    while rows := await core.db.all(queries.aged_content(before, BATCH)):
+    while rows := await core.db.read(queries.aged_content(before, BATCH)):
         ids = [row["id"] for row in rows]
         await core.db.write(
             [

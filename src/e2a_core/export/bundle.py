@@ -12,6 +12,7 @@ from e2a_core.core import Core
 from e2a_core.errors import NotFound
 from e2a_core.export import queries, views
 from e2a_core.messages.rows import MessageRow
+from e2a_core.store.statement import first
 
 __all__ = ["SCHEMA_VERSION", "export_account", "exported_messages"]
 
@@ -27,7 +28,7 @@ async def export_account(core: Core, account_id: str) -> UserExport:
     over. What changes while it is being read may be in it or not.
     """
     now = core.clock.now()
-    row = await core.db.one(account_by_id(account_id))
+    row = first(await core.db.read(account_by_id(account_id)))
     if row is None:
         raise NotFound("no such account")
     account = account_from(row)
@@ -84,7 +85,7 @@ async def export_account(core: Core, account_id: str) -> UserExport:
 async def exported_messages(core: Core, account_id: str) -> AsyncIterator[Message]:
     """The account's messages in the order they were stored, a few of them in memory at a time."""
     position = 0
-    while rows := await core.db.all(queries.messages_after(account_id, position, BATCH)):
+    while rows := await core.db.read(queries.messages_after(account_id, position, BATCH)):
         for row in rows:
             members = dict(row)
             content = members.pop("content")

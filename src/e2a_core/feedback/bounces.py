@@ -16,7 +16,7 @@ from e2a_core.messages import lifecycle, payloads
 from e2a_core.messages import queries as message_queries
 from e2a_core.messages.events import emit_unique
 from e2a_core.messages.rows import MessageRow
-from e2a_core.store.statement import Statement
+from e2a_core.store.statement import Statement, first
 from e2a_core.submission import queries
 from e2a_core.suppressions.check import blocks_of
 from e2a_core.suppressions.entries import add_to_account
@@ -67,12 +67,14 @@ async def report_statements(
         return []
     if isinstance(report, DeliveryReport) and not reporter.null_sender:
         return []
-    found = await core.db.all(message_queries.sent_with_message_id(agent_email, [report.original_message_id]))
+    found = await core.db.read(
+        message_queries.sent_with_message_id(agent_email, [report.original_message_id])
+    )
     statements: list[Statement] = []
     for sent in (MessageRow.from_store(item) for item in found):
         if not await _concerns(core, report, sent, agent_email):
             continue
-        rows = await core.db.all(message_queries.recipients(sent.id))
+        rows = await core.db.read(message_queries.recipients(sent.id))
         known = {item["address"]: str(item["status"]) for item in rows}
         for finding in _findings(report, known):
             if _RANK[finding.status] > _RANK.get(known[finding.address], 0):
@@ -88,7 +90,7 @@ async def _concerns(
 ) -> bool:
     if isinstance(report, DeliveryReport):
         return sent.agent_email == agent_email
-    agent = await core.db.one(agent_queries.agent(agent_email))
+    agent = first(await core.db.read(agent_queries.agent(agent_email)))
     return agent is not None and agent["account_id"] == sent.account_id
 
 
@@ -163,7 +165,7 @@ async def _suppress(
 ) -> list[Statement]:
     """The entry on the account's list, unless there is one, or was one for this message that the owner took away."""
     reason = "suppression.hard_bounce_applied" if source == "bounce" else "suppression.complaint_applied"
-    if await core.db.one(lifecycle.recorded(sent.id, f"{reason}:{finding.address}")):
+    if first(await core.db.read(lifecycle.recorded(sent.id, f"{reason}:{finding.address}"))):
         return []
     blocks = await blocks_of(core, sent.account_id, sent.agent_email, [finding.address])
     block = blocks.get(finding.address)

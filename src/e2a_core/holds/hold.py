@@ -65,6 +65,7 @@ def protection_statement(row: MessageRow, finding: Finding) -> Statement:
         "INSERT INTO protection_events (id, message_id, agent_email, direction, source, reason, action, "
         "subject_addr, detector, score, categories, created_at) VALUES (:id, :message, :agent, :direction, "
         ":source, :reason, :action, :subject, NULL, NULL, '[]', :now) ON CONFLICT (id) DO NOTHING",
+        by_key=True,
         id=protection_event_id(row.id, finding.source, finding.reason, ""),
         message=row.id,
         agent=row.agent_email,

@@ -51,6 +51,7 @@ from e2a_core.signing.tokens import (
     verify_download,
     verify_form,
 )
+from e2a_core.store.statement import first
 
 __all__ = ["link_routes"]
 
@@ -109,7 +110,7 @@ class _Links:
             )
         except TokenError:
             return page(400, "This link is not valid", "<p>Open it exactly as it was sent to you.</p>")
-        found = await self._core.db.one(queries.message(link.message_id))
+        found = first(await self._core.db.read(queries.message(link.message_id)))
         if found is None:
             return page(404, "This message no longer exists", "")
         row = MessageRow.from_store(found)
@@ -138,7 +139,7 @@ class _Links:
         """Whether the account's address is the one the link was mailed to; links without one are anybody's."""
         if link.reader is None:
             return True
-        account = await self._core.db.one(account_queries.account_by_id(row.account_id))
+        account = first(await self._core.db.read(account_queries.account_by_id(row.account_id)))
         return account is not None and normalize_addr_spec(account["email"]) == link.reader
 
     async def _question(
@@ -177,7 +178,7 @@ class _Links:
         found = await lookup_recipient(self._core, request.path_params["email"])
         if found is None or found.agent.trashed:
             raise NotFound("no such agent")
-        stored = await self._core.db.one(message_queries.by_id(found.agent.email, message_id))
+        stored = first(await self._core.db.read(message_queries.by_id(found.agent.email, message_id)))
         row = MessageRow.from_store(stored) if stored else None
         content = await load_content(self._core, row) if row and row.visible else None
         if content is None:

@@ -21,7 +21,7 @@ from e2a_core.errors import IdempotencyKeyReuse, InvalidExpiresAt, InvalidReques
 from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.mail.roles import is_account_only
 from e2a_core.paging import Position, paged
-from e2a_core.store.statement import Row
+from e2a_core.store.statement import Row, first
 from e2a_core.texts import is_storable, require_storable
 
 __all__ = ["ApiKeys"]
@@ -78,7 +78,7 @@ class ApiKeys:
             if not request.agent_email:
                 raise InvalidRequest("an agent key needs the agent it is for", location="body.agent_email")
             agent_email = normalize_addr_spec(require_storable(request.agent_email, "body.agent_email"))
-            if await self._core.db.one(queries.live_agent(account_id, agent_email)) is None:
+            if first(await self._core.db.read(queries.live_agent(account_id, agent_email))) is None:
                 raise NotFound("no such agent")
             if is_account_only(agent_email):
                 raise InvalidRequest(

@@ -38,7 +38,7 @@ from e2a_core.errors import (
 )
 from e2a_core.messages.search import instant
 from e2a_core.paging import Position, paged
-from e2a_core.store.statement import Row, Statement
+from e2a_core.store.statement import Row, Statement, first
 from e2a_core.texts import is_storable, require_storable
 
 __all__ = ["Contacts"]
@@ -189,7 +189,7 @@ class Contacts:
                     )
                 ]
             )
-            row = await transaction.one(queries.contact(self._principal.account_id, address))
+            row = first(await transaction.read(queries.contact(self._principal.account_id, address)))
             if row is None or not made.rowcount:
                 raise Conflict("the address is a contact already")
             view = contact_view(row)
@@ -216,7 +216,7 @@ class Contacts:
             return await work(lambda view: [complete(claim, status, view.model_dump_json())])
 
     async def _row(self, address: str) -> Row:
-        row = await self._core.db.one(queries.contact(self._principal.account_id, _wanted(address)))
+        row = first(await self._core.db.read(queries.contact(self._principal.account_id, _wanted(address))))
         if row is None:
             raise ContactNotFound("no such contact")
         return row

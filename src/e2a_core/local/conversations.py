@@ -17,7 +17,7 @@ from e2a_core.messages.rows import SUMMARY_COLUMNS
 from e2a_core.messages.search import MAX_CONVERSATION_ID, instant
 from e2a_core.messages.views import summary_view
 from e2a_core.signing.cursor import decode_cursor, encode_cursor
-from e2a_core.store.statement import Row
+from e2a_core.store.statement import Row, first
 from e2a_core.texts import is_storable
 
 __all__ = ["Conversations"]
@@ -45,7 +45,7 @@ class Conversations:
             raise InvalidFilter("since must be before until", location="query.since")
         binding = {"list": "conversations", "agent": agent.email, "since": since or "", "until": until or ""}
         position = decode_cursor(cursor, binding, self._core.secrets) if cursor else None
-        rows = await self._core.db.all(queries.page(agent.email, lower, upper, position, limit + 1))
+        rows = await self._core.db.read(queries.page(agent.email, lower, upper, position, limit + 1))
         following = None
         if len(rows) > limit:
             where = {"t": rows[limit - 1]["last_at"], "i": rows[limit - 1]["conversation_id"]}
@@ -69,11 +69,11 @@ class Conversations:
         agent = await resolve_agent(self._core, self._principal, email)
         if not is_storable(conversation_id):
             raise NotFound("no such conversation")
-        total = await self._core.db.one(queries.aggregate(agent.email, conversation_id))
+        total = first(await self._core.db.read(queries.aggregate(agent.email, conversation_id)))
         if total is None:
             raise NotFound("no such conversation")
-        rows = await self._core.db.all(queries.messages(agent.email, conversation_id))
-        messages = [summary_view(tuple(row.values())[: len(SUMMARY_COLUMNS)]) for row in rows]
+        rows = await self._core.db.read(queries.messages(agent.email, conversation_id))
+        messages = [summary_view(row.bare[: len(SUMMARY_COLUMNS)]) for row in rows]
         return ConversationDetailView(
             **_counts(total),
             latest_subject=messages[-1].subject,

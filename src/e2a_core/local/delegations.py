@@ -23,7 +23,7 @@ class Delegations:
         self._principal = principal
 
     async def list(self, agent_email: str) -> list[DelegationView]:
-        rows = await self._core.db.all(queries.of_agent(agent_email))
+        rows = await self._core.db.read(queries.of_agent(agent_email))
         return [_view(delegation_from(row)) for row in rows]
 
     async def create(self, agent_email: str, request: CreateDelegationRequest) -> DelegationView:

@@ -31,7 +31,7 @@ from e2a_core.errors import (
 from e2a_core.mail.domains import to_ascii_domain
 from e2a_core.paging import Position, paged
 from e2a_core.store.errors import ForeignKeyViolation
-from e2a_core.store.statement import StaleWrite
+from e2a_core.store.statement import StaleWrite, first
 
 __all__ = ["Domains"]
 
@@ -82,7 +82,7 @@ class Domains:
         if shared and is_at_or_below(domain, shared):
             raise ReservedDomain(f"{shared} is the deployment's own", location="body.domain")
         await self._check_quota()
-        row = await self._core.db.one(queries.domain_of(self._principal.account_id, domain))
+        row = first(await self._core.db.read(queries.domain_of(self._principal.account_id, domain)))
         return await self._view(await self._claim(domain) if row is None else domain_from(row))
 
     async def verify(self, domain: str) -> VerifyDomainView:
@@ -138,8 +138,8 @@ class Domains:
             last_checked_at=None,
         )
         async with self._core.db.transaction() as transaction:
-            await transaction.all(queries.claim_lock())
-            related = await transaction.all(queries.related_domains(domain, ancestors(domain)))
+            await transaction.read(queries.claim_lock())
+            related = await transaction.read(queries.related_domains(domain, ancestors(domain)))
             own = _own_or_refused(account_id, domain, [domain_from(found) for found in related])
             if own is not None:
                 return own
@@ -147,7 +147,7 @@ class Domains:
         return row
 
     async def _check_quota(self) -> None:
-        row = await self._core.db.one(queries.count_domains(self._principal.account_id))
+        row = first(await self._core.db.read(queries.count_domains(self._principal.account_id)))
         registered = 0 if row is None else row["domains"]
         if registered >= DEFAULT_LIMITS.max_domains:
             raise LimitExceeded("domains", DEFAULT_LIMITS.max_domains, registered)
@@ -157,7 +157,7 @@ class Domains:
         row = (
             None
             if name is None
-            else await self._core.db.one(queries.domain_of(self._principal.account_id, name))
+            else first(await self._core.db.read(queries.domain_of(self._principal.account_id, name)))
         )
         if row is None:
             raise NotFound("no such domain")
@@ -185,6 +185,6 @@ async def _keys_of(core: Core, names: Sequence[str]) -> dict[str, list[DkimKeyRo
     """The keys of each domain, the oldest first."""
     found: dict[str, list[DkimKeyRow]] = {name: [] for name in names}
     if names:
-        for row in await core.db.all(queries.dkim_keys_of(names)):
+        for row in await core.db.read(queries.dkim_keys_of(names)):
             found[row["domain"]].append(dkim_key_from(row))
     return found

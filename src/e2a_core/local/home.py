@@ -21,6 +21,7 @@ from e2a_core.mail.roles import is_account_only, is_notice_address
 from e2a_core.settings import MIN_SECRET_BYTES, Settings
 from e2a_core.signing.secrets import Secrets
 from e2a_core.store.open import open_database, sqlite_path
+from e2a_core.store.statement import first
 from e2a_core.texts import is_storable
 
 __all__ = ["DEFAULT_INBOX", "default_inbox", "home_principal", "home_secrets", "open_home"]
@@ -88,9 +89,9 @@ async def home_principal(core: Core, *, agent_email: str | None = None, scope: S
     row = None
     named = normalize_addr_spec(agent_email) if agent_email else ""
     if not agent_email:
-        row = await core.db.one(queries.owner_inbox())
+        row = first(await core.db.read(queries.owner_inbox()))
     elif is_storable(named) and not is_notice_address(named):
-        row = await core.db.one(queries.named_inbox(named))
+        row = first(await core.db.read(queries.named_inbox(named)))
     if row is None or (row["inbox"] is None and scope == "agent"):
         raise NotFound(f"this home has no inbox {agent_email}" if agent_email else "this home has no inbox")
     if scope == "agent" and is_account_only(named):
@@ -106,7 +107,7 @@ async def home_principal(core: Core, *, agent_email: str | None = None, scope: S
 
 async def default_inbox(core: Core) -> str:
     """The address of the deployment owner's oldest live inbox. Raises `NotFound`."""
-    row = await core.db.one(queries.owner_inbox())
+    row = first(await core.db.read(queries.owner_inbox()))
     if row is None or row["inbox"] is None:
         raise NotFound("this home has no inbox")
     return str(row["inbox"])
@@ -135,7 +136,7 @@ def _make_database_file(settings: Settings) -> None:
 
 
 async def _ensure_rows(core: Core) -> list[str]:
-    marks = {row["key"]: row["value"] for row in await core.db.all(queries.marks())}
+    marks = {row["key"]: row["value"] for row in await core.db.read(queries.marks())}
     if queries.OWNER_ACCOUNT not in marks:
         return await _make_owner(core)
     shared_domain = core.settings.shared_domain

@@ -50,10 +50,10 @@ from e2a_core.messages.content import load_content
 from e2a_core.messages.events import emit_unique
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.search import MessageSearch, normalize_labels
-from e2a_core.messages.views import lifecycle_view, message_view, summary_row, summary_view
+from e2a_core.messages.views import lifecycle_view, message_view, summary_view
 from e2a_core.signing.cursor import decode_cursor, encode_cursor
 from e2a_core.signing.tokens import sign_download
-from e2a_core.store.statement import StaleWrite, Statement
+from e2a_core.store.statement import StaleWrite, Statement, first
 from e2a_core.submission.cancel import TRASHED, cancel_statements
 from e2a_core.submission.send import Sender
 from e2a_core.texts import is_storable
@@ -85,13 +85,13 @@ class Messages:
         search = MessageSearch.of(agent.email, query)
         position = decode_cursor(query.cursor, search.binding, self._core.secrets) if query.cursor else None
         statement = search.statement(position, query.limit + 1)
-        rows = await self._core.db.values(statement, by_key=search.by_index)
+        rows = await self._core.db.read(statement)
         following = None
         if len(rows) > query.limit:
-            last = summary_row(rows[query.limit - 1])
+            last = rows[query.limit - 1]
             where = {"t": last["created_at"], "i": last["id"]}
             following = encode_cursor(where, search.binding, self._core.secrets.signing)
-        items = [summary_view(values) for values in rows[: query.limit]]
+        items = [summary_view(row.bare) for row in rows[: query.limit]]
         return _Summaries.trusted(items=items, next_cursor=following)
 
     async def get(
@@ -173,7 +173,7 @@ class Messages:
         binding = {"list": "lifecycle", "agent": agent.email, "message": message_id}
         position = decode_cursor(cursor, binding, self._core.secrets) if cursor else None
         after = (int(position["t"]), str(position["i"])) if position else None
-        rows = await self._core.db.all(lifecycle.page(message_id, after, limit + 1))
+        rows = await self._core.db.read(lifecycle.page(message_id, after, limit + 1))
         following = None
         if len(rows) > limit:
             where = {"t": rows[limit - 1]["occurred_at"], "i": rows[limit - 1]["id"]}
@@ -252,7 +252,7 @@ class Messages:
     async def _stored(self, agent_email: str, message_id: str) -> MessageRow:
         """The message, hidden or not."""
         wanted = queries.by_id(agent_email, message_id)
-        found = await self._core.db.one(wanted) if is_storable(message_id) else None
+        found = first(await self._core.db.read(wanted)) if is_storable(message_id) else None
         if found is None:
             raise NotFound("no such message")
         return MessageRow.from_store(found)
@@ -265,7 +265,7 @@ class Messages:
 
     async def _view(self, row: MessageRow, *, whole: bool = False) -> MessageView:
         content = await load_content(self._core, row)
-        outcomes = [] if row.inbound else await self._core.db.all(queries.recipients(row.id))
+        outcomes = [] if row.inbound else await self._core.db.read(queries.recipients(row.id))
         return message_view(row, content, parse_message(content) if content else None, outcomes, whole=whole)
 
     async def _attachment(self, row: MessageRow, index: int) -> AttachmentContent:
@@ -295,7 +295,7 @@ class Messages:
             await transaction.write(
                 [*queries.insert_labels(row.id, adding), *queries.remove_labels(row.id, removing)]
             )
-            rows = await transaction.all(queries.label_rows(row.id))
+            rows = await transaction.read(queries.label_rows(row.id))
             labels = sorted(item["label"] for item in rows)
             event = emit_unique(
                 self._core, "message.updated", row, payloads.updated(row, "labels"), self._now()

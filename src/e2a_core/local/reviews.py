@@ -17,6 +17,7 @@ from e2a_core.reviews import decide, queries
 from e2a_core.reviews.decide import Decider
 from e2a_core.reviews.views import review_detail
 from e2a_core.signing.cursor import decode_cursor, encode_cursor
+from e2a_core.store.statement import first
 from e2a_core.submission.waiting import WAIT_SELF_SECONDS, settled
 from e2a_core.texts import is_storable, require_storable
 
@@ -34,7 +35,7 @@ class Reviews:
         self._principal.require_account()
         binding = {"list": "reviews", "account": self._principal.account_id}
         position = decode_cursor(cursor, binding, self._core.secrets) if cursor else None
-        rows = await self._core.db.all(queries.page(self._principal.account_id, position, limit + 1))
+        rows = await self._core.db.read(queries.page(self._principal.account_id, position, limit + 1))
         following = None
         if len(rows) > limit:
             where = {"t": rows[limit - 1]["created_at"], "i": rows[limit - 1]["id"]}
@@ -84,7 +85,7 @@ class Reviews:
     async def _row(self, message_id: str) -> MessageRow:
         self._principal.require_account()
         wanted = message_queries.by_id_in_account(self._principal.account_id, message_id)
-        found = await self._core.db.one(wanted) if is_storable(message_id) else None
+        found = first(await self._core.db.read(wanted)) if is_storable(message_id) else None
         if found is None:
             raise NotFound("no such message")
         return MessageRow.from_store(found)

@@ -16,7 +16,7 @@ from e2a_core.core import Core
 from e2a_core.errors import InvalidRecipient, InvalidRequest, NotFound
 from e2a_core.mail.addresses import normalize_addr_spec, parse_address
 from e2a_core.paging import Position, paged
-from e2a_core.store.statement import Row
+from e2a_core.store.statement import Row, first
 from e2a_core.suppressions import queries
 from e2a_core.suppressions.entries import add_to_agent
 from e2a_core.texts import is_storable, require_storable
@@ -78,7 +78,7 @@ class Suppressions:
         address = _bare_address(request.address)
         reason = require_storable(request.reason, "body.reason") if request.reason else None
         await add_to_agent(self._core, agent.account_id, agent.email, address, "manual", reason)
-        row = await self._core.db.one(queries.one_of_agent(agent.account_id, agent.email, address))
+        row = first(await self._core.db.read(queries.one_of_agent(agent.account_id, agent.email, address)))
         if row is None:
             raise NotFound("the suppression was removed meanwhile")
         return _agent_view(row)

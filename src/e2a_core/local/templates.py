@@ -30,7 +30,7 @@ from e2a_core.errors import (
 from e2a_core.paging import Position, check_limit, paged
 from e2a_core.signing.cursor import decode_cursor, encode_cursor
 from e2a_core.store.errors import UniqueViolation
-from e2a_core.store.statement import Row
+from e2a_core.store.statement import Row, first
 from e2a_core.templates import queries
 from e2a_core.templates.queries import TemplateRow, template_from
 from e2a_core.templates.rendering import parse_part
@@ -71,7 +71,9 @@ class Templates:
     async def get(self, template_id: str) -> TemplateView:
         self._principal.require_account()
         found = queries.template(self._principal.account_id, template_id)
-        return template_view(_present(await self._core.db.one(found) if is_storable(template_id) else None))
+        return template_view(
+            _present(first(await self._core.db.read(found)) if is_storable(template_id) else None)
+        )
 
     async def create(self, request: CreateTemplateRequest) -> TemplateView:
         """A template of the caller's own source, or a copy of a starter.
@@ -83,8 +85,8 @@ class Templates:
         _check(row)
         try:
             async with self._core.db.transaction() as transaction:
-                await transaction.all(queries.claim(row.account_id))
-                kept = await transaction.one(queries.count_templates(row.account_id))
+                await transaction.read(queries.claim(row.account_id))
+                kept = first(await transaction.read(queries.count_templates(row.account_id)))
                 if kept is not None and kept["templates"] >= MAX_TEMPLATES:
                     raise TemplateLimitReached(f"an account keeps at most {MAX_TEMPLATES} templates")
                 await transaction.write([queries.insert_template(row)])
@@ -100,9 +102,10 @@ class Templates:
         account_id = self._principal.account_id
         try:
             async with self._core.db.transaction() as transaction:
-                await transaction.all(queries.claim(account_id))
+                await transaction.read(queries.claim(account_id))
                 row = _changed(
-                    _present(await transaction.one(queries.template(account_id, template_id))), request
+                    _present(first(await transaction.read(queries.template(account_id, template_id)))),
+                    request,
                 )
                 row = replace(row, updated_at=to_micros(self._core.clock.now()))
                 _check(row)

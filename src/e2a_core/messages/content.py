@@ -5,6 +5,7 @@ from __future__ import annotations
 from e2a_core.core import Core
 from e2a_core.messages import queries
 from e2a_core.messages.rows import MessageRow
+from e2a_core.store.statement import first
 
 __all__ = ["load_content"]
 
@@ -13,5 +14,5 @@ async def load_content(core: Core, row: MessageRow) -> bytes | None:
     """Our trace on top of the stored bytes; None for a draft."""
     if row.content_hash is None:
         return None
-    found = await core.db.one(queries.content(row.content_hash))
+    found = first(await core.db.read(queries.content(row.content_hash)))
     return None if found is None else row.trace.encode("utf-8") + bytes(found["data"])

@@ -76,6 +76,7 @@ def record(
         "retryable, evidence, correlation_ids, occurred_at) VALUES (:id, :message, :dedupe, :direction, "
         ":recipient, :stage, :outcome, :reason, :retryable, :evidence, :correlation, :now) "
         "ON CONFLICT (message_id, dedupe_key) DO NOTHING",
+        by_key=True,
         id=_identifier(ids, reason),
         message=message_id,
         dedupe=dedupe,
@@ -100,6 +101,7 @@ def recorded(message_id: str, dedupe: str) -> Statement:
     """A row if there is one with this key."""
     return sql(
         "SELECT id FROM lifecycle WHERE message_id = :message AND dedupe_key = :dedupe",
+        by_key=True,
         message=message_id,
         dedupe=dedupe,
     )

@@ -57,7 +57,10 @@ SUMMARY = ", ".join(f"m.{name}" for name in SUMMARY_COLUMNS)
 
 def by_id(agent_email: str, message_id: str) -> Statement:
     return sql(
-        "SELECT * FROM messages WHERE id = :id AND agent_email = :agent", id=message_id, agent=agent_email
+        "SELECT * FROM messages WHERE id = :id AND agent_email = :agent",
+        by_key=True,
+        id=message_id,
+        agent=agent_email,
     )
 
 
@@ -66,6 +69,7 @@ def by_id_in_account(account_id: str, message_id: str) -> Statement:
     return sql(
         "SELECT m.* FROM messages m JOIN agents a ON a.email = m.agent_email "
         f"WHERE m.id = :id AND m.account_id = :account AND a.deleted_at IS NULL AND {beside_notices('a.email')}",
+        by_key=True,
         id=message_id,
         account=account_id,
     )
@@ -77,11 +81,12 @@ def by_dedupe_key(dedupe_key: str, agents: Sequence[str]) -> Statement:
     return Statement(
         f"SELECT agent_email, id FROM messages WHERE dedupe_key = :key AND agent_email IN ({names})",
         {"key": dedupe_key, **params},
+        by_key=True,
     )
 
 
 def insert(row: MessageRow) -> Statement:
-    return Statement(_INSERT, row.to_store())
+    return Statement(_INSERT, row.to_store(), by_key=True)
 
 
 def insert_content(content_hash: str, data: bytes, now: int) -> Statement:
@@ -92,6 +97,7 @@ def insert_content(content_hash: str, data: bytes, now: int) -> Statement:
     return sql(
         "INSERT INTO raw_messages (content_hash, data, created_at) VALUES (:hash, :data, :now) "
         "ON CONFLICT (content_hash) DO UPDATE SET created_at = excluded.created_at",
+        by_key=True,
         hash=content_hash,
         data=data,
         now=now,
@@ -108,6 +114,7 @@ def insert_refs(agent_email: str, message_id: str, refs: Iterable[str]) -> list[
         sql(
             "INSERT INTO message_refs (agent_email, ref, message_id) VALUES (:agent, :ref, :id) "
             "ON CONFLICT (agent_email, ref, message_id) DO NOTHING",
+            by_key=True,
             agent=agent_email,
             ref=ref,
             id=message_id,
@@ -125,6 +132,7 @@ def find_threads(agent_email: str, refs: Sequence[str]) -> Statement:
         "JOIN messages m ON m.id = r.message_id "
         f"WHERE r.agent_email = :agent AND r.ref IN ({names}) ORDER BY m.created_at DESC",
         {"agent": agent_email, **params},
+        by_key=True,
     )
 
 
@@ -149,6 +157,7 @@ def index_text(message_id: str, subject: str, addresses: str, body: str) -> Stat
         "INSERT INTO message_search (message_id, document) VALUES (:id, "
         "setweight(to_tsvector('simple', :subject), 'A') || setweight(to_tsvector('simple', :addresses), 'B') || "
         "setweight(to_tsvector('simple', :body), 'C'))",
+        by_key=True,
     )
 
 
@@ -165,6 +174,7 @@ def insert_labels(message_id: str, labels: Iterable[str]) -> list[Statement]:
         sql(
             "INSERT INTO message_labels (message_id, label) VALUES (:id, :label) "
             "ON CONFLICT (message_id, label) DO NOTHING",
+            by_key=True,
             id=message_id,
             label=label,
         )
@@ -175,31 +185,40 @@ def insert_labels(message_id: str, labels: Iterable[str]) -> list[Statement]:
 def remove_labels(message_id: str, labels: Sequence[str]) -> list[Statement]:
     return [
         sql(
-            "DELETE FROM message_labels WHERE message_id = :id AND label = :label", id=message_id, label=label
+            "DELETE FROM message_labels WHERE message_id = :id AND label = :label",
+            by_key=True,
+            id=message_id,
+            label=label,
         )
         for label in labels
     ]
 
 
 def label_rows(message_id: str) -> Statement:
-    return sql("SELECT label FROM message_labels WHERE message_id = :id", id=message_id)
+    return sql("SELECT label FROM message_labels WHERE message_id = :id", by_key=True, id=message_id)
 
 
 def set_label_cache(message_id: str, labels: Sequence[str]) -> Statement:
     """The labels as the views read them; `message_labels` is what the filters search."""
     return sql(
-        "UPDATE messages SET labels = :labels WHERE id = :id", id=message_id, labels=dump_json(list(labels))
+        "UPDATE messages SET labels = :labels WHERE id = :id",
+        by_key=True,
+        id=message_id,
+        labels=dump_json(list(labels)),
     )
 
 
 def mark_read(message_id: str, now: int) -> Statement:
     return sql(
-        "UPDATE messages SET read_at = :now WHERE id = :id AND read_at IS NULL", id=message_id, now=now
+        "UPDATE messages SET read_at = :now WHERE id = :id AND read_at IS NULL",
+        by_key=True,
+        id=message_id,
+        now=now,
     )
 
 
 def mark_unread(message_id: str) -> Statement:
-    return sql("UPDATE messages SET read_at = NULL WHERE id = :id", id=message_id)
+    return sql("UPDATE messages SET read_at = NULL WHERE id = :id", by_key=True, id=message_id)
 
 
 def mark_deleted(message_id: str, now: int, oldest_claim: int) -> Statement:
@@ -208,6 +227,7 @@ def mark_deleted(message_id: str, now: int, oldest_claim: int) -> Statement:
         "UPDATE messages SET deleted_at = :now "
         "WHERE id = :id AND deleted_at IS NULL AND status <> 'pending_review' AND NOT "
         "(COALESCE(delivery_status, '') = 'sending' AND COALESCE(claimed_at, 0) > :oldest)",
+        by_key=True,
         expect=1,
         id=message_id,
         now=now,
@@ -218,6 +238,7 @@ def mark_deleted(message_id: str, now: int, oldest_claim: int) -> Statement:
 def restore(message_id: str) -> Statement:
     return sql(
         "UPDATE messages SET deleted_at = NULL WHERE id = :id AND deleted_at IS NOT NULL",
+        by_key=True,
         expect=1,
         id=message_id,
     )
@@ -240,6 +261,7 @@ def adopt_into_conversation(agent_email: str, thread_id: str, conversation_id: s
     return sql(
         "UPDATE messages SET conversation_id = :conversation "
         "WHERE agent_email = :agent AND thread_id = :thread AND conversation_id = ''",
+        by_key=True,
         agent=agent_email,
         thread=thread_id,
         conversation=conversation_id,
@@ -249,18 +271,22 @@ def adopt_into_conversation(agent_email: str, thread_id: str, conversation_id: s
 def delivery_state(message_id: str) -> Statement:
     return sql(
         "SELECT delivery_status, sent_as, method, provider_message_id FROM messages WHERE id = :id",
+        by_key=True,
         id=message_id,
     )
 
 
 def recipients(message_id: str) -> Statement:
-    return sql("SELECT * FROM message_recipients WHERE message_id = :id ORDER BY address", id=message_id)
+    return sql(
+        "SELECT * FROM message_recipients WHERE message_id = :id ORDER BY address", by_key=True, id=message_id
+    )
 
 
 def count_sends(agent_email: str, since: int) -> Statement:
     """How many messages the agent made since `since`, and when the first of them; those it threw away count too."""
     return sql(
         f"SELECT count(*) AS n, min(created_at) AS first FROM ({_SENDS}) sends",
+        by_key=True,
         agent=agent_email,
         since=since,
     )
@@ -270,6 +296,7 @@ def fewer_sends(agent_email: str, since: int, limit: int) -> Statement:
     """A condition of a write: the agent made fewer than `limit` messages since `since`, counted as `count_sends`."""
     return sql(
         f"SELECT email FROM agents WHERE email = :agent AND (SELECT count(*) FROM ({_SENDS}) sends) < :limit",
+        by_key=True,
         expect=1,
         agent=agent_email,
         since=since,
@@ -284,6 +311,7 @@ def fewer_replies(agent_email: str, thread_id: str, counterpart: str, since: int
         "WHERE agent_email = :agent AND thread_id = :thread "
         "AND direction = 'outbound' AND status <> 'review_rejected' AND created_at >= :since "
         "AND lower(to_addresses) LIKE :counterpart ESCAPE '\\') < :limit",
+        by_key=True,
         expect=1,
         agent=agent_email,
         thread=thread_id,

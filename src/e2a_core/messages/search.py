@@ -103,6 +103,7 @@ class MessageSearch:
                 f"SELECT {SUMMARY} FROM messages m{self._index()} {chosen}",
                 params,
                 f"SELECT {SUMMARY} FROM messages m {chosen}",
+                by_key=self.by_index,
             )
         # Every word must occur; the last one may be the start of a longer word.
         match = " ".join(f'"{word}"' for word in self.words) + "*"

@@ -18,7 +18,7 @@ from e2a_core.messages.events import emit
 from e2a_core.messages.rows import MessageRow, dump_json
 from e2a_core.messages.views import reviewed_hash
 from e2a_core.reviews import queries as review_queries
-from e2a_core.store.statement import StaleWrite, Statement
+from e2a_core.store.statement import StaleWrite, Statement, first
 from e2a_core.submission.composition import apply_composed, compose, queue_statements
 from e2a_core.submission.draft import Draft, check_draft, decode_attachments
 from e2a_core.submission.guards import check_domain, check_rate
@@ -177,7 +177,7 @@ def _without_files(draft: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _agent(core: Core, row: MessageRow) -> AgentRow:
-    found = await core.db.one(agent_queries.agent(row.agent_email))
+    found = first(await core.db.read(agent_queries.agent(row.agent_email)))
     if found is None:
         raise NotFound("no such agent")
     return agent_from(found)

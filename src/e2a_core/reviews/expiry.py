@@ -15,6 +15,7 @@ from e2a_core.protection.config import config_of
 from e2a_core.reviews import decide, queries
 from e2a_core.reviews.decide import Decider
 from e2a_core.store.jobs import Job
+from e2a_core.store.statement import first
 
 __all__ = ["HoldExpiry"]
 
@@ -31,11 +32,11 @@ class HoldExpiry:
         self._core = core
 
     async def __call__(self, job: Job) -> None:
-        found = await self._core.db.one(queries.held(str(job.payload["message_id"])))
+        found = first(await self._core.db.read(queries.held(str(job.payload["message_id"]))))
         if found is None:
             return
         row = MessageRow.from_store(found)
-        agent = agent_from(await self._core.db.one(agent_queries.agent(row.agent_email)) or {})
+        agent = agent_from(first(await self._core.db.read(agent_queries.agent(row.agent_email))) or {})
         now = to_micros(self._core.clock.now())
         expires = row.approval_expires_at or now
         if agent.trashed:

@@ -23,6 +23,7 @@ from e2a_core.protection.config import config_of
 from e2a_core.reviews import queries
 from e2a_core.signing.tokens import ApprovalAction, sign_approval
 from e2a_core.store.jobs import Job
+from e2a_core.store.statement import first
 from e2a_core.submission.outcome import Outcome
 from e2a_core.submission.retry import RetryAt, next_step
 from e2a_core.submission.routing import local_recipients
@@ -46,7 +47,7 @@ class HoldNotice:
         self._keys = keys
 
     async def __call__(self, job: Job) -> None:
-        found = await self._core.db.one(queries.held(str(job.payload["message_id"])))
+        found = first(await self._core.db.read(queries.held(str(job.payload["message_id"]))))
         row = MessageRow.from_store(found) if found else None
         now = self._core.clock.now()
         if row is None or (row.approval_expires_at or 0) <= to_micros(now):
@@ -66,10 +67,10 @@ class HoldNotice:
 
     async def _reader(self, row: MessageRow) -> Address | None:
         """Whom to tell, or None. An inbox of this deployment is never told: its agent would hold the link."""
-        agent = agent_from(await self._core.db.one(agent_queries.agent(row.agent_email)) or {})
+        agent = agent_from(first(await self._core.db.read(agent_queries.agent(row.agent_email))) or {})
         if config_of(agent).holds.suppress_notifications:
             return None
-        account = await self._core.db.one(account_queries.account_by_id(row.account_id))
+        account = first(await self._core.db.read(account_queries.account_by_id(row.account_id)))
         try:
             owner = parse_address(str(account["email"])) if account else None
         except InvalidRecipient:

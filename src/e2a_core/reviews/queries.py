@@ -58,7 +58,9 @@ def message(message_id: str) -> Statement:
 
 
 def held(message_id: str) -> Statement:
-    return sql("SELECT * FROM messages WHERE id = :id AND status = 'pending_review'", id=message_id)
+    return sql(
+        "SELECT * FROM messages WHERE id = :id AND status = 'pending_review'", by_key=True, id=message_id
+    )
 
 
 def protection(message_id: str) -> Statement:
@@ -73,6 +75,7 @@ def release_inbound(message_id: str, status: str, now: int, reviewer: str | None
     return sql(
         "UPDATE messages SET status = :status, hidden = 0, reviewed_at = :now, reviewed_by = :reviewer, "
         "approval_expires_at = NULL WHERE id = :id AND status = 'pending_review'",
+        by_key=True,
         expect=1,
         id=message_id,
         status=status,
@@ -111,6 +114,7 @@ def release_outbound(row: MessageRow, seen_draft: str, now: int, reviewer: str |
         "WHERE id = :id AND status = 'pending_review' AND draft = :seen",
         {**{name: values[name] for name in columns}, "id": row.id, "now": now, "reviewer": reviewer}
         | {"seen": seen_draft},
+        by_key=True,
         expect=1,
     )
 
@@ -128,6 +132,7 @@ def turn_down(
     return sql(
         "UPDATE messages SET status = :status, rejection_reason = :reason, hidden = :hidden, draft = :draft, "
         "reviewed_at = :now, reviewed_by = :reviewer WHERE id = :id AND status = 'pending_review'",
+        by_key=True,
         expect=1,
         id=message_id,
         status=status,

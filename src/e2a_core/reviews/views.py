@@ -27,7 +27,7 @@ async def review_detail(core: Core, row: MessageRow) -> MessageView:
     """What a reviewer sees, held or not; looking does not mark the message read."""
     content = await load_content(core, row)
     parsed = parse_message(content) if content else None
-    findings = await core.db.all(queries.protection(row.id))
+    findings = await core.db.read(queries.protection(row.id))
     view = message_view(row, content, parsed, for_review=True)
     changes: dict[str, object] = {"protection": [_finding(item) for item in findings] or None}
     if row.draft is not None and view.body is None:

@@ -111,7 +111,7 @@ class Delivery:
             statements += self._outcome(row, agent, arrival, finding)
             statements += await report_statements(self._core, arrival.parsed, reporter, agent.email, now)
             ids.append(row.id)
-        await self._core.db.put(statements)
+        await self._core.db.write(statements)
         return ids
 
     def _row(self, arrival: Arrival, recipient: Recipient, agent: AgentRow, now: int) -> MessageRow:

@@ -62,7 +62,7 @@ async def look_up(
         if human and is_storable(human)
         else []
     )
-    agents, holders, *found = await core.db.lookup(
+    agents, holders, *found = await core.db.read(
         [
             agent_queries.agents_named(names if author is None else sorted({*names, author})),
             message_queries.by_dedupe_key(dedupe_key or "", names),

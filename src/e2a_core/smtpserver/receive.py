@@ -29,6 +29,7 @@ from e2a_core.smtpserver.session import (
     RecipientDisabled,
     RecipientUnknown,
 )
+from e2a_core.store.statement import first
 from e2a_core.submission.identity import relay_address
 from e2a_core.submission.queries import sender_of_relayed
 
@@ -94,7 +95,7 @@ class SmtpReceiver:
             return recipients
         report = parsed.dsn or parsed.complaint
         reference = report.original_message_id if report else None
-        found = await self._core.db.one(sender_of_relayed(reference)) if reference else None
+        found = first(await self._core.db.read(sender_of_relayed(reference))) if reference else None
         sender = found["agent_email"] if found else ""
         routed = tuple(item if item.agent else replace(item, agent=sender) for item in recipients)
         if not any(item.agent for item in routed):

@@ -13,13 +13,23 @@ from e2a_core.store.errors import (
     UniqueViolation,
     UnstorableValue,
 )
-from e2a_core.store.statement import Dialect, Result, Row, StaleWrite, Statement, sql
+from e2a_core.store.statement import (
+    Dialect,
+    Record,
+    Result,
+    Row,
+    StaleWrite,
+    Statement,
+    first,
+    sql,
+)
 
 __all__ = [
     "ConstraintViolation",
     "Database",
     "Dialect",
     "ForeignKeyViolation",
+    "Record",
     "Result",
     "Row",
     "StaleWrite",
@@ -28,5 +38,6 @@ __all__ = [
     "Transaction",
     "UniqueViolation",
     "UnstorableValue",
+    "first",
     "sql",
 ]

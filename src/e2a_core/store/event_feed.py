@@ -14,6 +14,7 @@ from typing import Self
 from e2a_core.errors import StoreUnavailable
 from e2a_core.store.database import Database
 from e2a_core.store.events import EventFilter, EventRecord, events_after, latest
+from e2a_core.store.statement import first
 
 __all__ = ["EventFeed", "Subscription"]
 
@@ -61,7 +62,7 @@ class EventFeed:
 
     async def latest_seq(self) -> int:
         """The newest event's `seq`, 0 when there is none."""
-        row = await self._database.one(latest())
+        row = first(await self._database.read(latest()))
         return int(row["seq"]) if row is not None else 0
 
     def subscribe(
@@ -102,7 +103,7 @@ class EventFeed:
             fresh = self._recent[bisect_right(self._recent, position, key=_seq) :]
             return [event for event in fresh if wanted.matches(event)], max(position, self._high)
         high = self._high
-        rows = await self._database.all(events_after(position, wanted, PAGE))
+        rows = await self._database.read(events_after(position, wanted, PAGE))
         found = [EventRecord.from_row(row) for row in rows]
         return found, found[-1].seq if len(found) == PAGE else max(high, *map(_seq, found), position)
 
@@ -121,7 +122,7 @@ class EventFeed:
     async def _read_on(self) -> bool:
         """Read the events after the newest known; whether there were any."""
         position = self._high
-        rows = await self._database.all(events_after(position, _ANY, PAGE))
+        rows = await self._database.read(events_after(position, _ANY, PAGE))
         if not rows or position != self._high:
             return bool(rows)
         self._recent += map(EventRecord.from_row, rows)

@@ -99,12 +99,12 @@ def append(
         "data": json.dumps(data, ensure_ascii=False, separators=(",", ":")),
         "created_at": to_micros(created_at),
     }
-    return [Statement(_APPEND, params, _APPEND_POSTGRESQL)]
+    return [Statement(_APPEND, params, _APPEND_POSTGRESQL, by_key=True)]
 
 
 def latest() -> Statement:
     """Reads the newest `seq`, 0 for an empty log."""
-    return sql("SELECT COALESCE(MAX(seq), 0) AS seq FROM events")
+    return sql("SELECT COALESCE(MAX(seq), 0) AS seq FROM events", by_key=True)
 
 
 def events_after(position: int, wanted: EventFilter, limit: int) -> Statement:

@@ -126,11 +126,11 @@ class JobRunner:
         if not free:
             return LONGEST_SLEEP_SECONDS
         kinds = list(free)
-        row = await self._database.one(earliest_due(kinds)) or {}
+        [row] = await self._database.read(earliest_due(kinds))
         now = self._clock.now()
         pause = LONGEST_SLEEP_SECONDS
         for index, kind in enumerate(kinds):
-            if (due := row.get(f"due_{index}")) is None:
+            if (due := row[f"due_{index}"]) is None:
                 continue
             wait = (from_micros(due) - now).total_seconds()
             if wait <= 0:
@@ -148,7 +148,7 @@ class JobRunner:
     async def _claim(self, kind: str, limit: int, now: datetime) -> None:
         lease = self._ids.new("lease")
         statement = claim(kind, limit=limit, lease=lease, now=now, duration=self._lease)
-        (claimed,) = await self._database.put([statement])
+        (claimed,) = await self._database.write([statement])
         for job in sorted(map(Job.from_row, claimed.rows), key=lambda job: job.run_at):
             task = asyncio.create_task(self._run(job), name=f"job {job.kind} {job.id}")
             self._running[task] = job
@@ -177,7 +177,7 @@ class JobRunner:
         if job.kind in self._periods:
             statements.append(self._periodic(job.kind, self._clock.now() + self._periods[job.kind]))
         try:
-            await self._database.put([replace(statement, expect=None) for statement in statements])
+            await self._database.write([replace(statement, expect=None) for statement in statements])
         except StoreUnavailable as error:
             logger.warning(
                 "job %s of kind %s will run again, its end was not stored: %s", job.id, job.kind, error

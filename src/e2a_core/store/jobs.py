@@ -71,7 +71,11 @@ class Job:
     def complete(self) -> Statement:
         """Done. In the write of the result it makes both happen once: `StaleWrite` if the lease was lost."""
         return sql(
-            "DELETE FROM jobs WHERE id = :id AND lease = :lease", expect=1, id=self.id, lease=self.lease
+            "DELETE FROM jobs WHERE id = :id AND lease = :lease",
+            by_key=True,
+            expect=1,
+            id=self.id,
+            lease=self.lease,
         )
 
     def retry(self, run_at: datetime, error: str, *, count_attempt: bool) -> Statement:
@@ -79,6 +83,7 @@ class Job:
         return sql(
             "UPDATE jobs SET run_at = :run_at, due_at = :run_at, lease = NULL, attempts = :attempts,"
             " last_error = :error WHERE id = :id AND lease = :lease",
+            by_key=True,
             expect=1,
             run_at=to_micros(run_at),
             attempts=self.attempts if count_attempt else self.attempts - 1,
@@ -91,6 +96,7 @@ class Job:
         """Give the job back as it was, due at once."""
         return sql(
             "UPDATE jobs SET due_at = :now, lease = NULL, attempts = :attempts WHERE id = :id AND lease = :lease",
+            by_key=True,
             now=to_micros(now),
             attempts=self.attempts - 1,
             id=self.id,
@@ -105,6 +111,7 @@ class Job:
         """
         return sql(
             "UPDATE jobs SET lease = :lease WHERE id = :id AND lease = :lease",
+            by_key=True,
             expect=1,
             id=self.id,
             lease=self.lease,
@@ -114,6 +121,7 @@ class Job:
         """Keep the lease longer; affects no row once it was lost or the job finished."""
         return sql(
             "UPDATE jobs SET due_at = :until WHERE id = :id AND lease = :lease",
+            by_key=True,
             until=to_micros(until),
             id=self.id,
             lease=self.lease,
@@ -138,7 +146,7 @@ def enqueue(
         "run_at": to_micros(run_at),
         "created_at": to_micros(now),
     }
-    return Statement(_ENQUEUE, params, _ENQUEUE_POSTGRESQL)
+    return Statement(_ENQUEUE, params, _ENQUEUE_POSTGRESQL, by_key=True)
 
 
 def claim(kind: str, *, limit: int, lease: str, now: datetime, duration: timedelta) -> Statement:
@@ -150,7 +158,7 @@ def claim(kind: str, *, limit: int, lease: str, now: datetime, duration: timedel
         "now": to_micros(now),
         "until": to_micros(now + duration),
     }
-    return Statement(_CLAIM, params, _CLAIM_POSTGRESQL)
+    return Statement(_CLAIM, params, _CLAIM_POSTGRESQL, by_key=True)
 
 
 def reclaim(now: datetime) -> Statement:
@@ -165,7 +173,7 @@ def earliest_due(kinds: Sequence[str]) -> Statement:
         for index in range(len(kinds))
     )
     params = {f"kind_{index}": kind for index, kind in enumerate(kinds)}
-    return Statement(f"SELECT {', '.join(columns)}", params)
+    return Statement(f"SELECT {', '.join(columns)}", params, by_key=True)
 
 
 def _storable(error: str) -> str:

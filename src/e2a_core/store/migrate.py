@@ -18,7 +18,7 @@ from typing import Literal
 from e2a_core.clock import Clock, to_micros
 from e2a_core.errors import SettingsError
 from e2a_core.store.database import Database, Transaction
-from e2a_core.store.statement import Dialect, Row, Statement, sql
+from e2a_core.store.statement import Dialect, Row, Statement, first, sql
 
 __all__ = ["Migration", "MigrationMode", "load_migrations", "migrate", "statements_of"]
 
@@ -99,7 +99,7 @@ async def migrate(
     if mode == "skip":
         return
     known = load_migrations() if migrations is None else migrations
-    applied = await database.all(_APPLIED) if await database.one(_TABLE_EXISTS) else ()
+    applied = await database.read(_APPLIED) if first(await database.read(_TABLE_EXISTS)) else ()
     pending = _pending(applied, known)
     if not pending:
         return
@@ -116,9 +116,9 @@ async def _apply(
     transaction: Transaction, dialect: Dialect, known: Sequence[Migration], clock: Clock
 ) -> None:
     if dialect == "postgresql":
-        await transaction.all(sql("SELECT pg_advisory_xact_lock(:key)", key=_LOCK_KEY))
+        await transaction.read(sql("SELECT pg_advisory_xact_lock(:key)", key=_LOCK_KEY))
     await transaction.write([_CREATE_TABLE])
-    for migration in _pending(await transaction.all(_APPLIED), known):
+    for migration in _pending(await transaction.read(_APPLIED), known):
         record = sql(
             "INSERT INTO schema_migrations (version, name, checksum, applied_at)"
             " VALUES (:version, :name, :checksum, :applied_at)",

@@ -2,23 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 __all__ = [
     "Dialect",
+    "Record",
     "Result",
     "Row",
     "StaleWrite",
     "Statement",
+    "first",
+    "records",
     "sql",
 ]
 
 Dialect = Literal["sqlite", "postgresql"]
 
-
 Row = Mapping[str, Any]
+
+_Item = TypeVar("_Item")
+
+
+class Record(Mapping[str, Any]):
+    """A row read from the database: its values by column name, and `bare`, in the order of the columns.
+
+    The rows of one read share their names, which makes a page of wide rows as cheap as its bare values.
+    """
+
+    __slots__ = ("_places", "bare")
+
+    def __init__(self, places: Mapping[str, int], bare: tuple[Any, ...]) -> None:
+        self._places = places
+        self.bare = bare
+
+    def __getitem__(self, name: str) -> Any:
+        return self.bare[self._places[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __eq__(self, other: object) -> bool:
+        """As of any mapping: the same values by the same names."""
+        return isinstance(other, Mapping) and dict(self) == dict(other)
+
+    def __repr__(self) -> str:
+        return f"Record({dict(self)})"
+
+
+def records(names: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> list[Record]:
+    """The rows of one read under the names of its columns."""
+    places = {name: place for place, name in enumerate(names)}
+    return [Record(places, row) for row in rows]
+
+
+def first(rows: Sequence[_Item]) -> _Item | None:
+    """The first row of a read, or None when it found nothing."""
+    return rows[0] if rows else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +71,31 @@ class Statement:
 
     `sqlite` is the text for SQLite and `postgresql` the text where PostgreSQL needs another. `expect` is the
     number of rows that must be affected, else the whole write is undone and `StaleWrite` raised: the
-    compare-and-set of a batch.
+    compare-and-set of a batch. `by_key` says that the statement finds its few rows by an index, or inserts them:
+    it is over before a thread could be asked for it, and the store may run it at once.
     """
 
     sqlite: str
     params: Mapping[str, Any]
     postgresql: str | None = None
     expect: int | None = None
+    by_key: bool = False
 
     def text(self, dialect: Dialect) -> str:
         return self.postgresql if dialect == "postgresql" and self.postgresql is not None else self.sqlite
 
 
 def sql(
-    text: str, /, *, expect: int | None = None, postgresql: str | None = None, **params: Any
+    text: str,
+    /,
+    *,
+    expect: int | None = None,
+    postgresql: str | None = None,
+    by_key: bool = False,
+    **params: Any,
 ) -> Statement:
     """Shorthand: `sql("SELECT ... WHERE id = :id", id=...)`."""
-    return Statement(text, params, postgresql, expect)
+    return Statement(text, params, postgresql, expect, by_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +103,7 @@ class Result:
     """What one statement of a write did: rows affected, and rows returned by a RETURNING clause."""
 
     rowcount: int
-    rows: Sequence[Row] = ()
+    rows: Sequence[Record] = ()
 
 
 class StaleWrite(Exception):

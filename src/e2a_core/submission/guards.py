@@ -79,7 +79,7 @@ async def check_rate(core: Core, agent: AgentRow) -> None:
     if not limit:
         return
     now = to_micros(core.clock.now())
-    [[row]] = await core.db.lookup([queries.count_sends(agent.email, now - _MINUTE)])
+    [row] = await core.db.read(queries.count_sends(agent.email, now - _MINUTE))
     if row["n"] >= limit:
         raise _rate_exceeded(limit, row["first"] + _MINUTE - now)
 
@@ -87,7 +87,7 @@ async def check_rate(core: Core, agent: AgentRow) -> None:
 async def rate_exceeded(core: Core, agent: AgentRow) -> RateLimited:
     """The refusal for whom the guard of the rate has stopped."""
     now = to_micros(core.clock.now())
-    [[row]] = await core.db.lookup([queries.count_sends(agent.email, now - _MINUTE)])
+    [row] = await core.db.read(queries.count_sends(agent.email, now - _MINUTE))
     return _rate_exceeded(core.settings.send_rate_per_minute, (row["first"] or now) + _MINUTE - now)
 
 

@@ -22,6 +22,7 @@ def message(message_id: str) -> Statement:
     return sql(
         "SELECT m.*, a.deleted_at AS agent_deleted_at FROM messages m JOIN agents a ON a.email = m.agent_email "
         "WHERE m.id = :id AND m.direction = 'outbound'",
+        by_key=True,
         id=message_id,
     )
 
@@ -39,6 +40,7 @@ def insert_recipient(message_id: str, address: str, now: int) -> Statement:
     return sql(
         "INSERT INTO message_recipients (message_id, address, outcome, status, updated_at) "
         "VALUES (:id, :address, 'pending', 'accepted', :now) ON CONFLICT (message_id, address) DO NOTHING",
+        by_key=True,
         id=message_id,
         address=address,
         now=now,
@@ -51,6 +53,7 @@ def claim(message_id: str, now: int) -> Statement:
         "UPDATE messages SET delivery_status = 'sending', claimed_at = :now "
         "WHERE id = :id AND delivery_status IN ('accepted', 'sending') AND deleted_at IS NULL "
         "AND EXISTS (SELECT 1 FROM agents WHERE email = messages.agent_email AND agents.deleted_at IS NULL)",
+        by_key=True,
         expect=1,
         id=message_id,
         now=now,
@@ -71,6 +74,7 @@ def set_recipient(
     return sql(
         "UPDATE message_recipients SET outcome = :outcome, status = :status, code = :code, enhanced = :enhanced, "
         "detail = :detail, updated_at = :now WHERE message_id = :id AND address = :address",
+        by_key=True,
         id=message_id,
         address=address,
         outcome=outcome,
@@ -87,6 +91,7 @@ def fail_pending(message_id: str, detail: str, now: int) -> Statement:
     return sql(
         "UPDATE message_recipients SET outcome = 'failed', status = 'failed', detail = :detail, updated_at = :now "
         "WHERE message_id = :id AND outcome = 'pending'",
+        by_key=True,
         id=message_id,
         detail=detail,
         now=now,
@@ -96,4 +101,6 @@ def fail_pending(message_id: str, detail: str, now: int) -> Statement:
 def set_delivery(message_id: str, **values: Any) -> Statement:
     """Update of the columns named by `values`, which are this module's callers' own words."""
     assignments = ", ".join(f"{name} = :{name}" for name in values)
-    return Statement(f"UPDATE messages SET {assignments} WHERE id = :id", {"id": message_id, **values})
+    return Statement(
+        f"UPDATE messages SET {assignments} WHERE id = :id", {"id": message_id, **values}, by_key=True
+    )

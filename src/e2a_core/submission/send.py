@@ -160,7 +160,7 @@ class Sender:
 
     async def _came_to_nothing(self, agent: AgentRow, message_id: str) -> bool:
         """Whether nobody will get that message: then the same mail again is no repeat, but meant."""
-        found, outcomes = await self._core.db.lookup(
+        found, outcomes = await self._core.db.read(
             [queries.by_id(agent.email, message_id), queries.recipients(message_id)]
         )
         if not found:
@@ -210,7 +210,7 @@ class Sender:
         counted = [] if held else loop_counterparts(draft, parent, local)
         guard = guards(core, agent, draft.thread_id, counted)
         try:
-            await core.db.put([*guard.statements, *statements])
+            await core.db.write([*guard.statements, *statements])
         except StaleWrite as stale:
             if not guard.broken(stale):
                 raise
@@ -298,7 +298,7 @@ class Sender:
             reference, row.agent_email, recipients, draft.subject, finding.detail, finding.reason
         )
         row.id = reference
-        await self._core.db.put(
+        await self._core.db.write(
             [
                 protection_statement(row, finding),
                 *emit(self._core, "email.blocked", row, data, row.created_at),

@@ -18,7 +18,7 @@ from e2a_core.messages import queries as message_queries
 from e2a_core.messages.content import load_content
 from e2a_core.messages.rows import MessageRow
 from e2a_core.store.jobs import Job
-from e2a_core.store.statement import StaleWrite, Statement
+from e2a_core.store.statement import StaleWrite, Statement, first
 from e2a_core.submission import queries
 from e2a_core.submission.cancel import INBOX_TRASHED, TRASHED, cancel_statements
 from e2a_core.submission.conclusion import SUPPRESSED, UNKNOWN, conclude, failure_reason, stored_outcome
@@ -57,7 +57,7 @@ class Submission:
         row = await self._claim(job)
         if row is None:
             return
-        recipients = await self._core.db.all(message_queries.recipients(row.id))
+        recipients = await self._core.db.read(message_queries.recipients(row.id))
         pending = [item["address"] for item in recipients if item["outcome"] == "pending"]
         blocks = await blocks_of(self._core, row.account_id, row.agent_email, pending)
         if pending:
@@ -72,7 +72,7 @@ class Submission:
 
     async def _claim(self, job: Job) -> MessageRow | None:
         """The message if there is anything to do for it; a trashed one, or a trashed agent's, is cancelled here."""
-        found = await self._core.db.one(queries.message(str(job.payload["message_id"])))
+        found = first(await self._core.db.read(queries.message(str(job.payload["message_id"]))))
         if found is None:
             return None
         values = dict(found)
@@ -83,10 +83,10 @@ class Submission:
         now = to_micros(self._core.clock.now())
         if row.deleted_at is not None or inbox_trashed:
             reason = INBOX_TRASHED if inbox_trashed else TRASHED
-            await self._core.db.put([job.complete(), *cancel_statements(self._core, row, reason, now)])
+            await self._core.db.write([job.complete(), *cancel_statements(self._core, row, reason, now)])
             return None
         try:
-            await self._core.db.put([queries.claim(row.id, now)])
+            await self._core.db.write([queries.claim(row.id, now)])
         except StaleWrite:
             return await self._claim(job)
         return row
@@ -129,7 +129,7 @@ class Submission:
     async def _signing_domain(self, row: MessageRow) -> str:
         if row.sent_as != "own_address":
             return self._core.settings.from_domain
-        agent = await self._core.db.one(agent_queries.agent(row.agent_email))
+        agent = first(await self._core.db.read(agent_queries.agent(row.agent_email)))
         return agent_from(agent).registered_domain if agent else ""
 
     async def _mark_unknown(self, job: Job, row: MessageRow, addresses: Sequence[str]) -> None:
@@ -139,7 +139,7 @@ class Submission:
         the job has been taken over already, `StaleWrite` keeps the content from being sent.
         """
         now = to_micros(self._core.clock.now())
-        await self._core.db.put(
+        await self._core.db.write(
             [
                 queries.set_recipient(
                     row.id, address, outcome="unknown", status="sending", now=now, detail=UNKNOWN
@@ -179,7 +179,7 @@ class Submission:
             counted = step.attempt > job.attempts
             statements.append(job.retry(step.at, detail, count_attempt=counted))
         else:
-            stored = await self._core.db.all(message_queries.recipients(row.id))
+            stored = await self._core.db.read(message_queries.recipients(row.id))
             decided = {item.address for item in result.outcomes}
             earlier = [
                 stored_outcome(item)
@@ -199,7 +199,7 @@ class Submission:
             )
             statements += events
             statements.append(job.complete())
-        await self._core.db.put(statements)
+        await self._core.db.write(statements)
 
     def _record(
         self, job: Job, row: MessageRow, results: Sequence[SubmissionResult], now: int

@@ -12,7 +12,7 @@ from e2a_core.core import Core
 from e2a_core.errors import InternalError, InvalidRequest, NotFound
 from e2a_core.mail.addresses import parse_address
 from e2a_core.signing.tokens import looks_like_unsubscribe_token, sign_unsubscribe, unsubscribe_digest
-from e2a_core.store.statement import Statement
+from e2a_core.store.statement import Statement, first
 from e2a_core.submission.draft import Draft, check_sizes
 from e2a_core.suppressions import queries
 from e2a_core.suppressions.entries import add_to_agent
@@ -99,7 +99,7 @@ def issue_link(core: Core, account_id: str, agent_email: str, draft: Draft) -> U
 async def find_unsubscribe(core: Core, token: str) -> UnsubscribeTarget:
     """Whom `token` stands for; changes nothing. Raises `NotFound` for one that this deployment never sent."""
     if looks_like_unsubscribe_token(token):
-        row = await core.db.one(queries.token_target(unsubscribe_digest(token)))
+        row = first(await core.db.read(queries.token_target(unsubscribe_digest(token))))
         if row is not None:
             return UnsubscribeTarget(row["account_id"], row["agent_email"], row["address"])
     raise NotFound("no such unsubscribe link")

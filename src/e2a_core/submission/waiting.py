@@ -7,6 +7,7 @@ import asyncio
 from e2a_core.contract.sending import SendResultView
 from e2a_core.core import Core
 from e2a_core.messages import queries
+from e2a_core.store.statement import first
 
 __all__ = ["WAIT_SELF_SECONDS", "WAIT_SENT_SECONDS", "settled"]
 
@@ -21,7 +22,7 @@ async def settled(core: Core, result: SendResultView, seconds: float) -> SendRes
     """`result` as sent or failed once its submission has ended; as it is when that takes longer than `seconds`."""
     deadline = core.clock.monotonic() + seconds
     while core.clock.monotonic() < deadline:
-        row = await core.db.one(queries.delivery_state(result.message_id))
+        row = first(await core.db.read(queries.delivery_state(result.message_id)))
         state = row["delivery_status"] if row else None
         if row is not None and state not in {"accepted", "sending"}:
             missed = await _missed(core, result.message_id) if state == "failed" else None
@@ -41,6 +42,6 @@ async def settled(core: Core, result: SendResultView, seconds: float) -> SendRes
 
 async def _missed(core: Core, message_id: str) -> list[str] | None:
     """Who is not known to have got a message that somebody got."""
-    rows = await core.db.all(queries.recipients(message_id))
+    rows = await core.db.read(queries.recipients(message_id))
     missed = [row["address"] for row in rows if row["outcome"] != "succeeded"]
     return missed if len(missed) < len(rows) else None

@@ -30,7 +30,7 @@ async def blocks_of(
     if not addresses:
         return {}
     found: dict[str, Block] = {}
-    [rows] = await core.db.lookup([queries.blocked(account_id, agent_email, list(dict.fromkeys(addresses)))])
+    rows = await core.db.read(queries.blocked(account_id, agent_email, list(dict.fromkeys(addresses))))
     for row in rows:
         block = Block(row["address"], row["scope"], row["source"], row["reason"])
         found.setdefault(block.address, block)

@@ -46,6 +46,7 @@ def one_of_agent(account_id: str, agent_email: str, address: str) -> Statement:
     return sql(
         "SELECT agent_email, address, source, reason, created_at FROM agent_suppressions "
         "WHERE account_id = :account AND agent_email = :agent AND address = :address",
+        by_key=True,
         account=account_id,
         agent=agent_email,
         address=address,
@@ -62,6 +63,7 @@ def blocked(account_id: str, agent_email: str, addresses: Sequence[str]) -> Stat
         "SELECT address, source, reason, 'agent' AS scope FROM agent_suppressions "
         f"WHERE account_id = :account AND agent_email = :agent AND address IN ({names}) ORDER BY scope, address",
         {"account": account_id, "agent": agent_email, **params},
+        by_key=True,
     )
 
 
@@ -73,6 +75,7 @@ def insert(
         "INSERT INTO suppressions (account_id, address, source, reason, source_message_id, created_at) "
         "VALUES (:account, :address, :source, :reason, :message, :now) "
         "ON CONFLICT (account_id, address) DO NOTHING",
+        by_key=True,
         account=account_id,
         address=address,
         source=source,
@@ -90,6 +93,7 @@ def insert_of_agent(
         "INSERT INTO agent_suppressions (account_id, agent_email, address, source, reason, created_at) "
         "VALUES (:account, :agent, :address, :source, :reason, :now) "
         "ON CONFLICT (account_id, agent_email, address) DO NOTHING",
+        by_key=True,
         account=account_id,
         agent=agent_email,
         address=address,
@@ -102,6 +106,7 @@ def insert_of_agent(
 def delete(account_id: str, address: str) -> Statement:
     return sql(
         "DELETE FROM suppressions WHERE account_id = :account AND address = :address",
+        by_key=True,
         account=account_id,
         address=address,
     )
@@ -111,6 +116,7 @@ def delete_of_agent(account_id: str, agent_email: str, address: str) -> Statemen
     return sql(
         "DELETE FROM agent_suppressions "
         "WHERE account_id = :account AND agent_email = :agent AND address = :address",
+        by_key=True,
         account=account_id,
         agent=agent_email,
         address=address,
@@ -122,6 +128,7 @@ def insert_token(digest: str, account_id: str, agent_email: str, address: str, n
     return sql(
         "INSERT INTO unsubscribe_tokens (token_hash, account_id, agent_email, address, created_at) "
         "VALUES (:digest, :account, :agent, :address, :now) ON CONFLICT (token_hash) DO NOTHING",
+        by_key=True,
         digest=digest,
         account=account_id,
         agent=agent_email,
@@ -133,5 +140,6 @@ def insert_token(digest: str, account_id: str, agent_email: str, address: str, n
 def token_target(digest: str) -> Statement:
     return sql(
         "SELECT account_id, agent_email, address FROM unsubscribe_tokens WHERE token_hash = :digest",
+        by_key=True,
         digest=digest,
     )

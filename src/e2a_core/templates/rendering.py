@@ -14,6 +14,7 @@ from e2a_core.errors import (
     TemplateRenderedEmpty,
     TemplateRenderFailed,
 )
+from e2a_core.store.statement import first
 from e2a_core.templates import queries
 from e2a_core.templates.language import RenderError, Template, TemplateSyntaxError, check_data, parse_template
 from e2a_core.templates.queries import TemplateRow, template_from
@@ -75,7 +76,7 @@ def parse_part(part: str, source: str) -> Template:
 async def _referred(core: Core, account_id: str, request: SendEmailRequest) -> TemplateRow:
     name = request.template_id or request.template_alias or ""
     find = queries.template if request.template_id else queries.template_named
-    row = await core.db.one(find(account_id, name)) if is_storable(name) else None
+    row = first(await core.db.read(find(account_id, name))) if is_storable(name) else None
     if row is None:
         raise TemplateNotFound("no such template")
     return template_from(row)

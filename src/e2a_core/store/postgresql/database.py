@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import Any
+from typing import overload
 
 import asyncpg
 from anyio import CancelScope, move_on_after
@@ -18,7 +18,7 @@ from e2a_core.errors import SettingsError, StoreUnavailable
 from e2a_core.store.listeners import CommitListeners
 from e2a_core.store.postgresql.errors import translated_errors
 from e2a_core.store.postgresql.text import translate
-from e2a_core.store.statement import Dialect, Result, Row, StaleWrite, Statement
+from e2a_core.store.statement import Dialect, Record, Result, StaleWrite, Statement, records
 
 __all__ = ["CHANNEL", "PostgresqlDatabase"]
 
@@ -76,24 +76,20 @@ class PostgresqlDatabase:
             raise SettingsError(f"E2A_DATABASE_URL cannot be used: {error}") from error
         return database
 
-    async def all(self, statement: Statement) -> Sequence[Row]:
-        async with self._connection() as connection:
-            return await PostgresqlTransaction(connection).all(statement)
+    @overload
+    async def read(self, statements: Statement) -> Sequence[Record]: ...
 
-    async def one(self, statement: Statement) -> Row | None:
-        async with self._connection() as connection:
-            return await PostgresqlTransaction(connection).one(statement)
+    @overload
+    async def read(self, statements: Sequence[Statement]) -> Sequence[Sequence[Record]]: ...
 
-    async def read(self, statements: Sequence[Statement]) -> Sequence[Sequence[Row]]:
+    async def read(
+        self, statements: Statement | Sequence[Statement]
+    ) -> Sequence[Record] | Sequence[Sequence[Record]]:
         async with self._connection() as connection:
             reading = PostgresqlTransaction(connection)
-            return [await reading.all(statement) for statement in statements]
-
-    async def lookup(self, statements: Sequence[Statement]) -> Sequence[Sequence[Row]]:
-        return await self.read(statements)
-
-    async def values(self, statement: Statement, *, by_key: bool) -> Sequence[tuple[Any, ...]]:
-        return [tuple(row.values()) for row in await self.all(statement)]
+            if isinstance(statements, Statement):
+                return await reading.read(statements)
+            return [await reading.read(statement) for statement in statements]
 
     async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
         for attempt in range(1, ATTEMPTS + 1):
@@ -104,9 +100,6 @@ class PostgresqlDatabase:
                 if attempt == ATTEMPTS or not isinstance(error.__cause__, asyncpg.TransactionRollbackError):
                     raise
         raise AssertionError("unreachable")
-
-    async def put(self, statements: Sequence[Statement]) -> Sequence[Result]:
-        return await self.write(statements)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresqlTransaction]:
@@ -127,9 +120,6 @@ class PostgresqlDatabase:
 
     def on_commit(self, listener: Callable[[], None]) -> Callable[[], None]:
         return self._listeners.add(listener)
-
-    async def truncate_log(self) -> None:
-        pass
 
     async def close(self) -> None:
         if self._closed:
@@ -204,17 +194,11 @@ class PostgresqlTransaction:
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
 
-    async def all(self, statement: Statement) -> Sequence[Row]:
+    async def read(self, statement: Statement) -> Sequence[Record]:
         translated = translate(statement.text("postgresql"))
         with translated_errors():
             rows = await self._connection.fetch(translated.text, *translated.arguments(statement.params))
-        return [dict(row) for row in rows]
-
-    async def one(self, statement: Statement) -> Row | None:
-        translated = translate(statement.text("postgresql"))
-        with translated_errors():
-            row = await self._connection.fetchrow(translated.text, *translated.arguments(statement.params))
-        return None if row is None else dict(row)
+        return _records(rows)
 
     async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
         results = []
@@ -232,10 +216,14 @@ async def _execute(connection: asyncpg.Connection, statement: Statement) -> Resu
     arguments = translated.arguments(statement.params)
     if translated.returns_rows:
         rows = await connection.fetch(translated.text, *arguments)
-        return Result(len(rows), [dict(row) for row in rows])
+        return Result(len(rows), _records(rows))
     status = await connection.execute(translated.text, *arguments)
     count = status.rpartition(" ")[2]
     return Result(int(count) if count.isdecimal() else 0)
+
+
+def _records(rows: Sequence[asyncpg.Record]) -> list[Record]:
+    return records(rows[0].keys(), map(tuple, rows)) if rows else []
 
 
 async def _roll_back(connection: asyncpg.Connection) -> None:

@@ -9,7 +9,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from e2a_core.errors import StoreUnavailable
 from e2a_core.store.errors import (
@@ -19,7 +18,7 @@ from e2a_core.store.errors import (
     UniqueViolation,
     UnstorableValue,
 )
-from e2a_core.store.statement import Result, Row, StaleWrite, Statement
+from e2a_core.store.statement import Record, Result, StaleWrite, Statement, records
 
 __all__ = [
     "Answer",
@@ -32,18 +31,14 @@ __all__ = [
     "open_reader",
     "open_writer",
     "read",
-    "read_all",
-    "read_alone",
     "read_group",
     "rollback",
     "run",
     "run_group",
-    "truncate_log",
     "unavailable",
-    "values",
 ]
 
-Answer = list[list[Row]] | Exception
+Answer = list[list[Record]] | Exception
 """The rows of each statement of one read, or why it alone failed."""
 
 Outcome = Sequence[Result] | Exception
@@ -105,39 +100,14 @@ def open_reader(path: Path, busy_seconds: float) -> sqlite3.Connection:
     return connection
 
 
-def read(connection: sqlite3.Connection, statement: Statement, first: bool) -> list[Row]:
-    """All rows of a statement, or at most one."""
-    cursor = _run(connection, statement)
-    rows = _rows(cursor, cursor.fetchmany(1) if first else cursor.fetchall())
-    cursor.close()  # a statement not read to its end would keep its snapshot open and the WAL growing
-    return rows
-
-
-def read_all(connection: sqlite3.Connection, statement: Statement) -> list[Row]:
+def read(connection: sqlite3.Connection, statement: Statement) -> list[Record]:
     """All rows of a statement."""
-    return read(connection, statement, False)
+    return _records(_run(connection, statement))
 
 
-def values(connection: sqlite3.Connection, statement: Statement) -> list[tuple[Any, ...]]:
-    """All rows of a statement without their names."""
-    return _run(connection, statement).fetchall()
-
-
-def read_group(
-    connection: sqlite3.Connection, reads: Sequence[tuple[Sequence[Statement], bool]]
-) -> list[Answer]:
-    """Each read is some statements, and whether only the first row of each is wanted; it is answered or fails alone."""
-    return [read_alone(connection, statements, first) for statements, first in reads]
-
-
-def read_alone(connection: sqlite3.Connection, statements: Sequence[Statement], first: bool) -> Answer:
-    """The rows of each statement, or why there are none."""
-    try:
-        return [read(connection, statement, first) for statement in statements]
-    except sqlite3.Error as error:
-        return unavailable(error) or error
-    except StoreError as error:
-        return error
+def read_group(connection: sqlite3.Connection, reads: Sequence[Sequence[Statement]]) -> list[Answer]:
+    """Each read is some statements; it is answered or fails alone."""
+    return [_read_alone(connection, statements) for statements in reads]
 
 
 def run(connection: sqlite3.Connection, statements: Sequence[Statement]) -> list[Result]:
@@ -198,13 +168,6 @@ def run_group(
     except BaseException:
         rollback(connection)
         raise
-
-
-def truncate_log(connection: sqlite3.Connection) -> None:
-    """Move all of the write-ahead log into the database and empty it. Raises `StoreUnavailable` while others read."""
-    (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    if busy:
-        raise StoreUnavailable("others read an older state of the database")
 
 
 def data_version(connection: sqlite3.Connection) -> int:
@@ -288,7 +251,7 @@ def _execute(connection: sqlite3.Connection, statement: Statement) -> Result:
     try:
         cursor = _run(connection, statement)
         if cursor.description is not None:
-            rows = _rows(cursor, cursor.fetchall())
+            rows = _records(cursor)
             return Result(len(rows), rows)
     except sqlite3.IntegrityError as error:
         raise _violation(error) from error
@@ -308,9 +271,18 @@ def _run(connection: sqlite3.Connection, statement: Statement) -> sqlite3.Cursor
         raise UnstorableValue from error
 
 
-def _rows(cursor: sqlite3.Cursor, values: list[Any]) -> list[Row]:
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in values]
+def _records(cursor: sqlite3.Cursor) -> list[Record]:
+    return records([column[0] for column in cursor.description], cursor.fetchall())
+
+
+def _read_alone(connection: sqlite3.Connection, statements: Sequence[Statement]) -> Answer:
+    """The rows of each statement, or why there are none."""
+    try:
+        return [read(connection, statement) for statement in statements]
+    except sqlite3.Error as error:
+        return unavailable(error) or error
+    except StoreError as error:
+        return error
 
 
 def _violation(error: sqlite3.IntegrityError) -> ConstraintViolation:

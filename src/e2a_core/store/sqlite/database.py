@@ -19,7 +19,7 @@ from itertools import accumulate
 from math import inf
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar, overload
 
 from anyio import CancelScope
 
@@ -28,7 +28,7 @@ from e2a_core.store.listeners import CommitListeners
 from e2a_core.store.sqlite import connection as on_thread
 from e2a_core.store.sqlite.recent import RecentReads
 from e2a_core.store.sqlite.thread import SqliteThread
-from e2a_core.store.statement import Dialect, Result, Row, Statement
+from e2a_core.store.statement import Dialect, Record, Result, Statement
 
 __all__ = ["SHORT_GROUP_OCTETS", "SqliteDatabase"]
 
@@ -56,7 +56,7 @@ _waiting = attrgetter("waiting")
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """One write that waits for its commit; `octets` is about what it stores, infinite where nobody counted."""
+    """One write that waits for its commit; `octets` is about what it stores, infinite where it is not all by key."""
 
     statements: Sequence[Statement]
     acknowledged: asyncio.Future[Sequence[Result]]
@@ -87,7 +87,7 @@ class SqliteDatabase:
         self._opening = asyncio.Lock()
         self._watcher: SqliteThread | None = None
         self._listeners = CommitListeners(self._follow_other_processes)
-        self._asked: list[tuple[Sequence[Statement], bool, asyncio.Future[list[list[Row]]]]] = []
+        self._asked: list[tuple[Sequence[Statement], asyncio.Future[list[list[Record]]]]] = []
         self._answering: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -105,41 +105,32 @@ class SqliteDatabase:
             raise StoreUnavailable(f"cannot read the database {path}: {error}") from error
         return cls(path, writer, near, busy_seconds)
 
-    async def all(self, statement: Statement) -> Sequence[Row]:
-        [rows] = await self._ask([statement], False)
-        return rows
+    @overload
+    async def read(self, statements: Statement) -> Sequence[Record]: ...
 
-    async def one(self, statement: Statement) -> Row | None:
-        [rows] = await self._ask([statement], True)
-        return rows[0] if rows else None
+    @overload
+    async def read(self, statements: Sequence[Statement]) -> Sequence[Sequence[Record]]: ...
 
-    async def read(self, statements: Sequence[Statement]) -> Sequence[Sequence[Row]]:
-        return await self._ask(statements, False)
+    async def read(
+        self, statements: Statement | Sequence[Statement]
+    ) -> Sequence[Record] | Sequence[Sequence[Record]]:
+        if isinstance(statements, Statement):
+            [rows] = await self._read([statements])
+            return rows
+        return await self._read(statements)
 
-    async def lookup(self, statements: Sequence[Statement]) -> Sequence[Sequence[Row]]:
+    async def _read(self, statements: Sequence[Statement]) -> Sequence[Sequence[Record]]:
         self._check_open()
-        # A thread may wait for whoever has locked the file, and says what is wrong with a statement.
-        with suppress(sqlite3.Error):
-            return [self._recent.read(statement, on_thread.read_all) for statement in statements]
-        return await self._ask(statements, False)
-
-    async def values(self, statement: Statement, *, by_key: bool) -> Sequence[tuple[Any, ...]]:
-        self._check_open()
-        if by_key:
+        if all(statement.by_key for statement in statements):
+            # A thread may wait for whoever has locked the file, and says what is wrong with a statement.
             with suppress(sqlite3.Error):
-                return self._recent.read(statement, on_thread.values)
-        return [tuple(row.values()) for row in await self.all(statement)]
+                return [self._recent.read(statement) for statement in statements]
+        return await self._ask(statements)
 
     async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
-        return await self._write(statements, inf)
-
-    async def put(self, statements: Sequence[Statement]) -> Sequence[Result]:
-        return await self._write(statements, _octets(statements))
-
-    async def _write(self, statements: Sequence[Statement], octets: float) -> Sequence[Result]:
         self._check_open()
         acknowledged: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
-        self._pending.append(_Unit(statements, acknowledged, octets))
+        self._pending.append(_Unit(statements, acknowledged, _octets(statements)))
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush(), name="sqlite group commit")
         return await acknowledged
@@ -162,11 +153,6 @@ class SqliteDatabase:
     def on_commit(self, listener: Callable[[], None]) -> Callable[[], None]:
         return self._listeners.add(listener)
 
-    async def truncate_log(self) -> None:
-        self._check_open()
-        async with self._write_lock:
-            await self._writer.run(on_thread.truncate_log)
-
     async def close(self) -> None:
         if self._closed:
             return
@@ -183,11 +169,9 @@ class SqliteDatabase:
             for reader in filter(None, (*self._readers, self._watcher)):
                 await reader.close()
 
-    async def _ask(self, statements: Sequence[Statement], first: bool) -> list[list[Row]]:
-        """The rows of each statement, or of each the first."""
-        self._check_open()
-        answered: asyncio.Future[list[list[Row]]] = asyncio.get_running_loop().create_future()
-        self._asked.append((statements, first, answered))
+    async def _ask(self, statements: Sequence[Statement]) -> list[list[Record]]:
+        answered: asyncio.Future[list[list[Record]]] = asyncio.get_running_loop().create_future()
+        self._asked.append((statements, answered))
         if len(self._asked) == 1:
             answering = asyncio.create_task(self._answer(), name="sqlite reads")
             self._answering.add(answering)
@@ -200,13 +184,11 @@ class SqliteDatabase:
         outcomes: list[on_thread.Answer] = [StoreUnavailable("the read was interrupted") for _ in asked]
         try:
             reader = await self._reader()
-            outcomes = await reader.run(
-                on_thread.read_group, [(statements, first) for statements, first, _ in asked]
-            )
+            outcomes = await reader.run(on_thread.read_group, [statements for statements, _ in asked])
         except StoreUnavailable as error:
             outcomes = [StoreUnavailable(error.message) for _ in asked]
         finally:
-            for (_, _, answered), outcome in zip(asked, outcomes, strict=True):
+            for (_, answered), outcome in zip(asked, outcomes, strict=True):
                 _settle(answered, outcome)
 
     async def _reader(self) -> SqliteThread:
@@ -294,19 +276,17 @@ class SqliteTransaction:
     def __init__(self, writer: SqliteThread) -> None:
         self._writer = writer
 
-    async def all(self, statement: Statement) -> Sequence[Row]:
-        return await self._writer.run(on_thread.read, statement, False)
-
-    async def one(self, statement: Statement) -> Row | None:
-        rows = await self._writer.run(on_thread.read, statement, True)
-        return rows[0] if rows else None
+    async def read(self, statement: Statement) -> Sequence[Record]:
+        return await self._writer.run(on_thread.read, statement)
 
     async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
         return await self._writer.run(on_thread.run, statements)
 
 
-def _octets(statements: Sequence[Statement]) -> int:
-    """About what the statements store."""
+def _octets(statements: Sequence[Statement]) -> float:
+    """About what the statements store; infinite where one of them may touch any number of rows."""
+    if not all(statement.by_key for statement in statements):
+        return inf
     return sum(
         len(value)
         for statement in statements

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
 
-from e2a_core.store.sqlite.connection import data_version
-from e2a_core.store.statement import Statement
+from e2a_core.store.sqlite.connection import data_version, read
+from e2a_core.store.statement import Record, Statement
 
 __all__ = ["RecentReads"]
 
 MAX_ROWS = 1024
 """With the width of a message's row this bounds the memory they take to some megabytes."""
-
-_Rows = TypeVar("_Rows", bound=Sequence[Any])
 
 
 class RecentReads:
@@ -27,19 +23,19 @@ class RecentReads:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._version = 0
-        self._found: dict[object, Sequence[Any]] = {}
+        self._found: dict[object, list[Record]] = {}
         self.rows = 0
 
-    def read(self, statement: Statement, find: Callable[[sqlite3.Connection, Statement], _Rows]) -> _Rows:
-        """What `find` finds; raises what it raises. The rows are everybody's and must not be changed."""
+    def read(self, statement: Statement) -> list[Record]:
+        """The rows of a statement; raises what `connection.read` raises."""
         # Looked at before the rows are: a commit in between makes them newer than they are taken for, and unused.
         version = data_version(self._connection)
         if version != self._version or self.rows > MAX_ROWS:
             self._version, self.rows = version, 0
             self._found.clear()
-        key = (find, statement.sqlite, *statement.params.items())
-        known: _Rows | None = self._found.get(key)  # type: ignore[assignment]
+        key = (statement.sqlite, *statement.params.items())
+        known = self._found.get(key)
         if known is None:
-            known = self._found[key] = find(self._connection, statement)
+            known = self._found[key] = read(self._connection, statement)
             self.rows += max(len(known), 1)
         return known
