@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 from e2a_core.clock import Clock
@@ -14,7 +16,17 @@ from e2a_core.store.database import Database
 if TYPE_CHECKING:
     from e2a_core.authentication.resolver import Resolver
 
-__all__ = ["Core", "Tally"]
+__all__ = ["Core", "Links", "Tallies", "Tally", "shared_resolver"]
+
+
+@dataclass(slots=True)
+class Links:
+    """Where links in mail and results point.
+
+    `base_url` is the configured public URL, else the HTTP listener's own once it is bound; empty until then.
+    """
+
+    base_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +42,24 @@ class Tally:
     octets: int
 
 
-@dataclass(slots=True)
-class Core:
-    """The shared parts: settings, clock, randomness, secrets and the database.
+class Tallies:
+    """The last tally of each account whose mail was counted in this process."""
 
-    `base_url` is where links point: the configured public URL, else the HTTP listener's own once it is bound.
-    `tallies` are by account.
+    def __init__(self) -> None:
+        self._by_account: dict[str, Tally] = {}
+
+    def of(self, account_id: str) -> Tally | None:
+        return self._by_account.get(account_id)
+
+    def keep(self, account_id: str, tally: Tally) -> None:
+        self._by_account[account_id] = tally
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The shared parts of a process.
+
+    `resolver` returns the one resolver of the process, so that answers are shared.
     """
 
     settings: Settings
@@ -43,20 +67,19 @@ class Core:
     ids: Ids
     secrets: Secrets
     db: Database
-    base_url: str = field(default="")
-    tallies: dict[str, Tally] = field(default_factory=dict, repr=False)
-    _resolver: Resolver | None = field(default=None, repr=False)
+    resolver: Callable[[], Resolver]
+    links: Links = field(default_factory=Links)
+    tallies: Tallies = field(default_factory=Tallies, repr=False)
 
-    @property
-    def resolver(self) -> Resolver:
-        """The DNS as the settings say to ask it; one per process, so that answers are shared."""
-        if self._resolver is None:
-            # Most processes never ask, and the library takes long to load.
-            from e2a_core.authentication.resolver import Resolver
 
-            self._resolver = Resolver(self.settings.dns_server or None, self.clock)
-        return self._resolver
+def shared_resolver(settings: Settings, clock: Clock) -> Callable[[], Resolver]:
+    """Returns the same resolver at each call, which asks the DNS as the settings say."""
 
-    @resolver.setter
-    def resolver(self, resolver: Resolver) -> None:
-        self._resolver = resolver
+    @cache
+    def resolver() -> Resolver:
+        # Most processes never ask, and the library takes long to load.
+        from e2a_core.authentication.resolver import Resolver
+
+        return Resolver(settings.dns_server or None, clock)
+
+    return resolver

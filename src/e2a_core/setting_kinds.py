@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 __all__ = [
-    "Address",
+    "ListenAddress",
     "choice",
     "choices",
     "comma_list",
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-class Address(NamedTuple):
+class ListenAddress(NamedTuple):
     """A listener's host and port; port 0 lets the operating system choose."""
 
     host: str
@@ -76,12 +76,12 @@ def choice(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
-def listen(value: str) -> Address:
+def listen(value: str) -> ListenAddress:
     host, _, port = value.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ValueError("HOST:PORT, for example 127.0.0.1:2525")
-    return Address(host, int(port))
+    return ListenAddress(host, int(port))
 
 
 def dns_server(value: str) -> str:

@@ -17,9 +17,9 @@ from urllib.parse import quote
 
 from e2a_core import setting_kinds as kinds
 from e2a_core.errors import SettingsError
-from e2a_core.setting_kinds import Address
+from e2a_core.setting_kinds import ListenAddress
 
-__all__ = ["Address", "Settings", "default_home", "load_settings", "setting_names"]
+__all__ = ["ListenAddress", "Settings", "default_home", "load_settings", "setting_names"]
 
 PLACEHOLDER_SECRET = "change-me-in-production"
 MIN_SECRET_BYTES = 32
@@ -62,8 +62,11 @@ class Settings:
         "auto",
         "Apply migrations at start, refuse to start when some are pending, or look away.",
     )
-    smtp_listen: Address = _setting(
-        "E2A_SMTP_LISTEN", kinds.listen, Address("127.0.0.1", 2525), "SMTP intake; port 0 picks a free one."
+    smtp_listen: ListenAddress = _setting(
+        "E2A_SMTP_LISTEN",
+        kinds.listen,
+        ListenAddress("127.0.0.1", 2525),
+        "SMTP intake; port 0 picks a free one.",
     )
     smtp_domain: str = _setting(
         "E2A_SMTP_DOMAIN",
@@ -98,10 +101,10 @@ class Settings:
         50,
         "Concurrent SMTP connections from one address.",
     )
-    http_listen: Address = _setting(
+    http_listen: ListenAddress = _setting(
         "E2A_HTTP_LISTEN",
         kinds.listen,
-        Address("127.0.0.1", 8080),
+        ListenAddress("127.0.0.1", 8080),
         "The HTTP listener: review links, downloads, `/mcp`; port 0 picks a free one.",
     )
     http_trusted_proxies: tuple[str, ...] = _setting(

@@ -1,97 +1,10 @@
-"""`e2a-mcp`: the mailbox as an MCP server over stdio, or over HTTP with `--http`.
-
-Standard output belongs to the protocol; everything for people goes to standard error.
-"""
+"""`python -m e2a_mcp` is the command `e2a-mcp`."""
 
 from __future__ import annotations
 
-import argparse
-import logging
 import sys
-from collections.abc import Sequence
-from functools import partial
 
-import anyio
-
-from e2a_core.errors import E2AError, SettingsError
-from e2a_core.settings import Address, Settings, load_settings
-from e2a_mcp.version import VERSION
-
-__all__ = ["main"]
-
-EXIT_FAILED = 1
-EXIT_SETTINGS = 2
-
-_EXPECTED = (SettingsError, E2AError, OSError)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; the exit status is 2 for a setting that cannot be used, 1 for a start that failed."""
-    options = _parser().parse_args(arguments)
-    try:
-        settings = load_settings()
-    except SettingsError as problem:
-        return _fail(EXIT_SETTINGS, problem)
-    logging.basicConfig(
-        stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
-    )
-    for chatty in ("uvicorn", "mcp", "mail.log", "httpx", "httpx2"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    try:
-        return _serve(settings, options.http)
-    except _EXPECTED as problem:
-        return _fail(EXIT_FAILED, problem)
-    except BaseExceptionGroup as group:
-        expected, rest = group.split(_EXPECTED)
-        if expected is None or rest is not None:
-            raise
-        return _fail(EXIT_FAILED, _first(expected))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="e2a-mcp",
-        description="An agent's mailbox as an MCP server: over stdio, or over HTTP with --http.",
-    )
-    parser.add_argument(
-        "--http",
-        metavar="HOST:PORT",
-        type=_address,
-        help="serve streamable HTTP at /mcp instead of stdio; port 0 picks a free one",
-    )
-    parser.add_argument("--version", action="version", version=f"e2a-mcp {VERSION}")
-    return parser
-
-
-def _address(text: str) -> Address:
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise argparse.ArgumentTypeError("must be HOST:PORT, for example 127.0.0.1:8765")
-    return Address(host, int(port))
-
-
-def _serve(settings: Settings, listen: Address | None) -> int:
-    # One transport is wanted, and the other's libraries would only slow the start.
-    if listen is None:
-        from e2a_mcp.stdio import serve_stdio
-
-        return 0 if anyio.run(serve_stdio, settings) else EXIT_FAILED
-    from e2a_mcp.listening import serve_http
-
-    anyio.run(partial(serve_http, settings, listen))
-    return 0
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    problem = group.exceptions[0]
-    return _first(problem) if isinstance(problem, BaseExceptionGroup) else problem
-
-
-def _fail(status: int, problem: BaseException) -> int:
-    sys.stderr.write(f"e2a-mcp: {problem}\n")
-    return status
-
+from e2a_mcp.program.mcp import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from e2a_core.contract.engine import Session
 from e2a_core.errors import E2AError, InternalError, InvalidRequest, NotFound
-from e2a_mcp.metrics import Metrics
+from e2a_core.observer import Observer
 from e2a_mcp.profiles import in_profiles
 from e2a_mcp.results import failure, success
 from e2a_mcp.schema import argument_error, input_schema
@@ -39,12 +39,12 @@ class ToolBox:
         listed: Sequence[Tool[Any]],
         unlisted: Sequence[Tool[Any]],
         services: Services,
-        metrics: Metrics,
+        observer: Observer,
         *,
         whole: bool,
     ) -> None:
         self._services = services
-        self._metrics = metrics
+        self._observer = observer
         self._tools = {tool.name: tool for tool in (*listed, *unlisted)}
         hidden = () if services.attachment_roots else ("path",)
         self._listed = {
@@ -84,7 +84,7 @@ class ToolBox:
         finally:
             seconds = self._services.clock.monotonic() - started
             # An unknown name is the caller's text: it must not become a label.
-            self._metrics.tool_called(name if tool else "unknown", outcome, seconds)
+            self._observer.tool(name if tool else "unknown", outcome, seconds)
 
     def _unknown(self, name: str, profiles: frozenset[str]) -> NotFound:
         names = [tool.name for tool in self.listing(profiles)]

@@ -1,9 +1,8 @@
-"""The one place that knows which engines there are, and the opening of one while the handshake goes on."""
+"""An engine that is opened while the handshake goes on."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,28 +13,15 @@ from e2a_core.contract.engine import Engine
 from e2a_core.errors import E2AError, SettingsError, Unavailable
 from e2a_core.settings import Settings
 
-__all__ = ["EngineOpener", "LazyEngine", "NotOpened", "lazy_engine", "open_engine"]
+__all__ = ["EngineOpener", "LazyEngine", "NotOpened", "lazy_engine"]
 
 _log = logging.getLogger(__name__)
 
 EngineOpener = Callable[[Settings], Awaitable[Engine]]
 
-_LOCAL = ("e2a_mcp.home", "open_home_engine")
-_REMOTE = ("e2a_core.remote.engine", "open_remote_engine")
 # A client asks for the tools at once and then thinks; opening in that pause costs it nothing. One that never
 # asks still gets its listeners.
 OPEN_ANYWAY_SECONDS = 1.5
-
-
-async def open_engine(settings: Settings) -> Engine:
-    """The engine that `settings` choose.
-
-    Raises `SettingsError`. The engine's module is imported here because the local one brings the whole relay, which
-    a client asking for the list of tools should not wait for.
-    """
-    module, factory = _REMOTE if settings.remote else _LOCAL
-    opener: EngineOpener = getattr(importlib.import_module(module), factory)
-    return await opener(settings)
 
 
 class NotOpened(Unavailable):
@@ -93,7 +79,7 @@ class LazyEngine:
 
 
 @asynccontextmanager
-async def lazy_engine(settings: Settings, opener: EngineOpener = open_engine) -> AsyncIterator[LazyEngine]:
+async def lazy_engine(settings: Settings, opener: EngineOpener) -> AsyncIterator[LazyEngine]:
     """A `LazyEngine` for the time of the block; leaving closes the engine if it was opened."""
     engine = LazyEngine()
     try:

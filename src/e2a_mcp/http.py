@@ -27,6 +27,7 @@ from e2a_core.contract.principal import Principal
 from e2a_core.errors import E2AError, InvalidRequest, Unauthorized, Unavailable, UnsupportedMediaType
 from e2a_core.http.edge import Replay, bearer, read_body
 from e2a_core.ids import Ids
+from e2a_core.observer import Observer, Unobserved
 from e2a_core.settings import Settings
 from e2a_mcp.asgi import (
     MAX_BODY_BYTES,
@@ -40,7 +41,6 @@ from e2a_mcp.asgi import (
     rpc_refusal,
 )
 from e2a_mcp.auth import CredentialCache
-from e2a_mcp.metrics import Metrics
 from e2a_mcp.origins import HostPolicy
 from e2a_mcp.profiles import asked_profiles
 from e2a_mcp.server import build_server
@@ -77,11 +77,11 @@ class McpApp:
         *,
         clock: Clock,
         ids: Ids,
-        metrics: Metrics,
+        observer: Observer,
         sessions: bool,
         fresh_seconds: float,
     ) -> None:
-        self._metrics = metrics
+        self._observer = observer
         self._sessions = sessions
         self._profiles = frozenset(settings.mcp_profile)
         self._credentials = CredentialCache(engine, clock, fresh_seconds=fresh_seconds)
@@ -95,15 +95,15 @@ class McpApp:
         self.serving = False
         self._managers: dict[tuple[Tier, Style], StreamableHTTPSessionManager] = {}
         for tier in ("agent", "account"):
-            self._add_managers(tier, settings, Services(clock, ids), metrics)
+            self._add_managers(tier, settings, Services(clock, ids), observer)
 
-    def _add_managers(self, tier: Tier, settings: Settings, services: Services, metrics: Metrics) -> None:
+    def _add_managers(self, tier: Tier, settings: Settings, services: Services, observer: Observer) -> None:
         for style in ("json", "stream", "session"):
             server = build_server(
                 tier,
                 self._session_of,
                 services,
-                metrics,
+                observer,
                 profiles=_profiles_of,
                 legacy_tools=settings.mcp_legacy_tools,
                 subscribe=style == "session",
@@ -252,11 +252,11 @@ class McpApp:
         return "stream" if any(mark in body for mark in _STREAMED) else "json"
 
     async def _refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
-        self._metrics.refused(refusal.status)
+        self._observer.refusal(refusal.status)
         await refusal.response(scope)(scope, receive, send)
 
     async def _refuse_error(self, problem: E2AError, scope: Scope, receive: Receive, send: Send) -> None:
-        self._metrics.refused(problem.status)
+        self._observer.refusal(problem.status)
         await rpc_refusal(Request(scope), problem)(scope, receive, send)
 
 
@@ -284,7 +284,7 @@ def mcp_app(
     *,
     clock: Clock | None = None,
     ids: Ids | None = None,
-    metrics: Metrics | None = None,
+    observer: Observer | None = None,
     sessions: bool = True,
     fresh_seconds: float = 0,
 ) -> McpApp:
@@ -298,7 +298,7 @@ def mcp_app(
         settings,
         clock=clock or SystemClock(),
         ids=ids or Ids(),
-        metrics=metrics or Metrics(),
+        observer=observer or Unobserved(),
         sessions=sessions,
         fresh_seconds=fresh_seconds,
     )

@@ -27,10 +27,10 @@ from mcp_types import (
 )
 
 from e2a_core.contract.engine import Session
+from e2a_core.observer import Observer
 from e2a_mcp.completion import complete
 from e2a_mcp.dispatch import ToolBox
 from e2a_mcp.instructions import ACCOUNT_INSTRUCTIONS, AGENT_INSTRUCTIONS
-from e2a_mcp.metrics import Metrics
 from e2a_mcp.prompts import ACCOUNT_PROMPTS, AGENT_PROMPTS, get_prompt
 from e2a_mcp.resources import list_resources, read_resource, templates
 from e2a_mcp.results import protocol_error
@@ -61,7 +61,7 @@ def build_server(
     tier: Tier,
     sessions: Sessions,
     services: Services,
-    metrics: Metrics,
+    observer: Observer,
     *,
     profiles: Profiles = lambda context: frozenset(),
     legacy_tools: bool = False,
@@ -75,7 +75,7 @@ def build_server(
     tools have been asked for. A subscriber's credential is looked at again every `recheck_seconds`.
     """
     account = tier == "account"
-    tools = _toolbox(account, services, metrics, legacy_tools)
+    tools = _toolbox(account, services, observer, legacy_tools)
     prompts = {
         prompt.listed.name: prompt
         for prompt in ((*AGENT_PROMPTS, *ACCOUNT_PROMPTS) if account else AGENT_PROMPTS)
@@ -144,7 +144,7 @@ def build_server(
     )
 
 
-def _toolbox(account: bool, services: Services, metrics: Metrics, legacy_tools: bool) -> ToolBox:
+def _toolbox(account: bool, services: Services, observer: Observer, legacy_tools: bool) -> ToolBox:
     listed: Sequence[Tool[Any]] = AGENT_TOOLS
     legacy: Sequence[Tool[Any]] = LEGACY_AGENT_TOOLS
     unlisted: Sequence[Tool[Any]] = UNLISTED_AGENT_TOOLS
@@ -153,5 +153,5 @@ def _toolbox(account: bool, services: Services, metrics: Metrics, legacy_tools: 
         legacy = (*LEGACY_AGENT_TOOLS, *LEGACY_ACCOUNT_TOOLS)
         unlisted = ()
     if legacy_tools:
-        return ToolBox((*listed, *legacy), unlisted, services, metrics, whole=account)
-    return ToolBox(listed, (*unlisted, *legacy), services, metrics, whole=account)
+        return ToolBox((*listed, *legacy), unlisted, services, observer, whole=account)
+    return ToolBox(listed, (*unlisted, *legacy), services, observer, whole=account)

@@ -15,9 +15,9 @@ from e2a_core.clock import SystemClock
 from e2a_core.contract.engine import Session
 from e2a_core.errors import NotFound
 from e2a_core.ids import Ids
+from e2a_core.observer import Unobserved
 from e2a_core.settings import Settings
-from e2a_mcp.engines import EngineOpener, LazyEngine, lazy_engine, open_engine
-from e2a_mcp.metrics import Metrics
+from e2a_mcp.engines import EngineOpener, LazyEngine, lazy_engine
 from e2a_mcp.server import build_server
 from e2a_mcp.tiers import Tier, stdio_tier
 from e2a_mcp.tool import Services
@@ -56,7 +56,7 @@ class HomeSession:
             raise NotFound(f"E2A_AGENT_EMAIL names {email}, and there is no such inbox") from problem
 
 
-async def serve_stdio(settings: Settings, opener: EngineOpener = open_engine) -> bool:
+async def serve_stdio(settings: Settings, opener: EngineOpener) -> bool:
     """Serves until standard input ends or a signal asks to stop, then closes the engine; False if it never opened."""
     async with lazy_engine(settings, opener) as engine:
         tier = await stdio_tier(settings, engine)
@@ -65,7 +65,7 @@ async def serve_stdio(settings: Settings, opener: EngineOpener = open_engine) ->
             tier,
             HomeSession(engine, settings, tier),
             Services(SystemClock(), Ids(), settings.mcp_attachment_roots),
-            Metrics(),
+            Unobserved(),
             profiles=lambda context: profiles,
             legacy_tools=settings.mcp_legacy_tools,
             on_listed=lambda: engine.want_after(ANSWER_FIRST_SECONDS),

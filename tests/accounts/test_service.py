@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -207,11 +208,11 @@ async def test_a_remembered_key_survives_rotation_but_not_loss_of_the_secret(
 ) -> None:
     request, before = CreateAPIKeyRequest(), core.secrets
     first = await ApiKeys(core, owner).create(request, idempotency_key="once")
-    core.secrets = Secrets((b"n" * 32, *before))
-    assert await ApiKeys(core, owner).create(request, idempotency_key="once") == first
-    core.secrets = Secrets((b"n" * 32,))
+    rotated = replace(core, secrets=Secrets((b"n" * 32, *before)))
+    assert await ApiKeys(rotated, owner).create(request, idempotency_key="once") == first
+    lost = replace(core, secrets=Secrets((b"n" * 32,)))
     with pytest.raises(IdempotencyKeyReuse):
-        await ApiKeys(core, owner).create(request, idempotency_key="once")
+        await ApiKeys(lost, owner).create(request, idempotency_key="once")
 
 
 async def test_of_simultaneous_repeats_one_makes_the_key(core: Core, owner: Principal) -> None:

@@ -72,7 +72,7 @@ async def test_a_new_agent_under_the_shared_domain(core: Core, owner: Principal)
 async def test_an_address_under_a_registered_domain_or_below_it(core: Core, owner: Principal) -> None:
     await register_domain(core, owner, "example.com")
     await register_domain(core, owner, "eu.example.com")
-    core.settings = replace(core.settings, dns_verify=False)
+    core = replace(core, settings=replace(core.settings, dns_verify=False))
     assert (await create(core, owner, "a@example.com")).registered_domain == "example.com"
     below = await create(core, owner, "a@x.eu.example.com")
     assert (below.domain, below.registered_domain) == ("x.eu.example.com", "eu.example.com")

@@ -93,7 +93,7 @@ def test_the_wheel_has_licence_and_commands(wheel: Path) -> None:
         }
         assert "licenses/LICENSE" in metadata
         commands = archive.read(metadata["entry_points.txt"]).decode()
-    assert "e2a-mcp = e2a_mcp.__main__:main" in commands
+    assert "e2a-mcp = e2a_mcp.program.mcp:main" in commands
     assert "e2a = e2a_mcp.program.e2a:main" in commands
 
 

@@ -21,8 +21,8 @@ from e2a_core.messages import payloads
 from e2a_core.messages.rows import MessageRow
 from e2a_core.settings import Settings, setting_names
 from e2a_core.suppressions import entries
-from e2a_mcp import __main__ as mcp_main
 from e2a_mcp.dispatch import UnknownTool
+from e2a_mcp.program import mcp
 from e2a_mcp.program.e2a import COMMANDS
 from e2a_mcp.tools import ACCOUNT_TOOLS, AGENT_TOOLS, LEGACY_ACCOUNT_TOOLS, LEGACY_AGENT_TOOLS
 from tests.docs.documents import DOCUMENTS, ROOT, table_rows, ticked
@@ -237,7 +237,7 @@ def test_the_members_of_suppression_events_are_documented() -> None:
 
 def command_options() -> dict[str, set[str]]:
     """Each command's options, as its parser has them."""
-    found = {"e2a-mcp": options_of(mcp_main._parser()), "e2a": {"--version"}}
+    found = {"e2a-mcp": options_of(mcp._parser()), "e2a": {"--version"}}
     for name, command in COMMANDS.items():
         parser = argparse.ArgumentParser()
         importlib.import_module(command.module).configure(parser)

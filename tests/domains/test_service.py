@@ -43,10 +43,16 @@ RELAY = SHARED  # the relay's host name where none is set
 
 
 @pytest.fixture
-def dns(core: Core) -> Iterator[DnsServer]:
+def dns() -> Iterator[DnsServer]:
     with DnsServer({}) as server:
-        core.resolver = Resolver(server.address, SystemClock(), timeout=1.0)
         yield server
+
+
+@pytest.fixture
+def core(core: Core, dns: DnsServer) -> Core:
+    """A deployment that asks `dns`, and soon gives up."""
+    resolver = Resolver(dns.address, SystemClock(), timeout=1.0)
+    return replace(core, resolver=lambda: resolver)
 
 
 async def register(core: Core, principal: Principal, domain: str = DOMAIN) -> DomainView:
@@ -254,7 +260,7 @@ async def test_a_dns_in_trouble_proves_nothing_and_takes_nothing(
 
 
 async def test_verification_that_trusts_itself(core: Core, owner: Principal) -> None:
-    core.settings = replace(core.settings, dns_verify=False)
+    core = replace(core, settings=replace(core.settings, dns_verify=False))
     await register(core, owner)
     found = await verify(core, owner)
     assert (found.verified, found.mx, found.spf, found.dkim) == (True, "found", "found", "found")
@@ -329,7 +335,7 @@ async def test_a_domain_without_a_key(core: Core, owner: Principal, dns: DnsServ
 
 
 async def test_a_domain_goes_when_its_agents_have_gone(core: Core, owner: Principal) -> None:
-    core.settings = replace(core.settings, dns_verify=False)
+    core = replace(core, settings=replace(core.settings, dns_verify=False))
     await register(core, owner)
     await verify(core, owner)
     agent = await make_agent(core, owner, f"a@{DOMAIN}")

@@ -47,7 +47,7 @@ def occurrences(folder: Path, word: str) -> dict[str, int]:
 async def test_no_word_of_it_stays_in_the_file_or_its_log(
     home: Home, owner: Session, agent: Session, tmp_path: Path
 ) -> None:
-    home.local.core.base_url = "http://127.0.0.1:8080"
+    home.local.core.links.base_url = "http://127.0.0.1:8080"
     foreign = await home.local.session(await stranger(home, FOREIGNER))
     sent = SendOptions(wait="sent")
     file = Attachment(filename=f"{WORD}.txt", content_type="text/plain", data="aGVsbG8=")

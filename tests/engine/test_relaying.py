@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 
@@ -219,28 +218,24 @@ async def test_an_answer_that_is_lost_is_never_sent_again(
     assert len(sink.messages) == 2
 
 
-class _Faltering:
-    """A database that does not answer the first writes that would finish a job."""
+def _falter(monkeypatch: pytest.MonkeyPatch, database: Database, failures: int) -> None:
+    """From now on the database does not answer the first writes that would finish a job."""
+    write, left = database.write, iter(range(failures))
 
-    def __init__(self, database: Database, failures: int) -> None:
-        self._database = database
-        self._failures = failures
-
-    async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
-        if self._failures and any(item.sqlite.startswith("DELETE FROM jobs") for item in statements):
-            self._failures -= 1
+    async def faltering(statements: Sequence[Statement]) -> Sequence[Result]:
+        finishing = any(item.sqlite.startswith("DELETE FROM jobs") for item in statements)
+        if finishing and next(left, None) is not None:
             raise StoreUnavailable("the database did not answer")
-        return await self._database.write(statements)
+        return await write(statements)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._database, name)
+    monkeypatch.setattr(database, "write", faltering)
 
 
 @pytest.mark.local_only("the database is behind the API")
 async def test_an_answer_is_kept_though_the_store_falters(
-    sink: SmtpSink, home: Home, agent: Session, events: EventLog
+    sink: SmtpSink, home: Home, agent: Session, events: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home.local.core.db = cast("Database", _Faltering(home.local.core.db, failures=2))
+    _falter(monkeypatch, home.local.core.db, failures=2)
     result = await send(agent, options={"wait": "sent"})
     assert result.status == "sent"
     assert await _outcomes(agent, result.message_id) == {"bob@example.org": ("succeeded", "sent")}

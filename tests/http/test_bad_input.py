@@ -15,7 +15,7 @@ import pytest
 from e2a_core.contract.engine import Engine
 from e2a_core.http.app import build_api
 from e2a_core.http.listener import HttpListener
-from e2a_core.settings import Address
+from e2a_core.settings import ListenAddress
 from tests.support.home import ASSISTANT, Home
 
 pytestmark = pytest.mark.anyio
@@ -342,7 +342,7 @@ async def test_past_the_bound_requests_are_told_to_come_back(home: Home) -> None
     settings = home.local.core.settings
     app = build_api(home.local, settings, clock=home.local.core.clock, ids=home.local.core.ids)
     app._max_in_flight = 2  # type: ignore[attr-defined]
-    listener = HttpListener(app, Address("127.0.0.1", 0))
+    listener = HttpListener(app, ListenAddress("127.0.0.1", 0))
     await listener.start()
     try:
         async with httpx.AsyncClient(base_url=listener.url) as client:
@@ -377,7 +377,7 @@ async def test_after_a_failure_the_connection_is_closed_with_notice(home: Home) 
 
     core = home.local.core
     app = build_api(cast(Engine, Failing()), core.settings, clock=core.clock, ids=core.ids)
-    listener = HttpListener(app, Address("127.0.0.1", 0))
+    listener = HttpListener(app, ListenAddress("127.0.0.1", 0))
     await listener.start()
     try:
         async with httpx.AsyncClient(base_url=listener.url) as client:

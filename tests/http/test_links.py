@@ -287,6 +287,6 @@ async def test_operations(browser: httpx.AsyncClient) -> None:
     assert (await browser.get("/healthz")).json() == {"ok": True}
     assert (await browser.get("/readyz")).status_code == 200
     metrics = (await browser.get("/metrics")).text
-    assert "# TYPE e2a_smtp_accepted_total counter\ne2a_smtp_accepted_total 0\n" in metrics
+    assert "# TYPE e2a_smtp_accepted_total counter\ne2a_smtp_accepted_total 0.0\n" in metrics
     assert "# TYPE e2a_smtp_connections_open gauge\n" in metrics
     assert (await browser.post("/mcp", json={})).status_code == 401

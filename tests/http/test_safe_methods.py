@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute
 
 from e2a_core.signing.tokens import ApprovalAction, sign_approval, sign_download, unsubscribe_digest
 from e2a_core.store.statement import sql
-from e2a_mcp.home import home_application
+from e2a_mcp.program.home import home_application
 from tests.http.world import SUPPRESSED, World, make_world
 from tests.support.home import ASSISTANT, SHARED, Home
 

@@ -21,8 +21,8 @@ from e2a_core.contract.engine import Engine, Session
 from e2a_core.remote import watching
 from e2a_core.remote.engine import RemoteEngine, open_remote_engine
 from e2a_core.settings import Settings
-from e2a_mcp.home import home_application
-from e2a_mcp.listening import application
+from e2a_mcp.program.application import mcp_application
+from e2a_mcp.program.home import home_application
 from e2a_mcp.tiers import Tier
 from mcp import Client
 from tests.support.dns import DnsServer
@@ -105,7 +105,7 @@ class Listener:
 
 @asynccontextmanager
 async def listening(engine: Engine, settings: Settings) -> AsyncIterator[Listener]:
-    async with listening_at(application(engine, settings)) as base:
+    async with listening_at(mcp_application(engine, settings)) as base:
         yield Listener(base)
 
 
@@ -138,7 +138,7 @@ async def relay(request: pytest.FixtureRequest, shared_home: Home) -> AsyncItera
 async def served(request: pytest.FixtureRequest, home: Home) -> AsyncIterator[Listener]:
     if request.param == "local":
         async with listening(home.local, home.local.core.settings) as found:
-            home.local.core.base_url = found.base
+            home.local.core.links.base_url = found.base
             yield found
         return
     async with remote_of(home) as (engine, settings), listening(engine, settings) as found:
@@ -149,7 +149,7 @@ async def served(request: pytest.FixtureRequest, home: Home) -> AsyncIterator[Li
 async def remote_of(home: Home) -> AsyncIterator[tuple[RemoteEngine, Settings]]:
     """What `e2a-mcp` opens with the key of this home, and its settings."""
     async with listening_at(home_application(home.local)) as api, AsyncExitStack() as closing:
-        home.local.core.base_url = api
+        home.local.core.links.base_url = api
         settings = replace(home.local.core.settings, api_url=api, api_key=home.account_key)
         engine = await open_remote_engine(settings)
         closing.push_async_callback(engine.close)

@@ -33,11 +33,11 @@ from e2a_core.contract.protection import (
 from e2a_core.contract.sending import ReplyRequest, SendOptions
 from e2a_core.http.listener import HttpListener
 from e2a_core.ids import Ids
+from e2a_core.observer import Unobserved
 from e2a_core.remote.engine import open_remote_engine
-from e2a_core.settings import Address, Settings
-from e2a_mcp.home import home_application
-from e2a_mcp.listening import application
-from e2a_mcp.metrics import Metrics
+from e2a_core.settings import ListenAddress, Settings
+from e2a_mcp.program.application import mcp_application
+from e2a_mcp.program.home import home_application
 from e2a_mcp.server import Sessions, build_server
 from e2a_mcp.tiers import Tier
 from e2a_mcp.tool import Services
@@ -165,7 +165,7 @@ class Relay:
             tier,
             sessions,
             Services(SystemClock(), ids or Ids(), roots),
-            Metrics(),
+            Unobserved(),
             recheck_seconds=recheck_seconds,
             profiles=lambda _: profiles,
             legacy_tools=legacy_tools,
@@ -198,7 +198,7 @@ class Told:
 async def local_relay(home: Home) -> AsyncIterator[Relay]:
     """As `e2a serve` has it."""
     async with listening_at(home_application(home.local)) as base:
-        home.local.core.base_url = base
+        home.local.core.links.base_url = base
         yield Relay(home, home.local, base, await home.local.session(home.account_key))
 
 
@@ -206,11 +206,11 @@ async def local_relay(home: Home) -> AsyncIterator[Relay]:
 async def remote_relay(home: Home) -> AsyncIterator[Relay]:
     """As `e2a-mcp --http` has it that acts through the API of this relay."""
     async with listening_at(home_application(home.local)) as api:
-        home.local.core.base_url = api
+        home.local.core.links.base_url = api
         settings: Settings = replace(home.local.core.settings, api_url=api, api_key=home.account_key)
         engine = await open_remote_engine(settings)
         try:
-            async with listening_at(application(engine, settings)) as base:
+            async with listening_at(mcp_application(engine, settings)) as base:
                 yield Relay(home, engine, base, await home.local.session(home.account_key))
         finally:
             await engine.close()
@@ -219,7 +219,7 @@ async def remote_relay(home: Home) -> AsyncIterator[Relay]:
 @asynccontextmanager
 async def listening_at(app: ASGIApp) -> AsyncIterator[str]:
     """The URL of `app` on a listener."""
-    listener = HttpListener(app, Address("127.0.0.1", 0))
+    listener = HttpListener(app, ListenAddress("127.0.0.1", 0))
     await listener.start()
     try:
         yield listener.url

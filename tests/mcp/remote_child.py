@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from e2a_mcp.__main__ import main
+from e2a_mcp.program.mcp import main
 
 if __name__ == "__main__":
     status = main([])

@@ -21,9 +21,9 @@ from e2a_core.contract.engine import Engine, Session
 from e2a_core.settings import Settings
 from e2a_mcp.asgi import MAX_BODY_BYTES
 from e2a_mcp.auth import CredentialCache
-from e2a_mcp.listening import mcp_routes
-from e2a_mcp.metrics import Metrics
 from e2a_mcp.origins import HostPolicy
+from e2a_mcp.program.application import mcp_routes
+from e2a_mcp.program.metrics import ProcessMetrics
 from tests.support.home import ASSISTANT, Home
 
 from .conftest import Listener, listening
@@ -276,9 +276,9 @@ async def test_operations(http: httpx2.AsyncClient, door: Door) -> None:
     response = await http.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
     lines = response.text.splitlines()
-    assert 'e2a_mcp_tool_calls_total{outcome="ok",tool="whoami"} 1' in lines
-    assert 'e2a_mcp_tool_calls_total{outcome="unknown_tool",tool="unknown"} 1' in lines
-    assert 'e2a_mcp_http_refusals_total{status="401"} 1' in lines
+    assert 'e2a_mcp_tool_calls_total{outcome="ok",tool="whoami"} 1.0' in lines
+    assert 'e2a_mcp_tool_calls_total{outcome="unknown_tool",tool="unknown"} 1.0' in lines
+    assert 'e2a_mcp_http_refusals_total{status="401"} 1.0' in lines
     assert "evil" not in response.text
 
 
@@ -294,7 +294,7 @@ async def test_an_engine_that_cannot_tell_who_calls_is_503(door: Door) -> None:
 
 
 async def test_a_listener_whose_mcp_does_not_run_is_not_ready(door: Door) -> None:
-    mcp, routes = mcp_routes(door.engine, door.settings, Metrics())
+    mcp, routes = mcp_routes(door.engine, door.settings, ProcessMetrics())
     transport = httpx2.ASGITransport(Starlette(routes=routes))
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
         async with mcp.run():

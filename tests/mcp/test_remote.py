@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from e2a_core.http.listener import HttpListener
-from e2a_core.settings import Address
+from e2a_core.settings import ListenAddress
 from mcp import Client, StdioServerParameters, stdio_client
 from tests.remote.conftest import ACCOUNT, refusal
 
@@ -71,7 +71,7 @@ async def deployment() -> AsyncIterator[str]:
 
     listener = HttpListener(
         Starlette(routes=[Route("/v1/account", account), Route("/{path:path}", other)]),
-        Address("127.0.0.1", 0),
+        ListenAddress("127.0.0.1", 0),
     )
     await listener.start()
     yield listener.url

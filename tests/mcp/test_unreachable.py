@@ -12,8 +12,8 @@ from mcp_types import ResourceTemplateReference
 from e2a_core.clock import SystemClock
 from e2a_core.errors import E2AError, Unauthorized, Unavailable
 from e2a_core.ids import Ids
+from e2a_core.observer import Unobserved
 from e2a_mcp.engines import NotOpened
-from e2a_mcp.metrics import Metrics
 from e2a_mcp.server import build_server
 from e2a_mcp.tool import Services
 from mcp import Client
@@ -40,7 +40,7 @@ async def test_every_method_says_why(era: str, problem: E2AError, code: str, ret
     async def sessions(context: Any) -> Any:
         raise problem
 
-    server = build_server("agent", sessions, Services(SystemClock(), Ids()), Metrics())
+    server = build_server("agent", sessions, Services(SystemClock(), Ids()), Unobserved())
     template = ResourceTemplateReference(uri="mail://{email}/inbox")
 
     async def listen(client: Client) -> None:
@@ -76,7 +76,7 @@ async def test_completion_that_the_engine_fails_is_an_error_and_not_nothing() ->
     async def sessions(context: Any) -> Any:
         return session
 
-    server = build_server("account", sessions, Services(SystemClock(), Ids()), Metrics())
+    server = build_server("account", sessions, Services(SystemClock(), Ids()), Unobserved())
     async with Client(server) as client:
         with pytest.raises(MCPError) as refused:
             await client.complete(

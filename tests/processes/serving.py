@@ -19,7 +19,7 @@ from typing import Any
 
 from e2a_core.clock import SystemClock
 from e2a_core.ids import Ids
-from e2a_core.local.engine import LocalEngine
+from e2a_core.local.engine import LocalEngine, relay_services
 from e2a_core.local.home import open_home
 from e2a_core.local.run_file import read_run_file
 from e2a_core.settings import load_settings
@@ -44,7 +44,9 @@ LOOK_SECONDS = 0.005
 ROOT = Path(__file__).parents[2]
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload([__name__, "e2a_core.local.services", "e2a_mcp.home", "e2a_mcp.listening"])
+_context.set_forkserver_preload(
+    [__name__, "e2a_core.local.services", "e2a_mcp.program.home", "e2a_mcp.program.application"]
+)
 
 
 def environment(home: Path, dns: DnsServer, **settings: str) -> dict[str, str]:
@@ -128,7 +130,7 @@ def _serve(environ: Mapping[str, str], log: str) -> None:
 async def beside(environ: dict[str, str]) -> AsyncIterator[LocalEngine]:
     """A process of the home that never leads, as all but one of the stdio servers are: this one."""
     core, _ = await open_home(load_settings(environ), SystemClock(), Ids())
-    engine = LocalEngine(core, strict=False, http_app=None)
+    engine = LocalEngine(core, strict=False, services=relay_services)
     try:
         yield engine
     finally:

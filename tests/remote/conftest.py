@@ -18,7 +18,7 @@ from e2a_core.clock import SystemClock
 from e2a_core.http.listener import HttpListener
 from e2a_core.ids import Ids
 from e2a_core.remote.engine import RemoteEngine, RemoteSession
-from e2a_core.settings import Address
+from e2a_core.settings import ListenAddress
 
 __all__ = ["ACCOUNT", "KEY", "Answers", "Deployed", "connected", "deployed", "refusal"]
 
@@ -86,7 +86,7 @@ def deployed() -> Answers:
 
         methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
         app = Starlette(routes=[Route("/{path:path}", respond, methods=methods)])
-        listener = HttpListener(app, Address("127.0.0.1", 0))
+        listener = HttpListener(app, ListenAddress("127.0.0.1", 0))
         await listener.start()
         found.url = listener.url
         try:

@@ -10,7 +10,7 @@ from e2a_core.accounts.credentials import ensure_account
 from e2a_core.clock import to_micros
 from e2a_core.contract.agents import CreateAgentRequest
 from e2a_core.contract.principal import Principal
-from e2a_core.core import Core
+from e2a_core.core import Core, shared_resolver
 from e2a_core.domains.claims import ensure_shared_domain
 from e2a_core.ids import Ids
 from e2a_core.local.agents import Agents
@@ -45,7 +45,8 @@ def clock() -> ManualClock:
 @pytest.fixture
 async def core(database: Database, clock: ManualClock, tmp_path: Path) -> Core:
     """A migrated deployment with its shared domain and nobody in it."""
-    made = Core(load_settings({"E2A_HOME": str(tmp_path)}), clock, Ids(), Secrets((SECRET,)), database)
+    settings = load_settings({"E2A_HOME": str(tmp_path)})
+    made = Core(settings, clock, Ids(), Secrets((SECRET,)), database, shared_resolver(settings, clock))
     await ensure_shared_domain(made)
     return made
 

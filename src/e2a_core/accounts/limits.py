@@ -68,12 +68,12 @@ async def refuse_beyond_plan(core: Core, account_id: str) -> None:
 async def _used(core: Core, account_id: str) -> tuple[int, int]:
     """Messages of the month and octets stored."""
     now = core.clock.now()
-    month, tally = month_start(now), core.tallies.get(account_id)
+    month, tally = month_start(now), core.tallies.of(account_id)
     if tally is None or tally.month != month or tally.until < to_micros(now - RECOUNT):
         until = to_micros(now - SETTLED)
         row = first(await core.db.read(queries.mail_usage(account_id, month, 0, until)))
         tally = Tally(month, until, row["messages"] if row else 0, row["octets"] if row else 0)
-        core.tallies[account_id] = tally
+        core.tallies.keep(account_id, tally)
     [new] = await core.db.read(queries.mail_usage(account_id, month, tally.until, _FOREVER, recent=True))
     return tally.messages + new["messages"], tally.octets + new["octets"]
 

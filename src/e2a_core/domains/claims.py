@@ -49,5 +49,5 @@ async def authorising_domain(core: Core, account_id: str, address_domain: str) -
         # Loads the DNS library, which no other way to an agent needs.
         from e2a_core.domains.probe import check_inbound_mx
 
-        await check_inbound_mx(core.resolver, address_domain, core.settings.hostname)
+        await check_inbound_mx(core.resolver(), address_domain, core.settings.hostname)
     return found.domain

@@ -31,7 +31,7 @@ async def verify_domain(
     settings, in_use = core.settings, [key for key in keys if key.retired_at is None]
     if settings.dns_verify:
         probe = await probe_domain(
-            core.resolver, row.domain, row.verification_token, settings.hostname, in_use
+            core.resolver(), row.domain, row.verification_token, settings.hostname, in_use
         )
     else:
         probe = trusted_probe(in_use)

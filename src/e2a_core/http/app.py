@@ -23,6 +23,7 @@ from e2a_core.http.irregular import irregular_routes
 from e2a_core.http.limits import RequestLimits
 from e2a_core.http.routes import api_routes
 from e2a_core.ids import Ids
+from e2a_core.observer import Observer
 from e2a_core.settings import Settings
 
 __all__ = ["build_api"]
@@ -39,6 +40,7 @@ def build_api(
     routes: Sequence[BaseRoute] = (),
     lifespan: Callable[[], AbstractAsyncContextManager[None]] | None = None,
     refusals: Mapping[str, Refusal] | None = None,
+    observer: Observer | None = None,
 ) -> ASGIApp:
     """The whole HTTP side; `routes` are mounted beside the API and `lifespan` is entered while it serves.
 
@@ -61,7 +63,14 @@ def build_api(
     )
     app.state.limits = limits
     app.router.redirect_slashes = False
-    return Edge(app, clock=clock, ids=ids, max_in_flight=settings.http_max_in_flight, refusals=refusals)
+    return Edge(
+        app,
+        clock=clock,
+        ids=ids,
+        max_in_flight=settings.http_max_in_flight,
+        refusals=refusals,
+        observer=observer,
+    )
 
 
 async def _refused(request: Request, error: Exception) -> Response:

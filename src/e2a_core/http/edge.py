@@ -19,6 +19,7 @@ from e2a_core.clock import Clock
 from e2a_core.errors import E2AError, PayloadTooLarge, RequestTimeout, Unauthorized, Unavailable
 from e2a_core.http.envelope import error_response
 from e2a_core.ids import Ids
+from e2a_core.observer import Observer, Unobserved
 
 __all__ = ["Edge", "Refusal", "Replay", "bearer", "read_body", "request_id"]
 
@@ -30,6 +31,8 @@ BODY_SECONDS = 5.0
 MAX_STREAMS = 1000
 """Event streams open at once. They last as long as their clients, so they have places of their own."""
 BUSY_RETRY_SECONDS = 1
+UNROUTED = "unrouted"
+"""Stands in the metrics for what is no operation of the API."""
 UNBOUNDED = ("/healthz", "/readyz", "/metrics", "/api/health")
 """Paths that admission leaves alone: probes must see a busy server."""
 
@@ -53,12 +56,14 @@ class Edge:
         ids: Ids,
         max_in_flight: int,
         refusals: Mapping[str, Refusal] | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.app = app
         self._clock = clock
         self._ids = ids
         self._max_in_flight = max_in_flight
         self._refusals = refusals or {}
+        self._observer = observer or Unobserved()
         self._in_flight = 0
         self._streams = 0
 
@@ -78,7 +83,9 @@ class Edge:
             with place:
                 await self.app(scope, receive, answer)
         if place is not None:
-            _tell(scope, answer.status, self._clock.monotonic() - started)
+            seconds = self._clock.monotonic() - started
+            self._observer.request(scope.get("e2a.operation", UNROUTED), answer.status, seconds)
+            _tell(scope, answer.status, seconds)
 
     @property
     def _has_room(self) -> bool:

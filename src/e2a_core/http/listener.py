@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from e2a_core.settings import Address
+from e2a_core.settings import ListenAddress
 
 __all__ = ["HttpListener"]
 
@@ -24,7 +24,7 @@ class HttpListener:
     Of `trusted_proxies` (addresses or CIDR ranges) the X-Forwarded headers are believed, of nobody else.
     """
 
-    def __init__(self, app: ASGIApp, address: Address, trusted_proxies: Sequence[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, address: ListenAddress, trusted_proxies: Sequence[str] = ()) -> None:
         self._address = address
         config = uvicorn.Config(
             app,
@@ -37,7 +37,7 @@ class HttpListener:
             proxy_headers=bool(trusted_proxies),
             forwarded_allow_ips=list(trusted_proxies),
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
         self._socket: socket.socket | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -46,7 +46,12 @@ class HttpListener:
         """`http://HOST:PORT` with the port that was bound."""
         if self._socket is None:
             raise RuntimeError("the listener has not been started")
-        return f"http://{Address(self._address.host, self._socket.getsockname()[1])}"
+        return f"http://{ListenAddress(self._address.host, self._socket.getsockname()[1])}"
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._server.server_state.connections)
 
     async def start(self) -> None:
         """Raises OSError when the address is taken."""
@@ -62,7 +67,7 @@ class HttpListener:
             raise
         bound.setblocking(False)
         self._socket = bound
-        self._task = asyncio.create_task(self._serve(bound), name="http listener")
+        self._task = asyncio.create_task(self._server.serve([bound]), name="http listener")
         while not self._server.started:
             if self._task.done():
                 await self._task
@@ -81,6 +86,9 @@ class HttpListener:
             await asyncio.wait([self._task], timeout=1)
         self._task.cancel()
 
-    async def _serve(self, bound: socket.socket) -> None:
-        # `serve` would take over the process's signal handlers.
-        await self._server._serve([bound])
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves the process's signal handlers alone."""
+        yield

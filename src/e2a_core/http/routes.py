@@ -31,6 +31,7 @@ def _route(row: Operation, engine: Engine, limits: RequestLimits) -> Route:
     headers = HEADERS.get(row.id)
 
     async def endpoint(request: Request) -> Response:
+        request.scope["e2a.operation"] = row.id
         session = None
         if row.access is not Access.PUBLIC:
             session = await engine.session(bearer(request.headers))

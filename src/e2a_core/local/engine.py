@@ -25,18 +25,19 @@ from e2a_core.store.lease import HomeLease
 from e2a_core.submission.send import Sender
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
-
+    from e2a_core.local.backlog import Backlog
     from e2a_core.local.services import LocalServices
 
-__all__ = ["LocalEngine", "open_local_engine"]
+__all__ = ["LocalEngine", "ServicesFactory", "open_local_engine", "relay_services"]
 
 STOP_GRACE_SECONDS = 10.0
 LEASE_FILE = "lease"
 RETRY_SECONDS = 10.0
 """How long a process that could not run the listeners leaves them to others."""
 
-_LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
+
+ServicesFactory = Callable[["LocalEngine"], "LocalServices"]
 
 
 class LocalEngine:
@@ -46,14 +47,12 @@ class LocalEngine:
     goes. On PostgreSQL every process runs them.
     """
 
-    def __init__(
-        self, core: Core, *, strict: bool, http_app: Callable[[LocalEngine], ASGIApp] | None
-    ) -> None:
+    def __init__(self, core: Core, *, strict: bool, services: ServicesFactory) -> None:
         self.core = core
+        self.strict = strict
         self.feed = EventFeed(core.db)
         self._sender = Sender(core)
-        self._strict = strict
-        self._http_app = http_app
+        self._make_services = services
         self._lease = HomeLease(core.settings.home / LEASE_FILE)
         self._services: LocalServices | None = None
         self._leading = asyncio.Event()
@@ -113,6 +112,12 @@ class LocalEngine:
         listener = self._services.smtp if self._services else None
         return (listener.counters if listener else IntakeCounters()).as_dict()
 
+    async def backlog(self) -> Backlog:
+        """What waits to be done in the whole deployment. Raises `StoreUnavailable`."""
+        from e2a_core.local.backlog import backlog
+
+        return await backlog(self.core)
+
     async def _lead(self) -> None:
         """Run the services whenever this process may, until it ends.
 
@@ -123,9 +128,9 @@ class LocalEngine:
             try:
                 await self._run_services()
             except (OSError, StoreUnavailable, SettingsError) as problem:
-                if self._strict:
+                if self.strict:
                     raise
-                _LOG.error("the listeners cannot run: %s", problem)
+                _log.error("the listeners cannot run: %s", problem)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _run_services(self) -> None:
@@ -134,19 +139,11 @@ class LocalEngine:
         if not shared:
             await self._lease.acquire_when_free()
         try:
-            # Imported when needed: most processes of a home never lead, and answer the sooner for it.
-            from e2a_core.local.services import LocalServices
-
-            factory = self._http_app
-            services = LocalServices(
-                self.core,
-                None if factory is None else lambda: factory(self),
-                strict=self._strict,
-            )
+            services = self._make_services(self)
             await services.start()
             self._services = services
             self._leading.set()
-            _LOG.info("this process runs the listeners of %s", self.core.settings.home)
+            _log.info("this process runs the listeners of %s", self.core.settings.home)
             try:
                 await asyncio.Event().wait()
             finally:
@@ -163,7 +160,15 @@ class LocalEngine:
             return
         run = read_run_file(settings.home)
         if run and isinstance(run.get("http"), str):
-            self.core.base_url = run["http"]
+            self.core.links.base_url = run["http"]
+
+
+def relay_services(engine: LocalEngine) -> LocalServices:
+    """The relay and the workers, without HTTP."""
+    # Imported when needed: most processes of a home never lead, and answer the sooner for it.
+    from e2a_core.local.services import LocalServices
+
+    return LocalServices(engine.core, strict=engine.strict)
 
 
 async def open_local_engine(
@@ -172,16 +177,15 @@ async def open_local_engine(
     clock: Clock | None = None,
     ids: Ids | None = None,
     strict: bool = False,
-    http_app: Callable[[LocalEngine], ASGIApp] | None = None,
+    services: ServicesFactory = relay_services,
 ) -> LocalEngine:
     """Open the home and start; says on standard error what a first start made.
 
-    `http_app` makes the application of the HTTP listener; without it there is none. Raises `SettingsError` and
-    `StoreUnavailable`.
+    `services` makes what this process runs whenever it leads. Raises `SettingsError` and `StoreUnavailable`.
     """
     core, made = await open_home(settings, clock or SystemClock(), ids or Ids())
     for line in made:
         sys.stderr.write(f"e2a: {line}\n")
-    engine = LocalEngine(core, strict=strict, http_app=http_app)
+    engine = LocalEngine(core, strict=strict, services=services)
     await engine.start()
     return engine

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from e2a_core.clock import Clock, to_micros
 from e2a_core.contract.principal import Principal, Scope
-from e2a_core.core import Core
+from e2a_core.core import Core, Links, shared_resolver
 from e2a_core.domains.queries import insert_shared_domain
 from e2a_core.errors import Forbidden, NotFound, SettingsError
 from e2a_core.ids import Ids
@@ -51,7 +51,8 @@ async def open_home(settings: Settings, clock: Clock, ids: Ids) -> tuple[Core, l
     database = await open_database(
         settings.effective_database_url, migration_mode=settings.migration_mode, clock=clock
     )
-    core = Core(settings, clock, ids, secrets, database, base_url=settings.public_url)
+    resolver, links = shared_resolver(settings, clock), Links(settings.public_url)
+    core = Core(settings, clock, ids, secrets, database, resolver, links)
     try:
         made_rows = await _ensure_rows(core)
     except BaseException:

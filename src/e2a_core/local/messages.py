@@ -197,7 +197,7 @@ class Messages:
         path = f"/v1/agents/{quote(row.agent_email, safe='@')}/messages/{row.id}/attachments/{index}/download"
         return AttachmentView(
             **found.meta.model_dump(),
-            download_url=f"{self._core.base_url}{path}?token={token}",
+            download_url=f"{self._core.links.base_url}{path}?token={token}",
             expires_at=expires,
             data=base64.b64encode(found.data).decode("ascii") if inline else None,
         )

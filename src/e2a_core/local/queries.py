@@ -1,4 +1,4 @@
-"""SQL of what the first start makes, and of the marks that say it was made."""
+"""SQL of what the first start makes, of the marks that say it was made, and of what waits to be done."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from e2a_core.store.statement import Statement, sql
 __all__ = [
     "OWNER_ACCOUNT",
     "SHARED_DOMAIN",
+    "count_holds",
+    "count_jobs",
     "insert_inbox",
     "mark_owner",
     "mark_shared_domain",
@@ -83,4 +85,23 @@ def insert_inbox(email: str, account_id: str, domain: str, now: int) -> Statemen
         account=account_id,
         domain=domain,
         now=now,
+    )
+
+
+def count_jobs(kind: str, now: int, limit: int) -> Statement:
+    """Jobs of a kind, and those of them that are due and that nobody works on; the due ones are counted first."""
+    return sql(
+        "SELECT COUNT(*) AS queued, COUNT(CASE WHEN due_at <= :now THEN 1 END) AS due "
+        "FROM (SELECT due_at FROM jobs WHERE kind = :kind ORDER BY due_at LIMIT :limit) AS earliest",
+        kind=kind,
+        now=now,
+        limit=limit,
+    )
+
+
+def count_holds(limit: int) -> Statement:
+    return sql(
+        "SELECT COUNT(*) AS pending "
+        "FROM (SELECT id FROM messages WHERE status = 'pending_review' LIMIT :limit) AS held",
+        limit=limit,
     )

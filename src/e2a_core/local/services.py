@@ -6,22 +6,19 @@ import logging
 import os
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
-from starlette.types import ASGIApp
+from typing import Protocol, TypeVar
 
 from e2a_core.authentication.evaluate import Authenticator
-from e2a_core.authentication.resolver import Resolver
 from e2a_core.core import Core
 from e2a_core.domains.dkim import SigningKeys
 from e2a_core.erasure.job import RETENTION_INTERVAL, RETENTION_JOB, Retention
 from e2a_core.errors import SettingsError
 from e2a_core.holds.hold import EXPIRY_JOB, NOTICE_JOB
-from e2a_core.http.listener import HttpListener
 from e2a_core.local.run_file import remove_run_file, write_run_file
+from e2a_core.observer import Observer, Unobserved
 from e2a_core.reviews.expiry import HoldExpiry
 from e2a_core.reviews.notice import HoldNotice
-from e2a_core.settings import Address
+from e2a_core.settings import ListenAddress
 from e2a_core.smtpserver.deliver import Delivery
 from e2a_core.smtpserver.limits import IntakeLimits
 from e2a_core.smtpserver.listener import SmtpListener
@@ -32,33 +29,55 @@ from e2a_core.store.job_runner import JobRunner
 from e2a_core.submission.composition import SUBMIT_JOB
 from e2a_core.submission.submit import Submission
 from e2a_core.submission.transports.base import Transport
+from e2a_core.submission.transports.observed import ObservedTransport
 from e2a_core.submission.transports.sandbox import SandboxTransport
 
-__all__ = ["HttpApp", "LocalServices"]
+__all__ = ["HttpServer", "LocalServices"]
 
-HttpApp = Callable[[], ASGIApp]
 Listener = TypeVar("Listener")
 
 SUBMITTERS = 8
 """Submissions under way at once; each mostly waits for the relay."""
 
-_LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
+
+
+class HttpServer(Protocol):
+    """The HTTP listener, as far as it matters here: this room knows nothing of HTTP."""
+
+    @property
+    def url(self) -> str:
+        """`http://HOST:PORT` with the port that was bound."""
+
+    async def start(self) -> None:
+        """Raises OSError when the address is taken."""
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Takes no more requests, and gives those under way this long."""
 
 
 class LocalServices:
-    """SMTP intake, the job workers and the HTTP listener of one home.
+    """SMTP intake, the job workers and the HTTP listener of one home; `http` makes the listener of an address.
 
     `strict` makes a listener's address that is taken an error; without it another port is taken, since a desktop
     session must not fail because something else uses a common port.
     """
 
-    def __init__(self, core: Core, http_app: HttpApp | None, *, strict: bool) -> None:
+    def __init__(
+        self,
+        core: Core,
+        *,
+        strict: bool,
+        http: Callable[[ListenAddress], HttpServer] | None = None,
+        observer: Observer | None = None,
+    ) -> None:
         self._core = core
-        self._http_app = http_app
+        self._make_http = http
         self._strict = strict
-        self._upstream = _upstream(self._core)
+        self._observer = observer or Unobserved()
+        self._upstream = self._observed(_upstream(core))
         self._smtp: SmtpListener | None = None
-        self._http: HttpListener | None = None
+        self._http: HttpServer | None = None
         self._jobs: JobRunner | None = None
 
     @property
@@ -70,7 +89,8 @@ class LocalServices:
         core = self._core
         delivery = Delivery(core)
         keys = SigningKeys(core)
-        submission = Submission(core, LoopbackTransport(core, delivery), self._upstream, keys)
+        loopback = self._observed(LoopbackTransport(core, delivery))
+        submission = Submission(core, loopback, self._upstream, keys)
         self._jobs = JobRunner(
             core.db,
             {
@@ -88,7 +108,7 @@ class LocalServices:
             self._smtp = await self._open_smtp(delivery)
             self._http = await self._open_http()
             if not core.settings.public_url:
-                core.base_url = self._http.url if self._http else core.base_url
+                core.links.base_url = self._http.url if self._http else core.links.base_url
             # Whoever leads a home on SQLite holds its lease, and with it all of the queue.
             await self._jobs.start(alone=core.db.dialect == "sqlite")
             write_run_file(core.settings.home, self._addresses())
@@ -107,11 +127,14 @@ class LocalServices:
         await self._upstream.aclose()
         remove_run_file(self._core.settings.home)
 
+    def _observed(self, transport: Transport) -> Transport:
+        return ObservedTransport(transport, self._observer, self._core.clock)
+
     def _addresses(self) -> dict[str, object]:
         smtp = self._smtp.addresses[0] if self._smtp else None
         found: dict[str, object] = {"pid": os.getpid()}
         if smtp is not None:
-            found["smtp"] = str(Address(*smtp))
+            found["smtp"] = str(ListenAddress(*smtp))
         if self._http is not None:
             found["http"] = self._http.url
             found["mcp"] = f"{self._http.url}/mcp"
@@ -119,8 +142,7 @@ class LocalServices:
 
     async def _open_smtp(self, delivery: Delivery) -> SmtpListener:
         settings = self._core.settings
-        resolver = Resolver(settings.dns_server or None, clock=self._core.clock)
-        authenticator = Authenticator(resolver, self._core.clock, settings.hostname)
+        authenticator = Authenticator(self._core.resolver(), self._core.clock, settings.hostname)
         receiver = SmtpReceiver(self._core, authenticator, delivery)
         limits = IntakeLimits(
             message_octets=settings.smtp_max_message_bytes,
@@ -128,7 +150,7 @@ class LocalServices:
             connections_per_address=settings.smtp_max_connections_per_address,
         )
 
-        async def open_at(address: Address) -> SmtpListener:
+        async def open_at(address: ListenAddress) -> SmtpListener:
             listener = SmtpListener(
                 receiver,
                 hostname=settings.hostname,
@@ -143,28 +165,28 @@ class LocalServices:
 
         return await self._opened("E2A_SMTP_LISTEN", settings.smtp_listen, open_at)
 
-    async def _open_http(self) -> HttpListener | None:
-        if self._http_app is None:
+    async def _open_http(self) -> HttpServer | None:
+        make = self._make_http
+        if make is None:
             return None
-        app = self._http_app()
 
-        async def open_at(address: Address) -> HttpListener:
-            listener = HttpListener(app, address, self._core.settings.http_trusted_proxies)
+        async def open_at(address: ListenAddress) -> HttpServer:
+            listener = make(address)
             await listener.start()
             return listener
 
         return await self._opened("E2A_HTTP_LISTEN", self._core.settings.http_listen, open_at)
 
     async def _opened(
-        self, name: str, address: Address, open_at: Callable[[Address], Awaitable[Listener]]
+        self, name: str, address: ListenAddress, open_at: Callable[[ListenAddress], Awaitable[Listener]]
     ) -> Listener:
         try:
             return await open_at(address)
         except OSError as problem:
             if self._strict:
                 raise SettingsError(f"{name} must be an address that is free: {address}: {problem}") from None
-            _LOG.warning("%s %s is taken, another port is used: see run.json in the home", name, address)
-            return await open_at(Address(address.host, 0))
+            _log.warning("%s %s is taken, another port is used: see run.json in the home", name, address)
+            return await open_at(ListenAddress(address.host, 0))
 
 
 def _upstream(core: Core) -> Transport:

@@ -109,7 +109,7 @@ class HoldNotice:
         actions: tuple[ApprovalAction, ...] = ("approve", "reject")
         secret = self._core.secrets.signing
         return {
-            action: f"{self._core.base_url}/v1/{action}"
+            action: f"{self._core.links.base_url}/v1/{action}"
             f"?t={sign_approval(row.id, action, expires, secret, reader)}"
             for action in actions
         }

@@ -84,7 +84,7 @@ def sole_recipient(draft: Draft, agent_email: str) -> str:
 def issue_link(core: Core, account_id: str, agent_email: str, draft: Draft) -> UnsubscribeLink:
     """The link that goes with `draft`; the same each time for the same agent and recipient."""
     address = sole_recipient(draft, agent_email)
-    base = core.base_url
+    base = core.links.base_url
     if not base or (core.settings.production and urlsplit(base).scheme != "https"):
         raise InternalError("unsubscribe links need E2A_PUBLIC_URL, an https URL in production")
     token = sign_unsubscribe(account_id, agent_email, address, core.secrets.signing)

@@ -6,11 +6,11 @@ import argparse
 import asyncio
 import gc
 import json
-import logging
 import signal
 import sys
 
 from e2a_core.settings import Settings, load_settings
+from e2a_mcp.program.logging import configure_logging
 
 __all__ = ["configure", "run"]
 
@@ -18,7 +18,6 @@ SWITCH_SECONDS = 0.001
 """How long the loop may keep running when a thread of the store has something; far less than the usual 5 ms."""
 COLLECTION_THRESHOLDS = (5000, 20, 20)
 """A message in hand is some thousand objects, nearly all of them gone before a collection could find them."""
-OUR_LOGGERS = ("e2a", "e2a_core", "e2a_mcp")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,21 +28,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings = load_settings()
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    # Of the libraries only warnings: below that some log what they carry, be it mail or a key.
-    for ours in OUR_LOGGERS:
-        logging.getLogger(ours).setLevel(settings.log_level.upper())
+    configure_logging(settings.log_level)
     asyncio.run(_serve(settings, print_run=args.print_run))
     return 0
 
 
 async def _serve(settings: Settings, *, print_run: bool) -> None:
     from e2a_core.local.run_file import read_run_file
-    from e2a_mcp.home import open_home_engine
+    from e2a_mcp.program.home import open_home_engine
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

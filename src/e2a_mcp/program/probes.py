@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from e2a_core.clock import Clock
 from e2a_core.errors import E2AError
-from e2a_mcp.metrics import Metrics
+from e2a_mcp.program.metrics import CONTENT_TYPE, ProcessMetrics
 
-__all__ = ["operations_routes"]
+__all__ = ["probe_routes"]
 
 # Probes come from several sides at once; the store need not be asked for each.
 READY_SECONDS = 2.0
@@ -44,14 +44,14 @@ async def _outcome(check: Check) -> str:
     return "ok"
 
 
-def operations_routes(metrics: Metrics, checks: Mapping[str, Check], clock: Clock) -> list[Route]:
+def probe_routes(metrics: ProcessMetrics, checks: Mapping[str, Check], clock: Clock) -> list[Route]:
     """`/healthz`, `/readyz` and `/metrics`. Each of `checks` raises `E2AError` when what it names cannot serve."""
 
     async def healthz(request: Request) -> Response:
         return JSONResponse({"ok": True})
 
     async def render(request: Request) -> Response:
-        return PlainTextResponse(metrics.render(), media_type="text/plain; version=0.0.4")
+        return Response(await metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
     return [
         Route("/healthz", healthz),

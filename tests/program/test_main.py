@@ -108,6 +108,6 @@ def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[s
 def test_an_interrupt_ends_a_command_quietly(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(COMMANDS, "wait", cli.Command("tests.cli.interrupted", "be interrupted"))
+    monkeypatch.setitem(COMMANDS, "wait", cli.Command("tests.program.interrupted", "be interrupted"))
     assert main(["wait"]) == 130
     assert capsys.readouterr().err == ""

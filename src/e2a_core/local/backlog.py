@@ -1,0 +1,45 @@
+"""How much waits to be done in the whole deployment, for those who watch over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from e2a_core.clock import to_micros
+from e2a_core.core import Core
+from e2a_core.erasure.job import RETENTION_JOB
+from e2a_core.holds.hold import EXPIRY_JOB, NOTICE_JOB
+from e2a_core.local import queries
+from e2a_core.submission.composition import SUBMIT_JOB
+
+__all__ = ["JOB_KINDS", "MAX_COUNTED", "Backlog", "backlog"]
+
+JOB_KINDS = (SUBMIT_JOB, EXPIRY_JOB, NOTICE_JOB, RETENTION_JOB)
+MAX_COUNTED = 50_000
+"""Of each: nobody needs to know how many more there are, and counting them would take the database's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """By kind of job: `queued` are all of them, `due` those that no worker has taken yet; and messages on hold."""
+
+    queued: Mapping[str, int]
+    due: Mapping[str, int]
+    holds: int
+
+
+async def backlog(core: Core) -> Backlog:
+    """Counts at most `MAX_COUNTED` of each. Raises `StoreUnavailable`."""
+    now = to_micros(core.clock.now())
+    *jobs, [holds] = await core.db.read(
+        [
+            *(queries.count_jobs(kind, now, MAX_COUNTED) for kind in JOB_KINDS),
+            queries.count_holds(MAX_COUNTED),
+        ]
+    )
+    counted = dict(zip(JOB_KINDS, (row for [row] in jobs), strict=True))
+    return Backlog(
+        {kind: row["queued"] for kind, row in counted.items()},
+        {kind: row["due"] for kind, row in counted.items()},
+        holds["pending"],
+    )

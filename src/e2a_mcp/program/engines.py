@@ -1,0 +1,27 @@
+"""Which engine the settings choose."""
+
+from __future__ import annotations
+
+from e2a_core.contract.engine import Engine
+from e2a_core.settings import Settings
+
+__all__ = ["open_engine"]
+
+
+async def open_engine(settings: Settings) -> Engine:
+    """The engine of the home, or a client of another deployment if there is a key for one.
+
+    Raises `SettingsError`, and `StoreUnavailable` when the home's database does not answer. Each engine is imported
+    only when it is chosen: the local one brings the whole relay, which a client asking for the list of tools should
+    not wait for.
+    """
+    engine: Engine
+    if settings.remote:
+        from e2a_core.remote.engine import open_remote_engine
+
+        engine = await open_remote_engine(settings)
+    else:
+        from e2a_mcp.program.home import open_home_engine
+
+        engine = await open_home_engine(settings)
+    return engine

@@ -1,0 +1,67 @@
+"""A home composed: its engine and relay, and the application of its HTTP listener."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from e2a_core.local.engine import LocalEngine, open_local_engine
+from e2a_core.settings import ListenAddress, Settings
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from e2a_core.http.listener import HttpListener
+    from e2a_core.local.services import LocalServices
+    from e2a_mcp.program.metrics import ProcessMetrics
+
+__all__ = ["home_application", "home_services", "open_home_engine"]
+
+
+async def open_home_engine(settings: Settings, *, strict: bool = False) -> LocalEngine:
+    """The engine of this home; the process that runs its listeners serves the application too.
+
+    `strict` makes an address that is taken an error. Raises `SettingsError` and `StoreUnavailable`.
+    """
+    return await open_local_engine(settings, strict=strict, services=home_services)
+
+
+def home_services(engine: LocalEngine) -> LocalServices:
+    """The relay, the workers and the HTTP listener, imported only in the process that leads."""
+    from e2a_core.http.listener import HttpListener
+    from e2a_core.local.services import LocalServices
+    from e2a_mcp.program.metrics import ProcessMetrics
+
+    metrics = ProcessMetrics()
+    app = home_application(engine, metrics)
+    proxies = engine.core.settings.http_trusted_proxies
+
+    def http(address: ListenAddress) -> HttpListener:
+        listener = HttpListener(app, address, proxies)
+        metrics.watch_http(lambda: listener.connections)
+        return listener
+
+    return LocalServices(engine.core, strict=engine.strict, http=http, observer=metrics)
+
+
+def home_application(engine: LocalEngine, metrics: ProcessMetrics | None = None) -> ASGIApp:
+    """The `/v1` API, `/mcp`, the signed links of the home's mail, and the probes."""
+    from e2a_core.http.app import build_api
+    from e2a_core.http.links import link_routes
+    from e2a_mcp.asgi import rpc_refusal
+    from e2a_mcp.program.application import mcp_routes
+    from e2a_mcp.program.metrics import ProcessMetrics
+
+    core = engine.core
+    metrics = metrics or ProcessMetrics()
+    metrics.watch_home(engine)
+    mcp, routes = mcp_routes(engine, core.settings, metrics)
+    return build_api(
+        engine,
+        core.settings,
+        clock=core.clock,
+        ids=core.ids,
+        routes=[*routes, *link_routes(core)],
+        lifespan=mcp.run,
+        refusals={"/mcp": rpc_refusal},
+        observer=metrics,
+    )
