@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from e2a_core.contract.states import Delivery, Direction
 from e2a_core.messages import queries
-from e2a_core.messages.rows import MessageRow
+from e2a_core.messages.rows import MessageRow, SubmissionRow
 from e2a_core.messages.search import fold_text
 from e2a_core.store.statement import Statement
 
@@ -90,7 +91,7 @@ def _message(number: int, account: str, inbox: str, all_read: bool) -> Sequence[
         id=f"msg_{number:024x}",
         account_id=account,
         agent_email=inbox,
-        direction="outbound" if outbound else "inbound",
+        direction=Direction.OUTBOUND if outbound else Direction.INBOUND,
         thread_id=f"thr_{number // 3:024x}",
         conversation_id=f"conv_{number // 3:024x}" if number % 2 else "",
         header_from=f"Assistant <{inbox}>" if outbound else person,
@@ -105,8 +106,9 @@ def _message(number: int, account: str, inbox: str, all_read: bool) -> Sequence[
         content_hash=hashlib.sha256(content).hexdigest(),
         size_bytes=len(content),
         authentication=None if outbound else _evidence(domain),
-        delivery_status="sent" if outbound else None,
-        sent_as="e2a" if outbound else None,
+        submission=SubmissionRow(
+            delivery_status=Delivery.SENT if outbound else None, sent_as="e2a" if outbound else None
+        ),
         created_at=created,
         read_at=created if not outbound and (all_read or number % UNREAD_EVERY) else None,
     )

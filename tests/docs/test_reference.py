@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from e2a_core.contract.events import EVENT_TYPES
+from e2a_core.contract.states import Delivery, Direction, Method, Review
 from e2a_core.errors import E2AError, all_error_types
 from e2a_core.feedback import bounces
 from e2a_core.messages import payloads
-from e2a_core.messages.rows import MessageRow
+from e2a_core.messages.rows import HoldRow, MessageRow, SubmissionRow
 from e2a_core.settings import Settings, setting_names
 from e2a_core.suppressions import entries
 from e2a_mcp.dispatch import UnknownTool
@@ -109,19 +110,30 @@ def row(direction: str, *, full: bool) -> MessageRow:
         "id": "msg_1",
         "account_id": "usr_1",
         "agent_email": "assistant@agents.localhost",
-        "direction": direction,
+        "direction": Direction(direction),
         "thread_id": "thr_1",
         "created_at": 0,
     }
     if not full:
         return MessageRow(**required)
-    some: dict[str, Any] = {"str": "x", "int": 1, "list[str]": ["x"], "list[dict[str, Any]]": [{"index": 0}]}
-    filled = {
-        item.name: some.get(str(item.type).removesuffix(" | None"), {"kind": "list"})
-        for item in fields(MessageRow)
-        if item.name not in required
+    parts = {"submission": SubmissionRow(**filled(SubmissionRow)), "hold": HoldRow(**filled(HoldRow))}
+    return MessageRow(**{**filled(MessageRow), **required, **parts})
+
+
+def filled(part: type[MessageRow] | type[SubmissionRow] | type[HoldRow]) -> dict[str, Any]:
+    """Something in each column."""
+    some: dict[str, Any] = {
+        "str": "x",
+        "int": 1,
+        "list[str]": ["x"],
+        "list[dict[str, Any]]": [{"index": 0}],
+        "Delivery": Delivery.SENT,
+        "Method": Method.SMTP,
+        "Review": Review.PENDING,
     }
-    return MessageRow(**required, **filled)
+    return {
+        item.name: some.get(str(item.type).removesuffix(" | None"), {"kind": "list"}) for item in fields(part)
+    }
 
 
 Payload = Callable[[MessageRow, bool], dict[str, Any]]
@@ -159,7 +171,7 @@ REPORTED = ("email.delivered", "email.complained")
 BOTH |= {
     event_type: {
         "outbound": lambda row, full: bounces._outcome_data(
-            row, bounces._Finding("a@b.example", "delivered", "why", "250" if full else None)
+            row, bounces._Finding("a@b.example", Delivery.DELIVERED, "why", "250" if full else None)
         )
     }
     for event_type in REPORTED

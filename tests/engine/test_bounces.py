@@ -11,6 +11,8 @@ from e2a_core.contract.message_views import MessageView
 from tests.engine.mailbox import HELPER, arrived, make_helper, protect, reasons, send, settled
 from tests.support.home import ASSISTANT, EventLog, Home
 from tests.support.smtp_client import SmtpExchange
+from tests.support.smtp_sink import SmtpSink
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.relayed]
 
@@ -100,6 +102,29 @@ async def test_a_bounce_is_matched_to_the_mail_and_its_recipient(
     assert report.auto_submitted is not None
     assert report.auto_submitted.kind == "bounce"
     assert (report.delivery_report or {})["original_message_id"] == sent.email_message_id
+
+
+async def test_a_report_about_one_keeps_the_others_from_nothing(
+    home: Home, agent: Session, sink: SmtpSink
+) -> None:
+    """A recipient still waits for the mail when the report about another comes."""
+    sink.script.rcpt["carol@example.org"] = "451 4.2.0 greylisted"
+    result = await send(agent, to=["bob@example.org", "carol@example.org"])
+
+    async def waiting() -> MessageView | None:
+        view = await agent.messages.get(ASSISTANT, result.message_id, peek=True)
+        return view if ("pending", "deferred") in _outcomes(view).values() else None
+
+    view = await until(waiting)
+    assert view is not None
+    assert (await _report(home, view.email_message_id)).accepted
+    assert (await agent.messages.get(ASSISTANT, view.id)).delivery_status == "sending"
+    del sink.script.rcpt["carol@example.org"]
+    await home.advance(minutes=1)
+    assert _outcomes(await settled(agent, view.id)) == {
+        "bob@example.org": ("failed", "bounced"),
+        "carol@example.org": ("succeeded", "sent"),
+    }
 
 
 async def test_a_report_under_the_relays_own_id_is_matched_too(home: Home, agent: Session) -> None:

@@ -14,7 +14,7 @@ from e2a_core.smtpserver.deliver import Delivery
 from e2a_core.smtpserver.loopback import LoopbackTransport
 from e2a_core.store import StaleWrite
 from e2a_core.store.jobs import Job, claim
-from e2a_core.submission.composition import SUBMIT_JOB
+from e2a_core.submission.queue import SUBMIT_JOB
 from e2a_core.submission.submit import Submission
 from e2a_core.submission.transports.config import UpstreamConfig
 from e2a_core.submission.transports.upstream import UpstreamTransport

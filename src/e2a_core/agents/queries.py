@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from e2a_core.contract.states import Delivery, Review
 from e2a_core.paging import Position, beyond
 from e2a_core.roles import NOT_A_ROLE, SYSTEM_ACCOUNT, beside_notices
 from e2a_core.store.statement import Row, Statement, sql
@@ -226,7 +227,7 @@ def shift_holds(email: str, by: int) -> Statement:
     """Moves the deadlines of pending holds `by` microseconds later."""
     return sql(
         "UPDATE messages SET approval_expires_at = approval_expires_at + :by "
-        "WHERE agent_email = :email AND status = 'pending_review' AND approval_expires_at IS NOT NULL",
+        f"WHERE agent_email = :email AND status = '{Review.PENDING}' AND approval_expires_at IS NOT NULL",
         email=email,
         by=by,
     )
@@ -263,7 +264,7 @@ def message_being_sent(email: str, claimed_since: int) -> Statement:
     """A message that a worker is submitting now; an older claim is that of a dead worker."""
     return sql(
         "SELECT id FROM messages "
-        "WHERE agent_email = :email AND delivery_status = 'sending' AND claimed_at > :since LIMIT 1",
+        f"WHERE agent_email = :email AND delivery_status = '{Delivery.SENDING}' AND claimed_at > :since LIMIT 1",
         email=email,
         since=claimed_since,
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from e2a_core.contacts.queries import LATER
+from e2a_core.contract.states import Direction
 from e2a_core.paging import Position, beyond
 from e2a_core.store.statement import Statement, sql
 
@@ -23,9 +24,10 @@ _SENT = (
 # Mail of the contact since the enrolment that the agent may see and whose author was authenticated: by DMARC, or by
 # this deployment where it never left it.
 _RECEIVED = (
-    "FROM messages m WHERE m.agent_email = e.agent_email AND m.sender = e.address AND m.direction = 'inbound' "
-    "AND m.hidden = 0 AND m.created_at >= e.created_at AND EXISTS (SELECT 1 FROM lifecycle l "
-    "WHERE l.message_id = m.id AND l.reason_code IN ('authentication.dmarc_pass', 'acceptance.local_loopback'))"
+    "FROM messages m WHERE m.agent_email = e.agent_email AND m.sender = e.address "
+    f"AND m.direction = '{Direction.INBOUND}' AND m.hidden = 0 AND m.created_at >= e.created_at "
+    "AND EXISTS (SELECT 1 FROM lifecycle l WHERE l.message_id = m.id "
+    "AND l.reason_code IN ('authentication.dmarc_pass', 'acceptance.local_loopback'))"
 )
 _FACTS = f"""
     SELECT e.agent_email, e.address, e.stage, e.metadata, e.next_action_at, e.created_at, e.updated_at,
@@ -144,7 +146,8 @@ def delete_untouched(account_id: str, batch_id: str) -> Statement:
         "DELETE FROM engagements WHERE account_id = :account AND import_batch_id = :batch "
         "AND updated_at = created_at "
         "AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.agent_email = engagements.agent_email "
-        "AND m.sender = engagements.address AND m.direction = 'inbound' AND m.created_at >= engagements.created_at) "
+        f"AND m.sender = engagements.address AND m.direction = '{Direction.INBOUND}' "
+        "AND m.created_at >= engagements.created_at) "
         "AND NOT EXISTS (SELECT 1 FROM message_recipients r JOIN messages m ON m.id = r.message_id "
         "WHERE m.agent_email = engagements.agent_email AND r.address = engagements.address "
         "AND m.created_at >= engagements.created_at)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from e2a_core.contract.states import Direction
 from e2a_core.paging import Position, beyond
 from e2a_core.store.statement import Statement, sql
 
@@ -163,7 +164,8 @@ def delete_untouched(account_id: str, batch_id: str) -> Statement:
         "AND NOT EXISTS (SELECT 1 FROM engagements e WHERE e.account_id = contacts.account_id "
         "AND e.address = contacts.address) "
         "AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.account_id = contacts.account_id "
-        "AND m.sender = contacts.address AND m.direction = 'inbound' AND m.created_at >= contacts.created_at) "
+        f"AND m.sender = contacts.address AND m.direction = '{Direction.INBOUND}' "
+        "AND m.created_at >= contacts.created_at) "
         "AND NOT EXISTS (SELECT 1 FROM message_recipients r JOIN messages m ON m.id = r.message_id "
         "WHERE m.account_id = contacts.account_id AND r.address = contacts.address "
         "AND m.created_at >= contacts.created_at)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from e2a_core.contract.states import Direction
 from e2a_core.messages.queries import SUMMARY
 from e2a_core.store.statement import Statement, sql
 
@@ -13,8 +14,8 @@ _VISIBLE = "m.agent_email = :agent AND m.conversation_id <> '' AND m.deleted_at 
 
 _AGGREGATE = (
     "SELECT m.conversation_id, count(*) AS message_count, "
-    "sum(CASE WHEN m.direction = 'inbound' THEN 1 ELSE 0 END) AS inbound_count, "
-    "sum(CASE WHEN m.direction = 'inbound' AND m.read_at IS NULL THEN 1 ELSE 0 END) AS unread_count, "
+    f"sum(CASE WHEN m.direction = '{Direction.INBOUND}' THEN 1 ELSE 0 END) AS inbound_count, "
+    f"sum(CASE WHEN m.direction = '{Direction.INBOUND}' AND m.read_at IS NULL THEN 1 ELSE 0 END) AS unread_count, "
     "min(m.created_at) AS first_at, max(m.created_at) AS last_at FROM messages m"
 )
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from e2a_core.agents.queries import delete_unreferenced_content
 from e2a_core.clock import to_micros
 from e2a_core.contract.export import DeleteUserDataResult
+from e2a_core.contract.states import Delivery
 from e2a_core.core import Core
 from e2a_core.errors import NotFound, SendInProgress, StoreUnavailable
 from e2a_core.store.database import Transaction
@@ -129,7 +130,7 @@ def _locked_agents(account_id: str) -> Statement:
 
 def _being_sent(account_id: str, since: int) -> Statement:
     return sql(
-        "SELECT id FROM messages WHERE account_id = :account AND delivery_status = 'sending' "
+        f"SELECT id FROM messages WHERE account_id = :account AND delivery_status = '{Delivery.SENDING}' "
         "AND claimed_at > :since LIMIT 1",
         account=account_id,
         since=since,

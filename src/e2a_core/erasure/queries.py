@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from e2a_core.contract.states import Review
+from e2a_core.messages.state import UNDER_WAY, any_of
 from e2a_core.store.statement import Statement, sql
 
 __all__ = [
@@ -37,8 +39,8 @@ def aged_content(before: int, count: int) -> Statement:
     """Messages old enough to lose their content; what is still to be decided or sent keeps it."""
     return sql(
         "SELECT id, seq, content_hash FROM messages WHERE created_at <= :before "
-        "AND (content_hash IS NOT NULL OR draft IS NOT NULL) AND status <> 'pending_review' "
-        "AND (delivery_status IS NULL OR delivery_status NOT IN ('accepted', 'sending')) ORDER BY seq LIMIT :count",
+        f"AND (content_hash IS NOT NULL OR draft IS NOT NULL) AND status <> '{Review.PENDING}' "
+        f"AND (delivery_status IS NULL OR delivery_status NOT IN {any_of(UNDER_WAY)}) ORDER BY seq LIMIT :count",
         before=before,
         count=count,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from e2a_core.contract.states import Direction, Review
 from e2a_core.roles import NOT_A_ROLE, beside_notices
 from e2a_core.store.statement import Statement, sql
 
@@ -50,10 +51,10 @@ def agent_counts(account_id: str, since: int) -> Statement:
     """By agent: mail in either direction since `since`, holds, and when mail last arrived."""
     return sql(
         "SELECT agent_email, "
-        "COUNT(CASE WHEN direction = 'inbound' AND created_at >= :since THEN 1 END) AS inbound, "
-        "COUNT(CASE WHEN direction = 'outbound' AND created_at >= :since THEN 1 END) AS outbound, "
-        "COUNT(CASE WHEN status = 'pending_review' THEN 1 END) AS pending, "
-        "MAX(CASE WHEN direction = 'inbound' THEN created_at END) AS last_arrival "
+        f"COUNT(CASE WHEN direction = '{Direction.INBOUND}' AND created_at >= :since THEN 1 END) AS inbound, "
+        f"COUNT(CASE WHEN direction = '{Direction.OUTBOUND}' AND created_at >= :since THEN 1 END) AS outbound, "
+        f"COUNT(CASE WHEN status = '{Review.PENDING}' THEN 1 END) AS pending, "
+        f"MAX(CASE WHEN direction = '{Direction.INBOUND}' THEN created_at END) AS last_arrival "
         "FROM messages WHERE account_id = :account GROUP BY agent_email",
         account=account_id,
         since=since,

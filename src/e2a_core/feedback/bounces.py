@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from e2a_core.agents import queries as agent_queries
+from e2a_core.contract.states import Delivery, Direction
 from e2a_core.core import Core
 from e2a_core.feedback.reporter import Reporter
 from e2a_core.mail.addresses import normalize_addr_spec
@@ -16,24 +17,13 @@ from e2a_core.messages import lifecycle, payloads
 from e2a_core.messages import queries as message_queries
 from e2a_core.messages.events import emit_unique
 from e2a_core.messages.rows import MessageRow
+from e2a_core.messages.state import DELIVERY, RECIPIENT, may_become
 from e2a_core.store.statement import Statement, first
 from e2a_core.submission import queries
 from e2a_core.suppressions.check import blocks_of
 from e2a_core.suppressions.entries import add_to_account
 
 __all__ = ["report_statements"]
-
-_RANK = {
-    "accepted": 0,
-    "sending": 1,
-    "sent": 2,
-    "deferred": 3,
-    "delivered": 4,
-    "failed": 5,
-    "bounced": 6,
-    "complained": 7,
-}
-"""A report moves a recipient, and with it the message, only forward (mail-pipeline section 10.10)."""
 
 _COMPLAINTS = frozenset({"abuse", "fraud", "virus", "opt-out"})
 """Types of feedback (RFC 5965 section 7.3) after which the recipient is left alone."""
@@ -44,7 +34,7 @@ class _Finding:
     """What a report says of one recipient. `suppress` is the source of the entry it leads to, if it does."""
 
     address: str
-    status: str
+    status: Delivery
     reason: str
     detail: str | None = None
     enhanced: str | None = None
@@ -75,9 +65,10 @@ async def report_statements(
         if not await _concerns(core, report, sent, agent_email):
             continue
         rows = await core.db.read(message_queries.recipients(sent.id))
-        known = {item["address"]: str(item["status"]) for item in rows}
+        known = {item["address"]: Delivery(item["status"]) for item in rows}
         for finding in _findings(report, known):
-            if _RANK[finding.status] > _RANK.get(known[finding.address], 0):
+            state = known[finding.address]
+            if finding.status is not state and may_become(RECIPIENT, state, finding.status):
                 known[finding.address] = finding.status
                 statements += _apply(core, sent, finding, now)
             if finding.suppress and (len(known) == 1 or reporter.answers_for(finding.address, core.settings)):
@@ -94,7 +85,7 @@ async def _concerns(
     return agent is not None and agent["account_id"] == sent.account_id
 
 
-def _findings(report: DeliveryReport | ComplaintReport, known: Mapping[str, str]) -> list[_Finding]:
+def _findings(report: DeliveryReport | ComplaintReport, known: Mapping[str, Delivery]) -> list[_Finding]:
     """What the report says of those it can speak of: the recipients the message had."""
     if isinstance(report, DeliveryReport):
         found = (_delivery_finding(item) for item in report.recipients)
@@ -108,7 +99,7 @@ def _findings(report: DeliveryReport | ComplaintReport, known: Mapping[str, str]
     return [
         _Finding(
             address,
-            "complained",
+            Delivery.COMPLAINED,
             "complaint.recipient_reported",
             detail=f"feedback type {report.feedback_type}",
             suppress="complaint",
@@ -125,7 +116,7 @@ def _delivery_finding(report: RecipientReport) -> _Finding | None:
     if report.action == "failed":
         return _Finding(
             address,
-            "bounced",
+            Delivery.BOUNCED,
             f"delivery.{report.bounce_type}_bounce",
             detail,
             enhanced,
@@ -133,9 +124,9 @@ def _delivery_finding(report: RecipientReport) -> _Finding | None:
             suppress="bounce" if report.bounce_type == "permanent" else None,
         )
     if report.action == "delayed":
-        return _Finding(address, "deferred", "delivery.temporary_delay", detail, enhanced)
+        return _Finding(address, Delivery.DEFERRED, "delivery.temporary_delay", detail, enhanced)
     if report.action in {"delivered", "relayed", "expanded"}:
-        return _Finding(address, "delivered", "delivery.recipient_server_accepted", detail, enhanced)
+        return _Finding(address, Delivery.DELIVERED, "delivery.recipient_server_accepted", detail, enhanced)
     return None
 
 
@@ -144,7 +135,7 @@ def _apply(core: Core, sent: MessageRow, finding: _Finding, now: int) -> list[St
         queries.set_recipient(
             sent.id,
             finding.address,
-            outcome="failed" if finding.status == "bounced" else "succeeded",
+            outcome="failed" if finding.status is Delivery.BOUNCED else "succeeded",
             status=finding.status,
             enhanced=finding.enhanced,
             detail=finding.detail,
@@ -152,11 +143,10 @@ def _apply(core: Core, sent: MessageRow, finding: _Finding, now: int) -> list[St
         ),
         _ledger(core, sent, finding.reason, finding, now, _evidence(finding)),
     ]
-    if _RANK[finding.status] > _RANK.get(sent.delivery_status or "accepted", 0):
-        sent.delivery_status = finding.status
-        statements.append(
-            queries.set_delivery(sent.id, delivery_status=finding.status, delivery_detail=finding.detail)
-        )
+    state = sent.submission.delivery_status
+    if state is not None and may_become(DELIVERY, state, finding.status):
+        sent.submission.move(finding.status)
+        statements.append(queries.move_delivery(sent.id, finding.status, delivery_detail=finding.detail))
     return statements + _event(core, sent, finding, now)
 
 
@@ -183,7 +173,7 @@ def _event(core: Core, sent: MessageRow, finding: _Finding, now: int) -> list[St
     if finding.bounce_type:
         data = payloads.bounced(sent, finding.address, finding.bounce_type, finding.detail)
         return emit_unique(core, "email.bounced", sent, data, now)
-    if finding.status in {"delivered", "complained"}:
+    if finding.status in {Delivery.DELIVERED, Delivery.COMPLAINED}:
         return emit_unique(core, f"email.{finding.status}", sent, _outcome_data(sent, finding), now)
     return []
 
@@ -207,7 +197,7 @@ def _ledger(
     return lifecycle.record(
         core.ids,
         sent.id,
-        "outbound",
+        Direction.OUTBOUND,
         reason,
         now,
         dedupe=f"{reason}:{finding.address}",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from e2a_core.clock import from_micros
+from e2a_core.contract.states import Review
 from e2a_core.core import Core
 from e2a_core.ids import protection_event_id
 from e2a_core.messages import payloads
 from e2a_core.messages.events import emit
-from e2a_core.messages.rows import MessageRow
+from e2a_core.messages.rows import HoldRow, MessageRow
 from e2a_core.screening.disposition import Finding
 from e2a_core.store import jobs
 from e2a_core.store.statement import Statement, sql
@@ -28,15 +29,17 @@ _SUMMARIES = {
 
 def hold(row: MessageRow, finding: Finding, ttl_seconds: int) -> None:
     """Turn `row` into a held message that expires `ttl_seconds` after its creation."""
-    row.status = "pending_review"
-    row.hidden = 1 if row.inbound else 0
-    row.approval_expires_at = row.created_at + ttl_seconds * 1_000_000
-    row.hold_reason = {
-        "type": finding.source,
-        "code": finding.reason,
-        "summary": _SUMMARIES.get(finding.reason, finding.detail),
-        "detail": finding.detail,
-    }
+    row.hold = HoldRow(
+        status=Review.PENDING,
+        hidden=1 if row.inbound else 0,
+        approval_expires_at=row.created_at + ttl_seconds * 1_000_000,
+        hold_reason={
+            "type": finding.source,
+            "code": finding.reason,
+            "summary": _SUMMARIES.get(finding.reason, finding.detail),
+            "detail": finding.detail,
+        },
+    )
 
 
 def hold_statements(core: Core, row: MessageRow, finding: Finding) -> list[Statement]:
@@ -45,7 +48,7 @@ def hold_statements(core: Core, row: MessageRow, finding: Finding) -> list[State
     return [
         *emit(core, "email.review_requested", row, data, row.created_at),
         *notice_job(core, row),
-        expiry_job(core, row.id, row.approval_expires_at or row.created_at, row.created_at),
+        expiry_job(core, row.id, row.hold.approval_expires_at or row.created_at, row.created_at),
     ]
 
 

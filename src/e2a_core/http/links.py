@@ -19,6 +19,7 @@ from e2a_core.accounts import queries as account_queries
 from e2a_core.agents.lookup import lookup_recipient
 from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.reviews import ApproveRequest
+from e2a_core.contract.states import Review
 from e2a_core.core import Core
 from e2a_core.errors import (
     AttachmentNotFound,
@@ -114,8 +115,10 @@ class _Links:
         if found is None:
             return page(404, "This message no longer exists", "")
         row = MessageRow.from_store(found)
-        if row.status != "pending_review":
-            return page(409, "This message was already decided", f"<p>It reads: {escape(row.status)}.</p>")
+        if row.hold.status is not Review.PENDING:
+            return page(
+                409, "This message was already decided", f"<p>It reads: {escape(row.hold.status)}.</p>"
+            )
         if not await self._still_reader(link, row):
             return page(
                 403, "This link is not yours", "<p>It was sent to another address of the account.</p>"

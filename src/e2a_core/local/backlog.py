@@ -10,7 +10,7 @@ from e2a_core.core import Core
 from e2a_core.erasure.job import RETENTION_JOB
 from e2a_core.holds.hold import EXPIRY_JOB, NOTICE_JOB
 from e2a_core.local import queries
-from e2a_core.submission.composition import SUBMIT_JOB
+from e2a_core.submission.queue import SUBMIT_JOB
 
 __all__ = ["JOB_KINDS", "MAX_COUNTED", "Backlog", "backlog"]
 

@@ -23,6 +23,7 @@ from e2a_core.smtpserver.counters import IntakeCounters
 from e2a_core.store.event_feed import EventFeed
 from e2a_core.store.lease import HomeLease
 from e2a_core.submission.send import Sender
+from e2a_core.submission.waiting import Waiting
 
 if TYPE_CHECKING:
     from e2a_core.local.backlog import Backlog
@@ -51,7 +52,8 @@ class LocalEngine:
         self.core = core
         self.strict = strict
         self.feed = EventFeed(core.db)
-        self._sender = Sender(core)
+        self._waiting = Waiting(core, self.feed)
+        self._sender = Sender(core, self._waiting)
         self._make_services = services
         self._lease = HomeLease(core.settings.home / LEASE_FILE)
         self._services: LocalServices | None = None
@@ -61,14 +63,14 @@ class LocalEngine:
     async def session(self, credential: str) -> LocalSession:
         principal = await authenticate(self.core, credential)
         self._refresh_base_url()
-        return LocalSession(self.core, self._sender, self.feed, principal)
+        return LocalSession(self.core, self._sender, self._waiting, self.feed, principal)
 
     async def home_session(self, *, agent_email: str | None = None, scope: str = "agent") -> LocalSession:
         if scope not in {"agent", "account"}:
             raise InvalidScope("the scope must be agent or account", location="scope")
         principal = await home_principal(self.core, agent_email=agent_email, scope=cast("Scope", scope))
         self._refresh_base_url()
-        return LocalSession(self.core, self._sender, self.feed, principal)
+        return LocalSession(self.core, self._sender, self._waiting, self.feed, principal)
 
     async def info(self) -> DeploymentInfoView:
         settings = self.core.settings

@@ -33,6 +33,7 @@ from e2a_core.contract.sending import (
     SendOptions,
     SendResultView,
 )
+from e2a_core.contract.states import Delivery, Review
 from e2a_core.core import Core
 from e2a_core.errors import (
     AttachmentNotFound,
@@ -54,7 +55,7 @@ from e2a_core.messages.views import lifecycle_view, message_view, summary_view
 from e2a_core.signing.cursor import decode_cursor, encode_cursor
 from e2a_core.signing.tokens import sign_download
 from e2a_core.store.statement import StaleWrite, Statement, first
-from e2a_core.submission.cancel import TRASHED, cancel_statements
+from e2a_core.submission.conclusion import TRASHED, cancel_statements
 from e2a_core.submission.send import Sender
 from e2a_core.texts import is_storable
 
@@ -143,7 +144,7 @@ class Messages:
                     row, "deleted", [queries.mark_deleted(row.id, self._now(), self._oldest_claim())]
                 )
             except StaleWrite:
-                if row.status == "pending_review":
+                if row.hold.status is Review.PENDING:
                     raise MessageHeld(
                         "a message awaiting review cannot be deleted; decide the review"
                     ) from None
@@ -154,9 +155,9 @@ class Messages:
         """Out of the trash; a scheduled message whose instant has passed there is not sent any more."""
         row = await self._visible(email, message_id)
         statements = [queries.restore(row.id)]
-        if row.delivery_status == "accepted" and row.scheduled_at and row.scheduled_at <= self._now():
+        due = row.submission.scheduled_at
+        if row.submission.delivery_status is Delivery.ACCEPTED and due and due <= self._now():
             statements += cancel_statements(self._core, row, TRASHED, self._now())
-            row.delivery_status, row.delivery_detail = "failed", TRASHED
         try:
             await self._write(row, "restored", statements)
         except StaleWrite:
@@ -310,7 +311,10 @@ class Messages:
     async def _purge(self, email: str, message_id: str) -> DeleteMessageResult:
         agent = await resolve_agent(self._core, self._principal, email)
         row = await self._stored(agent.email, message_id)
-        if row.delivery_status == "sending" and (row.claimed_at or 0) > self._oldest_claim():
+        if (
+            row.submission.delivery_status is Delivery.SENDING
+            and (row.submission.claimed_at or 0) > self._oldest_claim()
+        ):
             raise SendInProgress("the message is being submitted; try again later")
         statements = [queries.unindex(row.id), queries.delete_forever(row.id)]
         if row.content_hash:

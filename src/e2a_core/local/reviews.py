@@ -8,6 +8,7 @@ from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.principal import Principal
 from e2a_core.contract.reviews import ApproveRequest, RejectRequest, RejectResultView, ReviewView
 from e2a_core.contract.sending import SendResultView
+from e2a_core.contract.states import Method
 from e2a_core.core import Core
 from e2a_core.errors import NotFound
 from e2a_core.messages import queries as message_queries
@@ -18,7 +19,7 @@ from e2a_core.reviews.decide import Decider
 from e2a_core.reviews.views import review_detail
 from e2a_core.signing.cursor import decode_cursor, encode_cursor
 from e2a_core.store.statement import first
-from e2a_core.submission.waiting import WAIT_SELF_SECONDS, settled
+from e2a_core.submission.waiting import WAIT_SELF_SECONDS, Waiting
 from e2a_core.texts import is_storable, require_storable
 
 __all__ = ["Reviews"]
@@ -27,9 +28,10 @@ __all__ = ["Reviews"]
 class Reviews:
     """`engine.Reviews`: an agent credential gets nowhere here, whatever it asks."""
 
-    def __init__(self, core: Core, principal: Principal) -> None:
+    def __init__(self, core: Core, principal: Principal, waiting: Waiting) -> None:
         self._core = core
         self._principal = principal
+        self._waiting = waiting
 
     async def list(self, *, cursor: str | None = None, limit: int = 100) -> Page[ReviewView]:
         self._principal.require_account()
@@ -49,9 +51,10 @@ class Reviews:
     async def approve(
         self, message_id: str, request: ApproveRequest, *, idempotency_key: str | None = None
     ) -> SendResultView:
-        result = await self._approve(await self._row(message_id), request, idempotency_key)
-        if result.method == "loopback" and result.status == "accepted":
-            return await settled(self._core, result, WAIT_SELF_SECONDS)
+        row = await self._row(message_id)
+        result = await self._approve(row, request, idempotency_key)
+        if result.method == Method.LOOPBACK and result.status == "accepted":
+            return await self._waiting.settled(result, row.agent_email, WAIT_SELF_SECONDS)
         return result
 
     async def _approve(

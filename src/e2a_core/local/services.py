@@ -26,7 +26,7 @@ from e2a_core.smtpserver.loopback import LoopbackTransport
 from e2a_core.smtpserver.proxy import TrustedProxies
 from e2a_core.smtpserver.receive import SmtpReceiver
 from e2a_core.store.job_runner import JobRunner
-from e2a_core.submission.composition import SUBMIT_JOB
+from e2a_core.submission.queue import SUBMIT_JOB
 from e2a_core.submission.submit import Submission
 from e2a_core.submission.transports.base import Transport
 from e2a_core.submission.transports.observed import ObservedTransport

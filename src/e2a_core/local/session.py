@@ -24,6 +24,7 @@ from e2a_core.local.templates import Templates
 from e2a_core.store.event_feed import EventFeed
 from e2a_core.store.events import EventRecord
 from e2a_core.submission.send import Sender
+from e2a_core.submission.waiting import Waiting
 
 __all__ = ["LocalSession"]
 
@@ -36,9 +37,11 @@ class LocalSession:
 
     told: frozenset[str] | None = None
 
-    def __init__(self, core: Core, sender: Sender, feed: EventFeed, principal: Principal) -> None:
+    def __init__(
+        self, core: Core, sender: Sender, waiting: Waiting, feed: EventFeed, principal: Principal
+    ) -> None:
         self.principal = principal
-        self.reviews = Reviews(core, principal)
+        self.reviews = Reviews(core, principal, waiting)
         self.messages = Messages(core, principal, sender, self.reviews)
         self.conversations = Conversations(core, principal)
         self.agents = Agents(core, principal, sender)

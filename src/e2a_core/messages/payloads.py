@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from e2a_core.clock import from_micros, rfc3339
+from e2a_core.contract.states import Direction, Method
 from e2a_core.messages.rows import MessageRow
 
 __all__ = [
@@ -69,7 +70,7 @@ def blocked_outbound(
     return {
         "message_id": reference,
         "agent_email": agent_email,
-        "direction": "outbound",
+        "direction": Direction.OUTBOUND,
         **recipients,
         "subject": subject,
         "reason": reason,
@@ -78,7 +79,7 @@ def blocked_outbound(
 
 
 def review_requested(row: MessageRow, reason: str, source: str) -> dict[str, Any]:
-    expires = _time(row.approval_expires_at or row.created_at)
+    expires = _time(row.hold.approval_expires_at or row.created_at)
     if row.inbound:
         return {**blocked_inbound(row, reason, source), "approval_expires_at": expires}
     return {
@@ -108,7 +109,7 @@ def review_approved(row: MessageRow, *, auto_resolved: bool) -> dict[str, Any]:
         "message_type": row.type,
     }
     if not row.inbound:
-        data |= {"method": row.method, "to": row.to_addresses, "edited": bool(row.edited)}
+        data |= {"method": row.submission.method, "to": row.to_addresses, "edited": bool(row.hold.edited)}
     if auto_resolved:
         data["auto_resolved"] = True
     return data
@@ -120,7 +121,7 @@ def review_rejected(row: MessageRow, *, auto_resolved: bool) -> dict[str, Any]:
         "direction": row.direction,
         "agent_email": row.agent_email,
         "message_type": row.type,
-        "reason": row.rejection_reason or "",
+        "reason": row.hold.rejection_reason or "",
     }
     if auto_resolved:
         data["auto_resolved"] = True
@@ -128,16 +129,16 @@ def review_rejected(row: MessageRow, *, auto_resolved: bool) -> dict[str, Any]:
 
 
 def sent(row: MessageRow) -> dict[str, Any]:
-    data = {**_submission(row), "method": row.method or "smtp"}
-    if row.provider_message_id and row.method != "loopback":
-        data["provider_message_id"] = row.provider_message_id
+    data = {**_submission(row), "method": row.submission.method or Method.SMTP}
+    if row.submission.provider_message_id and row.submission.method is not Method.LOOPBACK:
+        data["provider_message_id"] = row.submission.provider_message_id
     return data
 
 
 def failed(row: MessageRow, reason: str, reason_code: str, *, retryable: bool) -> dict[str, Any]:
     return {
         **_submission(row),
-        "method": row.method or "smtp",
+        "method": row.submission.method or Method.SMTP,
         "reason": reason,
         "reason_code": reason_code,
         "retryable": retryable,

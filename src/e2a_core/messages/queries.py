@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 
-from e2a_core.messages.rows import SUMMARY_COLUMNS, MessageRow, dump_json
+from e2a_core.contract.states import Delivery, Direction, Review
+from e2a_core.messages.rows import COLUMNS, SUMMARY_COLUMNS, MessageRow, dump_json
 from e2a_core.roles import beside_notices
 from e2a_core.store.statement import Statement, sql
 
@@ -40,12 +40,9 @@ __all__ = [
     "unindex",
 ]
 
-_COLUMNS = [item.name for item in fields(MessageRow) if item.name != "seq"]
-_INSERT = (
-    f"INSERT INTO messages ({', '.join(_COLUMNS)}) VALUES ({', '.join(':' + name for name in _COLUMNS)})"
-)
+_INSERT = f"INSERT INTO messages ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + name for name in COLUMNS)})"
 
-_MADE = "SELECT created_at FROM messages WHERE agent_email = :agent AND direction = 'outbound'"
+_MADE = f"SELECT created_at FROM messages WHERE agent_email = :agent AND direction = '{Direction.OUTBOUND}'"
 _SENDS = (
     f"{_MADE} AND deleted_at IS NULL AND hidden = 0 AND created_at >= :since UNION ALL "
     f"{_MADE} AND deleted_at IS NOT NULL AND created_at >= :since"
@@ -143,7 +140,7 @@ def sent_with_message_id(agent_email: str, refs: Sequence[str]) -> Statement:
         "SELECT m.* FROM message_refs r JOIN messages m ON m.id = r.message_id "
         "WHERE r.agent_email IN (SELECT a.email FROM agents a WHERE a.account_id = "
         "(SELECT o.account_id FROM agents o WHERE o.email = :agent)) "
-        f"AND r.ref IN ({names}) AND m.direction = 'outbound'",
+        f"AND r.ref IN ({names}) AND m.direction = '{Direction.OUTBOUND}'",
         {"agent": agent_email, **params},
     )
 
@@ -225,8 +222,8 @@ def mark_deleted(message_id: str, now: int, oldest_claim: int) -> Statement:
     """Affects nothing while the message is held, or in the hands of a submission claimed since `oldest_claim`."""
     return sql(
         "UPDATE messages SET deleted_at = :now "
-        "WHERE id = :id AND deleted_at IS NULL AND status <> 'pending_review' AND NOT "
-        "(COALESCE(delivery_status, '') = 'sending' AND COALESCE(claimed_at, 0) > :oldest)",
+        f"WHERE id = :id AND deleted_at IS NULL AND status <> '{Review.PENDING}' AND NOT "
+        f"(COALESCE(delivery_status, '') = '{Delivery.SENDING}' AND COALESCE(claimed_at, 0) > :oldest)",
         by_key=True,
         expect=1,
         id=message_id,
@@ -309,7 +306,7 @@ def fewer_replies(agent_email: str, thread_id: str, counterpart: str, since: int
     return sql(
         "SELECT email FROM agents WHERE email = :agent AND (SELECT count(*) FROM messages "
         "WHERE agent_email = :agent AND thread_id = :thread "
-        "AND direction = 'outbound' AND status <> 'review_rejected' AND created_at >= :since "
+        f"AND direction = '{Direction.OUTBOUND}' AND status <> '{Review.REJECTED}' AND created_at >= :since "
         "AND lower(to_addresses) LIKE :counterpart ESCAPE '\\') < :limit",
         by_key=True,
         expect=1,

@@ -1,17 +1,25 @@
-"""A message as the store keeps it, and the reasons of its lifecycle."""
+"""A message as the store keeps it: one row of `messages` as the message, its submission and its hold."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from typing import Any
 
+from e2a_core.contract.states import Delivery, Direction, Method, Review
+from e2a_core.messages.state import DELIVERY, REVIEW, ForbiddenTransition, moved
 from e2a_core.store.statement import Row
 
-__all__ = ["HIDDEN_STATUSES", "SUMMARY_COLUMNS", "MessageRow", "dump_json", "load_json"]
-
-HIDDEN_STATUSES = frozenset({"pending_review", "review_rejected", "review_expired_rejected"})
-"""Statuses in which an inbound message does not exist for its agent."""
+__all__ = [
+    "COLUMNS",
+    "SUMMARY_COLUMNS",
+    "HoldRow",
+    "MessageRow",
+    "SubmissionRow",
+    "dump_json",
+    "load_json",
+]
 
 SUMMARY_COLUMNS = (
     "id",
@@ -58,6 +66,50 @@ _decode = json.JSONDecoder().raw_decode
 
 
 @dataclass(slots=True, kw_only=True)
+class SubmissionRow:
+    """The columns that tell of a sent message's way out; all empty for a received one.
+
+    `scheduled_at` is the instant before which it does not leave, `claimed_at` when a worker last took it.
+    """
+
+    delivery_status: Delivery | None = None
+    delivery_detail: str | None = None
+    sent_as: str | None = None
+    method: Method | None = None
+    provider_message_id: str | None = None
+    scheduled_at: int | None = None
+    claimed_at: int | None = None
+
+    def move(self, after: Delivery) -> None:
+        """Change the status. Raises `ForbiddenTransition`; only what is accepted has one to change."""
+        if self.delivery_status is None:
+            raise ForbiddenTransition(f"what was not accepted cannot become {after}")
+        self.delivery_status = moved(DELIVERY, self.delivery_status, after)
+
+
+@dataclass(slots=True, kw_only=True)
+class HoldRow:
+    """The columns that tell of a review. `hidden` is 1 while the agent may not see the message.
+
+    `draft` is what waits to be sent, and afterwards what was decided upon, without its files.
+    """
+
+    status: Review = Review.SENT
+    hidden: int = 0
+    hold_reason: dict[str, Any] | None = None
+    approval_expires_at: int | None = None
+    reviewed_at: int | None = None
+    reviewed_by: str | None = None
+    rejection_reason: str | None = None
+    edited: int | None = None
+    draft: dict[str, Any] | None = None
+
+    def decide(self, after: Review) -> None:
+        """End the hold. Raises `ForbiddenTransition`."""
+        self.status = moved(REVIEW, self.status, after)
+
+
+@dataclass(slots=True, kw_only=True)
 class MessageRow:
     """One message of one inbox. Instants are microseconds since the epoch; lists and objects are decoded JSON.
 
@@ -69,13 +121,11 @@ class MessageRow:
     id: str
     account_id: str
     agent_email: str
-    direction: str
+    direction: Direction
     thread_id: str
     created_at: int
     seq: int = 0
     type: str = ""
-    status: str = "sent"
-    hidden: int = 0
     conversation_id: str = ""
     header_from: str | None = None
     author_agent: str | None = None
@@ -92,7 +142,6 @@ class MessageRow:
     labels: list[str] = field(default_factory=list)
     attachments: list[dict[str, Any]] = field(default_factory=list)
     email_message_id: str | None = None
-    provider_message_id: str | None = None
     content_hash: str | None = None
     trace: str = ""
     size_bytes: int = 0
@@ -102,21 +151,10 @@ class MessageRow:
     auto_submitted: dict[str, str] | None = None
     flagged: int = 0
     flag_reason: str | None = None
-    hold_reason: dict[str, Any] | None = None
-    approval_expires_at: int | None = None
-    reviewed_at: int | None = None
-    reviewed_by: str | None = None
-    rejection_reason: str | None = None
-    edited: int | None = None
-    draft: dict[str, Any] | None = None
-    delivery_status: str | None = None
-    delivery_detail: str | None = None
-    sent_as: str | None = None
-    method: str | None = None
-    scheduled_at: int | None = None
-    claimed_at: int | None = None
     read_at: int | None = None
     deleted_at: int | None = None
+    submission: SubmissionRow = field(default_factory=SubmissionRow)
+    hold: HoldRow = field(default_factory=HoldRow)
 
     @classmethod
     def from_store(cls, row: Row) -> MessageRow:
@@ -125,30 +163,50 @@ class MessageRow:
         for name in _JSON_COLUMNS:
             if name in values:
                 values[name] = load_json(values[name])
-        return cls(**values)
+        for name, state in _STATE_COLUMNS.items():
+            if values.get(name) is not None:
+                values[name] = state(values[name])
+        submission = {name: values.pop(name) for name in _SUBMISSION_COLUMNS if name in values}
+        hold = {name: values.pop(name) for name in _HOLD_COLUMNS if name in values}
+        return cls(**values, submission=SubmissionRow(**submission), hold=HoldRow(**hold))
 
     def to_store(self) -> dict[str, Any]:
         """Column values for an insert; `seq` is the store's to give."""
-        values: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
-        del values["seq"]
+        values: dict[str, Any] = {name: getattr(self, name) for name in _MESSAGE_COLUMNS}
+        values |= {name: getattr(self.submission, name) for name in _SUBMISSION_COLUMNS}
+        values |= {name: getattr(self.hold, name) for name in _HOLD_COLUMNS}
         for name in _JSON_COLUMNS:
             values[name] = dump_json(values[name])
         return values
 
     @property
     def inbound(self) -> bool:
-        return self.direction == "inbound"
+        return self.direction is Direction.INBOUND
 
     @property
     def visible(self) -> bool:
         """Whether the agent itself may see it."""
-        return not self.hidden
+        return not self.hold.hidden
 
     @property
     def verified_domain(self) -> str | None:
         """The Author Domain if DMARC passed for it, else None."""
         dmarc = (self.authentication or {}).get("dmarc", {})
         return dmarc.get("domain") if dmarc.get("status") == "pass" else None
+
+
+_PARTS = ("seq", "submission", "hold")
+_MESSAGE_COLUMNS = tuple(item.name for item in fields(MessageRow) if item.name not in _PARTS)
+_SUBMISSION_COLUMNS = tuple(item.name for item in fields(SubmissionRow))
+_HOLD_COLUMNS = tuple(item.name for item in fields(HoldRow))
+_STATE_COLUMNS: dict[str, type[StrEnum]] = {
+    "direction": Direction,
+    "status": Review,
+    "delivery_status": Delivery,
+    "method": Method,
+}
+COLUMNS = (*_MESSAGE_COLUMNS, *_SUBMISSION_COLUMNS, *_HOLD_COLUMNS)
+"""What an insert writes."""
 
 
 def dump_json(value: Any) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from e2a_core.clock import parse_rfc3339, to_micros
 from e2a_core.contract.messages import MessageQuery
+from e2a_core.contract.states import Direction
 from e2a_core.errors import InvalidFilter
 from e2a_core.messages.filter import compile_filter, parse_filter
 from e2a_core.messages.queries import SUMMARY
@@ -127,7 +128,7 @@ class MessageSearch:
             return ""
         if "conversation" in self.params:
             return " INDEXED BY messages_conversation"
-        unread = self.direction == "inbound" and self.read_status == "unread"
+        unread = self.direction == Direction.INBOUND and self.read_status == "unread"
         return " INDEXED BY messages_unread" if unread else ""
 
     def _state(self) -> list[str]:
@@ -138,11 +139,11 @@ class MessageSearch:
         if self.read_status == "unread":
             state.append(
                 "m.read_at IS NULL"
-                if self.direction == "inbound"
-                else "(m.direction = 'outbound' OR m.read_at IS NULL)"
+                if self.direction == Direction.INBOUND
+                else f"(m.direction = '{Direction.OUTBOUND}' OR m.read_at IS NULL)"
             )
         elif self.read_status == "read":
-            state.append("m.direction = 'inbound' AND m.read_at IS NOT NULL")
+            state.append(f"m.direction = '{Direction.INBOUND}' AND m.read_at IS NOT NULL")
         return state
 
 

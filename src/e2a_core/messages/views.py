@@ -25,8 +25,10 @@ from e2a_core.contract.message_views import (
 )
 from e2a_core.contract.messages import MessageLifecycleTransition
 from e2a_core.contract.reviews import ReviewView
+from e2a_core.contract.states import Direction, Review
 from e2a_core.mail.parse import ParsedMessage
-from e2a_core.messages.rows import HIDDEN_STATUSES, SUMMARY_COLUMNS, MessageRow, load_json
+from e2a_core.messages.rows import SUMMARY_COLUMNS, MessageRow, load_json
+from e2a_core.messages.state import HIDDEN
 from e2a_core.store.statement import Row
 
 __all__ = ["lifecycle_view", "message_view", "read_status", "review_view", "summary_row", "summary_view"]
@@ -34,7 +36,7 @@ __all__ = ["lifecycle_view", "message_view", "read_status", "review_view", "summ
 
 def read_status(direction: str, read_at: int | None) -> str:
     """Outbound mail has none, which the wire writes as an empty string."""
-    if direction != "inbound":
+    if direction != Direction.INBOUND:
         return ""
     return "unread" if read_at is None else "read"
 
@@ -64,7 +66,7 @@ def summary_view(values: tuple[Any, ...]) -> MessageSummaryView:
 
 def _summary_view(values: tuple[Any, ...]) -> MessageSummaryView:
     row = summary_row(values)
-    inbound = row["direction"] == "inbound"
+    inbound = row["direction"] == Direction.INBOUND
     authentication = from_json(row["authentication"]) if row["authentication"] else None
     dmarc = authentication["dmarc"] if authentication else {}
     automatic = from_json(row["auto_submitted"]) if row["auto_submitted"] else None
@@ -121,7 +123,7 @@ def message_view(
     whole: bool = False,
 ) -> MessageView:
     """The full view; `content` is the message as handed on, None for a held draft."""
-    draft = row.draft or {}
+    draft = row.hold.draft or {}
     return MessageView(
         id=row.id,
         agent_email=row.agent_email if for_review else None,
@@ -145,23 +147,25 @@ def message_view(
         conversation_id=row.conversation_id,
         thread_id=row.thread_id,
         email_message_id=row.email_message_id,
-        provider_message_id=row.provider_message_id,
+        provider_message_id=row.submission.provider_message_id,
         created_at=from_micros(row.created_at),
         deleted_at=_instant(row.deleted_at),
-        scheduled_at=_instant(row.scheduled_at),
+        scheduled_at=_instant(row.submission.scheduled_at),
         size_bytes=row.size_bytes or None,
         flagged=True if row.flagged else None,
         flag_reason=row.flag_reason,
         auto_submitted=AutoSubmittedView(**row.auto_submitted) if row.auto_submitted else None,
-        delivery_status=row.delivery_status,
-        delivery_detail=row.delivery_detail,
+        delivery_status=row.submission.delivery_status,
+        delivery_detail=row.submission.delivery_detail,
         review_status=_review_status(row, for_review),
-        rejection_reason=row.rejection_reason,
-        approval_expires_at=_instant(row.approval_expires_at) if row.status == "pending_review" else None,
-        sent_as=row.sent_as,
-        method=row.method,
+        rejection_reason=row.hold.rejection_reason,
+        approval_expires_at=_instant(row.hold.approval_expires_at)
+        if row.hold.status is Review.PENDING
+        else None,
+        sent_as=row.submission.sent_as,
+        method=row.submission.method,
         recipients=[_recipient_view(item) for item in recipients] or None,
-        hold_reason=HoldReasonView(**row.hold_reason) if row.hold_reason and for_review else None,
+        hold_reason=HoldReasonView(**row.hold.hold_reason) if row.hold.hold_reason and for_review else None,
         content_hash=reviewed_hash(row) if for_review else None,
         parsed=_parsed_view(parsed, whole=whole) if parsed else None,
         body=MessageBodyView(text=draft.get("text"), html=draft.get("html")) if draft else None,
@@ -173,7 +177,7 @@ def message_view(
 
 def reviewed_hash(row: MessageRow) -> str | None:
     """What identifies the thing a reviewer looked at: the draft's digest, or that of the received bytes."""
-    return (row.draft or {}).get("digest") or row.content_hash
+    return (row.hold.draft or {}).get("digest") or row.content_hash
 
 
 def review_view(row: MessageRow) -> ReviewView:
@@ -187,12 +191,12 @@ def review_view(row: MessageRow) -> ReviewView:
         to=row.to_addresses,
         subject=row.subject,
         conversation_id=row.conversation_id or None,
-        review_status=row.status,
+        review_status=row.hold.status,
         flagged=True if row.flagged else None,
         flag_reason=row.flag_reason,
-        hold_reason=HoldReasonView(**row.hold_reason) if row.hold_reason else None,
-        approval_expires_at=_instant(row.approval_expires_at),
-        scheduled_at=_instant(row.scheduled_at),
+        hold_reason=HoldReasonView(**row.hold.hold_reason) if row.hold.hold_reason else None,
+        approval_expires_at=_instant(row.hold.approval_expires_at),
+        scheduled_at=_instant(row.submission.scheduled_at),
         created_at=from_micros(row.created_at),
     )
 
@@ -266,16 +270,16 @@ def _recipient_view(row: Row) -> RecipientOutcomeView:
 
 
 def _review_status(row: MessageRow, for_review: bool) -> str | None:
-    if for_review and row.status in HIDDEN_STATUSES:
-        return row.status
+    if for_review and row.hold.status in HIDDEN:
+        return row.hold.status
     if row.inbound:
-        return row.status if for_review else None
-    return _outbound_review_status(row.status)
+        return row.hold.status if for_review else None
+    return _outbound_review_status(row.hold.status)
 
 
 def _outbound_review_status(status: str) -> str:
     """A draft that a person approved reads as sent."""
-    return "sent" if status == "review_approved" else status
+    return Review.SENT if status == Review.APPROVED else status
 
 
 def _instant(micros: int | None) -> Any:

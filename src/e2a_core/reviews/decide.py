@@ -8,23 +8,21 @@ from typing import Any
 
 from e2a_core.agents import queries as agent_queries
 from e2a_core.agents.queries import AgentRow, agent_from
-from e2a_core.clock import from_micros, to_micros
+from e2a_core.clock import to_micros
 from e2a_core.contract.reviews import ApproveRequest, RejectResultView
 from e2a_core.contract.sending import SendResultView
+from e2a_core.contract.states import Review
 from e2a_core.core import Core
 from e2a_core.errors import DraftChanged, MessageNotPending, NotFound
-from e2a_core.messages import lifecycle, payloads, queries
+from e2a_core.messages import lifecycle, payloads
 from e2a_core.messages.events import emit
 from e2a_core.messages.rows import MessageRow, dump_json
 from e2a_core.messages.views import reviewed_hash
 from e2a_core.reviews import queries as review_queries
 from e2a_core.store.statement import StaleWrite, Statement, first
-from e2a_core.submission.composition import apply_composed, compose, queue_statements
+from e2a_core.submission.admission import admit, check_rate
 from e2a_core.submission.draft import Draft, check_draft, decode_attachments
-from e2a_core.submission.guards import check_domain, check_rate
-from e2a_core.submission.routing import local_recipients, method_of
-from e2a_core.submission.schedule import due_at
-from e2a_core.suppressions.check import refuse_suppressed
+from e2a_core.submission.queue import queue
 
 __all__ = ["Also", "Decider", "approve", "reject"]
 
@@ -69,8 +67,8 @@ async def reject(
     """Turn a held message down; inbound mail stays stored and out of sight. Raises as `approve` does."""
     _check_pending(row, content_hash)
     now = to_micros(core.clock.now())
-    row.status = "review_expired_rejected" if decider.automatic else "review_rejected"
-    row.rejection_reason = reason
+    row.hold.decide(Review.EXPIRED_REJECTED if decider.automatic else Review.REJECTED)
+    row.hold.rejection_reason = reason
     ledger = "review.expired_rejected" if decider.automatic else "review.rejected"
     data = payloads.review_rejected(row, auto_resolved=decider.automatic)
     await _write(
@@ -78,31 +76,31 @@ async def reject(
         [
             review_queries.turn_down(
                 row.id,
-                row.status,
+                row.hold.status,
                 reason,
                 now,
                 decider.reviewer,
                 hidden=1 if row.inbound else 0,
-                draft=dump_json(_without_files(row.draft) if row.draft else None),
+                draft=dump_json(_without_files(row.hold.draft) if row.hold.draft else None),
             ),
             _resolution(core, row, ledger, now),
             *emit(core, "email.review_rejected", row, data, now),
         ],
     )
-    return RejectResultView(message_id=row.id, status="review_rejected", rejection_reason=reason)
+    return RejectResultView(message_id=row.id, status=Review.REJECTED, rejection_reason=reason)
 
 
 async def _release(core: Core, row: MessageRow, decider: Decider, also: Also) -> SendResultView:
-    result = SendResultView(status="review_approved", message_id=row.id)
+    result = SendResultView(status=Review.APPROVED, message_id=row.id)
     now = to_micros(core.clock.now())
-    status = "review_expired_approved" if decider.automatic else "review_approved"
-    row.status, row.hidden = status, 0
+    row.hold.decide(Review.EXPIRED_APPROVED if decider.automatic else Review.APPROVED)
+    row.hold.hidden = 0
     ledger = "review.expired_approved" if decider.automatic else "review.approved"
     approved = payloads.review_approved(row, auto_resolved=decider.automatic)
     await _write(
         core,
         [
-            review_queries.release_inbound(row.id, status, now, decider.reviewer),
+            review_queries.release_inbound(row.id, row.hold.status, now, decider.reviewer),
             _resolution(core, row, ledger, now),
             *also(result),
             *emit(core, "email.review_approved", row, approved, now),
@@ -115,43 +113,29 @@ async def _release(core: Core, row: MessageRow, decider: Decider, also: Also) ->
 async def _send(
     core: Core, row: MessageRow, request: ApproveRequest, decider: Decider, also: Also
 ) -> SendResultView:
+    """The second half of the road of `submission.send`: admit the draft again, and queue it."""
     agent = await _agent(core, row)
-    seen = dump_json(row.draft)
-    draft = Draft.from_json(row.draft or {})
+    seen = dump_json(row.hold.draft)
+    draft = Draft.from_json(row.hold.draft or {})
     edited = _edit(draft, request)
     check_draft(draft)
     if not decider.automatic:
         await check_rate(core, agent)
-    check_domain(agent)
-    await refuse_suppressed(core, agent.account_id, agent.email, draft.recipients)
+    admitted = await admit(core, agent, draft, held=True)
     now = to_micros(core.clock.now())
-    local = await local_recipients(core, draft.recipients)
-    everyone_local = all(item in local for item in draft.recipients)
-    composed = compose(core, agent, draft, inside=everyone_local)
-    apply_composed(row, composed, draft)
-    row.status = "review_expired_approved" if decider.automatic else "sent"
-    row.edited, row.draft = int(edited), _without_files(draft.to_json())
-    row.method = method_of(core, draft, everyone_local=everyone_local)
-    waits = due_at(draft, now) > now
+    queued = queue(core, agent, row, admitted, now)
+    row.hold.decide(Review.EXPIRED_APPROVED if decider.automatic else Review.SENT)
+    row.hold.edited, row.hold.draft = int(edited), _without_files(draft.to_json())
+    result = queued.result.model_copy(update={"sent_as": row.submission.sent_as, "edited": edited})
     ledger = "review.expired_approved" if decider.automatic else "review.approved"
     approved = payloads.review_approved(row, auto_resolved=decider.automatic)
-    result = SendResultView(
-        status="scheduled" if waits else "accepted",
-        message_id=row.id,
-        conversation_id=row.conversation_id,
-        method=row.method,
-        sent_as=row.sent_as,
-        edited=edited,
-        scheduled_at=from_micros(draft.send_at) if waits and draft.send_at else None,
-        sandbox=True if row.method == "sandbox" else None,
-    )
     await _write(
         core,
         [
-            queries.insert_content(row.content_hash or "", composed.content, now),
+            queued.content,
             review_queries.release_outbound(row, seen or "", now, decider.reviewer),
             _resolution(core, row, ledger, now),
-            *queue_statements(core, row, composed, draft, now),
+            *queued.statements,
             *also(result),
             *emit(core, "email.review_approved", row, approved, now),
         ],
@@ -184,7 +168,7 @@ async def _agent(core: Core, row: MessageRow) -> AgentRow:
 
 
 def _check_pending(row: MessageRow, content_hash: str | None) -> None:
-    if row.status != "pending_review":
+    if row.hold.status is not Review.PENDING:
         raise MessageNotPending("the message was already decided")
     if content_hash is not None and content_hash != reviewed_hash(row):
         raise DraftChanged("the message is not the one that was reviewed; read it again before deciding")
@@ -198,7 +182,7 @@ def _resolution(core: Core, row: MessageRow, reason: str, now: int) -> Statement
         reason,
         now,
         dedupe="review:resolution",
-        evidence={"review_resolution": row.status},
+        evidence={"review_resolution": row.hold.status},
     )
 
 

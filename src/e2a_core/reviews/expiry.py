@@ -38,7 +38,7 @@ class HoldExpiry:
         row = MessageRow.from_store(found)
         agent = agent_from(first(await self._core.db.read(agent_queries.agent(row.agent_email))) or {})
         now = to_micros(self._core.clock.now())
-        expires = row.approval_expires_at or now
+        expires = row.hold.approval_expires_at or now
         if agent.trashed:
             expires = max(expires, now + _RECHECK_MICROS)
         if expires > now:

@@ -16,7 +16,7 @@ from e2a_core.domains.dkim import SigningKeys
 from e2a_core.errors import InvalidRecipient
 from e2a_core.mail.addresses import Address, parse_address
 from e2a_core.mail.automatic import LOOP_HEADER
-from e2a_core.mail.compose import Draft, compose
+from e2a_core.mail.generate import OutgoingMessage, generate_message
 from e2a_core.mail.roles import NOTICE_LOCAL
 from e2a_core.messages.rows import MessageRow
 from e2a_core.protection.config import config_of
@@ -24,9 +24,9 @@ from e2a_core.reviews import queries
 from e2a_core.signing.tokens import ApprovalAction, sign_approval
 from e2a_core.store.jobs import Job
 from e2a_core.store.statement import first
+from e2a_core.submission.addressing import local_recipients
 from e2a_core.submission.outcome import Outcome
 from e2a_core.submission.retry import RetryAt, next_step
-from e2a_core.submission.routing import local_recipients
 from e2a_core.submission.transports.base import Transport
 
 __all__ = ["HoldNotice"]
@@ -50,7 +50,7 @@ class HoldNotice:
         found = first(await self._core.db.read(queries.held(str(job.payload["message_id"]))))
         row = MessageRow.from_store(found) if found else None
         now = self._core.clock.now()
-        if row is None or (row.approval_expires_at or 0) <= to_micros(now):
+        if row is None or (row.hold.approval_expires_at or 0) <= to_micros(now):
             return
         owner = await self._reader(row)
         if owner is None:
@@ -88,8 +88,8 @@ class HoldNotice:
         subject = (
             row.subject if len(row.subject) <= MAX_SUBJECT_CHARS else row.subject[:MAX_SUBJECT_CHARS] + "…"
         )
-        content = compose(
-            Draft(
+        content = generate_message(
+            OutgoingMessage(
                 sender=Address("e2a", NOTICE_LOCAL, domain),
                 to=[owner],
                 subject=f"[e2a] approve outbound from {row.agent_email}: {subject}",
@@ -105,7 +105,7 @@ class HoldNotice:
         return await self._keys.signature(domain, content) + content
 
     def _links(self, row: MessageRow, reader: str) -> dict[str, str]:
-        expires = from_micros(row.approval_expires_at or row.created_at) + _LINK_GRACE
+        expires = from_micros(row.hold.approval_expires_at or row.created_at) + _LINK_GRACE
         actions: tuple[ApprovalAction, ...] = ("approve", "reject")
         secret = self._core.secrets.signing
         return {
@@ -116,7 +116,7 @@ class HoldNotice:
 
 
 def _facts(row: MessageRow) -> dict[str, str]:
-    expires = format_datetime(from_micros(row.approval_expires_at or row.created_at), usegmt=True)
+    expires = format_datetime(from_micros(row.hold.approval_expires_at or row.created_at), usegmt=True)
     facts = {
         "Agent": row.agent_email,
         "To": ", ".join(row.to_addresses),

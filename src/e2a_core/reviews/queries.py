@@ -4,37 +4,46 @@ from __future__ import annotations
 
 from typing import Any
 
+from e2a_core.contract.states import Review
 from e2a_core.messages.rows import MessageRow
+from e2a_core.messages.state import REVIEW, any_before
 from e2a_core.roles import beside_notices
 from e2a_core.store.statement import Statement, sql
 
-__all__ = ["held", "message", "page", "protection", "release_inbound", "release_outbound", "turn_down"]
+__all__ = [
+    "SHOWN",
+    "held",
+    "message",
+    "page",
+    "protection",
+    "release_inbound",
+    "release_outbound",
+    "turn_down",
+]
 
-_SHOWN = ", ".join(
-    f"m.{name}"
-    for name in (
-        "id",
-        "account_id",
-        "agent_email",
-        "direction",
-        "thread_id",
-        "created_at",
-        "status",
-        "conversation_id",
-        "header_from",
-        "envelope_from",
-        "authentication",
-        "to_addresses",
-        "subject",
-        "flagged",
-        "flag_reason",
-        "hold_reason",
-        "approval_expires_at",
-        "scheduled_at",
-    )
+SHOWN = (
+    "id",
+    "account_id",
+    "agent_email",
+    "direction",
+    "thread_id",
+    "created_at",
+    "status",
+    "conversation_id",
+    "header_from",
+    "envelope_from",
+    "authentication",
+    "to_addresses",
+    "subject",
+    "flagged",
+    "flag_reason",
+    "hold_reason",
+    "approval_expires_at",
+    "scheduled_at",
 )
 """What the queue shows of a message, and what every `MessageRow` has."""
 
+_SHOWN = ", ".join(f"m.{name}" for name in SHOWN)
 _LIVE = "JOIN agents a ON a.email = m.agent_email AND a.deleted_at IS NULL"
 
 
@@ -45,7 +54,7 @@ def page(account_id: str, position: dict[str, Any] | None, limit: int) -> Statem
     if position:
         params |= {"at": position["t"], "id": position["i"]}
     return Statement(
-        f"SELECT {_SHOWN} FROM messages m {_LIVE} WHERE m.account_id = :account AND m.status = 'pending_review' "
+        f"SELECT {_SHOWN} FROM messages m {_LIVE} WHERE m.account_id = :account AND m.status = '{Review.PENDING}' "
         f"AND m.deleted_at IS NULL AND {beside_notices('a.email')} {after} "
         "ORDER BY m.created_at DESC, m.id DESC LIMIT :limit",
         params,
@@ -59,7 +68,7 @@ def message(message_id: str) -> Statement:
 
 def held(message_id: str) -> Statement:
     return sql(
-        "SELECT * FROM messages WHERE id = :id AND status = 'pending_review'", by_key=True, id=message_id
+        f"SELECT * FROM messages WHERE id = :id AND status = '{Review.PENDING}'", by_key=True, id=message_id
     )
 
 
@@ -71,10 +80,10 @@ def protection(message_id: str) -> Statement:
     )
 
 
-def release_inbound(message_id: str, status: str, now: int, reviewer: str | None) -> Statement:
+def release_inbound(message_id: str, status: Review, now: int, reviewer: str | None) -> Statement:
     return sql(
         "UPDATE messages SET status = :status, hidden = 0, reviewed_at = :now, reviewed_by = :reviewer, "
-        "approval_expires_at = NULL WHERE id = :id AND status = 'pending_review'",
+        f"approval_expires_at = NULL WHERE id = :id AND {_may_become(status)}",
         by_key=True,
         expect=1,
         id=message_id,
@@ -111,7 +120,7 @@ def release_outbound(row: MessageRow, seen_draft: str, now: int, reviewer: str |
     assignments = ", ".join(f"{name} = :{name}" for name in columns)
     return Statement(
         f"UPDATE messages SET {assignments}, reviewed_at = :now, reviewed_by = :reviewer "
-        "WHERE id = :id AND status = 'pending_review' AND draft = :seen",
+        f"WHERE id = :id AND {_may_become(row.hold.status)} AND draft = :seen",
         {**{name: values[name] for name in columns}, "id": row.id, "now": now, "reviewer": reviewer}
         | {"seen": seen_draft},
         by_key=True,
@@ -121,7 +130,7 @@ def release_outbound(row: MessageRow, seen_draft: str, now: int, reviewer: str |
 
 def turn_down(
     message_id: str,
-    status: str,
+    status: Review,
     reason: str | None,
     now: int,
     reviewer: str | None,
@@ -131,7 +140,7 @@ def turn_down(
 ) -> Statement:
     return sql(
         "UPDATE messages SET status = :status, rejection_reason = :reason, hidden = :hidden, draft = :draft, "
-        "reviewed_at = :now, reviewed_by = :reviewer WHERE id = :id AND status = 'pending_review'",
+        f"reviewed_at = :now, reviewed_by = :reviewer WHERE id = :id AND {_may_become(status)}",
         by_key=True,
         expect=1,
         id=message_id,
@@ -142,3 +151,8 @@ def turn_down(
         now=now,
         reviewer=reviewer,
     )
+
+
+def _may_become(status: Review) -> str:
+    """The condition under which a message may be decided like that: it still waits."""
+    return f"status IN {any_before(REVIEW, status)}"

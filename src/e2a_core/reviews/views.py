@@ -30,8 +30,8 @@ async def review_detail(core: Core, row: MessageRow) -> MessageView:
     findings = await core.db.read(queries.protection(row.id))
     view = message_view(row, content, parsed, for_review=True)
     changes: dict[str, object] = {"protection": [_finding(item) for item in findings] or None}
-    if row.draft is not None and view.body is None:
-        changes["body"] = MessageBodyView(text=row.draft["text"], html=row.draft["html"])
+    if row.hold.draft is not None and view.body is None:
+        changes["body"] = MessageBodyView(text=row.hold.draft["text"], html=row.hold.draft["html"])
     return view.model_copy(update=changes)
 
 

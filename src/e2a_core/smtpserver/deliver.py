@@ -12,6 +12,7 @@ from e2a_core.agents import queries as agent_queries
 from e2a_core.agents.queries import AgentRow, agent_from
 from e2a_core.agents.roles import NOTICE_MAILBOX
 from e2a_core.clock import rfc3339, to_micros
+from e2a_core.contract.states import Direction, Review
 from e2a_core.core import Core
 from e2a_core.errors import StoreUnavailable
 from e2a_core.feedback.bounces import report_statements
@@ -19,7 +20,7 @@ from e2a_core.feedback.reporter import Reporter
 from e2a_core.holds.hold import hold, hold_statements, protection_statement
 from e2a_core.messages import lifecycle, payloads, queries
 from e2a_core.messages.events import emit
-from e2a_core.messages.rows import MessageRow
+from e2a_core.messages.rows import HoldRow, MessageRow
 from e2a_core.messages.search import fold_text
 from e2a_core.protection.config import config_of, gate_of
 from e2a_core.screening.disposition import Disposition, Finding
@@ -120,7 +121,7 @@ class Delivery:
             id=self._core.ids.message(),
             account_id=agent.account_id,
             agent_email=agent.email,
-            direction="inbound",
+            direction=Direction.INBOUND,
             type=arrival.message_type,
             thread_id="",
             header_from=parsed.header_from,
@@ -191,7 +192,7 @@ class Delivery:
         if finding is not None and disposition is Disposition.REVIEW:
             hold(row, finding, config_of(agent).holds.ttl_seconds)
         elif finding is not None and disposition is Disposition.BLOCK:
-            row.status, row.hidden, row.rejection_reason = "review_rejected", 1, finding.detail
+            row.hold = HoldRow(status=Review.REJECTED, hidden=1, rejection_reason=finding.detail)
         statements = [*self._insert(row, arrival)]
         if finding is not None:
             statements.append(protection_statement(row, finding))

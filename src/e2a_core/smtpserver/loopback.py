@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from e2a_core.agents.lookup import lookup_recipient
+from e2a_core.contract.states import Method
 from e2a_core.core import Core
 from e2a_core.errors import StoreUnavailable
 from e2a_core.mail.parse import parse_message
@@ -28,7 +29,7 @@ class LoopbackTransport:
     Only this deployment's own worker can call it, which is what authenticates that agent to the recipient.
     """
 
-    name = "loopback"
+    name: str = Method.LOOPBACK
 
     def __init__(self, core: Core, delivery: Delivery) -> None:
         self._core = core

@@ -30,7 +30,7 @@ from e2a_core.smtpserver.session import (
     RecipientUnknown,
 )
 from e2a_core.store.statement import first
-from e2a_core.submission.identity import relay_address
+from e2a_core.submission.addressing import relay_address
 from e2a_core.submission.queries import sender_of_relayed
 
 __all__ = ["SmtpReceiver"]

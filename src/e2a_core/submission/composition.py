@@ -1,4 +1,4 @@
-"""A draft becomes the stored message and the job that submits it."""
+"""A draft becomes a message (RFC 5322), and the facts that its row keeps of it."""
 
 from __future__ import annotations
 
@@ -6,34 +6,29 @@ import hashlib
 from dataclasses import dataclass
 
 from e2a_core.agents.queries import AgentRow
-from e2a_core.clock import from_micros
+from e2a_core.contract.states import Delivery
 from e2a_core.core import Core
 from e2a_core.mail.addresses import Address, parse_address
-from e2a_core.mail.compose import Draft as MailDraft
-from e2a_core.mail.compose import OutgoingAttachment
-from e2a_core.mail.compose import compose as compose_mail
-from e2a_core.messages import lifecycle, queries
+from e2a_core.mail.generate import OutgoingAttachment, OutgoingMessage, generate_message
 from e2a_core.messages.rows import MessageRow
-from e2a_core.messages.search import fold_text
-from e2a_core.store import jobs
-from e2a_core.store.statement import Statement
-from e2a_core.submission import queries as outbound_queries
-from e2a_core.submission.draft import Draft, canonical_recipients
-from e2a_core.submission.identity import SenderIdentity, platform_identity, relay_address, sender_identity
-from e2a_core.submission.schedule import due_at
+from e2a_core.submission.addressing import (
+    SenderIdentity,
+    canonical_recipients,
+    is_self_send,
+    platform_identity,
+    relay_address,
+    sender_identity,
+)
+from e2a_core.submission.draft import Draft
 from e2a_core.submission.unsubscribe import UnsubscribeLink, issue_link
 
 __all__ = [
-    "SUBMIT_JOB",
     "Composed",
     "apply_composed",
     "apply_draft",
     "compose",
-    "is_self_send",
-    "queue_statements",
 ]
 
-SUBMIT_JOB = "submit"
 PREVIEW_CHARS = 160
 
 
@@ -67,8 +62,8 @@ def _compose(
     own = {agent.email, relay_address(core.settings)}
     recipients = canonical_recipients(draft, own, keep_own=is_self_send(agent, draft))
     message_id = f"<{core.ids.new('')}@{identity.author.domain}>"
-    content = compose_mail(
-        MailDraft(
+    content = generate_message(
+        OutgoingMessage(
             sender=identity.author,
             to=[parse_address(item) for item in draft.to if _kept(item, recipients["to"])],
             cc=[parse_address(item) for item in draft.cc if _kept(item, recipients["cc"])],
@@ -99,7 +94,7 @@ def apply_draft(row: MessageRow, draft: Draft) -> None:
     row.reply_to = draft.reply_to
     row.delivered_to = draft.to[0] if draft.to else ""
     row.subject = draft.subject
-    row.scheduled_at = draft.send_at
+    row.submission.scheduled_at = draft.send_at
     row.preview = " ".join(draft.text[: PREVIEW_CHARS * 2].split())[:PREVIEW_CHARS]
     row.attachments = [
         {
@@ -123,47 +118,8 @@ def apply_composed(row: MessageRow, composed: Composed, draft: Draft) -> None:
     row.email_message_id = composed.message_id
     row.content_hash = hashlib.sha256(composed.content).hexdigest()
     row.size_bytes = len(composed.content)
-    row.sent_as = composed.identity.sent_as
-    row.delivery_status = "accepted"
-
-
-def queue_statements(
-    core: Core, row: MessageRow, composed: Composed, draft: Draft, now: int
-) -> list[Statement]:
-    """Everything that goes with an accepted message, behind its content and its row."""
-    addresses = " ".join([*row.to_addresses, *row.cc, *row.bcc])
-    job_id = core.ids.job()
-    return [
-        *queries.insert_refs(row.agent_email, row.id, [composed.message_id]),
-        *(
-            outbound_queries.insert_recipient(row.id, address, now)
-            for address in [*row.to_addresses, *row.cc, *row.bcc]
-        ),
-        queries.index_text(row.id, fold_text(row.subject), fold_text(addresses), fold_text(draft.text)),
-        lifecycle.record(
-            core.ids,
-            row.id,
-            "outbound",
-            "queue.outbound_submission",
-            now,
-            dedupe="queue:outbound",
-            correlation={"job_id": job_id},
-        ),
-        *([composed.link.statement] if composed.link else []),
-        jobs.enqueue(
-            SUBMIT_JOB,
-            {"message_id": row.id},
-            run_at=from_micros(due_at(draft, now)),
-            id=job_id,
-            now=from_micros(now),
-        ),
-    ]
-
-
-def is_self_send(agent: AgentRow, draft: Draft) -> bool:
-    """Whether the draft goes to the agent itself and to nobody else."""
-    recipients = [parse_address(item).normalized for item in draft.recipients]
-    return bool(recipients) and set(recipients) == {agent.email}
+    row.submission.sent_as = composed.identity.sent_as
+    row.submission.delivery_status = Delivery.ACCEPTED
 
 
 def _kept(text: str, addresses: list[str]) -> bool:

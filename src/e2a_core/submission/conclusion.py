@@ -1,22 +1,35 @@
-"""The end of a submission: what the message's status is, and the events that tell who got it and who did not."""
+"""The end of a submission, whether it was tried or called off: the final status, and the events that tell of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from e2a_core.contract.states import Delivery
 from e2a_core.core import Core
 from e2a_core.messages import lifecycle, payloads
 from e2a_core.messages.events import emit
 from e2a_core.messages.rows import MessageRow
 from e2a_core.store.statement import Row, Statement
+from e2a_core.submission import queries
 from e2a_core.submission.outcome import FailureKind, Outcome, RecipientOutcome
 
-__all__ = ["SUPPRESSED", "UNKNOWN", "conclude", "failure_reason", "stored_outcome"]
+__all__ = [
+    "INBOX_TRASHED",
+    "SUPPRESSED",
+    "TRASHED",
+    "UNKNOWN",
+    "cancel_statements",
+    "conclude",
+    "failure_reason",
+    "stored_outcome",
+]
 
 SUPPRESSED = "on the suppression list"
 UNKNOWN = (
     "the relay took the message and its answer was lost; it may have been delivered and is not sent again"
 )
+TRASHED = "moved to the trash before it was submitted"
+INBOX_TRASHED = "its inbox was moved to the trash before it was submitted"
 
 
 def conclude(core: Core, row: MessageRow, outcomes: Sequence[RecipientOutcome], now: int) -> list[Statement]:
@@ -28,21 +41,42 @@ def conclude(core: Core, row: MessageRow, outcomes: Sequence[RecipientOutcome], 
     delivered = len(missed) < len(outcomes)
     known = not any(item.outcome is Outcome.UNKNOWN for item in missed)
     failed = not delivered or any(item.outcome is Outcome.FAILED for item in missed)
-    row.delivery_detail = _detail(missed, everybody=len(missed) == len(outcomes)) or None
-    row.delivery_status = "failed" if failed else "sent"
+    row.submission.delivery_detail = _detail(missed, everybody=len(missed) == len(outcomes)) or None
+    row.submission.move(Delivery.FAILED if failed else Delivery.SENT)
     statements = emit(core, "email.sent", row, payloads.sent(row), now) if delivered else []
     if failed:
         code = _failure_code(missed)
         _, _, retryable = lifecycle.REASONS[code]
         data = payloads.failed(
             row,
-            row.delivery_detail or "not accepted",
+            row.submission.delivery_detail or "not accepted",
             code,
             # Sending it again would reach those who have it, or may have it, a second time.
             retryable=retryable and known and not delivered,
         )
         statements += emit(core, "email.failed", row, data, now)
     return statements
+
+
+def cancel_statements(core: Core, row: MessageRow, detail: str, now: int) -> list[Statement]:
+    """Makes `row` failed because of `detail`; returns what stores and tells that, for the end of a write."""
+    row.submission.move(Delivery.FAILED)
+    row.submission.delivery_detail = detail
+    data = payloads.failed(row, detail, "submission.cancelled", retryable=False)
+    return [
+        queries.move_delivery(row.id, Delivery.FAILED, delivery_detail=detail, claimed_at=None),
+        queries.fail_pending(row.id, detail, now),
+        lifecycle.record(
+            core.ids,
+            row.id,
+            "outbound",
+            "submission.cancelled",
+            now,
+            dedupe="submission:cancelled",
+            evidence={"failure_reason": detail},
+        ),
+        *emit(core, "email.failed", row, data, now),
+    ]
 
 
 def stored_outcome(row: Row) -> RecipientOutcome:

@@ -9,8 +9,10 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
+from e2a_core.clock import to_micros
 from e2a_core.contract.sending import Attachment
 from e2a_core.errors import (
     InvalidAttachment,
@@ -28,12 +30,13 @@ __all__ = [
     "MAX_RECIPIENTS",
     "Draft",
     "DraftAttachment",
-    "canonical_recipients",
     "carried_attachment",
     "check_draft",
     "check_sizes",
     "decode_attachments",
+    "due_at",
     "parse_recipients",
+    "schedule",
 ]
 
 MAX_RECIPIENTS = 50
@@ -43,6 +46,8 @@ MAX_ATTACHMENTS_BYTES = 25 * 1024 * 1024
 MAX_COMPOSED_BYTES = MAX_ATTACHMENTS_BYTES + 1024 * 1024
 """Room for the largest set of attachments that is allowed, and the text around them."""
 MAX_CONVERSATION_ID = 200
+MAX_AHEAD = timedelta(days=90)
+"""What is planned for later than that belongs in a calendar, not in a mail queue."""
 
 _BLANKS = re.compile(r"[ \t\r\n]+")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(;[^\r\n]*)?")
@@ -156,6 +161,26 @@ def check_sizes(draft: Draft) -> None:
         raise PayloadTooLarge("composed_message", total + texts, MAX_COMPOSED_BYTES)
 
 
+def schedule(draft: Draft, send_at: datetime | None, now: datetime, *, self_send: bool) -> None:
+    """Have the draft wait until `send_at`, or not at all when that is None or has passed.
+
+    Raises `InvalidRequest` for an instant too far away, and for mail from an agent to itself, which is delivered
+    rather than submitted.
+    """
+    if send_at is None or send_at <= now:
+        return
+    if send_at - now > MAX_AHEAD:
+        raise InvalidRequest(f"must lie at most {MAX_AHEAD.days} days ahead", location="body.send_at")
+    if self_send:
+        raise InvalidRequest("mail to the agent itself cannot be scheduled", location="body.send_at")
+    draft.send_at = to_micros(send_at)
+
+
+def due_at(draft: Draft, now: int) -> int:
+    """When the message may be submitted: `now`, unless its instant is still to come."""
+    return max(now, draft.send_at or now)
+
+
 def decode_attachments(attachments: Sequence[Attachment] | None) -> list[DraftAttachment]:
     """Decoded files; raises `InvalidAttachment`, `InvalidRequest` or `PayloadTooLarge` naming the one at fault."""
     given = list(attachments or [])
@@ -172,25 +197,6 @@ def carried_attachment(meta: AttachmentMeta, data: bytes) -> DraftAttachment:
         meta.content_type if known else "application/octet-stream",
         data,
     )
-
-
-def canonical_recipients(draft: Draft, own_addresses: set[str], *, keep_own: bool) -> dict[str, list[str]]:
-    """Bare lower-case addresses, each once, To before Cc before Bcc, without the agent itself.
-
-    `keep_own` is for mail the agent sends to nobody but itself. Raises `InvalidRequest` when nobody is left.
-    """
-    seen: set[str] = set() if keep_own else set(own_addresses)
-    result: dict[str, list[str]] = {}
-    for name, addresses in parse_recipients(draft).items():
-        kept = []
-        for address in (item.normalized for item in addresses):
-            if address not in seen:
-                seen.add(address)
-                kept.append(address)
-        result[name] = kept
-    if not result["to"] and not result["cc"]:
-        raise InvalidRequest("no recipient is left besides the agent itself", location="body.to")
-    return result
 
 
 def _decode(item: Attachment, location: str) -> DraftAttachment:

@@ -6,6 +6,7 @@ from html import escape
 
 from e2a_core.agents.queries import AgentRow
 from e2a_core.contract.sending import ForwardRequest, ReplyRequest, SendEmailRequest
+from e2a_core.contract.states import Method
 from e2a_core.errors import MessageNotYetDelivered
 from e2a_core.mail.addresses import header_addresses
 from e2a_core.mail.parse import ParsedMessage
@@ -24,6 +25,7 @@ from e2a_core.mail.threading import (
     reply_subject,
 )
 from e2a_core.messages.rows import MessageRow
+from e2a_core.messages.state import UNDER_WAY
 from e2a_core.submission.draft import Draft, DraftAttachment, check_draft, decode_attachments
 from e2a_core.templates.rendering import refers_to_template
 
@@ -156,9 +158,9 @@ def _thread_reference(parent: MessageRow) -> str | None:
     """The Message-ID an answer refers to; the relay's own when it replaced ours."""
     if parent.inbound:
         return parent.email_message_id
-    if parent.delivery_status in {"accepted", "sending"} and parent.method != "loopback":
+    if parent.submission.delivery_status in UNDER_WAY and parent.submission.method is not Method.LOOPBACK:
         raise MessageNotYetDelivered("the message is still on its way out; try again once it is sent")
-    return parent.email_message_id or parent.provider_message_id
+    return parent.email_message_id or parent.submission.provider_message_id
 
 
 def _without(addresses: list[str], taken: list[str]) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from e2a_core.contract.states import Delivery, Direction
+from e2a_core.messages.state import DELIVERY, RECIPIENT, any_before
 from e2a_core.store.statement import Statement, sql
 
 __all__ = [
@@ -11,6 +13,7 @@ __all__ = [
     "fail_pending",
     "insert_recipient",
     "message",
+    "move_delivery",
     "sender_of_relayed",
     "set_delivery",
     "set_recipient",
@@ -21,7 +24,7 @@ def message(message_id: str) -> Statement:
     """An outbound message, and when its inbox went to the trash as `agent_deleted_at`."""
     return sql(
         "SELECT m.*, a.deleted_at AS agent_deleted_at FROM messages m JOIN agents a ON a.email = m.agent_email "
-        "WHERE m.id = :id AND m.direction = 'outbound'",
+        f"WHERE m.id = :id AND m.direction = '{Direction.OUTBOUND}'",
         by_key=True,
         id=message_id,
     )
@@ -39,7 +42,7 @@ def sender_of_relayed(ref: str) -> Statement:
 def insert_recipient(message_id: str, address: str, now: int) -> Statement:
     return sql(
         "INSERT INTO message_recipients (message_id, address, outcome, status, updated_at) "
-        "VALUES (:id, :address, 'pending', 'accepted', :now) ON CONFLICT (message_id, address) DO NOTHING",
+        f"VALUES (:id, :address, 'pending', '{Delivery.ACCEPTED}', :now) ON CONFLICT (message_id, address) DO NOTHING",
         by_key=True,
         id=message_id,
         address=address,
@@ -50,8 +53,8 @@ def insert_recipient(message_id: str, address: str, now: int) -> Statement:
 def claim(message_id: str, now: int) -> Statement:
     """Take the message for a submission; affects nothing once it is settled, or it or its inbox is in the trash."""
     return sql(
-        "UPDATE messages SET delivery_status = 'sending', claimed_at = :now "
-        "WHERE id = :id AND delivery_status IN ('accepted', 'sending') AND deleted_at IS NULL "
+        f"UPDATE messages SET delivery_status = '{Delivery.SENDING}', claimed_at = :now "
+        f"WHERE id = :id AND delivery_status IN {any_before(DELIVERY, Delivery.SENDING)} AND deleted_at IS NULL "
         "AND EXISTS (SELECT 1 FROM agents WHERE email = messages.agent_email AND agents.deleted_at IS NULL)",
         by_key=True,
         expect=1,
@@ -65,15 +68,17 @@ def set_recipient(
     address: str,
     *,
     outcome: str,
-    status: str,
+    status: Delivery,
     now: int,
     code: int | None = None,
     enhanced: str | None = None,
     detail: str | None = None,
 ) -> Statement:
+    """What became of a recipient; affects nothing once a later state is known, such as by a report."""
     return sql(
         "UPDATE message_recipients SET outcome = :outcome, status = :status, code = :code, enhanced = :enhanced, "
-        "detail = :detail, updated_at = :now WHERE message_id = :id AND address = :address",
+        "detail = :detail, updated_at = :now WHERE message_id = :id AND address = :address "
+        f"AND status IN {any_before(RECIPIENT, status)}",
         by_key=True,
         id=message_id,
         address=address,
@@ -89,12 +94,22 @@ def set_recipient(
 def fail_pending(message_id: str, detail: str, now: int) -> Statement:
     """What no transport has decided yet has failed because of `detail`."""
     return sql(
-        "UPDATE message_recipients SET outcome = 'failed', status = 'failed', detail = :detail, updated_at = :now "
-        "WHERE message_id = :id AND outcome = 'pending'",
+        f"UPDATE message_recipients SET outcome = 'failed', status = '{Delivery.FAILED}', detail = :detail, "
+        "updated_at = :now WHERE message_id = :id AND outcome = 'pending'",
         by_key=True,
         id=message_id,
         detail=detail,
         now=now,
+    )
+
+
+def move_delivery(message_id: str, after: Delivery, **values: Any) -> Statement:
+    """`set_delivery` with a new status; affects nothing if the message cannot become that any more."""
+    assignments = "".join(f", {name} = :{name}" for name in values)
+    return Statement(
+        f"UPDATE messages SET delivery_status = :after{assignments} "
+        f"WHERE id = :id AND delivery_status IN {any_before(DELIVERY, after)}",
+        {"id": message_id, "after": after, **values},
     )
 
 

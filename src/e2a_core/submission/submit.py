@@ -10,6 +10,7 @@ from typing import Any
 from e2a_core.agents import queries as agent_queries
 from e2a_core.agents.queries import agent_from
 from e2a_core.clock import from_micros, to_micros
+from e2a_core.contract.states import Delivery, Method
 from e2a_core.core import Core
 from e2a_core.domains.dkim import SigningKeys
 from e2a_core.errors import StoreUnavailable
@@ -17,11 +18,21 @@ from e2a_core.messages import lifecycle
 from e2a_core.messages import queries as message_queries
 from e2a_core.messages.content import load_content
 from e2a_core.messages.rows import MessageRow
+from e2a_core.messages.state import UNDER_WAY
 from e2a_core.store.jobs import Job
 from e2a_core.store.statement import StaleWrite, Statement, first
 from e2a_core.submission import queries
-from e2a_core.submission.cancel import INBOX_TRASHED, TRASHED, cancel_statements
-from e2a_core.submission.conclusion import SUPPRESSED, UNKNOWN, conclude, failure_reason, stored_outcome
+from e2a_core.submission.addressing import local_recipients, stays_inside
+from e2a_core.submission.conclusion import (
+    INBOX_TRASHED,
+    SUPPRESSED,
+    TRASHED,
+    UNKNOWN,
+    cancel_statements,
+    conclude,
+    failure_reason,
+    stored_outcome,
+)
 from e2a_core.submission.outcome import (
     FailureKind,
     Outcome,
@@ -31,7 +42,6 @@ from e2a_core.submission.outcome import (
     unknown,
 )
 from e2a_core.submission.retry import GiveUp, RetryAt, next_step
-from e2a_core.submission.routing import local_recipients, stays_inside
 from e2a_core.submission.transports.base import Transport
 from e2a_core.suppressions.check import Block, blocks_of
 
@@ -78,7 +88,7 @@ class Submission:
         values = dict(found)
         inbox_trashed = values.pop("agent_deleted_at") is not None
         row = MessageRow.from_store(values)
-        if row.delivery_status not in {"accepted", "sending"}:
+        if row.submission.delivery_status not in UNDER_WAY:
             return None
         now = to_micros(self._core.clock.now())
         if row.deleted_at is not None or inbox_trashed:
@@ -89,6 +99,7 @@ class Submission:
             await self._core.db.write([queries.claim(row.id, now)])
         except StaleWrite:
             return await self._claim(job)
+        row.submission.move(Delivery.SENDING)
         return row
 
     async def _submit(
@@ -106,7 +117,11 @@ class Submission:
             results.append(await self._local.submit(author, list(local), header + content))
         if outside:
             content = await self._signed(row, content)
-            sender = row.agent_email if row.sent_as == "own_address" else row.header_from or row.agent_email
+            sender = (
+                row.agent_email
+                if row.submission.sent_as == "own_address"
+                else row.header_from or row.agent_email
+            )
             results.append(
                 await self._upstream.submit(
                     sender,
@@ -127,7 +142,7 @@ class Submission:
         return content
 
     async def _signing_domain(self, row: MessageRow) -> str:
-        if row.sent_as != "own_address":
+        if row.submission.sent_as != "own_address":
             return self._core.settings.from_domain
         agent = first(await self._core.db.read(agent_queries.agent(row.agent_email)))
         return agent_from(agent).registered_domain if agent else ""
@@ -142,7 +157,7 @@ class Submission:
         await self._core.db.write(
             [
                 queries.set_recipient(
-                    row.id, address, outcome="unknown", status="sending", now=now, detail=UNKNOWN
+                    row.id, address, outcome="unknown", status=Delivery.SENDING, now=now, detail=UNKNOWN
                 )
                 for address in addresses
             ]
@@ -164,7 +179,9 @@ class Submission:
         self, job: Job, row: MessageRow, results: Sequence[SubmissionResult], blocks: Mapping[str, Block]
     ) -> None:
         now = self._core.clock.now()
-        started = from_micros(max(row.created_at, row.scheduled_at or 0, row.reviewed_at or 0))
+        started = from_micros(
+            max(row.created_at, row.submission.scheduled_at or 0, row.hold.reviewed_at or 0)
+        )
         step = next_step(job.attempts, _merged(results), started, now)
         if isinstance(step, GiveUp):
             results = [_final(item, step) for item in results]
@@ -186,14 +203,16 @@ class Submission:
                 for item in stored
                 if item["address"] not in decided and item["outcome"] != "pending"
             ]
-            row.provider_message_id = result.provider_message_id or row.provider_message_id
+            row.submission.provider_message_id = (
+                result.provider_message_id or row.submission.provider_message_id
+            )
             events = conclude(self._core, row, [*earlier, *result.outcomes], to_micros(now))
             statements.append(
-                queries.set_delivery(
+                queries.move_delivery(
                     row.id,
+                    row.submission.delivery_status or Delivery.SENT,
                     **_leaves(row),
-                    delivery_status=row.delivery_status,
-                    delivery_detail=row.delivery_detail,
+                    delivery_detail=row.submission.delivery_detail,
                     claimed_at=None,
                 )
             )
@@ -290,12 +309,12 @@ def _final(result: SubmissionResult, step: GiveUp) -> SubmissionResult:
     return replace(result, outcomes=outcomes)
 
 
-def _status(item: RecipientOutcome) -> str:
+def _status(item: RecipientOutcome) -> Delivery:
     if item.outcome is Outcome.SUCCEEDED:
-        return "sent"
+        return Delivery.SENT
     if item.may_retry:
-        return "deferred"
-    return "failed" if item.outcome is Outcome.FAILED else "sending"
+        return Delivery.DEFERRED
+    return Delivery.FAILED if item.outcome is Outcome.FAILED else Delivery.SENDING
 
 
 def _attempt_reasons(results: Sequence[SubmissionResult]) -> list[tuple[str, str]]:
@@ -304,7 +323,7 @@ def _attempt_reasons(results: Sequence[SubmissionResult]) -> list[tuple[str, str
     for result in results:
         if result.transport == _NOBODY and len(results) > 1:
             continue
-        local = result.transport == "loopback"
+        local = result.transport == Method.LOOPBACK
         for item in result.outcomes:
             if item.outcome is Outcome.SUCCEEDED:
                 reasons["submission.local_loopback_accepted" if local else "submission.upstream_accepted"] = (

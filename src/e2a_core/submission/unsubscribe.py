@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 from e2a_core.clock import to_micros
 from e2a_core.core import Core
-from e2a_core.errors import InternalError, InvalidRequest, NotFound
-from e2a_core.mail.addresses import parse_address
+from e2a_core.errors import InternalError, NotFound
 from e2a_core.signing.tokens import looks_like_unsubscribe_token, sign_unsubscribe, unsubscribe_digest
 from e2a_core.store.statement import Statement, first
+from e2a_core.submission.addressing import sole_recipient
 from e2a_core.submission.draft import Draft, check_sizes
 from e2a_core.suppressions import queries
 from e2a_core.suppressions.entries import add_to_agent
@@ -22,7 +22,6 @@ __all__ = [
     "UnsubscribeTarget",
     "find_unsubscribe",
     "issue_link",
-    "sole_recipient",
     "unsubscribe",
 ]
 
@@ -67,18 +66,6 @@ class UnsubscribeTarget:
     account_id: str
     agent_email: str
     address: str
-
-
-def sole_recipient(draft: Draft, agent_email: str) -> str:
-    """The one address a link can be for, the agent itself left out. Raises `InvalidRequest` when there are several."""
-    everyone = {parse_address(item).normalized for item in draft.recipients}
-    recipients = everyone - {agent_email} or everyone
-    if len(recipients) != 1:
-        raise InvalidRequest(
-            "managed unsubscribe needs exactly one recipient, since the link is theirs",
-            location="body.unsubscribe",
-        )
-    return recipients.pop()
 
 
 def issue_link(core: Core, account_id: str, agent_email: str, draft: Draft) -> UnsubscribeLink:

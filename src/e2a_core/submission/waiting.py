@@ -1,47 +1,71 @@
-"""Waiting for what becomes of a message that was just accepted."""
+"""Waiting for the end of a submission: whichever process submits, the event log tells of it."""
 
 from __future__ import annotations
 
 import asyncio
 
 from e2a_core.contract.sending import SendResultView
+from e2a_core.contract.states import Delivery, Method
 from e2a_core.core import Core
 from e2a_core.messages import queries
+from e2a_core.messages.state import UNDER_WAY
+from e2a_core.store.event_feed import EventFeed
 from e2a_core.store.statement import first
 
-__all__ = ["WAIT_SELF_SECONDS", "WAIT_SENT_SECONDS", "settled"]
+__all__ = ["WAIT_SELF_SECONDS", "WAIT_SENT_SECONDS", "Waiting"]
 
 WAIT_SENT_SECONDS = 15.0
 """For callers that ask to wait (http-api section 11.1)."""
 WAIT_SELF_SECONDS = 2.0
 """For mail that stays in the deployment, which takes milliseconds."""
-_POLL_SECONDS = 0.02
+
+CONCLUSIONS = frozenset({"email.sent", "email.failed"})
+"""Every submission ends with one of these, a partial one with both in one commit."""
 
 
-async def settled(core: Core, result: SendResultView, seconds: float) -> SendResultView:
-    """`result` as sent or failed once its submission has ended; as it is when that takes longer than `seconds`."""
-    deadline = core.clock.monotonic() + seconds
-    while core.clock.monotonic() < deadline:
-        row = first(await core.db.read(queries.delivery_state(result.message_id)))
-        state = row["delivery_status"] if row else None
-        if row is not None and state not in {"accepted", "sending"}:
-            missed = await _missed(core, result.message_id) if state == "failed" else None
-            return result.model_copy(
-                update={
-                    "failed_recipients": missed,
-                    "status": "failed" if state == "failed" else "sent",
-                    "sent_as": row["sent_as"],
-                    "provider_message_id": None
-                    if row["method"] == "loopback"
-                    else row["provider_message_id"],
-                }
-            )
-        await asyncio.sleep(_POLL_SECONDS)
-    return result
+class Waiting:
+    """Turns the answer to a send into the answer to a send that has ended."""
 
+    def __init__(self, core: Core, feed: EventFeed) -> None:
+        self._core = core
+        self._feed = feed
 
-async def _missed(core: Core, message_id: str) -> list[str] | None:
-    """Who is not known to have got a message that somebody got."""
-    rows = await core.db.read(queries.recipients(message_id))
-    missed = [row["address"] for row in rows if row["outcome"] != "succeeded"]
-    return missed if len(missed) < len(rows) else None
+    async def settled(self, result: SendResultView, agent_email: str, seconds: float) -> SendResultView:
+        """`result` as sent or failed once the submission has ended; unchanged if that takes over `seconds`."""
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                self._feed.subscribe(agent_email=agent_email, types=CONCLUSIONS) as events,
+            ):
+                # The row shows an end before the subscription, the log one after it.
+                if (ended := await self._ended(result)) is not None:
+                    return ended
+                async for event in events:
+                    if event.message_id == result.message_id:
+                        break
+                return await self._ended(result) or result
+        except TimeoutError:
+            return result
+
+    async def _ended(self, result: SendResultView) -> SendResultView | None:
+        """`result` with the outcome in the row, or None while the submission is under way."""
+        row = first(await self._core.db.read(queries.delivery_state(result.message_id)))
+        if row is None or row["delivery_status"] in UNDER_WAY:
+            return None
+        failed = row["delivery_status"] == Delivery.FAILED
+        return result.model_copy(
+            update={
+                "status": "failed" if failed else "sent",
+                "failed_recipients": await self._missed(result.message_id) if failed else None,
+                "sent_as": row["sent_as"],
+                "provider_message_id": None
+                if row["method"] == Method.LOOPBACK
+                else row["provider_message_id"],
+            }
+        )
+
+    async def _missed(self, message_id: str) -> list[str] | None:
+        """The recipients not known to have a message that others got; None if nobody got it."""
+        rows = await self._core.db.read(queries.recipients(message_id))
+        missed = [row["address"] for row in rows if row["outcome"] != "succeeded"]
+        return missed if len(missed) < len(rows) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from e2a_core.contract.states import Method
 from e2a_core.submission.outcome import SubmissionResult, succeeded
 from e2a_core.submission.transports.base import BeforeContent
 
@@ -14,7 +15,7 @@ class SandboxTransport:
     """Captures mail: the stored message is the captured copy, and the result names the sandbox so nobody takes
     it for a delivery."""
 
-    name = "sandbox"
+    name: str = Method.SANDBOX
 
     async def submit(
         self,

@@ -1,10 +1,11 @@
-"""What stands between a draft and the queue: rate, verified domain, gate, and the reply-loop guard."""
+"""What stands between a draft and the queue: domain, plan, suppressions, gate, rate, and the reply-loop guard."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
+from e2a_core.accounts.limits import refuse_beyond_plan
 from e2a_core.agents.queries import AgentRow, take_turns
 from e2a_core.clock import to_micros
 from e2a_core.core import Core
@@ -16,11 +17,14 @@ from e2a_core.protection.config import config_of, gate_of
 from e2a_core.screening.disposition import Disposition, Finding
 from e2a_core.screening.gates import recipient_gate
 from e2a_core.store.statement import StaleWrite, Statement
+from e2a_core.submission.addressing import local_recipients, sole_recipient
 from e2a_core.submission.draft import Draft
+from e2a_core.suppressions.check import refuse_suppressed
 
 __all__ = [
+    "Admitted",
     "Guards",
-    "check_domain",
+    "admit",
     "check_rate",
     "guards",
     "loop_counterparts",
@@ -33,6 +37,34 @@ REPLIES_PER_HOUR = 10
 
 _MINUTE = 60_000_000
 _HOUR = 60 * _MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A draft that may leave. `local` has its recipients that are inboxes here, as given, and the agents they reach."""
+
+    draft: Draft
+    local: Mapping[str, str]
+
+    @property
+    def inside(self) -> bool:
+        """Whether it reaches nobody outside the deployment."""
+        return all(item in self.local for item in self.draft.recipients)
+
+
+async def admit(core: Core, agent: AgentRow, draft: Draft, *, held: bool = False) -> Admitted:
+    """The rules for a new draft, and again for a `held` one, which the plan has counted already.
+
+    Raises `DomainNotVerified`, `LimitExceeded`, `InvalidRequest` or `RecipientSuppressed`.
+    """
+    if not agent.domain_verified:
+        raise DomainNotVerified(f"the domain {agent.registered_domain} is not verified yet")
+    if not held:
+        await refuse_beyond_plan(core, agent.account_id)
+    if draft.unsubscribe:
+        sole_recipient(draft, agent.email)
+    await refuse_suppressed(core, agent.account_id, agent.email, draft.recipients)
+    return Admitted(draft, await local_recipients(core, draft.recipients))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +121,6 @@ async def rate_exceeded(core: Core, agent: AgentRow) -> RateLimited:
     now = to_micros(core.clock.now())
     [row] = await core.db.read(queries.count_sends(agent.email, now - _MINUTE))
     return _rate_exceeded(core.settings.send_rate_per_minute, (row["first"] or now) + _MINUTE - now)
-
-
-def check_domain(agent: AgentRow) -> None:
-    if not agent.domain_verified:
-        raise DomainNotVerified(f"the domain {agent.registered_domain} is not verified yet")
 
 
 def screen(agent: AgentRow, draft: Draft) -> Finding | None:

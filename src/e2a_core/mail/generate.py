@@ -1,7 +1,7 @@
 """A message as octets that any mail client shows and threads (RFC 5322, 2045, 2047, 2231, 3834).
 
 Structure: text alone is one part; with HTML it is multipart/alternative, pictures the HTML refers to by Content-ID
-beside it in multipart/related; files make it multipart/mixed. Bcc is not a field a draft has, so it cannot be
+beside it in multipart/related; files make it multipart/mixed. Bcc is not a field a message has, so it cannot be
 written. A value that would break a line is refused, naming it.
 """
 
@@ -28,7 +28,7 @@ from e2a_core.mail.fields import (
 from e2a_core.mail.html import html_to_text
 from e2a_core.mail.parameters import parse_parameters
 
-__all__ = ["Draft", "OutgoingAttachment", "compose", "needs_smtputf8"]
+__all__ = ["OutgoingAttachment", "OutgoingMessage", "generate_message", "needs_smtputf8"]
 
 MAX_TEXT_LINE = 78
 """Text with longer lines is written quoted-printable, so that no server needs to break them."""
@@ -62,8 +62,8 @@ class OutgoingAttachment:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """What is to be composed. `auto_submitted` is the keyword of RFC 3834, "" writes no such field.
+class OutgoingMessage:
+    """A message before it is octets. `auto_submitted` is the keyword of RFC 3834, "" writes no such field.
 
     `conversation_id` is given only for mail that stays inside the deployment: the header is nobody else's business.
     """
@@ -91,51 +91,53 @@ class _Entity:
     body: bytes = b""
 
 
-def compose(draft: Draft, *, message_id: str, date: datetime, boundary: Callable[[], str]) -> bytes:
+def generate_message(
+    message: OutgoingMessage, *, message_id: str, date: datetime, boundary: Callable[[], str]
+) -> bytes:
     """The message, CRLF throughout, no line over 998 octets.
 
     `message_id` carries its brackets, `date` is aware, `boundary` returns a new unguessable token of at most 60
     letters and digits each time. Raises InvalidRequest naming the field at fault.
     """
-    entity = _content(draft, boundary)
+    entity = _content(message, boundary)
     fields = [
-        address_field("From", [draft.sender], "body.from"),
-        *_recipients(draft),
-        text_field("Subject", draft.subject, "body.subject"),
+        address_field("From", [message.sender], "body.from"),
+        *_recipients(message),
+        text_field("Subject", message.subject, "body.subject"),
         structured_field("Date", format_datetime(date.astimezone(UTC))),
         id_field("Message-ID", [message_id], "message_id"),
     ]
-    if draft.in_reply_to:
-        fields.append(id_field("In-Reply-To", [draft.in_reply_to], "in_reply_to"))
-    if draft.references:
-        fields.append(id_field("References", draft.references, "references"))
-    if draft.auto_submitted:
-        fields.append(text_field("Auto-Submitted", draft.auto_submitted, "auto_submitted"))
-    if draft.conversation_id is not None:
-        fields.append(text_field("X-E2A-Conversation-Id", draft.conversation_id, "body.conversation_id"))
-    fields += [_extra_field(name, value) for name, value in draft.extra_headers]
+    if message.in_reply_to:
+        fields.append(id_field("In-Reply-To", [message.in_reply_to], "in_reply_to"))
+    if message.references:
+        fields.append(id_field("References", message.references, "references"))
+    if message.auto_submitted:
+        fields.append(text_field("Auto-Submitted", message.auto_submitted, "auto_submitted"))
+    if message.conversation_id is not None:
+        fields.append(text_field("X-E2A-Conversation-Id", message.conversation_id, "body.conversation_id"))
+    fields += [_extra_field(name, value) for name, value in message.extra_headers]
     fields.append(b"MIME-Version: 1.0\r\n")
-    message = b"".join([*fields, *entity.fields, b"\r\n", entity.body])
-    return message if message.endswith(b"\r\n") else message + b"\r\n"
+    content = b"".join([*fields, *entity.fields, b"\r\n", entity.body])
+    return content if content.endswith(b"\r\n") else content + b"\r\n"
 
 
-def needs_smtputf8(draft: Draft) -> bool:
+def needs_smtputf8(message: OutgoingMessage) -> bool:
     """Whether the header section holds UTF-8, so that only servers with SMTPUTF8 (RFC 6531) may be given it."""
     return not all(
-        address.local.isascii() for address in (draft.sender, *draft.to, *draft.cc, *draft.reply_to)
+        address.local.isascii() for address in (message.sender, *message.to, *message.cc, *message.reply_to)
     )
 
 
-def _recipients(draft: Draft) -> list[bytes]:
+def _recipients(message: OutgoingMessage) -> list[bytes]:
     fields = []
-    if draft.to:
-        fields.append(address_field("To", draft.to, "body.to"))
-    if draft.cc:
-        fields.append(address_field("Cc", draft.cc, "body.cc"))
+    if message.to:
+        fields.append(address_field("To", message.to, "body.to"))
+    if message.cc:
+        fields.append(address_field("Cc", message.cc, "body.cc"))
     if not fields:
         fields.append(b"To: undisclosed-recipients:;\r\n")
-    if draft.reply_to:
-        fields.append(address_field("Reply-To", draft.reply_to, "body.reply_to"))
+    if message.reply_to:
+        fields.append(address_field("Reply-To", message.reply_to, "body.reply_to"))
     return fields
 
 
@@ -145,30 +147,30 @@ def _extra_field(name: str, value: str) -> bytes:
     return text_field(name, value, f"headers.{name}")
 
 
-def _content(draft: Draft, boundary: Callable[[], str]) -> _Entity:
+def _content(message: OutgoingMessage, boundary: Callable[[], str]) -> _Entity:
     files = [
-        _attachment(item, at) for at, item in enumerate(draft.attachments) if not _is_picture(item, draft)
+        _attachment(item, at) for at, item in enumerate(message.attachments) if not _is_picture(item, message)
     ]
     pictures = [
-        _attachment(item, at) for at, item in enumerate(draft.attachments) if _is_picture(item, draft)
+        _attachment(item, at) for at, item in enumerate(message.attachments) if _is_picture(item, message)
     ]
-    content = _body(draft, pictures, boundary)
+    content = _body(message, pictures, boundary)
     return _multipart("mixed", [content, *files], boundary) if files else content
 
 
-def _body(draft: Draft, pictures: list[_Entity], boundary: Callable[[], str]) -> _Entity:
-    if draft.html is None:
-        return _text("plain", draft.text or "")
+def _body(message: OutgoingMessage, pictures: list[_Entity], boundary: Callable[[], str]) -> _Entity:
+    if message.html is None:
+        return _text("plain", message.text or "")
     # A client that shows no HTML still has something to show.
-    plain = draft.text if draft.text is not None else html_to_text(draft.html)
-    html = _text("html", draft.html)
+    plain = message.text if message.text is not None else html_to_text(message.html)
+    html = _text("html", message.html)
     if pictures:
         html = _multipart("related", [html, *pictures], boundary, ['type="text/html"'])
     return _multipart("alternative", [_text("plain", plain), html], boundary)
 
 
-def _is_picture(attachment: OutgoingAttachment, draft: Draft) -> bool:
-    return attachment.content_id is not None and draft.html is not None
+def _is_picture(attachment: OutgoingAttachment, message: OutgoingMessage) -> bool:
+    return attachment.content_id is not None and message.html is not None
 
 
 def _text(subtype: str, text: str) -> _Entity:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from e2a_core.errors import InvalidRequest
 from e2a_core.mail.addresses import Address
 from e2a_core.mail.attachments import attachment_content
-from e2a_core.mail.compose import Draft, OutgoingAttachment, compose, needs_smtputf8
+from e2a_core.mail.generate import OutgoingAttachment, OutgoingMessage, generate_message, needs_smtputf8
 from e2a_core.mail.parse import parse_message
 from e2a_core.mail.quoting import tidy
 
@@ -29,8 +29,8 @@ def boundaries() -> Callable[[], str]:
     return lambda: f"{next(numbers):032x}"
 
 
-def write(draft: Draft) -> bytes:
-    return compose(draft, message_id="<m1@agents.example.net>", date=DATE, boundary=boundaries())
+def write(draft: OutgoingMessage) -> bytes:
+    return generate_message(draft, message_id="<m1@agents.example.net>", date=DATE, boundary=boundaries())
 
 
 def judge(raw: bytes) -> EmailMessage:
@@ -48,7 +48,7 @@ def judge(raw: bytes) -> EmailMessage:
 
 
 def test_a_plain_message_is_as_simple_as_can_be() -> None:
-    raw = write(Draft(sender=BOT, to=[ANN], subject="Hello", text="Hi Ann,\nall well?"))
+    raw = write(OutgoingMessage(sender=BOT, to=[ANN], subject="Hello", text="Hi Ann,\nall well?"))
     assert raw.decode("ascii").split("\r\n") == [
         "From: bot@agents.example.net",
         "To: Ann <ann@example.org>",
@@ -68,7 +68,7 @@ def test_a_plain_message_is_as_simple_as_can_be() -> None:
 
 def test_a_full_message_round_trips_through_another_parser() -> None:
     name = "Übersicht über alles, was wir dieses Jahr gemeinsam erreicht haben – Fassung 12.pdf"
-    draft = Draft(
+    draft = OutgoingMessage(
         sender=Address("Jürgen, der Bote", "bot", "agents.example.net"),
         to=[ANN, Address('Lee, Bob "B"', "bob", "example.org")],
         cc=[Address("名前" * 30, "c", "bücher.example")],
@@ -120,21 +120,21 @@ def test_a_full_message_round_trips_through_another_parser() -> None:
 
 
 def test_mail_without_visible_recipients_names_none() -> None:
-    assert b"To: undisclosed-recipients:;\r\n" in write(Draft(sender=BOT, text="x"))
-    raw = write(Draft(sender=BOT, cc=[ANN], text="x"))
+    assert b"To: undisclosed-recipients:;\r\n" in write(OutgoingMessage(sender=BOT, text="x"))
+    raw = write(OutgoingMessage(sender=BOT, cc=[ANN], text="x"))
     assert b"\r\nTo:" not in raw
     assert b"\r\nCc: Ann <ann@example.org>\r\n" in raw
 
 
 def test_html_alone_still_has_a_plain_part() -> None:
-    message = judge(write(Draft(sender=BOT, to=[ANN], html="<p>Hi <b>Ann</b></p>")))
+    message = judge(write(OutgoingMessage(sender=BOT, to=[ANN], html="<p>Hi <b>Ann</b></p>")))
     assert message.get_body(("plain",)).get_content().strip() == "Hi Ann"  # type: ignore[union-attr]
 
 
 def test_an_embedded_message_keeps_its_octets_and_is_not_encoded() -> None:
     inner = b"From: x@y.example\r\nSubject: inner\r\n\r\nbody\r\n"
     raw = write(
-        Draft(
+        OutgoingMessage(
             sender=BOT, to=[ANN], text="x", attachments=[OutgoingAttachment("i.eml", "message/rfc822", inner)]
         )
     )
@@ -143,7 +143,7 @@ def test_an_embedded_message_keeps_its_octets_and_is_not_encoded() -> None:
     assert (meta.content_type, content) == ("message/rfc822", inner)
     eight_bit = inner.replace(b"body", "böse".encode())
     raw = write(
-        Draft(
+        OutgoingMessage(
             sender=BOT,
             to=[ANN],
             text="x",
@@ -155,16 +155,16 @@ def test_an_embedded_message_keeps_its_octets_and_is_not_encoded() -> None:
 
 
 def test_lines_a_server_would_rewrite_are_protected() -> None:
-    raw = write(Draft(sender=BOT, to=[ANN], text="From here on\n.\n" + "x" * 2000))
+    raw = write(OutgoingMessage(sender=BOT, to=[ANN], text="From here on\n.\n" + "x" * 2000))
     assert b"\r\nFrom here" not in raw
     assert tidy(judge(raw).get_content()) == "From here on\n.\n" + "x" * 2000
 
 
 def test_smtputf8_is_needed_only_for_local_parts() -> None:
-    plain = Draft(sender=BOT, to=[Address("Jürgen", "j", "müller.example")], text="x")
+    plain = OutgoingMessage(sender=BOT, to=[Address("Jürgen", "j", "müller.example")], text="x")
     assert not needs_smtputf8(plain)
     assert write(plain).isascii()
-    utf8 = Draft(sender=BOT, to=[Address("Jürgen", "jürgen", "müller.example")], text="x")
+    utf8 = OutgoingMessage(sender=BOT, to=[Address("Jürgen", "jürgen", "müller.example")], text="x")
     assert needs_smtputf8(utf8)
     assert "<jürgen@müller.example>".encode() in write(utf8)
 
@@ -201,7 +201,7 @@ def test_smtputf8_is_needed_only_for_local_parts() -> None:
 def test_no_value_can_begin_a_header(change: dict[str, object], location: str) -> None:
     fields: dict[str, object] = {"sender": BOT, "to": [ANN], "text": "x", **change}
     with pytest.raises(InvalidRequest) as caught:
-        write(Draft(**fields))  # type: ignore[arg-type]
+        write(OutgoingMessage(**fields))  # type: ignore[arg-type]
     assert caught.value.fields[0][0] == location
 
 
@@ -214,7 +214,7 @@ _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 def test_whatever_is_composed_reads_back(
     subject: str, name: str, filename: str, text: str, data: bytes
 ) -> None:
-    draft = Draft(
+    draft = OutgoingMessage(
         sender=Address(name, "bot", "agents.example.net"),
         to=[ANN],
         subject=subject,

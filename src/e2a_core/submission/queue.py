@@ -1,0 +1,79 @@
+"""An admitted draft becomes a composed message and the job that submits it: the end of the road to the queue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from e2a_core.agents.queries import AgentRow
+from e2a_core.clock import from_micros
+from e2a_core.contract.sending import SendResultView
+from e2a_core.contract.states import Method
+from e2a_core.core import Core
+from e2a_core.messages import lifecycle
+from e2a_core.messages import queries as message_queries
+from e2a_core.messages.rows import MessageRow
+from e2a_core.messages.search import fold_text
+from e2a_core.store import jobs
+from e2a_core.store.statement import Statement
+from e2a_core.submission import queries
+from e2a_core.submission.addressing import method_of
+from e2a_core.submission.admission import Admitted
+from e2a_core.submission.composition import apply_composed, compose
+from e2a_core.submission.draft import due_at
+
+__all__ = ["SUBMIT_JOB", "Queued", "queue"]
+
+SUBMIT_JOB = "submit"
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """What stores a message for submission: `content` before its row, `statements` after it."""
+
+    content: Statement
+    statements: list[Statement]
+    result: SendResultView
+
+
+def queue(core: Core, agent: AgentRow, row: MessageRow, admitted: Admitted, now: int) -> Queued:
+    """Compose the message, complete `row` with it, and queue it for when it is due.
+
+    Raises `InvalidRequest` for what cannot be written into a message.
+    """
+    draft = admitted.draft
+    composed = compose(core, agent, draft, inside=admitted.inside)
+    apply_composed(row, composed, draft)
+    row.submission.method = method_of(core, draft, everyone_local=admitted.inside)
+    due = due_at(draft, now)
+    job_id = core.ids.job()
+    recipients = [*row.to_addresses, *row.cc, *row.bcc]
+    statements = [
+        *message_queries.insert_refs(row.agent_email, row.id, [composed.message_id]),
+        *(queries.insert_recipient(row.id, address, now) for address in recipients),
+        message_queries.index_text(
+            row.id, fold_text(row.subject), fold_text(" ".join(recipients)), fold_text(draft.text)
+        ),
+        lifecycle.record(
+            core.ids,
+            row.id,
+            "outbound",
+            "queue.outbound_submission",
+            now,
+            dedupe="queue:outbound",
+            correlation={"job_id": job_id},
+        ),
+        *([composed.link.statement] if composed.link else []),
+        jobs.enqueue(
+            SUBMIT_JOB, {"message_id": row.id}, run_at=from_micros(due), id=job_id, now=from_micros(now)
+        ),
+    ]
+    result = SendResultView(
+        status="scheduled" if due > now else "accepted",
+        message_id=row.id,
+        conversation_id=row.conversation_id,
+        method=row.submission.method,
+        sandbox=True if row.submission.method is Method.SANDBOX else None,
+        scheduled_at=from_micros(due) if due > now else None,
+    )
+    content = message_queries.insert_content(row.content_hash or "", composed.content, now)
+    return Queued(content, statements, result)
