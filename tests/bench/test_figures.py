@@ -15,6 +15,8 @@ from bench import __main__ as bench
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the benchmark looks at processes with ps")
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_measured(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     bench.main([name, "--quick", "--json"])

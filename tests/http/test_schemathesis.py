@@ -57,6 +57,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
         yield running
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(RUN_SECONDS + 60)
 def test_the_documented_command_ends_without_failures(served: Served) -> None:
     [command] = [
@@ -72,6 +73,7 @@ def test_the_documented_command_ends_without_failures(served: Served) -> None:
     _succeeds(served, ROOT, words)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(RUN_SECONDS + 60)
 def test_no_failure_where_there_is_something_to_find(served: Served, tmp_path: Path) -> None:
     general = (ROOT / "schemathesis.toml").read_text(encoding="utf-8")

@@ -29,7 +29,11 @@ from tests.processes.serving import (
 from tests.support.dns import DnsServer
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_kind", ["postgresql"])]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.slow,
+    pytest.mark.parametrize("database_kind", ["postgresql"]),
+]
 
 INBOX = f"mail://{ASSISTANT}/inbox"
 SENDS = 30

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,6 +68,7 @@ async def converse(pieces: list[bytes]) -> tuple[bytes, MemoryReceiver, SmtpList
 
 
 @given(SESSIONS)
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 def test_every_session_gets_well_formed_replies_and_an_end(pieces: list[bytes]) -> None:
     replies, receiver, listener = asyncio.run(converse(pieces))
