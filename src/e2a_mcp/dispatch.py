@@ -10,14 +10,13 @@ from typing import Any
 from mcp.server.context import ServerRequestContext
 from mcp_types import Tool as ListedTool
 from mcp_types import ToolAnnotations
-from pydantic import ValidationError
 
 from e2a_core.contract.engine import Session
-from e2a_core.errors import E2AError, InternalError, InvalidRequest, NotFound
+from e2a_core.errors import E2AError, InternalError, NotFound
 from e2a_core.observer import Observer
 from e2a_mcp.profiles import in_profiles
 from e2a_mcp.results import failure, success
-from e2a_mcp.schema import argument_error, input_schema
+from e2a_mcp.schema import input_schema, validated
 from e2a_mcp.tool import Call, Services, Tool
 
 __all__ = ["ToolBox"]
@@ -70,9 +69,9 @@ class ToolBox:
         try:
             if tool is None:
                 raise self._unknown(name, profiles)
-            validated = _validated(tool, arguments)
+            given = validated(tool.arguments, arguments or {})
             call = Call(await sessions(context), self._services, context.session.report_progress)
-            return success(await tool.run(call, validated))
+            return success(await tool.run(call, given))
         except E2AError as problem:
             outcome = problem.code
             return failure(problem, request_id=_request_id(context))
@@ -103,15 +102,6 @@ class UnknownTool(NotFound):
     """A name that is no tool of the caller's tier; the two cannot be told apart."""
 
     code = "unknown_tool"
-
-
-def _validated(tool: Tool[Any], arguments: Mapping[str, Any] | None) -> Any:
-    try:
-        return tool.arguments.model_validate(arguments or {})
-    except ValidationError as problem:
-        raise argument_error(problem, tool.arguments) from None
-    except RecursionError:
-        raise InvalidRequest("the arguments are nested too deep", location="arguments", status=422) from None
 
 
 def _listed(tool: Tool[Any], hidden: Sequence[str]) -> ListedTool:

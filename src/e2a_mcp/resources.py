@@ -15,15 +15,15 @@ from mcp_types import (
 )
 
 from e2a_core.contract.engine import Session
+from e2a_core.contract.messages import MessageQuery
 from e2a_mcp.fence import plain_line
 from e2a_mcp.reading import MAX_MAX_CHARS, read_message
 from e2a_mcp.render import mail_uri
 from e2a_mcp.results import not_found_code
 from e2a_mcp.tool import Call, Reply
-from e2a_mcp.tools.arguments import PageArguments
-from e2a_mcp.tools.messages import ListMessages, list_messages
+from e2a_mcp.tools.messages import message_rows
 from e2a_mcp.tools.organising import GetConversation, get_conversation
-from e2a_mcp.tools.reviews import list_reviews
+from e2a_mcp.tools.reviews import review_rows
 from e2a_mcp.uris import MailTarget, parse_mail_uri
 
 __all__ = ["REVIEWS_URI", "list_resources", "read_resource", "templates"]
@@ -124,10 +124,11 @@ async def _read(call: Call, target: MailTarget, uri: str) -> ReadResourceResult:
             arguments = GetConversation(email=target.email, conversation_id=target.id)
             return _text(uri, await get_conversation(call, arguments))
         case "reviews":
-            return _text(uri, await list_reviews(call, PageArguments()))
+            held = await call.session.reviews.list()
+            return _text(uri, review_rows(call, "reviews", held.items, held.next_cursor))
         case "inbox":
-            newest = ListMessages(email=target.email, read_status="all", limit=INBOX_ROWS)
-            return _text(uri, await list_messages(call, newest))
+            newest = MessageQuery(read_status="all", limit=INBOX_ROWS)
+            return _text(uri, message_rows(call, target.email, await messages.list(target.email, newest)))
 
 
 def _text(uri: str, reply: Reply) -> ReadResourceResult:

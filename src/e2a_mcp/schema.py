@@ -6,15 +6,16 @@ import difflib
 import types
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from e2a_core.errors import InvalidRequest
 
-__all__ = ["Arguments", "argument_error", "input_schema", "object_schema", "view_properties"]
+__all__ = ["Arguments", "Schema", "input_schema", "object_schema", "validated", "view_properties"]
 
 Schema = dict[str, Any]
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 # Checked all the same; a model gains nothing from reading them before it breaks them.
 _DROPPED = frozenset({"title", "maxLength", "minLength", "pattern"})
@@ -127,13 +128,19 @@ def _type_schema(annotation: Any, depth: int) -> Schema:
     return {"type": scalar} if scalar else {}
 
 
-def argument_error(problem: ValidationError, arguments: type[BaseModel]) -> InvalidRequest:
-    """What was wrong with the arguments: each field, the problem, and the nearest valid name or value.
+def validated(model: type[ModelT], given: Mapping[str, Any]) -> ModelT:
+    """The arguments of a call, or the request made of them.
 
-    The offending values themselves are never repeated.
+    Raises `InvalidRequest` with each argument at fault, the problem, and the nearest valid name or value; the
+    offending values themselves are never repeated.
     """
-    fields = [(_location(item["loc"]), _sentence(item, arguments)) for item in problem.errors()]
-    return InvalidRequest("; ".join(message for _, message in fields), fields=fields, status=422)
+    try:
+        return model.model_validate(given)
+    except ValidationError as problem:
+        fields = [(_location(item["loc"]), _sentence(item, model)) for item in problem.errors()]
+    except RecursionError:
+        raise InvalidRequest("the arguments are nested too deep", location="arguments", status=422) from None
+    raise InvalidRequest("; ".join(message for _, message in fields), fields=fields, status=422)
 
 
 def _location(path: tuple[int | str, ...]) -> str:
@@ -156,7 +163,7 @@ def _sentence(item: Any, arguments: type[BaseModel]) -> str:
         return f"{shown} is not an argument; {hint}"
     if kind == "literal_error":
         return f"{shown} must be {item['ctx']['expected'].replace(chr(39), '').replace('True', 'true')}"
-    if kind.startswith(("datetime", "timezone")):
+    if kind.startswith(("datetime", "timezone")) or "RFC 3339" in item["msg"]:
         return f"{shown} must be RFC 3339, such as 2030-01-31T09:00:00Z"
     text = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     return f"{shown}: {text[:1].lower()}{text[1:]}"

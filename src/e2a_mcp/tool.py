@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from e2a_core.clock import Clock
 from e2a_core.contract.engine import Session
+from e2a_core.contract.operation import Hints
 from e2a_core.errors import InvalidRequest
 from e2a_core.ids import Ids
 from e2a_mcp.schema import Arguments
 
-__all__ = ["Call", "Hints", "Progress", "Reply", "Services", "Tool"]
+__all__ = ["Call", "Progress", "Reply", "Services", "Tool"]
 
 ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)
 
@@ -66,16 +68,6 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Hints:
-    """The four annotation hints of a tool, all of them always sent."""
-
-    read_only: bool = False
-    destructive: bool = False
-    idempotent: bool = False
-    open_world: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Reply:
     """A tool's answer. `text` is what a model reads; without it that is the structured part as compact JSON."""
 
@@ -85,15 +77,30 @@ class Reply:
     untrusted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tool(Generic[ArgumentsT]):
-    """One tool. `hidden` arguments are accepted from everyone and listed to account sessions only."""
+    """One tool. `hidden` arguments are accepted from everyone and listed to account sessions only.
+
+    `shapes` makes the model of the arguments and the output schema. It is called when one of them is first asked for,
+    since a session of an agent never sees those of the account's tools.
+    """
 
     name: str
     title: str
     description: str
-    arguments: type[ArgumentsT]
-    output: Mapping[str, Any]
-    run: Callable[[Call, ArgumentsT], Awaitable[Reply]]
     hints: Hints
-    hidden: tuple[str, ...] = field(default=())
+    shapes: Callable[[], tuple[type[ArgumentsT], Mapping[str, Any]]]
+    run: Callable[[Call, ArgumentsT], Awaitable[Reply]]
+    hidden: tuple[str, ...] = ()
+
+    @property
+    def arguments(self) -> type[ArgumentsT]:
+        return self._made[0]
+
+    @property
+    def output(self) -> Mapping[str, Any]:
+        return self._made[1]
+
+    @cached_property
+    def _made(self) -> tuple[type[ArgumentsT], Mapping[str, Any]]:
+        return self.shapes()

@@ -14,11 +14,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from e2a_core.contract.operation import Hints
 from e2a_core.settings import Settings
 from e2a_mcp.prompts import ACCOUNT_PROMPTS, AGENT_PROMPTS
 from e2a_mcp.resources import REVIEWS_URI, templates
 from e2a_mcp.schema import input_schema
-from e2a_mcp.tool import Hints, Tool
+from e2a_mcp.tool import Tool
 from e2a_mcp.tools import ACCOUNT_TOOLS, AGENT_TOOLS, LEGACY_ACCOUNT_TOOLS, LEGACY_AGENT_TOOLS
 from tests.promises.manifest import DIVERGENCES
 

@@ -36,8 +36,9 @@ def digits(text: object) -> object:
 
 
 Cursor = Annotated[str | None, Field(description="`next_cursor` of the page before.")]
-Limit = Annotated[int, BeforeValidator(digits), Field(ge=1, le=100)]
-Index = Annotated[int, BeforeValidator(digits), Field(ge=0)]
+# The bounds stand first: behind a validator they would leave the description.
+Limit = Annotated[int, Field(ge=1, le=100), BeforeValidator(digits)]
+Index = Annotated[int, Field(ge=0), BeforeValidator(digits)]
 
 MessageId = Annotated[str, Segment("id")]
 ConversationPath = Annotated[str, Segment("id")]

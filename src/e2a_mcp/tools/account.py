@@ -9,10 +9,10 @@ from typing import Any
 
 from e2a_mcp.fence import Fence, plain_text
 from e2a_mcp.results import compact_json
-from e2a_mcp.schema import object_schema
-from e2a_mcp.tool import Call, Hints, Reply, Tool
-from e2a_mcp.tools.identity import NoArguments
+from e2a_mcp.schema import Arguments, object_schema
+from e2a_mcp.tool import Call, Reply, Tool
 from e2a_mcp.tools.outputs import TEXT, UNTRUSTED
+from e2a_mcp.tools.passing import by_hand
 
 __all__ = ["TOOLS"]
 
@@ -20,7 +20,7 @@ __all__ = ["TOOLS"]
 MAX_CHARS = 50_000
 
 
-async def export_account(call: Call, arguments: NoArguments) -> Reply:
+async def export_account(call: Call, arguments: Arguments) -> Reply:
     document = (await call.session.account.export()).to_wire()
     text = plain_text(compact_json(document))
     counts = {name: len(rows) for name, rows in document.items() if isinstance(rows, list)}
@@ -45,11 +45,9 @@ async def export_account(call: Call, arguments: NoArguments) -> Reply:
 
 
 TOOLS: tuple[Tool[Any], ...] = (
-    Tool(
+    by_hand(
         "export_account",
-        "Export the account",
-        "Count what the account holds, and show it whole if it is small.",
-        NoArguments,
+        Arguments,
         object_schema(
             {
                 "generated_at": TEXT,
@@ -62,6 +60,5 @@ TOOLS: tuple[Tool[Any], ...] = (
             ["generated_at", "counts", "complete"],
         ),
         export_account,
-        Hints(read_only=True, idempotent=True),
     ),
 )

@@ -10,17 +10,16 @@ from e2a_mcp.schema import Arguments
 
 __all__ = [
     "Confirmed",
-    "Cursor",
     "Email",
+    "IfUnchanged",
     "InboxArguments",
-    "InboxPageArguments",
     "Limit",
     "MessageArguments",
+    "NamedInbox",
     "PageArguments",
 ]
 
 Email = Annotated[str, Field(min_length=1, max_length=320)]
-Cursor = str
 Limit = Annotated[int, Field(ge=1, le=100)]
 Confirmed = Literal[True]
 
@@ -29,14 +28,22 @@ class InboxArguments(Arguments):
     email: str | None = None
 
 
+class NamedInbox(Arguments):
+    """Not the session's own when none is given."""
+
+    email: Email
+
+
 class MessageArguments(InboxArguments):
     message_id: str
 
 
 class PageArguments(Arguments):
-    cursor: Cursor | None = None
+    cursor: str | None = None
     limit: Limit = 100
 
 
-class InboxPageArguments(InboxArguments, PageArguments):
-    pass
+class IfUnchanged(Arguments):
+    if_match: (
+        Annotated[str, Field(max_length=200, description="etag read before: write only if unchanged")] | None
+    ) = None

@@ -10,9 +10,10 @@ from e2a_core.contract.message_views import AttachmentView
 from e2a_mcp.fence import Fence, plain_line
 from e2a_mcp.render import attachment_link, mail_uri
 from e2a_mcp.schema import object_schema, view_properties
-from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.tool import Call, Reply, Tool
 from e2a_mcp.tools.arguments import MessageArguments
 from e2a_mcp.tools.outputs import TEXT, UNTRUSTED
+from e2a_mcp.tools.passing import by_hand
 
 __all__ = ["TOOLS", "Index", "attachment"]
 
@@ -50,16 +51,13 @@ async def get_attachment(call: Call, arguments: GetAttachment) -> Reply:
 
 
 TOOLS: tuple[Tool[Any], ...] = (
-    Tool(
+    by_hand(
         "get_attachment",
-        "Get an attachment",
-        "Link and short-lived download URL of one attachment. Prefer these to inline bytes.",
         GetAttachment,
         object_schema(
             {**view_properties(AttachmentView), "uri": TEXT, "untrusted": UNTRUSTED},
             ["index", "size_bytes", "download_url", "uri"],
         ),
         get_attachment,
-        Hints(read_only=True, idempotent=True),
     ),
 )

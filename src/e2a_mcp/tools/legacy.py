@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from e2a_core.contract.message_views import AttachmentView
+from e2a_core.contract.operation import READS
 from e2a_core.contract.reviews import ReviewView
+from e2a_core.contract.sending import Body, Recipient, Subject
 from e2a_mcp.attaching import MAX_ATTACHMENTS, AttachmentSource
-from e2a_mcp.schema import Arguments, object_schema, view_properties
-from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.schema import Arguments, object_schema, validated, view_properties
+from e2a_mcp.tool import Call, Reply, Tool
+from e2a_mcp.tools import reviews, sending
 from e2a_mcp.tools.attachments import Index, attachment
-from e2a_mcp.tools.identity import NoArguments
-from e2a_mcp.tools.messages import MESSAGE
 from e2a_mcp.tools.outputs import SEND_RESULT
-from e2a_mcp.tools.reviews import (
-    REJECTED,
-    ApproveReview,
-    GetReview,
-    RejectReview,
-    approve_review,
-    get_review,
-    reject_review,
-    review_rows,
-)
-from e2a_mcp.tools.sending import Address, Body, SendMessage, Subject, send_message
+from e2a_mcp.tools.reviews import ApproveReview, approve_review, review_rows
+from e2a_mcp.tools.sending import SendMessage, send_message
 
 __all__ = ["LEGACY_ACCOUNT_TOOLS", "LEGACY_AGENT_TOOLS"]
 
@@ -33,18 +26,22 @@ PAGE = 100
 # 2,000 held messages: more than a person can decide on, and an end to a list that never ends.
 MAX_PAGES = 20
 
+Files = Annotated[list[AttachmentSource], Field(max_length=MAX_ATTACHMENTS)]
+
 
 class SendEmail(Arguments):
-    to: Annotated[list[Address], Field(min_length=1)]
+    """An alias is the name of old; errors name the argument by it."""
+
+    to: Annotated[list[Recipient], Field(min_length=1)]
     subject: Subject
-    body: Body
-    html_body: Body | None = None
-    cc: list[Address] | None = None
-    bcc: list[Address] | None = None
-    attachments: Annotated[list[AttachmentSource], Field(max_length=MAX_ATTACHMENTS)] | None = None
+    text: Annotated[Body, Field(alias="body")]
+    html: Annotated[Body | None, Field(alias="html_body")] = None
+    cc: list[Recipient] | None = None
+    bcc: list[Recipient] | None = None
+    attachments: Files | None = None
     conversation_id: Annotated[str, Field(max_length=200)] | None = None
     idempotency_key: Annotated[str, Field(max_length=255)] | None = None
-    agent_email: str | None = None
+    email: Annotated[str | None, Field(alias="agent_email")] = None
 
 
 class GetAttachmentData(Arguments):
@@ -53,32 +50,20 @@ class GetAttachmentData(Arguments):
     agent_email: str | None = None
 
 
-class ApprovePendingMessage(GetReview):
+class ApprovePendingMessage(Arguments):
+    message_id: str
     subject: Subject | None = None
-    body_text: Body | None = None
-    body_html: Body | None = None
-    to: list[Address] | None = None
-    cc: list[Address] | None = None
-    bcc: list[Address] | None = None
-    attachments: Annotated[list[AttachmentSource], Field(max_length=MAX_ATTACHMENTS)] | None = None
+    text: Annotated[Body | None, Field(alias="body_text")] = None
+    html: Annotated[Body | None, Field(alias="body_html")] = None
+    to: list[Recipient] | None = None
+    cc: list[Recipient] | None = None
+    bcc: list[Recipient] | None = None
+    attachments: Files | None = None
     idempotency_key: Annotated[str, Field(max_length=255)] | None = None
 
 
-_RENAMED = {
-    "body": "text",
-    "html_body": "html",
-    "agent_email": "email",
-    "body_text": "text",
-    "body_html": "html",
-}
-
-
-def _renamed(arguments: Arguments) -> dict[str, Any]:
-    return {_RENAMED.get(name, name): getattr(arguments, name) for name in arguments.model_fields_set}
-
-
 async def send_email(call: Call, arguments: SendEmail) -> Reply:
-    return await send_message(call, SendMessage.model_construct(**_renamed(arguments)))
+    return await send_message(call, validated(SendMessage, arguments.model_dump(exclude_unset=True)))
 
 
 async def get_attachment_data(call: Call, arguments: GetAttachmentData) -> Reply:
@@ -88,7 +73,7 @@ async def get_attachment_data(call: Call, arguments: GetAttachmentData) -> Reply
     return Reply({name: reply.structured[name] for name in names if name in reply.structured}, untrusted=True)
 
 
-async def list_pending_messages(call: Call, arguments: NoArguments) -> Reply:
+async def list_pending_messages(call: Call, arguments: Arguments) -> Reply:
     views: list[ReviewView] = []
     seen: set[str] = set()
     cursor: str | None = None
@@ -103,91 +88,53 @@ async def list_pending_messages(call: Call, arguments: NoArguments) -> Reply:
 
 
 async def approve_pending_message(call: Call, arguments: ApprovePendingMessage) -> Reply:
-    return await approve_review(call, ApproveReview.model_construct(**_renamed(arguments)))
+    return await approve_review(call, validated(ApproveReview, arguments.model_dump(exclude_unset=True)))
 
 
-_SENDS = Hints(open_world=True)
-_READS = Hints(read_only=True, idempotent=True)
-_REJECTS = Hints(destructive=True)
+_NOW = {tool.name: tool for tool in (*sending.TOOLS, *reviews.TOOLS)}
+_ATTACHMENT = {
+    name: schema
+    for name, schema in view_properties(AttachmentView).items()
+    if name in {"filename", "content_type", "size_bytes", "data"}
+}
+_PENDING = {"messages": {"type": "array", "items": object_schema(view_properties(ReviewView, depth=0))}}
+
+
+def _old(name: str, now: str, **changed: Any) -> Tool[Any]:
+    """The tool `now` under its old name."""
+    tool = _NOW[now]
+    return replace(
+        tool, name=name, title=f"{tool.title} (old name)", description=f"Deprecated: use {now}.", **changed
+    )
+
 
 LEGACY_AGENT_TOOLS: tuple[Tool[Any], ...] = (
-    Tool(
-        "send_email",
-        "Send a new message (old name)",
-        "Deprecated: use send_message.",
-        SendEmail,
-        SEND_RESULT,
-        send_email,
-        _SENDS,
-    ),
+    _old("send_email", "send_message", shapes=lambda: (SendEmail, SEND_RESULT), run=send_email, hidden=()),
     Tool(
         "get_attachment_data",
         "Get an attachment's bytes (old name)",
         "Deprecated: use get_attachment.",
-        GetAttachmentData,
-        object_schema(
-            {
-                name: schema
-                for name, schema in view_properties(AttachmentView).items()
-                if name in {"filename", "content_type", "size_bytes", "data"}
-            },
-            ["size_bytes"],
-        ),
+        READS,
+        lambda: (GetAttachmentData, object_schema(_ATTACHMENT, ["size_bytes"])),
         get_attachment_data,
-        _READS,
     ),
 )
 
 LEGACY_ACCOUNT_TOOLS: tuple[Tool[Any], ...] = (
-    Tool(
+    _old(
         "list_pending_messages",
-        "List held mail (old name)",
-        "Deprecated: use list_reviews.",
-        NoArguments,
-        object_schema(
-            {"messages": {"type": "array", "items": object_schema(view_properties(ReviewView, depth=0))}},
-            ["messages"],
-        ),
-        list_pending_messages,
-        _READS,
+        "list_reviews",
+        shapes=lambda: (Arguments, object_schema(_PENDING, ["messages"])),
+        run=list_pending_messages,
     ),
-    Tool(
-        "get_pending_message",
-        "Show held mail (old name)",
-        "Deprecated: use get_review.",
-        GetReview,
-        MESSAGE,
-        get_review,
-        _READS,
-    ),
-    Tool(
+    _old("get_pending_message", "get_review"),
+    _old(
         "approve_pending_message",
-        "Approve held mail (old name)",
-        "Deprecated: use approve_review.",
-        ApprovePendingMessage,
-        SEND_RESULT,
-        approve_pending_message,
-        _SENDS,
+        "approve_review",
+        shapes=lambda: (ApprovePendingMessage, SEND_RESULT),
+        run=approve_pending_message,
     ),
-    Tool(
-        "approve_message",
-        "Approve held mail (old name)",
-        "Deprecated: use approve_review.",
-        ApproveReview,
-        SEND_RESULT,
-        approve_review,
-        _SENDS,
-    ),
-    *(
-        Tool(
-            name,
-            "Reject held mail (old name)",
-            "Deprecated: use reject_review.",
-            RejectReview,
-            REJECTED,
-            reject_review,
-            _REJECTS,
-        )
-        for name in ("reject_pending_message", "reject_message")
-    ),
+    _old("approve_message", "approve_review"),
+    _old("reject_pending_message", "reject_review"),
+    _old("reject_message", "reject_review"),
 )

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from e2a_core.contract.message_views import MessageView
-from e2a_core.contract.messages import MessageLifecycleTransition, MessageQuery
+from e2a_core.contract.base import Page
+from e2a_core.contract.message_views import MessageSummaryView, MessageView
+from e2a_core.contract.messages import MessageLifecycleTransition
 from e2a_mcp.fence import Fence, plain_line
 from e2a_mcp.reading import DEFAULT_MAX_CHARS, MAX_MAX_CHARS, Format, read_message
 from e2a_mcp.render import ROW_FIELDS, fence_rows, message_lines, page_line
 from e2a_mcp.schema import object_schema, view_properties
-from e2a_mcp.tool import Call, Hints, Reply, Tool
-from e2a_mcp.tools.arguments import Cursor, InboxArguments, Limit, MessageArguments
+from e2a_mcp.tool import Call, Reply, Tool
+from e2a_mcp.tools.arguments import InboxArguments, Limit, MessageArguments
 from e2a_mcp.tools.outputs import SUMMARY_ROW, TEXT, UNTRUSTED, listing
+from e2a_mcp.tools.passing import by_hand, pass_through
 
-__all__ = ["MESSAGE", "TOOLS"]
+__all__ = ["MESSAGE", "TOOLS", "message_rows"]
 
-Filter = Annotated[str, Field(max_length=200)]
 Query = Annotated[str, Field(max_length=500, description="full text: subject, addresses, body")]
 Expression = Annotated[
     str, Field(max_length=500, description="label: from: subject: created>=DATE, with OR, NOT, ( )")
@@ -47,19 +48,12 @@ MESSAGE = object_schema(
 
 
 class ListMessages(InboxArguments):
-    direction: Literal["inbound", "outbound", "all"] | None = None
-    read_status: Literal["unread", "read", "all"] | None = None
     query: Query | None = None
     filter: Expression | None = None
-    from_: Filter | None = None
-    subject_contains: Filter | None = None
-    conversation_id: Filter | None = None
     labels: Annotated[list[str], Field(description="all of them")] | None = None
     since: Annotated[str, Field(description="inclusive")] | None = None
     until: Annotated[str, Field(description="exclusive")] | None = None
     deleted: Annotated[bool, Field(description="the trash")] = False
-    sort: Literal["asc", "desc"] | None = None
-    cursor: Cursor | None = None
     limit: Limit = 20
 
 
@@ -70,17 +64,8 @@ class GetMessage(MessageArguments):
     peek: Annotated[bool, Field(description="do not mark read")] = False
 
 
-class Lifecycle(MessageArguments):
-    cursor: Cursor | None = None
-    limit: Limit = 50
-
-
-async def list_messages(call: Call, arguments: ListMessages) -> Reply:
-    email = call.inbox(arguments.email)
-    query = MessageQuery.model_construct(
-        **{name: getattr(arguments, name) for name in MessageQuery.model_fields}
-    )
-    page = await call.session.messages.list(email, query)
+def message_rows(call: Call, email: str, page: Page[MessageSummaryView]) -> Reply:
+    """A page of the mail of `email`, what senders wrote fenced in the text."""
     fence, rows = fence_rows(call.services.ids, page.items)
     structured: dict[str, object] = {"messages": rows}
     if page.next_cursor:
@@ -107,16 +92,13 @@ async def get_message(call: Call, arguments: GetMessage) -> Reply:
     )
 
 
-async def get_message_lifecycle(call: Call, arguments: Lifecycle) -> Reply:
-    page = await call.session.messages.lifecycle(
-        call.inbox(arguments.email), arguments.message_id, cursor=arguments.cursor, limit=arguments.limit
-    )
+def _steps(call: Call, message_id: str, page: Page[MessageLifecycleTransition]) -> Reply:
     fence = Fence(call.services.ids, map(_said, page.items))
     structured: dict[str, object] = {"transitions": [row.to_wire() for row in page.items]}
     if page.next_cursor:
         structured["next_cursor"] = page.next_cursor
     structured["untrusted"] = fence.note(["evidence"])
-    lines = [page_line(len(page.items), "step", arguments.message_id, page.next_cursor), fence.notice]
+    lines = [page_line(len(page.items), "step", message_id, page.next_cursor), fence.notice]
     for row, shown in zip(page.items, page.to_wire()["items"], strict=True):
         to = f" {plain_line(row.recipient, 254)}" if row.recipient else ""
         said = f" {fence.inline(_said(row))}" if _said(row) else ""
@@ -131,31 +113,16 @@ def _said(row: MessageLifecycleTransition) -> str:
 
 
 TOOLS: tuple[Tool[Any], ...] = (
-    Tool(
+    pass_through(
         "list_messages",
-        "List and search mail",
-        "Find mail; does not mark read. Default: unread inbound, newest first.",
-        ListMessages,
-        listing("messages", SUMMARY_ROW),
-        list_messages,
-        Hints(read_only=True, idempotent=True),
+        narrowed=ListMessages,
+        output=listing("messages", SUMMARY_ROW),
+        reply=lambda call, arguments, page: message_rows(call, call.inbox(arguments.email), page),
     ),
-    Tool(
-        "get_message",
-        "Read a message",
-        "Read one message and mark it read. Long bodies: continue at next_offset.",
-        GetMessage,
-        MESSAGE,
-        get_message,
-        Hints(idempotent=True),
-    ),
-    Tool(
+    by_hand("get_message", GetMessage, MESSAGE, get_message),
+    pass_through(
         "get_message_lifecycle",
-        "Delivery history of a message",
-        "What happened to a message: accepted, authenticated, queued, delivered, bounced.",
-        Lifecycle,
-        listing("transitions", object_schema(view_properties(MessageLifecycleTransition, depth=0))),
-        get_message_lifecycle,
-        Hints(read_only=True, idempotent=True),
+        output=listing("transitions", object_schema(view_properties(MessageLifecycleTransition, depth=0))),
+        reply=lambda call, arguments, page: _steps(call, arguments.message_id, page),
     ),
 )

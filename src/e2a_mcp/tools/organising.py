@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from e2a_core.contract.base import Page
 from e2a_core.contract.conversations import ConversationDetailView, ConversationSummaryView
-from e2a_core.contract.messages import DeleteMessageResult, UpdateMessageRequest, UpdateMessageResultView
 from e2a_mcp.fence import Fence
 from e2a_mcp.reading import read_message
 from e2a_mcp.render import (
@@ -19,28 +19,17 @@ from e2a_mcp.render import (
     page_line,
     shown_id,
 )
-from e2a_mcp.schema import object_schema, view_properties
-from e2a_mcp.tool import Call, Hints, Reply, Tool
-from e2a_mcp.tools.arguments import Confirmed, Cursor, InboxArguments, Limit, MessageArguments
+from e2a_mcp.schema import Arguments, object_schema, view_properties
+from e2a_mcp.tool import Call, Reply, Tool
+from e2a_mcp.tools.arguments import InboxArguments, Limit
 from e2a_mcp.tools.messages import MESSAGE
-from e2a_mcp.tools.outputs import SUMMARY_ROW, UNTRUSTED, listing
+from e2a_mcp.tools.outputs import SUMMARY_ROW, UNTRUSTED
+from e2a_mcp.tools.passing import by_hand, pass_through
 
-__all__ = ["TOOLS"]
-
-
-class UpdateLabels(MessageArguments):
-    add_labels: list[str] | None = None
-    remove_labels: list[str] | None = None
+__all__ = ["TOOLS", "GetConversation", "get_conversation"]
 
 
-class DeleteMessage(MessageArguments):
-    confirm: Confirmed
-
-
-class ListConversations(InboxArguments):
-    since: str | None = None
-    until: str | None = None
-    cursor: Cursor | None = None
+class ListConversations(Arguments):
     limit: Limit = 20
 
 
@@ -50,32 +39,7 @@ class GetConversation(InboxArguments):
     limit: Limit = 20
 
 
-async def update_message_labels(call: Call, arguments: UpdateLabels) -> Reply:
-    request = UpdateMessageRequest(add_labels=arguments.add_labels, remove_labels=arguments.remove_labels)
-    email = call.inbox(arguments.email)
-    return Reply((await call.session.messages.update(email, arguments.message_id, request)).to_wire())
-
-
-async def delete_message(call: Call, arguments: DeleteMessage) -> Reply:
-    email = call.inbox(arguments.email)
-    return Reply((await call.session.messages.delete(email, arguments.message_id)).to_wire())
-
-
-async def restore_message(call: Call, arguments: MessageArguments) -> Reply:
-    email = call.inbox(arguments.email)
-    view = await call.session.messages.restore(email, arguments.message_id)
-    return read_message(view, email, call.services.ids)
-
-
-async def list_conversations(call: Call, arguments: ListConversations) -> Reply:
-    email = call.inbox(arguments.email)
-    page = await call.session.conversations.list(
-        email,
-        since=arguments.since,
-        until=arguments.until,
-        cursor=arguments.cursor,
-        limit=arguments.limit,
-    )
+def _conversations(call: Call, email: str, page: Page[ConversationSummaryView]) -> Reply:
     rows = page.model_dump(mode="json")["items"]
     fence = Fence(call.services.ids, (row["latest_subject"] for row in rows))
     structured: dict[str, Any] = {"conversations": rows}
@@ -108,58 +72,32 @@ async def get_conversation(call: Call, arguments: GetConversation) -> Reply:
     return Reply(structured, "\n".join([head, *message_lines(fence, rows)]), untrusted=True)
 
 
+_CONVERSATION = object_schema(
+    {
+        **view_properties(ConversationDetailView, depth=0),
+        "messages": {"type": "array", "items": SUMMARY_ROW},
+        "next_offset": {"type": "integer"},
+        "untrusted": UNTRUSTED,
+    },
+    ["id", "messages"],
+)
+
 TOOLS: tuple[Tool[Any], ...] = (
-    Tool(
-        "update_message_labels",
-        "Label a message",
-        "Add or remove labels; answers with all labels after the change.",
-        UpdateLabels,
-        object_schema(view_properties(UpdateMessageResultView), ["message_id", "labels"]),
-        update_message_labels,
-        Hints(idempotent=True),
-    ),
-    Tool(
+    pass_through("update_message", ["message_id", "labels"]),
+    pass_through(
         "list_conversations",
-        "List conversations",
-        "Threads of an inbox, latest first; since and until bound the latest message.",
-        ListConversations,
-        listing("conversations", object_schema(view_properties(ConversationSummaryView), ["id"])),
-        list_conversations,
-        Hints(read_only=True, idempotent=True),
+        ["id"],
+        rows="conversations",
+        narrowed=ListConversations,
+        reply=lambda call, arguments, page: _conversations(call, call.inbox(arguments.email), page),
     ),
-    Tool(
-        "get_conversation",
-        "Show a conversation",
-        "A thread: participants and its newest messages as rows, oldest first.",
-        GetConversation,
-        object_schema(
-            {
-                **view_properties(ConversationDetailView, depth=0),
-                "messages": {"type": "array", "items": SUMMARY_ROW},
-                "next_offset": {"type": "integer"},
-                "untrusted": UNTRUSTED,
-            },
-            ["id", "messages"],
-        ),
-        get_conversation,
-        Hints(read_only=True, idempotent=True),
-    ),
-    Tool(
-        "delete_message",
-        "Move a message to the trash",
-        "Trash a message; restore_message undoes it for about 30 days.",
-        DeleteMessage,
-        object_schema(view_properties(DeleteMessageResult), ["deleted", "id"]),
-        delete_message,
-        Hints(destructive=True, idempotent=True),
-    ),
-    Tool(
+    by_hand("get_conversation", GetConversation, _CONVERSATION, get_conversation),
+    pass_through("delete_message", ["deleted", "id"]),
+    pass_through(
         "restore_message",
-        "Take a message out of the trash",
-        "Undo delete_message.",
-        MessageArguments,
-        MESSAGE,
-        restore_message,
-        Hints(),
+        output=MESSAGE,
+        reply=lambda call, arguments, view: read_message(
+            view, call.inbox(arguments.email), call.services.ids
+        ),
     ),
 )

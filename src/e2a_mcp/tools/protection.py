@@ -17,8 +17,9 @@ from e2a_core.contract.protection import (
     ProtectionScan,
 )
 from e2a_mcp.schema import object_schema, view_properties
-from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.tool import Call, Reply, Tool
 from e2a_mcp.tools.arguments import InboxArguments
+from e2a_mcp.tools.passing import by_hand, pass_through
 
 __all__ = ["TOOLS"]
 
@@ -40,10 +41,6 @@ class UpdateProtection(InboxArguments):
     holds_ttl_seconds: Annotated[int, Field(ge=0)] | None = None
     holds_on_expiry: Literal["approve", "reject"] | None = None
     holds_suppress_notifications: bool | None = None
-
-
-async def get_protection(call: Call, arguments: InboxArguments) -> Reply:
-    return Reply((await call.session.protection.get(call.inbox(arguments.email))).to_wire())
 
 
 async def update_protection(call: Call, arguments: UpdateProtection) -> Reply:
@@ -82,26 +79,14 @@ def _known(model: type[Any], part: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in part.items() if name in model.model_fields}
 
 
-_CONFIG = object_schema(view_properties(ProtectionConfigView), ["inbound", "outbound", "holds"])
+_PARTS = ["inbound", "outbound", "holds"]
 
 TOOLS: tuple[Tool[Any], ...] = (
-    Tool(
-        "get_protection",
-        "Show protection",
-        "Gates, scans and holds of one inbox.",
-        InboxArguments,
-        _CONFIG,
-        get_protection,
-        Hints(read_only=True, idempotent=True),
-    ),
-    Tool(
-        "update_protection",
-        "Change protection",
-        "Change only what is given. To have a person approve all outgoing mail: outbound_gate_policy "
-        "allowlist, empty outbound_gate_allowlist, outbound_gate_action review, holds_on_expiry reject.",
+    pass_through("get_agent_protection", _PARTS),
+    by_hand(
+        "put_agent_protection",
         UpdateProtection,
-        _CONFIG,
+        object_schema(view_properties(ProtectionConfigView), _PARTS),
         update_protection,
-        Hints(idempotent=True),
     ),
 )

@@ -7,60 +7,39 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from e2a_core.contract.reviews import ApproveRequest, RejectRequest, RejectResultView, ReviewView
+from e2a_core.contract.message_views import MessageView
+from e2a_core.contract.reviews import ApproveRequest, ReviewView
+from e2a_core.contract.sending import Body, Recipient, Subject
 from e2a_mcp.attaching import MAX_ATTACHMENTS, AttachmentSource, load_attachments
 from e2a_mcp.fence import Fence, plain_line, plain_text
 from e2a_mcp.reading import MAX_MAX_CHARS, read_message
 from e2a_mcp.render import ROW_FIELDS, trust, with_few_addresses
-from e2a_mcp.schema import Arguments, object_schema, view_properties
-from e2a_mcp.tool import Call, Hints, Reply, Tool
-from e2a_mcp.tools.arguments import PageArguments
+from e2a_mcp.schema import Arguments, object_schema, validated, view_properties
+from e2a_mcp.tool import Call, Reply, Tool
 from e2a_mcp.tools.messages import MESSAGE
 from e2a_mcp.tools.outputs import SEND_RESULT, TEXT, listing
-from e2a_mcp.tools.sending import Address, Body, Subject, sent
+from e2a_mcp.tools.passing import by_hand, pass_through
+from e2a_mcp.tools.sending import sent
 
-__all__ = [
-    "REJECTED",
-    "TOOLS",
-    "ApproveReview",
-    "GetReview",
-    "RejectReview",
-    "approve_review",
-    "get_review",
-    "reject_review",
-    "review_rows",
-]
+__all__ = ["TOOLS", "ApproveReview", "approve_review", "review_rows"]
 
 
-class GetReview(Arguments):
+class ApproveReview(Arguments):
     message_id: str
-
-
-class ApproveReview(GetReview):
     content_hash: Annotated[str, Field(description="from get_review: approve only what was seen")] | None = (
         None
     )
     subject: Subject | None = None
     text: Body | None = None
     html: Body | None = None
-    to: list[Address] | None = None
-    cc: list[Address] | None = None
-    bcc: list[Address] | None = None
+    to: list[Recipient] | None = None
+    cc: list[Recipient] | None = None
+    bcc: list[Recipient] | None = None
     attachments: (
         Annotated[list[AttachmentSource], Field(max_length=MAX_ATTACHMENTS, description="[] strips them")]
         | None
     ) = None
     idempotency_key: Annotated[str, Field(max_length=255)] | None = None
-
-
-class RejectReview(GetReview):
-    reason: Annotated[str, Field(max_length=2000)] | None = None
-    content_hash: str | None = None
-
-
-async def list_reviews(call: Call, arguments: PageArguments) -> Reply:
-    page = await call.session.reviews.list(cursor=arguments.cursor, limit=arguments.limit)
-    return review_rows(call, "reviews", page.items, page.next_cursor)
 
 
 def review_rows(call: Call, name: str, views: Sequence[ReviewView], cursor: str | None) -> Reply:
@@ -93,8 +72,7 @@ def _row(fence: Fence, view: ReviewView, row: dict[str, Any]) -> list[str]:
     return [f"{head} {row['trust']}", fence.inline(words)]
 
 
-async def get_review(call: Call, arguments: GetReview) -> Reply:
-    view = await call.session.reviews.get(arguments.message_id)
+def _held(call: Call, view: MessageView) -> Reply:
     # A deployment that does not name the inbox leaves the address the mail went to, or came from.
     named = view.delivered_to if view.direction == "inbound" else view.header_from
     inbox, ids = view.agent_email or named or "", call.services.ids
@@ -120,16 +98,11 @@ async def approve_review(call: Call, arguments: ApproveReview) -> Reply:
     )
     if arguments.attachments is not None:
         edits["attachments"] = await load_attachments(call, arguments.attachments)
-    request = ApproveRequest.model_construct(**edits)
+    request = validated(ApproveRequest, edits)
     result = await call.session.reviews.approve(
         arguments.message_id, request, idempotency_key=arguments.idempotency_key
     )
     return sent(result)
-
-
-async def reject_review(call: Call, arguments: RejectReview) -> Reply:
-    request = RejectRequest(reason=arguments.reason, content_hash=arguments.content_hash)
-    return Reply((await call.session.reviews.reject(arguments.message_id, request)).to_wire())
 
 
 _REVIEW = object_schema(
@@ -137,44 +110,13 @@ _REVIEW = object_schema(
     ["id", "agent_email", "direction", "review_status"],
 )
 
-REJECTED = object_schema(view_properties(RejectResultView), ["message_id", "status"])
-
 TOOLS: tuple[Tool[Any], ...] = (
-    Tool(
+    pass_through(
         "list_reviews",
-        "List held mail",
-        "Mail waiting for a person, newest first.",
-        PageArguments,
-        listing("reviews", _REVIEW),
-        list_reviews,
-        Hints(read_only=True, idempotent=True),
+        output=listing("reviews", _REVIEW),
+        reply=lambda call, arguments, page: review_rows(call, "reviews", page.items, page.next_cursor),
     ),
-    Tool(
-        "get_review",
-        "Show held mail",
-        "The held message in full with its content_hash and why it is held.",
-        GetReview,
-        MESSAGE,
-        get_review,
-        Hints(read_only=True, idempotent=True),
-    ),
-    Tool(
-        "approve_review",
-        "Approve held mail",
-        "Send a held draft, or let held inbound mail in. Only on a person's word. Fields given replace the "
-        "draft's; inbound mail takes none. 409 when already decided or when the draft is not that of content_hash.",
-        ApproveReview,
-        SEND_RESULT,
-        approve_review,
-        Hints(open_world=True),
-    ),
-    Tool(
-        "reject_review",
-        "Reject held mail",
-        "Discard a held draft or held inbound mail, for good.",
-        RejectReview,
-        REJECTED,
-        reject_review,
-        Hints(destructive=True),
-    ),
+    pass_through("get_review", output=MESSAGE, reply=lambda call, arguments, view: _held(call, view)),
+    by_hand("approve_review", ApproveReview, SEND_RESULT, approve_review),
+    pass_through("reject_review", ["message_id", "status"]),
 )

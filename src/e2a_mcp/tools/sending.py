@@ -4,44 +4,44 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, WithJsonSchema
 
+from e2a_core.contract.base import Request
 from e2a_core.contract.sending import (
-    MAX_BODY_CHARS,
-    MAX_RECIPIENT_CHARS,
-    MAX_SUBJECT_CHARS,
+    Body,
     ForwardRequest,
+    Recipient,
     ReplyRequest,
+    ReplyTo,
     SendEmailRequest,
     SendOptions,
     SendResultView,
-    UnsubscribeOptions,
+    Subject,
 )
 from e2a_mcp.attaching import MAX_ATTACHMENTS, AttachmentSource, load_attachments
 from e2a_mcp.fence import plain_line
-from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.schema import validated
+from e2a_mcp.tool import Call, Reply, Tool
 from e2a_mcp.tools.arguments import InboxArguments
 from e2a_mcp.tools.outputs import SEND_RESULT
+from e2a_mcp.tools.passing import by_hand
 
-__all__ = ["TOOLS", "Address", "Body", "SendMessage", "Subject", "send_message", "sent"]
+__all__ = ["TOOLS", "SendMessage", "send_message", "sent"]
 
-Address = Annotated[str, Field(max_length=MAX_RECIPIENT_CHARS)]
-Body = Annotated[str, Field(max_length=MAX_BODY_CHARS)]
-Subject = Annotated[str, Field(max_length=MAX_SUBJECT_CHARS)]
 ConversationId = Annotated[str, Field(max_length=200, description="your own id for the thread, if any")]
 IdempotencyKey = Annotated[str, Field(max_length=255, description="same key: same result, sent once")]
 # Hidden from the list: templates belong to accounts that keep some, and an agent cannot list them.
 _TEMPLATE_FIELDS = ("template_id", "template_alias", "template_data")
+# Models write one address; a list of them is taken too.
+_REPLY_TO = {"type": "string", "description": "where answers go"}
 _CONVERTED = frozenset({"attachments", "unsubscribe"})
 
 
 class _Composed(InboxArguments):
     html: Body | None = None
-    cc: list[Address] | None = None
-    bcc: list[Address] | None = None
-    reply_to: Annotated[str, Field(max_length=MAX_RECIPIENT_CHARS, description="where answers go")] | None = (
-        None
-    )
+    cc: list[Recipient] | None = None
+    bcc: list[Recipient] | None = None
+    reply_to: Annotated[ReplyTo, WithJsonSchema(_REPLY_TO)] | None = None
     attachments: Annotated[list[AttachmentSource], Field(max_length=MAX_ATTACHMENTS)] | None = None
     conversation_id: ConversationId | None = None
     idempotency_key: IdempotencyKey | None = None
@@ -54,7 +54,7 @@ class _Composed(InboxArguments):
 
 
 class SendMessage(_Composed):
-    to: Annotated[list[Address], Field(min_length=1)]
+    to: Annotated[list[Recipient], Field(min_length=1)]
     subject: Subject | None = None
     text: Body | None = None
     template_id: str | None = None
@@ -70,11 +70,11 @@ class ReplyToMessage(_Composed):
 
 class ForwardMessage(_Composed):
     message_id: str
-    to: Annotated[list[Address], Field(min_length=1)]
+    to: Annotated[list[Recipient], Field(min_length=1)]
     text: Body = ""
 
 
-RequestT = TypeVar("RequestT", SendEmailRequest, ReplyRequest, ForwardRequest)
+RequestT = TypeVar("RequestT", bound=Request)
 
 
 async def _request(call: Call, arguments: _Composed, kind: type[RequestT]) -> RequestT:
@@ -86,8 +86,8 @@ async def _request(call: Call, arguments: _Composed, kind: type[RequestT]) -> Re
     if arguments.attachments:
         given["attachments"] = await load_attachments(call, arguments.attachments)
     if arguments.unsubscribe:
-        given["unsubscribe"] = UnsubscribeOptions(mode=arguments.unsubscribe)
-    return kind.model_construct(**given)
+        given["unsubscribe"] = {"mode": arguments.unsubscribe}
+    return validated(kind, given)
 
 
 def _options(arguments: _Composed) -> SendOptions:
@@ -147,32 +147,7 @@ async def forward_message(call: Call, arguments: ForwardMessage) -> Reply:
 
 
 TOOLS: tuple[Tool[Any], ...] = (
-    Tool(
-        "send_message",
-        "Send a new message",
-        "Start a new conversation by mail. To answer mail use reply_to_message, which keeps the thread.",
-        SendMessage,
-        SEND_RESULT,
-        send_message,
-        Hints(open_world=True),
-        _TEMPLATE_FIELDS,
-    ),
-    Tool(
-        "reply_to_message",
-        "Reply to a message",
-        "Answer a message in its thread; recipients and subject are filled in.",
-        ReplyToMessage,
-        SEND_RESULT,
-        reply_to_message,
-        Hints(open_world=True),
-    ),
-    Tool(
-        "forward_message",
-        "Forward a message",
-        "Pass a message on with its attachments; text goes above it.",
-        ForwardMessage,
-        SEND_RESULT,
-        forward_message,
-        Hints(open_world=True),
-    ),
+    by_hand("send_message", SendMessage, SEND_RESULT, send_message, hidden=_TEMPLATE_FIELDS),
+    by_hand("reply_to_message", ReplyToMessage, SEND_RESULT, reply_to_message),
+    by_hand("forward_message", ForwardMessage, SEND_RESULT, forward_message),
 )

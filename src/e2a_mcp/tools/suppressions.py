@@ -7,17 +7,14 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from e2a_core.contract.base import Page
-from e2a_core.contract.suppressions import (
-    AgentSuppressionView,
-    CreateAgentSuppressionRequest,
-    DeleteSuppressionResult,
-)
+from e2a_core.contract.suppressions import AgentSuppressionView, DeleteSuppressionResult
 from e2a_mcp.fence import Fence, plain_line
 from e2a_mcp.render import page_line
 from e2a_mcp.schema import Arguments, object_schema, view_properties
-from e2a_mcp.tool import Call, Hints, Reply, Tool
-from e2a_mcp.tools.arguments import Confirmed, Email, PageArguments
+from e2a_mcp.tool import Call, Reply, Tool
+from e2a_mcp.tools.arguments import Confirmed, Email, NamedInbox, PageArguments
 from e2a_mcp.tools.outputs import TEXT, listed, listing
+from e2a_mcp.tools.passing import by_hand, pass_through
 
 __all__ = ["TOOLS"]
 
@@ -27,12 +24,6 @@ Inbox = Annotated[str, Field(description="this inbox's list; else the account's"
 
 class ListSuppressions(PageArguments):
     email: Inbox | None = None
-
-
-class CreateSuppression(Arguments):
-    email: str
-    address: Email
-    reason: Annotated[str, Field(max_length=2000)] | None = None
 
 
 class DeleteSuppression(Arguments):
@@ -59,11 +50,6 @@ async def list_suppressions(call: Call, arguments: ListSuppressions) -> Reply:
     return Reply(structured, "\n".join(lines), untrusted=True)
 
 
-async def create_suppression(call: Call, arguments: CreateSuppression) -> Reply:
-    request = CreateAgentSuppressionRequest(address=arguments.address, reason=arguments.reason)
-    return Reply((await call.session.suppressions.create_for_agent(arguments.email, request)).to_wire())
-
-
 async def delete_suppression(call: Call, arguments: DeleteSuppression) -> Reply:
     lists = call.session.suppressions
     if arguments.email:
@@ -71,34 +57,20 @@ async def delete_suppression(call: Call, arguments: DeleteSuppression) -> Reply:
     return Reply((await lists.delete(arguments.address)).to_wire())
 
 
-_ENTRY = view_properties(AgentSuppressionView)
+_ENTRY = {**view_properties(AgentSuppressionView), "source_message_id": TEXT}
 
 TOOLS: tuple[Tool[Any], ...] = (
-    Tool(
+    by_hand(
         "list_suppressions",
-        "List suppressed addresses",
-        "Addresses not written to, and why: bounced, complained, unsubscribed, set by hand.",
         ListSuppressions,
-        listing("suppressions", object_schema({**_ENTRY, "source_message_id": TEXT}, ["address", "source"])),
+        listing("suppressions", object_schema(_ENTRY, ["address", "source"])),
         list_suppressions,
-        Hints(read_only=True, idempotent=True),
     ),
-    Tool(
-        "create_suppression",
-        "Suppress an address",
-        "Keep one inbox from writing to an address.",
-        CreateSuppression,
-        object_schema(_ENTRY, ["address", "agent_email"]),
-        create_suppression,
-        Hints(idempotent=True),
-    ),
-    Tool(
+    pass_through("create_agent_suppression", ["address", "agent_email"], narrowed=NamedInbox),
+    by_hand(
         "delete_suppression",
-        "Lift a suppression",
-        "Allow writing to an address again. Only with the recipient's consent.",
         DeleteSuppression,
         object_schema(view_properties(DeleteSuppressionResult), ["deleted", "address"]),
         delete_suppression,
-        Hints(destructive=True, idempotent=True),
     ),
 )

@@ -15,12 +15,13 @@ from e2a_core.contract.engine import Session
 from e2a_core.contract.events import EventEnvelope
 from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.messages import MessageQuery
+from e2a_core.contract.operation import Hints
 from e2a_core.errors import E2AError
 from e2a_core.mail.codes import find_codes, find_verification_links
 from e2a_mcp.fence import plain_line
 from e2a_mcp.reading import read_message
 from e2a_mcp.schema import object_schema
-from e2a_mcp.tool import Call, Hints, Reply, Tool
+from e2a_mcp.tool import Call, Reply, Tool
 from e2a_mcp.tools.arguments import InboxArguments
 from e2a_mcp.tools.messages import MESSAGE
 from e2a_mcp.tools.outputs import TEXT, UNTRUSTED
@@ -169,25 +170,26 @@ def _arrived(call: Call, email: str, view: MessageView) -> Reply:
     return Reply(structured, read.text, read.links, untrusted=True)
 
 
+_ARRIVAL = object_schema(
+    {
+        "message": {**MESSAGE, "type": ["object", "null"]},
+        "timed_out": {"type": "boolean"},
+        "codes": {"type": "array", "items": TEXT},
+        "verification_links": {"type": "array", "items": TEXT},
+        "waited_since": TEXT,
+        "untrusted": UNTRUSTED,
+    },
+    ["message", "timed_out"],
+)
+
 TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "wait_for_message",
         "Wait for a message",
         "Block until mail arrives that matches every filter given, then read it; unread mail of the last minute "
         "counts. One-time codes and verification links are picked out. A timeout is a normal result, message null.",
-        WaitForMessage,
-        object_schema(
-            {
-                "message": {**MESSAGE, "type": ["object", "null"]},
-                "timed_out": {"type": "boolean"},
-                "codes": {"type": "array", "items": TEXT},
-                "verification_links": {"type": "array", "items": TEXT},
-                "waited_since": TEXT,
-                "untrusted": UNTRUSTED,
-            },
-            ["message", "timed_out"],
-        ),
-        wait_for_message,
         Hints(),
+        lambda: (WaitForMessage, _ARRIVAL),
+        wait_for_message,
     ),
 )
