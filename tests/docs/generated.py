@@ -21,6 +21,7 @@ from e2a_mcp.resources import REVIEWS_URI, templates
 from e2a_mcp.schema import input_schema
 from e2a_mcp.tool import Tool
 from e2a_mcp.tools import ACCOUNT_TOOLS, AGENT_TOOLS, LEGACY_ACCOUNT_TOOLS, LEGACY_AGENT_TOOLS
+from tests.docs.public_api import PINNED, described
 from tests.promises.manifest import DIVERGENCES
 
 __all__ = ["BLOCKS", "ROOT", "blocks_in", "written"]
@@ -185,3 +186,5 @@ def written(text: str) -> str:
 if __name__ == "__main__":
     for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         path.write_text(written(path.read_text(encoding="utf-8")), encoding="utf-8")
+    PINNED.parent.mkdir(exist_ok=True)
+    PINNED.write_text(described(), encoding="utf-8")

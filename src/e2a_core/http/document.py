@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from dataclasses import dataclass
 from html import escape
 from http import HTTPStatus
 from typing import Any
@@ -32,16 +33,16 @@ Json = dict[str, Any]
 
 def document_routes() -> list[Route]:
     """`/v1/openapi.json`, the same as YAML, and `/v1/docs`, which loads nothing from elsewhere."""
-    document = _Document()
+    document = _OnceAsked()
 
     async def openapi(request: Request) -> Response:
-        return Response(document.as_json, media_type=JSON_TYPE)
+        return Response((await document.get()).as_json, media_type=JSON_TYPE)
 
     async def as_yaml(request: Request) -> Response:
-        return Response(document.as_yaml, media_type=YAML_TYPE)
+        return Response((await document.get()).as_yaml, media_type=YAML_TYPE)
 
     async def docs(request: Request) -> Response:
-        return _page(document.described)
+        return _page((await document.get()).described)
 
     return [
         Route("/v1/openapi.json", openapi),
@@ -50,21 +51,37 @@ def document_routes() -> list[Route]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
 class _Document:
-    """The description, made when somebody first asks for it."""
+    """The description, and its spellings."""
 
-    @cached_property
-    def described(self) -> Json:
-        return describe(all_operations())
+    described: Json
+    as_json: str
+    as_yaml: str
 
-    @cached_property
-    def as_json(self) -> str:
-        return json.dumps(self.described, ensure_ascii=False)
-
-    @cached_property
-    def as_yaml(self) -> str:
+    @classmethod
+    def made(cls) -> _Document:
+        described = describe(all_operations())
         # JSON is YAML (YAML 1.2 section 1.3).
-        return json.dumps(self.described, ensure_ascii=False, indent=2)
+        return cls(
+            described,
+            json.dumps(described, ensure_ascii=False),
+            json.dumps(described, ensure_ascii=False, indent=2),
+        )
+
+
+class _OnceAsked:
+    """The document, made off the event loop when somebody first asks: most processes never serve it."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._made: _Document | None = None
+
+    async def get(self) -> _Document:
+        async with self._lock:
+            if self._made is None:
+                self._made = await asyncio.to_thread(_Document.made)
+            return self._made
 
 
 def describe(rows: Iterable[Operation]) -> Json:
