@@ -5,7 +5,7 @@ Every list is ordered by an instant and a unique key, so a cursor stays right ho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,9 +13,9 @@ from e2a_core.contract.base import Page
 from e2a_core.core import Core
 from e2a_core.errors import InvalidRequest
 from e2a_core.signing.cursor import Json, decode_cursor, encode_cursor
-from e2a_core.store.statement import Row, Statement
+from e2a_core.store.statement import Record, Statement
 
-__all__ = ["MAX_LIMIT", "Position", "beyond", "check_limit", "paged"]
+__all__ = ["MAX_LIMIT", "Position", "beyond", "check_limit", "paged", "turned"]
 
 MAX_LIMIT = 100
 
@@ -37,25 +37,45 @@ async def paged(
     query: Mapping[str, Json],
     cursor: str | None,
     limit: int,
-    position: Callable[[Row], Position],
-    view: Callable[[Row], Item],
+    position: Callable[[Record], Position],
+    view: Callable[[Record], Item],
+    names: tuple[str, str] = ("at", "key"),
 ) -> Page[Item]:
     """One page of at most `limit` items.
 
     `statement_for(after, count)` reads `count` rows beyond `after`. `query` names the list and its effective filters;
-    a cursor is good for that query alone. Raises `InvalidRequest` and `InvalidCursor`.
+    a cursor is good for that query alone. `names` is what the cursors of this list call a position's members.
+    Raises `InvalidRequest` and `InvalidCursor`.
     """
+    at, key = names
     check_limit(limit)
     after = None
     if cursor:
         stored = decode_cursor(cursor, query, core.secrets)
-        after = Position(stored["at"], stored["key"])
+        after = Position(stored[at], stored[key])
     rows = await core.db.read(statement_for(after, limit + 1))
-    next_cursor = None
-    if len(rows) > limit:
-        last = position(rows[limit - 1])
-        next_cursor = encode_cursor({"at": last.at, "key": last.key}, query, core.secrets.signing)
-    return Page(items=[view(row) for row in rows[:limit]], next_cursor=next_cursor)
+
+    def place(row: Record) -> Mapping[str, Json]:
+        last = position(row)
+        return {at: last.at, key: last.key}
+
+    shown, next_cursor = turned(core, rows, query=query, limit=limit, place=place)
+    page: Page[Item] = Page.trusted(items=[view(row) for row in shown], next_cursor=next_cursor)
+    return page
+
+
+def turned(
+    core: Core,
+    items: Sequence[Item],
+    *,
+    query: Mapping[str, Json],
+    limit: int,
+    place: Callable[[Item], Mapping[str, Json]],
+) -> tuple[Sequence[Item], str | None]:
+    """The first `limit` of `items`, and the cursor that goes on behind them, None when there are no more."""
+    shown = items[:limit]
+    more = len(items) > limit
+    return shown, encode_cursor(place(shown[-1]), query, core.secrets.signing) if more else None
 
 
 def check_limit(limit: int) -> None:

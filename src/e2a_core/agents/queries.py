@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from e2a_core.contract.states import Delivery, Review
 from e2a_core.paging import Position, beyond
 from e2a_core.roles import NOT_A_ROLE, SYSTEM_ACCOUNT, beside_notices
-from e2a_core.store.statement import Row, Statement, sql
+from e2a_core.store.statement import Row, Statement, in_list, sql
 
 __all__ = [
     "AgentRow",
@@ -89,7 +88,7 @@ def agent(email: str) -> Statement:
 
 def agents_named(emails: Sequence[str]) -> Statement:
     """The agents with one of these addresses, trashed ones too."""
-    placeholders, params = _in("email", emails)
+    placeholders, params = in_list("email", emails)
     return Statement(f"{_SELECT} WHERE a.email IN ({placeholders})", params, by_key=True)
 
 
@@ -124,7 +123,7 @@ def served_domain(names: Sequence[str], domain: str) -> Statement:
     It is `domain` itself, or one of its ancestors in `names` whose owner has an agent at `domain`. What nobody owns is
     the deployment owner's, who is the first account where the home has marked none.
     """
-    places, params = _in("name", names)
+    places, params = in_list("name", names)
     return Statement(
         "SELECT o.domain, c.id AS account_id FROM domains o JOIN accounts c ON c.id = COALESCE(o.account_id, "
         "(SELECT value FROM meta WHERE key = 'owner_account'), "
@@ -280,8 +279,8 @@ def messages_of(email: str, count: int) -> Statement:
 
 def unindex(sequences: Sequence[int], ids: Sequence[str]) -> Statement:
     """Takes messages out of the full-text index, before they are deleted."""
-    by_seq, seq_params = _in("seq", sequences)
-    by_id, id_params = _in("id", ids)
+    by_seq, seq_params = in_list("seq", sequences)
+    by_id, id_params = in_list("id", ids)
     return Statement(
         f"DELETE FROM message_search WHERE rowid IN ({by_seq})",
         {**seq_params, **id_params},
@@ -290,13 +289,13 @@ def unindex(sequences: Sequence[int], ids: Sequence[str]) -> Statement:
 
 
 def delete_messages(ids: Sequence[str]) -> Statement:
-    placeholders, params = _in("id", ids)
+    placeholders, params = in_list("id", ids)
     return Statement(f"DELETE FROM messages WHERE id IN ({placeholders})", params)
 
 
 def delete_unreferenced_content(hashes: Sequence[str]) -> Statement:
     """Deletes those of the raw messages that no message of any inbox needs."""
-    placeholders, params = _in("hash", hashes)
+    placeholders, params = in_list("hash", hashes)
     return Statement(
         f"DELETE FROM raw_messages WHERE content_hash IN ({placeholders}) "
         "AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.content_hash = raw_messages.content_hash)",
@@ -306,8 +305,3 @@ def delete_unreferenced_content(hashes: Sequence[str]) -> Statement:
 
 def delete_agent(email: str) -> Statement:
     return sql("DELETE FROM agents WHERE email = :email", email=email)
-
-
-def _in(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
-    params = {f"{name}{index}": value for index, value in enumerate(values)}
-    return ", ".join(f":{key}" for key in params), params

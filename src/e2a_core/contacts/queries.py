@@ -7,7 +7,7 @@ from typing import Any
 
 from e2a_core.contract.states import Direction
 from e2a_core.paging import Position, beyond
-from e2a_core.store.statement import Statement, sql
+from e2a_core.store.statement import Statement, in_list, sql
 
 __all__ = [
     "batch",
@@ -60,8 +60,7 @@ def contacts(account_id: str, filters: Mapping[str, Any], after: Position | None
 
 def existing(account_id: str, addresses: Sequence[str]) -> Statement:
     """Which of `addresses` are contacts."""
-    params = {f"a{index}": address for index, address in enumerate(addresses)}
-    names = ", ".join(f":{name}" for name in params) or "NULL"
+    names, params = in_list("address", addresses)
     return Statement(
         f"SELECT address FROM contacts WHERE account_id = :account AND address IN ({names})",
         {"account": account_id, **params},

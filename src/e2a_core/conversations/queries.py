@@ -6,6 +6,7 @@ from typing import Any
 
 from e2a_core.contract.states import Direction
 from e2a_core.messages.queries import SUMMARY
+from e2a_core.paging import Position, beyond
 from e2a_core.store.statement import Statement, sql
 
 __all__ = ["aggregate", "messages", "page"]
@@ -30,7 +31,7 @@ def page(
     agent_email: str,
     since: int | None,
     until: int | None,
-    position: dict[str, Any] | None,
+    after: Position | None,
     limit: int,
 ) -> Statement:
     """Aggregates by latest message, newest first."""
@@ -42,13 +43,10 @@ def page(
     if until is not None:
         having.append("max(m.created_at) < :until")
         params["until"] = until
-    if position is not None:
-        having.append(
-            "(max(m.created_at) < :at OR (max(m.created_at) = :at AND m.conversation_id < :conversation))"
-        )
-        params |= {"at": position["t"], "conversation": position["i"]}
+    condition, place = beyond(after, "max(m.created_at)", "m.conversation_id")
+    params |= place
     grouped = (
-        f"{_AGGREGATE} WHERE {_VISIBLE} GROUP BY m.conversation_id HAVING {' AND '.join(having)} "
+        f"{_AGGREGATE} WHERE {_VISIBLE} GROUP BY m.conversation_id HAVING {' AND '.join(having)}{condition} "
         "ORDER BY last_at DESC, m.conversation_id DESC LIMIT :limit"
     )
     latest = ", ".join(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from e2a_core.paging import Position, beyond
 from e2a_core.roles import NOT_A_ROLE
-from e2a_core.store.statement import Row, Statement, sql
+from e2a_core.store.statement import Row, Statement, in_list, sql
 
 __all__ = [
     "DkimKeyRow",
@@ -128,7 +127,7 @@ def count_domains(account_id: str) -> Statement:
 
 def related_domains(domain: str, above: Sequence[str]) -> Statement:
     """The domain itself, those `above` it and all below it, whoever has them."""
-    places, params = _in("above", above)
+    places, params = in_list("above", above)
     return Statement(
         f"SELECT {_COLUMNS} FROM domains d "
         f"WHERE d.domain = :domain OR d.domain IN ({places}) OR d.domain LIKE :below",
@@ -197,7 +196,7 @@ def delete_domain(account_id: str, domain: str) -> Statement:
 
 def authorising_domains(account_id: str, names: Sequence[str]) -> Statement:
     """Those of `names` that the account registered, the most specific first."""
-    places, params = _in("name", names)
+    places, params = in_list("name", names)
     return Statement(
         f"SELECT {_COLUMNS} FROM domains d "
         f"WHERE d.account_id = :account AND d.domain IN ({places}) ORDER BY LENGTH(d.domain) DESC",
@@ -220,7 +219,7 @@ def signing_domain(domain: str) -> Statement:
 
 def dkim_keys_of(names: Sequence[str]) -> Statement:
     """All keys the domains ever had, the oldest first."""
-    places, params = _in("name", names)
+    places, params = in_list("name", names)
     return Statement(
         f"SELECT k.domain, {_KEY_COLUMNS} FROM dkim_keys k WHERE k.domain IN ({places}) "
         "ORDER BY k.domain, k.created_at, k.selector",
@@ -286,8 +285,3 @@ def _insert_key(key: DkimKeyRow, condition: str) -> Statement:
             "created_at": key.created_at,
         },
     )
-
-
-def _in(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
-    params = {f"{name}{index}": value for index, value in enumerate(values)}
-    return ", ".join(f":{key}" for key in params), params

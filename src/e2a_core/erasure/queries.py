@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from e2a_core.contract.states import Review
 from e2a_core.messages.state import UNDER_WAY, any_of
-from e2a_core.store.statement import Statement, sql
+from e2a_core.store.statement import Statement, in_list, sql
 
 __all__ = [
     "aged_content",
@@ -47,7 +46,7 @@ def aged_content(before: int, count: int) -> Statement:
 
 
 def drop_content(ids: Sequence[str]) -> Statement:
-    names, params = _in("id", ids)
+    names, params = in_list("id", ids)
     return Statement(
         "UPDATE messages SET content_hash = NULL, draft = NULL, trace = '', preview = '', attachments = '[]', "
         f"size_bytes = 0 WHERE id IN ({names})",
@@ -57,8 +56,8 @@ def drop_content(ids: Sequence[str]) -> Statement:
 
 def unindex_bodies(sequences: Sequence[int], ids: Sequence[str]) -> Statement:
     """The messages are found by subject and correspondents alone from now on."""
-    by_seq, seq_params = _in("seq", sequences)
-    by_id, id_params = _in("id", ids)
+    by_seq, seq_params = in_list("seq", sequences)
+    by_id, id_params = in_list("id", ids)
     return Statement(
         f"UPDATE message_search SET body = '' WHERE rowid IN ({by_seq})",
         {**seq_params, **id_params},
@@ -75,8 +74,3 @@ def orphaned_content(before: int, count: int) -> Statement:
         before=before,
         count=count,
     )
-
-
-def _in(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
-    params = {f"{name}{index}": value for index, value in enumerate(values)}
-    return ", ".join(f":{key}" for key in params), params

@@ -16,7 +16,7 @@ from e2a_core.errors import InvalidFilter, InvalidRequest, NotFound
 from e2a_core.messages.rows import SUMMARY_COLUMNS
 from e2a_core.messages.search import MAX_CONVERSATION_ID, instant
 from e2a_core.messages.views import summary_view
-from e2a_core.signing.cursor import decode_cursor, encode_cursor
+from e2a_core.paging import Position, paged
 from e2a_core.store.statement import Row, first
 from e2a_core.texts import is_storable
 
@@ -44,21 +44,20 @@ class Conversations:
         if lower is not None and upper is not None and lower >= upper:
             raise InvalidFilter("since must be before until", location="query.since")
         binding = {"list": "conversations", "agent": agent.email, "since": since or "", "until": until or ""}
-        position = decode_cursor(cursor, binding, self._core.secrets) if cursor else None
-        rows = await self._core.db.read(queries.page(agent.email, lower, upper, position, limit + 1))
-        following = None
-        if len(rows) > limit:
-            where = {"t": rows[limit - 1]["last_at"], "i": rows[limit - 1]["conversation_id"]}
-            following = encode_cursor(where, binding, self._core.secrets.signing)
-        items = [
-            ConversationSummaryView(
+        return await paged(
+            self._core,
+            lambda after, count: queries.page(agent.email, lower, upper, after, count),
+            query=binding,
+            cursor=cursor,
+            limit=limit,
+            position=lambda row: Position(row["last_at"], row["conversation_id"]),
+            view=lambda row: ConversationSummaryView(
                 **_counts(row),
                 latest_subject=row["latest_subject"] or "",
                 latest_from=row["latest_from"] or "",
-            )
-            for row in rows[:limit]
-        ]
-        return Page[ConversationSummaryView](items=items, next_cursor=following)
+            ),
+            names=("t", "i"),
+        )
 
     async def get(self, email: str, conversation_id: str) -> ConversationDetailView:
         if len(conversation_id) > MAX_CONVERSATION_ID or "\r" in conversation_id or "\n" in conversation_id:

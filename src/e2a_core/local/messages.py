@@ -52,7 +52,7 @@ from e2a_core.messages.events import emit_unique
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.search import MessageSearch, normalize_labels
 from e2a_core.messages.views import lifecycle_view, message_view, summary_view
-from e2a_core.signing.cursor import decode_cursor, encode_cursor
+from e2a_core.paging import Position, paged
 from e2a_core.signing.tokens import sign_download
 from e2a_core.store.statement import StaleWrite, Statement, first
 from e2a_core.submission.conclusion import TRASHED, cancel_statements
@@ -68,10 +68,6 @@ CLAIM_LIFETIME = timedelta(minutes=10)
 """How long a submission may be under way; an older claim is that of a process that died."""
 
 
-# Naming the page once: a generic class is looked up by its parameters each time.
-_Summaries = Page[MessageSummaryView]
-
-
 class Messages:
     """`engine.Messages` over the store."""
 
@@ -84,16 +80,16 @@ class Messages:
     async def list(self, email: str, query: MessageQuery) -> Page[MessageSummaryView]:
         agent = await resolve_agent(self._core, self._principal, email)
         search = MessageSearch.of(agent.email, query)
-        position = decode_cursor(query.cursor, search.binding, self._core.secrets) if query.cursor else None
-        statement = search.statement(position, query.limit + 1)
-        rows = await self._core.db.read(statement)
-        following = None
-        if len(rows) > query.limit:
-            last = rows[query.limit - 1]
-            where = {"t": last["created_at"], "i": last["id"]}
-            following = encode_cursor(where, search.binding, self._core.secrets.signing)
-        items = [summary_view(row.bare) for row in rows[: query.limit]]
-        return _Summaries.trusted(items=items, next_cursor=following)
+        return await paged(
+            self._core,
+            search.statement,
+            query=search.binding,
+            cursor=query.cursor,
+            limit=query.limit,
+            position=lambda row: Position(row["created_at"], row["id"]),
+            view=lambda row: summary_view(row.bare),
+            names=("t", "i"),
+        )
 
     async def get(
         self, email: str, message_id: str, *, peek: bool = False, whole: bool = False
@@ -172,15 +168,15 @@ class Messages:
         agent = await resolve_agent(self._core, self._principal, email)
         await self._stored(agent.email, message_id)
         binding = {"list": "lifecycle", "agent": agent.email, "message": message_id}
-        position = decode_cursor(cursor, binding, self._core.secrets) if cursor else None
-        after = (int(position["t"]), str(position["i"])) if position else None
-        rows = await self._core.db.read(lifecycle.page(message_id, after, limit + 1))
-        following = None
-        if len(rows) > limit:
-            where = {"t": rows[limit - 1]["occurred_at"], "i": rows[limit - 1]["id"]}
-            following = encode_cursor(where, binding, self._core.secrets.signing)
-        return Page[MessageLifecycleTransition](
-            items=[lifecycle_view(row) for row in rows[:limit]], next_cursor=following
+        return await paged(
+            self._core,
+            lambda after, count: lifecycle.page(message_id, after, count),
+            query=binding,
+            cursor=cursor,
+            limit=limit,
+            position=lambda row: Position(row["occurred_at"], row["id"]),
+            view=lifecycle_view,
+            names=("t", "i"),
         )
 
     async def attachment(

@@ -14,10 +14,10 @@ from e2a_core.errors import NotFound
 from e2a_core.messages import queries as message_queries
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.views import review_view
+from e2a_core.paging import Position, paged
 from e2a_core.reviews import decide, queries
 from e2a_core.reviews.decide import Decider
 from e2a_core.reviews.views import review_detail
-from e2a_core.signing.cursor import decode_cursor, encode_cursor
 from e2a_core.store.statement import first
 from e2a_core.submission.waiting import WAIT_SELF_SECONDS, Waiting
 from e2a_core.texts import is_storable, require_storable
@@ -36,14 +36,16 @@ class Reviews:
     async def list(self, *, cursor: str | None = None, limit: int = 100) -> Page[ReviewView]:
         self._principal.require_account()
         binding = {"list": "reviews", "account": self._principal.account_id}
-        position = decode_cursor(cursor, binding, self._core.secrets) if cursor else None
-        rows = await self._core.db.read(queries.page(self._principal.account_id, position, limit + 1))
-        following = None
-        if len(rows) > limit:
-            where = {"t": rows[limit - 1]["created_at"], "i": rows[limit - 1]["id"]}
-            following = encode_cursor(where, binding, self._core.secrets.signing)
-        items = [review_view(MessageRow.from_store(row)) for row in rows[:limit]]
-        return Page[ReviewView](items=items, next_cursor=following)
+        return await paged(
+            self._core,
+            lambda after, count: queries.page(self._principal.account_id, after, count),
+            query=binding,
+            cursor=cursor,
+            limit=limit,
+            position=lambda row: Position(row["created_at"], row["id"]),
+            view=lambda row: review_view(MessageRow.from_store(row)),
+            names=("t", "i"),
+        )
 
     async def get(self, message_id: str) -> MessageView:
         return await review_detail(self._core, await self._row(message_id))

@@ -27,8 +27,8 @@ from e2a_core.errors import (
     StarterTemplateNotFound,
     TemplateLimitReached,
 )
-from e2a_core.paging import Position, check_limit, paged
-from e2a_core.signing.cursor import decode_cursor, encode_cursor
+from e2a_core.paging import Position, check_limit, paged, turned
+from e2a_core.signing.cursor import decode_cursor
 from e2a_core.store.errors import UniqueViolation
 from e2a_core.store.statement import Row, first
 from e2a_core.templates import queries
@@ -137,13 +137,10 @@ class Templates:
         secrets = self._core.secrets
         after = decode_cursor(cursor, _STARTERS_QUERY, secrets)["alias"] if cursor else ""
         rest = [item for alias, item in starters().items() if alias > after]
-        page, more = rest[:limit], len(rest) > limit
-        return Page(
-            items=[starter_view(item) for item in page],
-            next_cursor=encode_cursor({"alias": page[-1].alias}, _STARTERS_QUERY, secrets.signing)
-            if more
-            else None,
+        page, next_cursor = turned(
+            self._core, rest, query=_STARTERS_QUERY, limit=limit, place=lambda item: {"alias": item.alias}
         )
+        return Page(items=[starter_view(item) for item in page], next_cursor=next_cursor)
 
     async def get_starter(self, alias: str) -> StarterTemplateDetailView:
         self._principal.require_account()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from e2a_core.messages.filter_syntax import And, Comparison, Interval, Node, Not, Or, parse_filter
+from e2a_core.store.statement import containing, like
 
 __all__ = ["FilterRow", "compile_filter", "evaluate", "parse_filter"]
 
@@ -22,7 +23,6 @@ _COMPARE_SQL = {
     ">": "{column} >= {end}",
     ">=": "{column} >= {start}",
 }
-_LIKE_SPECIAL = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +115,12 @@ class _Compiler:
         contains = operator == ":"
         if field == "from":
             value = value.lower()
-        bound = self._bind(f"%{value.translate(_LIKE_SPECIAL)}%" if contains else value)
+        bound = self._bind(containing(value) if contains else value)
         if field == "from":
             column = "m.sender"
         else:
             column, bound = "lower(m.subject)", f"lower({bound})"
-        return f"({column} LIKE {bound} ESCAPE '\\')" if contains else f"({column} = {bound})"
+        return f"({like(column, bound)})" if contains else f"({column} = {bound})"
 
     def _bind(self, value: object) -> str:
         name = f"f{len(self.params)}"

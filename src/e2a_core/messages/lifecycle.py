@@ -10,6 +10,7 @@ from typing import Any
 
 from e2a_core.ids import Ids
 from e2a_core.messages.rows import dump_json
+from e2a_core.paging import Position, beyond
 from e2a_core.store.statement import Statement, sql
 
 __all__ = ["REASONS", "page", "record", "recorded"]
@@ -107,14 +108,10 @@ def recorded(message_id: str, dedupe: str) -> Statement:
     )
 
 
-def page(message_id: str, after: tuple[int, str] | None, limit: int) -> Statement:
-    """Rows oldest first, from behind `after` (occurred_at, id)."""
-    occurred_at, row_id = after or (-1, "")
-    return sql(
-        "SELECT * FROM lifecycle WHERE message_id = :message "
-        "AND (occurred_at > :at OR (occurred_at = :at AND id > :id)) ORDER BY occurred_at, id LIMIT :limit",
-        message=message_id,
-        at=occurred_at,
-        id=row_id,
-        limit=limit,
+def page(message_id: str, after: Position | None, limit: int) -> Statement:
+    """Rows oldest first."""
+    condition, params = beyond(after, "occurred_at", "id", ascending=True)
+    return Statement(
+        f"SELECT * FROM lifecycle WHERE message_id = :message{condition} ORDER BY occurred_at, id LIMIT :limit",
+        {"message": message_id, "limit": limit, **params},
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from e2a_core.contract.states import Delivery, Direction, Review
 from e2a_core.messages.rows import COLUMNS, SUMMARY_COLUMNS, MessageRow, dump_json
 from e2a_core.roles import beside_notices
-from e2a_core.store.statement import Statement, sql
+from e2a_core.store.statement import Statement, containing, in_list, like, sql
 
 __all__ = [
     "SUMMARY",
@@ -74,7 +74,7 @@ def by_id_in_account(account_id: str, message_id: str) -> Statement:
 
 def by_dedupe_key(dedupe_key: str, agents: Sequence[str]) -> Statement:
     """Which of `agents` already hold the message with this key."""
-    names, params = _list("a", agents)
+    names, params = in_list("agent", agents)
     return Statement(
         f"SELECT agent_email, id FROM messages WHERE dedupe_key = :key AND agent_email IN ({names})",
         {"key": dedupe_key, **params},
@@ -123,7 +123,7 @@ def insert_refs(agent_email: str, message_id: str, refs: Iterable[str]) -> list[
 
 def find_threads(agent_email: str, refs: Sequence[str]) -> Statement:
     """Thread and conversation of the messages of this inbox that `refs` name, newest first."""
-    names, params = _list("r", refs)
+    names, params = in_list("ref", refs)
     return Statement(
         "SELECT r.ref, m.thread_id, m.conversation_id FROM message_refs r "
         "JOIN messages m ON m.id = r.message_id "
@@ -135,7 +135,7 @@ def find_threads(agent_email: str, refs: Sequence[str]) -> Statement:
 
 def sent_with_message_id(agent_email: str, refs: Sequence[str]) -> Statement:
     """Messages that an inbox of the same account sent and that are known by one of these Message-IDs."""
-    names, params = _list("r", refs)
+    names, params = in_list("ref", refs)
     return Statement(
         "SELECT m.* FROM message_refs r JOIN messages m ON m.id = r.message_id "
         "WHERE r.agent_email IN (SELECT a.email FROM agents a WHERE a.account_id = "
@@ -307,22 +307,12 @@ def fewer_replies(agent_email: str, thread_id: str, counterpart: str, since: int
         "SELECT email FROM agents WHERE email = :agent AND (SELECT count(*) FROM messages "
         "WHERE agent_email = :agent AND thread_id = :thread "
         f"AND direction = '{Direction.OUTBOUND}' AND status <> '{Review.REJECTED}' AND created_at >= :since "
-        "AND lower(to_addresses) LIKE :counterpart ESCAPE '\\') < :limit",
+        f"AND {like('lower(to_addresses)', ':counterpart')}) < :limit",
         by_key=True,
         expect=1,
         agent=agent_email,
         thread=thread_id,
         since=since,
         limit=limit,
-        counterpart=f'%"{_escape_like(counterpart)}"%',
+        counterpart=containing(f'"{counterpart.lower()}"'),
     )
-
-
-def _escape_like(text: str) -> str:
-    return text.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _list(prefix: str, values: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """Named parameters for an IN list; an empty one matches nothing."""
-    params = {f"{prefix}{index}": value for index, value in enumerate(values)}
-    return ", ".join(f":{name}" for name in params) or "NULL", params

@@ -14,7 +14,8 @@ from e2a_core.contract.states import Direction
 from e2a_core.errors import InvalidFilter
 from e2a_core.messages.filter import compile_filter, parse_filter
 from e2a_core.messages.queries import SUMMARY
-from e2a_core.store.statement import Statement
+from e2a_core.paging import Position, beyond
+from e2a_core.store.statement import Statement, containing, like
 from e2a_core.texts import is_storable
 
 __all__ = ["MAX_CONVERSATION_ID", "MessageSearch", "fold_text", "instant", "normalize_labels"]
@@ -88,34 +89,31 @@ class MessageSearch:
             and (read_status == "all" or direction == "inbound"),
         )
 
-    def statement(self, position: Mapping[str, Any] | None, limit: int) -> Statement:
-        """Up to `limit` summary rows behind `position` (`t` micros, `i` id)."""
+    def statement(self, after: Position | None, limit: int) -> Statement:
+        """Up to `limit` summary rows beyond `after`."""
         where = ["m.agent_email = :agent", *self._state(), *self.conditions]
-        params = {"agent": self.agent_email, "limit": limit, **self.params}
+        condition, place = beyond(after, "m.created_at", "m.id", ascending=self.ascending)
+        params = {"agent": self.agent_email, "limit": limit, **self.params, **place}
         order = "ASC" if self.ascending else "DESC"
-        if position is not None:
-            sign = ">" if self.ascending else "<"
-            where.append(f"(m.created_at, m.id) {sign} (:after_t, :after_i)")
-            params |= {"after_t": position["t"], "after_i": position["i"]}
+        chosen = f"{' AND '.join(where)}{condition}"
         tail = f" ORDER BY m.created_at {order}, m.id {order} LIMIT :limit"
         if not self.words:
-            chosen = f"WHERE {' AND '.join(where)}{tail}"
             return Statement(
-                f"SELECT {SUMMARY} FROM messages m{self._index()} {chosen}",
+                f"SELECT {SUMMARY} FROM messages m{self._index()} WHERE {chosen}{tail}",
                 params,
-                f"SELECT {SUMMARY} FROM messages m {chosen}",
+                f"SELECT {SUMMARY} FROM messages m WHERE {chosen}{tail}",
                 by_key=self.by_index,
             )
         # Every word must occur; the last one may be the start of a longer word.
         match = " ".join(f'"{word}"' for word in self.words) + "*"
         prefix = " & ".join([*(f"'{word}'" for word in self.words[:-1]), f"'{self.words[-1]}':*"])
         sqlite = (
-            f"SELECT {SUMMARY} FROM messages m WHERE {' AND '.join(where)} AND m.seq IN "
+            f"SELECT {SUMMARY} FROM messages m WHERE {chosen} AND m.seq IN "
             f"(SELECT rowid FROM message_search WHERE message_search MATCH :match){tail}"
         )
         postgresql = (
             f"SELECT {SUMMARY} FROM messages m JOIN message_search s ON s.message_id = m.id "
-            f"WHERE {' AND '.join(where)} AND s.document @@ to_tsquery('simple', :tsquery){tail}"
+            f"WHERE {chosen} AND s.document @@ to_tsquery('simple', :tsquery){tail}"
         )
         return Statement(sqlite, {**params, "match": match, "tsquery": prefix}, postgresql)
 
@@ -162,10 +160,9 @@ class _Conditions:
         _require_storable(value, location)
         if len(value.encode()) > MAX_TEXT_OCTETS:
             raise InvalidFilter(f"must be at most {MAX_TEXT_OCTETS} bytes", location=location)
-        escaped = value.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         self.tries_rows = True
-        self.conditions.append(f"lower(m.{column}) LIKE :{column} ESCAPE '\\'")
-        self.params[column] = f"%{escaped}%"
+        self.conditions.append(like(f"lower(m.{column})", f":{column}"))
+        self.params[column] = containing(value.lower())
 
     def conversation(self, value: str | None) -> None:
         if not value:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 from e2a_core.agents.queries import AgentRow
@@ -27,9 +26,8 @@ MAX_HOLD_TTL = 604_800
 """Seconds: what nobody has looked at within a week is not waited for any longer."""
 
 
-@lru_cache(maxsize=256)
 def load_config(stored: str) -> ProtectionConfig:
-    """The config an agent row holds; `{}` is that of a new agent. Shared by all who ask, so not to be changed."""
+    """The config an agent row holds; `{}` is that of a new agent."""
     if stored == "{}":
         return ProtectionConfig(inbound=_open(), outbound=_open(), holds=ProtectionHolds())
     return ProtectionConfig.model_validate_json(stored)

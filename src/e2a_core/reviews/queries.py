@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from e2a_core.contract.states import Review
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.state import REVIEW, any_before
+from e2a_core.paging import Position, beyond
 from e2a_core.roles import beside_notices
 from e2a_core.store.statement import Statement, sql
 
@@ -47,17 +46,14 @@ _SHOWN = ", ".join(f"m.{name}" for name in SHOWN)
 _LIVE = "JOIN agents a ON a.email = m.agent_email AND a.deleted_at IS NULL"
 
 
-def page(account_id: str, position: dict[str, Any] | None, limit: int) -> Statement:
+def page(account_id: str, after: Position | None, limit: int) -> Statement:
     """Held messages of the account's live agents, newest first."""
-    after = "AND (m.created_at, m.id) < (:at, :id)" if position else ""
-    params: dict[str, Any] = {"account": account_id, "limit": limit}
-    if position:
-        params |= {"at": position["t"], "id": position["i"]}
+    condition, params = beyond(after, "m.created_at", "m.id")
     return Statement(
         f"SELECT {_SHOWN} FROM messages m {_LIVE} WHERE m.account_id = :account AND m.status = '{Review.PENDING}' "
-        f"AND m.deleted_at IS NULL AND {beside_notices('a.email')} {after} "
+        f"AND m.deleted_at IS NULL AND {beside_notices('a.email')}{condition} "
         "ORDER BY m.created_at DESC, m.id DESC LIMIT :limit",
-        params,
+        {"account": account_id, "limit": limit, **params},
     )
 
 

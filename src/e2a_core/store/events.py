@@ -8,13 +8,13 @@ events in memory while it keeps up and from the table when it does not, so a slo
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from e2a_core.clock import from_micros, to_micros
-from e2a_core.store.statement import Row, Statement, sql
+from e2a_core.store.statement import Row, Statement, in_list, sql
 
 __all__ = ["EventFilter", "EventRecord", "append", "events_after", "latest"]
 
@@ -118,12 +118,8 @@ def events_after(position: int, wanted: EventFilter, limit: int) -> Statement:
         conditions.append("agent_email = :agent_email")
         params["agent_email"] = wanted.agent_email
     if wanted.types is not None:
-        conditions.append(_any_of("type", wanted.types, params))
+        names, types = in_list("type", sorted(wanted.types))
+        conditions.append(f"type IN ({names})")
+        params |= types
     where = " AND ".join(conditions)
     return Statement(f"SELECT {_COLUMNS} FROM events WHERE {where} ORDER BY seq LIMIT :limit", params)
-
-
-def _any_of(column: str, values: Collection[str], params: dict[str, Any]) -> str:
-    names = {f"{column}_{index}": value for index, value in enumerate(sorted(values))}
-    params.update(names)
-    return f"{column} IN ({', '.join(f':{name}' for name in names)})" if names else "1 = 0"

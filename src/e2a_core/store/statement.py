@@ -13,7 +13,10 @@ __all__ = [
     "Row",
     "StaleWrite",
     "Statement",
+    "containing",
     "first",
+    "in_list",
+    "like",
     "records",
     "sql",
 ]
@@ -23,6 +26,8 @@ Dialect = Literal["sqlite", "postgresql"]
 Row = Mapping[str, Any]
 
 _Item = TypeVar("_Item")
+
+_LIKE_SPECIAL = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 
 
 class Record(Mapping[str, Any]):
@@ -54,10 +59,12 @@ class Record(Mapping[str, Any]):
         return f"Record({dict(self)})"
 
 
-def records(names: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> list[Record]:
-    """The rows of one read under the names of its columns."""
-    places = {name: place for place, name in enumerate(names)}
-    return [Record(places, row) for row in rows]
+def records(rows: Sequence[Any]) -> list[Record]:
+    """The rows of one read, as `sqlite3.Row` or `asyncpg.Record` has them."""
+    if not rows:
+        return []
+    places = {name: place for place, name in enumerate(rows[0].keys())}
+    return [Record(places, tuple(row)) for row in rows]
 
 
 def first(rows: Sequence[_Item]) -> _Item | None:
@@ -96,6 +103,22 @@ def sql(
 ) -> Statement:
     """Shorthand: `sql("SELECT ... WHERE id = :id", id=...)`."""
     return Statement(text, params, postgresql, expect, by_key)
+
+
+def in_list(name: str, values: Iterable[Any]) -> tuple[str, dict[str, Any]]:
+    """The parameters of an IN list, `:name0, :name1, ...`, and their values; an empty list matches nothing."""
+    params = {f"{name}{index}": value for index, value in enumerate(values)}
+    return ", ".join(f":{key}" for key in params) or "NULL", params
+
+
+def like(column: str, pattern: str) -> str:
+    """The condition that `column` matches `pattern`, a parameter made by `containing`."""
+    return f"{column} LIKE {pattern} ESCAPE '\\'"
+
+
+def containing(text: str) -> str:
+    """The pattern of everything that contains `text`, in which no character is a wildcard."""
+    return f"%{text.translate(_LIKE_SPECIAL)}%"
 
 
 @dataclass(frozen=True, slots=True)

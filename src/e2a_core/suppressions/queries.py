@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from e2a_core.paging import Position, beyond
-from e2a_core.store.statement import Statement, sql
+from e2a_core.store.statement import Statement, in_list, sql
 
 __all__ = [
     "blocked",
@@ -55,8 +55,7 @@ def one_of_agent(account_id: str, agent_email: str, address: str) -> Statement:
 
 def blocked(account_id: str, agent_email: str, addresses: Sequence[str]) -> Statement:
     """Entries of either list about `addresses`; those of the account first."""
-    params = {f"a{index}": address for index, address in enumerate(addresses)}
-    names = ", ".join(f":{name}" for name in params) or "NULL"
+    names, params = in_list("address", addresses)
     return Statement(
         "SELECT address, source, reason, 'account' AS scope FROM suppressions "
         f"WHERE account_id = :account AND address IN ({names}) UNION ALL "

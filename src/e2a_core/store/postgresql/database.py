@@ -198,7 +198,7 @@ class PostgresqlTransaction:
         translated = translate(statement.text("postgresql"))
         with translated_errors():
             rows = await self._connection.fetch(translated.text, *translated.arguments(statement.params))
-        return _records(rows)
+        return records(rows)
 
     async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
         results = []
@@ -216,14 +216,10 @@ async def _execute(connection: asyncpg.Connection, statement: Statement) -> Resu
     arguments = translated.arguments(statement.params)
     if translated.returns_rows:
         rows = await connection.fetch(translated.text, *arguments)
-        return Result(len(rows), _records(rows))
+        return Result(len(rows), records(rows))
     status = await connection.execute(translated.text, *arguments)
     count = status.rpartition(" ")[2]
     return Result(int(count) if count.isdecimal() else 0)
-
-
-def _records(rows: Sequence[asyncpg.Record]) -> list[Record]:
-    return records(rows[0].keys(), map(tuple, rows)) if rows else []
 
 
 async def _roll_back(connection: asyncpg.Connection) -> None:

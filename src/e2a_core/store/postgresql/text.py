@@ -11,6 +11,7 @@ from typing import Any
 __all__ = ["Translated", "translate"]
 
 _TEXTS_KEPT = 1024
+"""More than the distinct texts of the program: translating the insert of a message takes 120 us, a look 0.1 us."""
 
 _TOKEN = re.compile(
     r"""

@@ -21,7 +21,6 @@ from e2a_core.store.errors import (
 from e2a_core.store.statement import Record, Result, StaleWrite, Statement, records
 
 __all__ = [
-    "Answer",
     "Outcome",
     "begin",
     "begin_at_once",
@@ -31,24 +30,18 @@ __all__ = [
     "open_reader",
     "open_writer",
     "read",
-    "read_group",
+    "require_storable",
     "rollback",
     "run",
     "run_group",
     "unavailable",
 ]
 
-Answer = list[list[Record]] | Exception
-"""The rows of each statement of one read, or why it alone failed."""
-
 Outcome = Sequence[Result] | Exception
 """What became of one unit of a group: its results, or why it alone was undone."""
 
 Start = Callable[[sqlite3.Connection], None]
 """How a transaction begins: `begin` or `begin_at_once`."""
-
-CACHED_STATEMENTS = 512
-"""More than the distinct statement texts of the whole program, so that none is ever compiled twice."""
 
 _MEBIBYTE = 1024 * 1024
 _CACHE_KIBIBYTES = 8 * 1024
@@ -102,12 +95,7 @@ def open_reader(path: Path, busy_seconds: float) -> sqlite3.Connection:
 
 def read(connection: sqlite3.Connection, statement: Statement) -> list[Record]:
     """All rows of a statement."""
-    return _records(_run(connection, statement))
-
-
-def read_group(connection: sqlite3.Connection, reads: Sequence[Sequence[Statement]]) -> list[Answer]:
-    """Each read is some statements; it is answered or fails alone."""
-    return [_read_alone(connection, statements) for statements in reads]
+    return records(_run(connection, statement).fetchall())
 
 
 def run(connection: sqlite3.Connection, statements: Sequence[Statement]) -> list[Result]:
@@ -172,8 +160,7 @@ def run_group(
 
 def data_version(connection: sqlite3.Connection) -> int:
     """A number that changes when another connection, of any process, has committed."""
-    (version,) = connection.execute("PRAGMA data_version").fetchone()
-    return int(version)
+    return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
 
 def unavailable(error: sqlite3.Error) -> StoreUnavailable | None:
@@ -184,14 +171,20 @@ def unavailable(error: sqlite3.Error) -> StoreUnavailable | None:
     return StoreUnavailable(f"the database did not answer: {error}")
 
 
+def require_storable(statement: Statement) -> None:
+    """Raises `UnstorableValue` for NUL: SQLite would take it, and PostgreSQL not, and what one refuses both must."""
+    if any(type(value) is str and "\0" in value for value in statement.params.values()):
+        raise UnstorableValue
+
+
 def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path,
         timeout=busy_seconds,
         isolation_level=None,  # transactions are opened here, explicitly, never by the driver
-        cached_statements=CACHED_STATEMENTS,
         check_same_thread=False,  # whoever uses it sees to it that nobody else does
     )
+    connection.row_factory = sqlite3.Row
     # The built-in knows only ASCII letters, PostgreSQL's all of them.
     connection.create_function("lower", 1, _lower, deterministic=True)
     connection.execute("PRAGMA foreign_keys = ON")
@@ -251,7 +244,7 @@ def _execute(connection: sqlite3.Connection, statement: Statement) -> Result:
     try:
         cursor = _run(connection, statement)
         if cursor.description is not None:
-            rows = _records(cursor)
+            rows = records(cursor.fetchall())
             return Result(len(rows), rows)
     except sqlite3.IntegrityError as error:
         raise _violation(error) from error
@@ -262,27 +255,11 @@ def _execute(connection: sqlite3.Connection, statement: Statement) -> Result:
 
 
 def _run(connection: sqlite3.Connection, statement: Statement) -> sqlite3.Cursor:
-    # SQLite would take NUL, and PostgreSQL not: what one refuses the other must.
-    if any(type(value) is str and "\0" in value for value in statement.params.values()):
-        raise UnstorableValue
+    require_storable(statement)
     try:
         return connection.execute(statement.sqlite, statement.params)
     except (UnicodeEncodeError, OverflowError) as error:  # lone surrogates; beyond 64 bits
         raise UnstorableValue from error
-
-
-def _records(cursor: sqlite3.Cursor) -> list[Record]:
-    return records([column[0] for column in cursor.description], cursor.fetchall())
-
-
-def _read_alone(connection: sqlite3.Connection, statements: Sequence[Statement]) -> Answer:
-    """The rows of each statement, or why there are none."""
-    try:
-        return [read(connection, statement) for statement in statements]
-    except sqlite3.Error as error:
-        return unavailable(error) or error
-    except StoreError as error:
-        return error
 
 
 def _violation(error: sqlite3.IntegrityError) -> ConstraintViolation:

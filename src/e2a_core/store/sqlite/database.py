@@ -1,9 +1,10 @@
 """`Database` over one SQLite file, shared by any number of processes.
 
-One connection writes, a few read, each on its own thread. Concurrent writes are gathered and committed together in
-a single hop to the writer's thread: the sync to disk, which dominates a commit, is paid once. Concurrent reads share
-a hop too, which costs more than most of them do; those by key alone are answered on the event loop, since in WAL mode
-a reader waits for nobody. Short writes run there as well while no other process writes, and only their commit hops.
+One connection writes, a few read, each on its own thread. Statements by key run on the event loop itself: in WAL mode
+a reader waits for nobody, and a look at an index takes less time than asking a thread for it. So do short writes while
+no other process writes, and only their commit goes to the writer's thread: two threads that hand the interpreter lock
+back and forth for each statement take three times as long. Concurrent writes are committed together: the sync to disk,
+which dominates a commit, is paid once.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from anyio import CancelScope
 from e2a_core.errors import StoreUnavailable
 from e2a_core.store.listeners import CommitListeners
 from e2a_core.store.sqlite import connection as on_thread
+from e2a_core.store.sqlite.reader import Reader
 from e2a_core.store.sqlite.recent import RecentReads
-from e2a_core.store.sqlite.thread import SqliteThread
-from e2a_core.store.statement import Dialect, Record, Result, Statement
+from e2a_core.store.sqlite.writer import Writer
+from e2a_core.store.statement import Dialect, Record, Result, Statement, sql
 
 __all__ = ["SHORT_GROUP_OCTETS", "SqliteDatabase"]
 
@@ -49,6 +51,8 @@ SHORT_GROUP_OCTETS = 256 * 1024
 
 POLL_SECONDS = 0.1
 """How often commits of other processes are looked for while somebody listens."""
+
+_DATA_VERSION = sql("PRAGMA data_version")
 
 _Outcome = TypeVar("_Outcome")
 _waiting = attrgetter("waiting")
@@ -73,29 +77,25 @@ class SqliteDatabase:
 
     dialect: Dialect = "sqlite"
 
-    def __init__(
-        self, path: Path, writer: SqliteThread, near: sqlite3.Connection, busy_seconds: float
-    ) -> None:
-        self._open_reader = partial(SqliteThread.open, on_thread.open_reader, path, busy_seconds)
+    def __init__(self, path: Path, writer: Writer, near: sqlite3.Connection, busy_seconds: float) -> None:
+        self._open_reader = partial(Reader.open, path, busy_seconds)
         self._writer = writer
         self._near = near
         self._recent = RecentReads(near)
         self._write_lock = asyncio.Lock()
         self._pending: list[_Unit] = []
         self._flusher: asyncio.Task[None] | None = None
-        self._readers: list[SqliteThread] = []
+        self._readers: list[Reader] = []
         self._opening = asyncio.Lock()
-        self._watcher: SqliteThread | None = None
+        self._watcher: Reader | None = None
         self._listeners = CommitListeners(self._follow_other_processes)
-        self._asked: list[tuple[Sequence[Statement], asyncio.Future[list[list[Record]]]]] = []
-        self._answering: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @classmethod
     async def open(cls, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> SqliteDatabase:
         """Open or create the file. Raises `StoreUnavailable` when that is impossible."""
         try:
-            writer = await SqliteThread.open(on_thread.open_writer, path, busy_seconds)
+            writer = await Writer.open(path, busy_seconds)
         except (sqlite3.Error, StoreUnavailable) as error:
             raise StoreUnavailable(f"cannot open the database {path}: {error}") from error
         try:
@@ -125,7 +125,8 @@ class SqliteDatabase:
             # A thread may wait for whoever has locked the file, and says what is wrong with a statement.
             with suppress(sqlite3.Error):
                 return [self._recent.read(statement) for statement in statements]
-        return await self._ask(statements)
+        reader = await self._reader()
+        return [await reader.read(statement) for statement in statements]
 
     async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
         self._check_open()
@@ -160,8 +161,6 @@ class SqliteDatabase:
         await self._listeners.close()
         if self._flusher is not None:
             await asyncio.wait([self._flusher])
-        if self._answering:
-            await asyncio.wait(self._answering)
         self._near.close()
         async with self._write_lock:
             await self._writer.close()
@@ -169,29 +168,7 @@ class SqliteDatabase:
             for reader in filter(None, (*self._readers, self._watcher)):
                 await reader.close()
 
-    async def _ask(self, statements: Sequence[Statement]) -> list[list[Record]]:
-        answered: asyncio.Future[list[list[Record]]] = asyncio.get_running_loop().create_future()
-        self._asked.append((statements, answered))
-        if len(self._asked) == 1:
-            answering = asyncio.create_task(self._answer(), name="sqlite reads")
-            self._answering.add(answering)
-            answering.add_done_callback(self._answering.discard)
-        return await answered
-
-    async def _answer(self) -> None:
-        """Read what was asked for until now, in one hop."""
-        asked, self._asked = self._asked, []
-        outcomes: list[on_thread.Answer] = [StoreUnavailable("the read was interrupted") for _ in asked]
-        try:
-            reader = await self._reader()
-            outcomes = await reader.run(on_thread.read_group, [statements for statements, _ in asked])
-        except StoreUnavailable as error:
-            outcomes = [StoreUnavailable(error.message) for _ in asked]
-        finally:
-            for (_, answered), outcome in zip(asked, outcomes, strict=True):
-                _settle(answered, outcome)
-
-    async def _reader(self) -> SqliteThread:
+    async def _reader(self) -> Reader:
         """The least busy one; reads queue there, since a thread handed the next by the loop would idle between."""
         reader = min(self._readers, key=_waiting, default=None)
         if reader is not None and (not reader.waiting or len(self._readers) == READERS):
@@ -263,7 +240,7 @@ class SqliteDatabase:
         while True:
             with suppress(StoreUnavailable):
                 self._watcher = self._watcher or await self._open_reader()
-                version = await self._watcher.run(on_thread.data_version)
+                [version] = await self._watcher.read(_DATA_VERSION)
                 if version != seen:
                     self._listeners.notify()
                 seen = version
@@ -273,7 +250,7 @@ class SqliteDatabase:
 class SqliteTransaction:
     """The open write transaction of one `SqliteDatabase`."""
 
-    def __init__(self, writer: SqliteThread) -> None:
+    def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
     async def read(self, statement: Statement) -> Sequence[Record]:

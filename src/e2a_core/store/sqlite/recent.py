@@ -16,8 +16,9 @@ MAX_ROWS = 1024
 class RecentReads:
     """Reads of one connection, remembered as long as no other connection, of any process, commits.
 
-    Whoever polls asks for the same rows again and again, and so does each request for its credential and its inbox.
-    `rows` counts what is kept; an empty answer counts as one.
+    A client that polls asks for the same rows again and again, and each request asks for its credential and its
+    inbox. `python -m bench api_list`: GET messages takes 650 us of processor time with it, 900 us without. `rows`
+    counts what is kept; an empty answer counts as one.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
