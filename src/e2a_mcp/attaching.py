@@ -13,18 +13,15 @@ from typing import Annotated
 import anyio.to_thread
 from pydantic import AfterValidator, Field
 
+from e2a_core.contract.limits import MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS_BYTES
 from e2a_core.contract.sending import Attachment
 from e2a_core.errors import InvalidAttachment, PayloadTooLarge
 from e2a_mcp.schema import Arguments
 from e2a_mcp.tool import Call
 from e2a_mcp.uris import parse_mail_uri
 
-__all__ = ["MAX_ATTACHMENTS", "AttachmentSource", "load_attachments"]
+__all__ = ["AttachmentSource", "load_attachments"]
 
-MAX_ATTACHMENTS = 10
-MAX_FILE_BYTES = 10 * 1024 * 1024
-# What the whole message may carry, so that base64 of it still fits common 36 MB limits.
-MAX_TOTAL_BYTES = 25 * 1024 * 1024
 _FALLBACK_TYPE = "application/octet-stream"
 _MEDIA_TYPE = re.compile(r"[a-zA-Z][\w.+-]*/[\w.+-]+", re.ASCII)
 
@@ -54,11 +51,11 @@ async def load_attachments(call: Call, sources: Sequence[AttachmentSource]) -> l
     total = 0
     for index, source in enumerate(sources):
         content, attachment = await _load(call, source, f"arguments.attachments[{index}]")
-        if content > MAX_FILE_BYTES:
-            raise PayloadTooLarge("attachment", content, MAX_FILE_BYTES, filename=attachment.filename)
+        if content > MAX_ATTACHMENT_BYTES:
+            raise PayloadTooLarge("attachment", content, MAX_ATTACHMENT_BYTES, filename=attachment.filename)
         total += content
-        if total > MAX_TOTAL_BYTES:
-            raise PayloadTooLarge("attachments_total", total, MAX_TOTAL_BYTES)
+        if total > MAX_ATTACHMENTS_BYTES:
+            raise PayloadTooLarge("attachments_total", total, MAX_ATTACHMENTS_BYTES)
         loaded.append(attachment)
     return loaded
 
@@ -122,7 +119,7 @@ def _read_below(roots: Sequence[Path], path: str) -> tuple[str, bytes]:
         if not any(real.is_relative_to(root) for root in roots) or not real.is_file():
             continue
         with real.open("rb") as file:
-            return real.name, file.read(MAX_FILE_BYTES + 1)
+            return real.name, file.read(MAX_ATTACHMENT_BYTES + 1)
     raise ValueError("no such file below the roots")
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from e2a_core.contacts.importing import MAX_ROWS
-from e2a_core.submission.draft import MAX_RECIPIENTS
+from e2a_core.contract.limits import MAX_RECIPIENTS
 from tests.http.shapes import compare, shapes_of
 
 pytestmark = pytest.mark.anyio

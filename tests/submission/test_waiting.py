@@ -67,15 +67,13 @@ def accepted(row: MessageRow) -> SendResultView:
 def ended(core: Core, row: MessageRow, outcomes: Sequence[RecipientOutcome]) -> list[Statement]:
     """What the worker writes when each recipient has one of `outcomes`."""
     now = to_micros(core.clock.now())
-    events = conclude(core, row, outcomes, now)
-    settled = queries.set_delivery(
-        row.id, delivery_status=row.submission.delivery_status, delivery_detail=row.submission.delivery_detail
-    )
+    end = conclude(core, row, outcomes, now)
+    settled = queries.move_delivery(row.id, end.status, delivery_detail=end.detail)
     recipients = [
         queries.set_recipient(row.id, item.address, outcome=item.outcome.value, status=Delivery.SENT, now=now)
         for item in outcomes
     ]
-    return [settled, *recipients, *events]
+    return [settled, *recipients, *end.events]
 
 
 async def test_the_end_in_another_process_is_told(
@@ -98,7 +96,6 @@ async def test_an_end_before_the_waiting_is_seen(core: Core, waiting: Waiting, r
 async def test_an_end_at_any_moment_is_seen(core: Core, waiting: Waiting, row: MessageRow) -> None:
     """The commit falls into every step of the beginning in turn; none may lose it."""
     for steps in range(12):
-        row.submission.delivery_status = Delivery.SENDING
         await core.db.write([queries.set_delivery(row.id, delivery_status=Delivery.SENDING), _forget(row)])
         task = asyncio.create_task(waiting.settled(accepted(row), AGENT, LONG))
         for _ in range(steps):

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Protocol
 from pydantic import Field
 
 from e2a_core.contract.base import Page, Request, Timestamp, View
+from e2a_core.contract.limits import MAX_REASON_CHARS
 from e2a_core.contract.message_views import HoldReasonView, MessageView
 from e2a_core.contract.operation import READS, Budget, Hints, Tool, operation
 from e2a_core.contract.parameters import Cursor, IdempotencyKey, Limit, MessageId
@@ -69,7 +70,7 @@ class ApproveRequest(Request):
 
 
 class RejectRequest(Request):
-    reason: Annotated[str, Field(max_length=2000)] | None = None
+    reason: Annotated[str, Field(max_length=MAX_REASON_CHARS)] | None = None
     content_hash: str | None = None
 
 

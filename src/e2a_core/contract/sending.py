@@ -7,6 +7,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainSerializer, StrictBool, StringConstraints
 
 from e2a_core.contract.base import Instant, Query, Request, Stated, Timestamp, View
+from e2a_core.contract.limits import (
+    MAX_ATTACHMENTS,
+    MAX_BODY_CHARS,
+    MAX_CONVERSATION_ID,
+    MAX_RECIPIENT_CHARS,
+    MAX_RECIPIENTS,
+    MAX_SUBJECT_CHARS,
+)
 from e2a_core.contract.operation import Outcome
 from e2a_core.contract.parameters import IdempotencyKey
 from e2a_core.errors import (
@@ -48,15 +56,11 @@ __all__ = [
     "UnsubscribeOptions",
 ]
 
-MAX_RECIPIENT_CHARS = 320
-MAX_SUBJECT_CHARS = 2000
-MAX_BODY_CHARS = 1024 * 1024
-
 Recipient = Annotated[str, StringConstraints(max_length=MAX_RECIPIENT_CHARS)]
-Recipients = Annotated[list[Recipient], Stated(maxItems=50)]
+Recipients = Annotated[list[Recipient], Stated(maxItems=MAX_RECIPIENTS)]
 Subject = Annotated[str, StringConstraints(max_length=MAX_SUBJECT_CHARS)]
 Body = Annotated[str, StringConstraints(max_length=MAX_BODY_CHARS)]
-ConversationId = Annotated[str, StringConstraints(max_length=200)]
+ConversationId = Annotated[str, StringConstraints(max_length=MAX_CONVERSATION_ID)]
 
 
 ReplyTo = Annotated[
@@ -84,7 +88,7 @@ class UnsubscribeOptions(Request):
     mode: Literal["managed"]
 
 
-Attachments = Annotated[list[Attachment], Stated(maxItems=10)]
+Attachments = Annotated[list[Attachment], Stated(maxItems=MAX_ATTACHMENTS)]
 
 
 class _Composed(Request):

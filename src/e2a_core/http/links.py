@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from e2a_core.accounts import queries as account_queries
 from e2a_core.agents.lookup import lookup_recipient
+from e2a_core.contract.limits import MAX_REASON_CHARS
 from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.reviews import ApproveRequest
 from e2a_core.contract.states import Review
@@ -57,7 +58,6 @@ from e2a_core.store.statement import first
 __all__ = ["link_routes"]
 
 MAX_FORM_OCTETS = 16 * 1024
-MAX_REASON_CHARS = 2000
 FORM_GOOD_FOR = timedelta(hours=1)
 """Time to read a long message; a page left open for longer is shown again."""
 MAX_INDEX_DIGITS = 9

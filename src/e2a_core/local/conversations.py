@@ -9,12 +9,13 @@ from e2a_core.agents.lookup import resolve_agent
 from e2a_core.clock import from_micros
 from e2a_core.contract.base import Page
 from e2a_core.contract.conversations import ConversationDetailView, ConversationSummaryView
+from e2a_core.contract.limits import MAX_CONVERSATION_ID
 from e2a_core.contract.principal import Principal
 from e2a_core.conversations import queries
 from e2a_core.core import Core
 from e2a_core.errors import InvalidFilter, InvalidRequest, NotFound
 from e2a_core.messages.rows import SUMMARY_COLUMNS
-from e2a_core.messages.search import MAX_CONVERSATION_ID, instant
+from e2a_core.messages.search import instant
 from e2a_core.messages.views import summary_view
 from e2a_core.paging import Position, paged
 from e2a_core.store.statement import Row, first

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from e2a_core.clock import parse_rfc3339, to_micros
+from e2a_core.contract.limits import MAX_CONVERSATION_ID
 from e2a_core.contract.messages import MessageQuery
 from e2a_core.contract.states import Direction
 from e2a_core.errors import InvalidFilter
@@ -18,10 +19,9 @@ from e2a_core.paging import Position, beyond
 from e2a_core.store.statement import Statement, containing, like
 from e2a_core.texts import is_storable
 
-__all__ = ["MAX_CONVERSATION_ID", "MessageSearch", "fold_text", "instant", "normalize_labels"]
+__all__ = ["MessageSearch", "fold_text", "instant", "normalize_labels"]
 
 MAX_TEXT_OCTETS = 200
-MAX_CONVERSATION_ID = 200
 MAX_LABEL = 64
 MAX_LABELS = 50
 MAX_QUERY = 500

@@ -10,6 +10,7 @@ from e2a_core.agents.lookup import lookup_recipient
 from e2a_core.agents.queries import AgentRow
 from e2a_core.authentication.evaluate import Authenticator, authentication_results
 from e2a_core.authentication.evidence import AuthenticationEvidence
+from e2a_core.contract.limits import MAX_CONVERSATION_ID
 from e2a_core.core import Core
 from e2a_core.errors import LimitExceeded
 from e2a_core.mail.addresses import normalize_addr_spec
@@ -17,7 +18,6 @@ from e2a_core.mail.automatic import LOOP_HEADER, received_count
 from e2a_core.mail.headers import Headers, is_header_text, parse_headers
 from e2a_core.mail.parse import ParsedMessage, parse_message
 from e2a_core.mail.trace import received_header, strip_forged_fields
-from e2a_core.messages.search import MAX_CONVERSATION_ID
 from e2a_core.smtpserver.arrival import Arrival, Identity
 from e2a_core.smtpserver.deliver import Delivery
 from e2a_core.smtpserver.inboxes import look_up

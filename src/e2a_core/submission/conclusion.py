@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from e2a_core.contract.states import Delivery
 from e2a_core.core import Core
@@ -14,6 +15,7 @@ from e2a_core.submission import queries
 from e2a_core.submission.outcome import FailureKind, Outcome, RecipientOutcome
 
 __all__ = [
+    "Conclusion",
     "INBOX_TRASHED",
     "SUPPRESSED",
     "TRASHED",
@@ -32,8 +34,17 @@ TRASHED = "moved to the trash before it was submitted"
 INBOX_TRASHED = "its inbox was moved to the trash before it was submitted"
 
 
-def conclude(core: Core, row: MessageRow, outcomes: Sequence[RecipientOutcome], now: int) -> list[Statement]:
-    """Gives `row` its final status by the outcomes of all its recipients; returns the events of it.
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """The final status of a message, why if not everybody got it, and the events that tell of it."""
+
+    status: Delivery
+    detail: str | None
+    events: list[Statement]
+
+
+def conclude(core: Core, row: MessageRow, outcomes: Sequence[RecipientOutcome], now: int) -> Conclusion:
+    """The end of a submission by the outcomes of all its recipients; `row` stays as it is.
 
     A message that only some of them got has failed, and both is told: it was sent, and to whom it was not.
     """
@@ -41,21 +52,16 @@ def conclude(core: Core, row: MessageRow, outcomes: Sequence[RecipientOutcome], 
     delivered = len(missed) < len(outcomes)
     known = not any(item.outcome is Outcome.UNKNOWN for item in missed)
     failed = not delivered or any(item.outcome is Outcome.FAILED for item in missed)
-    row.submission.delivery_detail = _detail(missed, everybody=len(missed) == len(outcomes)) or None
-    row.submission.move(Delivery.FAILED if failed else Delivery.SENT)
-    statements = emit(core, "email.sent", row, payloads.sent(row), now) if delivered else []
+    detail = _detail(missed, everybody=len(missed) == len(outcomes)) or None
+    events = emit(core, "email.sent", row, payloads.sent(row), now) if delivered else []
     if failed:
         code = _failure_code(missed)
         _, _, retryable = lifecycle.REASONS[code]
-        data = payloads.failed(
-            row,
-            row.submission.delivery_detail or "not accepted",
-            code,
-            # Sending it again would reach those who have it, or may have it, a second time.
-            retryable=retryable and known and not delivered,
-        )
-        statements += emit(core, "email.failed", row, data, now)
-    return statements
+        # Sending it again would reach those who have it, or may have it, a second time.
+        retryable = retryable and known and not delivered
+        data = payloads.failed(row, detail or "not accepted", code, retryable=retryable)
+        events += emit(core, "email.failed", row, data, now)
+    return Conclusion(Delivery.FAILED if failed else Delivery.SENT, detail, events)
 
 
 def cancel_statements(core: Core, row: MessageRow, detail: str, now: int) -> list[Statement]:

@@ -9,10 +9,19 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from e2a_core.clock import to_micros
+from e2a_core.contract.limits import (
+    MAX_AHEAD,
+    MAX_ATTACHMENT_BYTES,
+    MAX_ATTACHMENTS,
+    MAX_ATTACHMENTS_BYTES,
+    MAX_COMPOSED_BYTES,
+    MAX_CONVERSATION_ID,
+    MAX_RECIPIENTS,
+)
 from e2a_core.contract.sending import Attachment
 from e2a_core.errors import (
     InvalidAttachment,
@@ -27,7 +36,6 @@ from e2a_core.mail.headers import is_header_text
 from e2a_core.texts import require_storable
 
 __all__ = [
-    "MAX_RECIPIENTS",
     "Draft",
     "DraftAttachment",
     "carried_attachment",
@@ -38,16 +46,6 @@ __all__ = [
     "parse_recipients",
     "schedule",
 ]
-
-MAX_RECIPIENTS = 50
-MAX_ATTACHMENTS = 10
-MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024
-MAX_ATTACHMENTS_BYTES = 25 * 1024 * 1024
-MAX_COMPOSED_BYTES = MAX_ATTACHMENTS_BYTES + 1024 * 1024
-"""Room for the largest set of attachments that is allowed, and the text around them."""
-MAX_CONVERSATION_ID = 200
-MAX_AHEAD = timedelta(days=90)
-"""What is planned for later than that belongs in a calendar, not in a mail queue."""
 
 _BLANKS = re.compile(r"[ \t\r\n]+")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(;[^\r\n]*)?")

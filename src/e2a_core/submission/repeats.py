@@ -94,7 +94,7 @@ async def _came_to_nothing(core: Core, agent: AgentRow, answer: str) -> bool:
     if not found:
         return True
     row = found[0]
-    refused = row["statusf"] in {Review.REJECTED, Review.EXPIRED_REJECTED}
+    refused = row["status"] in {Review.REJECTED, Review.EXPIRED_REJECTED}
     failed = bool(outcomes) and all(item["outcome"] == "failed" for item in outcomes)
     # What was thrown away after it had left has left all the same.
     called_off = row["deleted_at"] is not None and not any(

@@ -21,7 +21,7 @@ MAX_ATTEMPTS = len(_DELAYS) + 1
 
 _OUTAGE_DELAY = timedelta(minutes=5)
 # Long enough to sit out a weekend, short enough that nobody is surprised by old mail.
-_PATIENCE = timedelta(hours=72)
+PATIENCE = timedelta(hours=72)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,6 @@ def next_step(attempt: int, result: SubmissionResult, accepted_at: datetime, now
         return GiveUp(recipients, f"not accepted in {MAX_ATTEMPTS} attempts")
     else:
         delay, following = _DELAYS[attempt - 1], attempt + 1
-    if now + delay > accepted_at + _PATIENCE:
-        return GiveUp(recipients, f"not accepted within {_PATIENCE // timedelta(hours=1)} hours")
+    if now + delay > accepted_at + PATIENCE:
+        return GiveUp(recipients, f"not accepted within {PATIENCE // timedelta(hours=1)} hours")
     return RetryAt(now + delay, recipients, following)

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from e2a_core.contract.limits import MAX_ATTACHMENTS
 from e2a_core.contract.message_views import AttachmentView
 from e2a_core.contract.operation import READS
 from e2a_core.contract.reviews import ReviewView
 from e2a_core.contract.sending import Body, Recipient, Subject
-from e2a_mcp.attaching import MAX_ATTACHMENTS, AttachmentSource
+from e2a_mcp.attaching import AttachmentSource
 from e2a_mcp.schema import Arguments, object_schema, validated, view_properties
 from e2a_mcp.tool import Call, Reply, Tool
 from e2a_mcp.tools import reviews, sending

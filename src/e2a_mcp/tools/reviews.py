@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from e2a_core.contract.limits import MAX_ATTACHMENTS
 from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.reviews import ApproveRequest, ReviewView
 from e2a_core.contract.sending import Body, Recipient, Subject
-from e2a_mcp.attaching import MAX_ATTACHMENTS, AttachmentSource, load_attachments
+from e2a_mcp.attaching import AttachmentSource, load_attachments
 from e2a_mcp.fence import Fence, plain_line, plain_text
 from e2a_mcp.reading import MAX_MAX_CHARS, read_message
 from e2a_mcp.render import ROW_FIELDS, trust, with_few_addresses

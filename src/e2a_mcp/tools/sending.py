@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AwareDatetime, Field, WithJsonSchema
 
 from e2a_core.contract.base import Request
+from e2a_core.contract.limits import MAX_ATTACHMENTS
 from e2a_core.contract.sending import (
     Body,
     ForwardRequest,
@@ -18,7 +19,7 @@ from e2a_core.contract.sending import (
     SendResultView,
     Subject,
 )
-from e2a_mcp.attaching import MAX_ATTACHMENTS, AttachmentSource, load_attachments
+from e2a_mcp.attaching import AttachmentSource, load_attachments
 from e2a_mcp.fence import plain_line
 from e2a_mcp.schema import validated
 from e2a_mcp.tool import Call, Reply, Tool

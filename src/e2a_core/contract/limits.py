@@ -1,0 +1,123 @@
+"""Where each limit of the product is; the limits of one message are here, since every door names them.
+
+Settings (an operator's to choose; 0 sets none)
+    settings: send_rate_per_minute, poll_rate_per_minute, max_messages_month, max_storage_bytes
+    settings: http_max_in_flight, smtp_max_message_bytes, smtp_max_connections, smtp_max_connections_per_address
+
+Accounts and what they keep
+    accounts.limits: DEFAULT_LIMITS
+    accounts.credentials: MAX_CREDENTIAL_CHARS
+    accounts.idempotency: KEPT, TAKEOVER_AFTER
+    contacts.fields: MAX_ADDRESS_CHARS, MAX_NAME_CHARS, MAX_KEYS, MAX_KEY_OCTETS, MAX_VALUE_OCTETS, MAX_METADATA_OCTETS
+    contacts.importing: MAX_ROWS
+    contract.agents: MAX_ALLOWLIST
+    domains.names: MAX_DOMAIN_CHARS
+    erasure.expired: EVENTS_KEPT
+    local.messages: MAX_LABELS_PER_MESSAGE
+    local.templates: MAX_TEMPLATES, MAX_NAME_BYTES
+    protection.config: MAX_HOLD_TTL
+    templates.language: MAX_SOURCE_BYTES, MAX_RENDERED_BYTES, MAX_DATA_DEPTH
+
+Sending
+    submission.admission: REPLIES_PER_HOUR
+    submission.repeats: REPEAT_WINDOW
+    submission.retry: MAX_ATTEMPTS, PATIENCE
+    submission.waiting: WAIT_SENT_SECONDS, WAIT_SELF_SECONDS
+    reviews.notice: MAX_SUBJECT_CHARS
+    mail.generate: MAX_TEXT_LINE, MAX_LINE_OCTETS
+    mail.fields: MAX_WORD_CHARS
+
+Receiving
+    smtpserver.limits: IntakeLimits
+    smtpserver.receive: MAX_RECEIVED
+    mail.addresses: MAX_LOCAL_OCTETS, MAX_ADDR_SPEC_OCTETS, MAX_REMEMBERED_CHARS
+    mail.body: MAX_TEXT_BYTES, MAX_HTML_BYTES, MAX_FULL_TEXT_BYTES, MAX_SOURCE_BYTES, MAX_BODY_PARTS
+    mail.codes: MAX_CODES, MAX_LINKS, MAX_SCANNED_CHARS, MAX_MATCHES
+    mail.domains: MAX_DOMAIN_OCTETS
+    mail.dsn: MAX_RECIPIENTS
+    mail.headers: MAX_HEADER_FIELDS, MAX_HEADER_BYTES
+    mail.html: MAX_QUOTE_DEPTH
+    mail.html_tokens: MAX_HTML_CHARS, MAX_TOKENS, MAX_URL_CHARS
+    mail.mime: MAX_DEPTH, MAX_PARTS, MAX_BOUNDARY_CANDIDATES, MAX_PART_FIELDS, MAX_BOUNDARY_CHARS
+    mail.parameters: MAX_FIELD_CHARS, MAX_PARAMETERS
+    mail.parse: MAX_NESTED, MAX_IDS
+    mail.quote_marks: MAX_ATTRIBUTION_CHARS
+    mail.quoting: MAX_ATTRIBUTION_LINES
+    mail.threading: MAX_REFERENCES, MAX_LOOKUP_IDS
+    mail.trace: MAX_WORD_CHARS
+
+Authentication
+    authentication.arc: MAX_SETS
+    authentication.dkim: MAX_SIGNATURES
+    authentication.dmarc: MAX_WALK_LOOKUPS
+    authentication.header: MAX_VALUE_CHARACTERS
+    authentication.keys: MAX_RSA_BITS
+    authentication.names: MAX_LABEL_OCTETS, MAX_NAME_OCTETS
+    authentication.replay: MAX_ROUNDS
+    authentication.resolver: MAX_POSITIVE_TTL_SECONDS, MAX_NEGATIVE_TTL_SECONDS, MAX_CACHED_ANSWERS
+    authentication.resolver: MAX_CACHED_ANSWER_OCTETS, MAX_RECORDS
+    authentication.spf: MAX_RECORD_CHARACTERS, MAX_DOMAIN_SPEC_CHARACTERS
+    authentication.verdicts: MAX_VERDICTS
+
+Reading and searching
+    paging: MAX_LIMIT
+    messages.filter_syntax: MAX_FILTER_CHARS
+    messages.search: MAX_TEXT_OCTETS, MAX_LABEL, MAX_LABELS, MAX_QUERY, MAX_WORDS
+    messages.views: MAX_REMEMBERED_CHARS
+    local.messages: MAX_INLINE_BYTES, DOWNLOAD_LIFETIME
+    local.metrics: MAX_GROUPS
+    store.sqlite.recent: MAX_ROWS
+
+HTTP, and the client of it
+    http.limits: REGISTRATION, DOWNLOAD, UNSUBSCRIBE, FEEDBACK, MAX_KEYS
+    http.links: MAX_FORM_OCTETS, MAX_INDEX_DIGITS
+    http.middleware: MAX_REQUEST_ID
+    http.routes.meta: MAX_FEEDBACK_BYTES
+    http.routing: DEFAULT_BODY_BYTES, SEND_BODY_BYTES, MAX_TOKEN_CHARS
+    http.unsubscribe: MAX_FORM_OCTETS
+    remote.answers: MAX_RETRY_SECONDS
+    remote.client: MAX_CONNECTIONS
+
+Modules are those of `e2a_core`. How much of an answer the MCP tools show is said beside each tool.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+__all__ = [
+    "MAX_AHEAD",
+    "MAX_ATTACHMENTS",
+    "MAX_ATTACHMENTS_BYTES",
+    "MAX_ATTACHMENT_BYTES",
+    "MAX_BODY_CHARS",
+    "MAX_COMPOSED_BYTES",
+    "MAX_CONVERSATION_ID",
+    "MAX_REASON_CHARS",
+    "MAX_RECIPIENTS",
+    "MAX_RECIPIENT_CHARS",
+    "MAX_SUBJECT_CHARS",
+]
+
+MAX_RECIPIENTS = 50
+"""To, Cc and Bcc together: an agent writes to people, not to lists."""
+MAX_RECIPIENT_CHARS = 320
+"""64 of a local part, the @ and 255 of a domain (RFC 5321 section 4.5.3.1), written as they are."""
+MAX_SUBJECT_CHARS = 2000
+"""More than any client shows."""
+MAX_BODY_CHARS = 1024 * 1024
+"""Of a text, and of its HTML: a long report. What is longer is a file."""
+MAX_CONVERSATION_ID = 200
+"""Characters; the id travels in a header field (RFC 5322 section 2.1.1 allows lines of 998)."""
+MAX_ATTACHMENTS = 10
+"""As many as a person opens one by one."""
+MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024
+"""What mail servers take from one file without complaint."""
+MAX_ATTACHMENTS_BYTES = 25 * 1024 * 1024
+"""Together: in base64 they still fit the 36 MB that large providers take."""
+MAX_COMPOSED_BYTES = MAX_ATTACHMENTS_BYTES + 1024 * 1024
+"""Room for the largest set of attachments that is allowed, and the text around them."""
+MAX_AHEAD = timedelta(days=90)
+"""What is planned for later than that belongs in a calendar, not in a mail queue."""
+MAX_REASON_CHARS = 2000
+"""Why a reviewer turned a message down: a paragraph or two."""
