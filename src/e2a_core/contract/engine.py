@@ -23,10 +23,11 @@ from e2a_core.contract.domains import Domains
 from e2a_core.contract.events import EventEnvelope
 from e2a_core.contract.messages import Messages
 from e2a_core.contract.metrics import Metrics
-from e2a_core.contract.operation import Operation, operations_of
+from e2a_core.contract.operation import Operation
 from e2a_core.contract.principal import Principal
 from e2a_core.contract.protection import Protection
 from e2a_core.contract.reviews import Reviews
+from e2a_core.contract.rows import operations_of
 from e2a_core.contract.suppressions import Suppressions
 from e2a_core.contract.templates import Templates
 

@@ -14,7 +14,8 @@ from e2a_core.contract.message_views import (
     MessageView,
 )
 from e2a_core.contract.messages import MessageQuery, Messages
-from e2a_core.contract.operation import Operation, operations_of
+from e2a_core.contract.operation import Operation
+from e2a_core.contract.rows import operations_of
 from e2a_core.contract.sending import (
     ForwardRequest,
     ReplyRequest,

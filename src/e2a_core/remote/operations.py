@@ -8,7 +8,8 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 
-from e2a_core.contract.operation import Confirm, EngineOnly, Operation, Parameter, Place, operations_of
+from e2a_core.contract.operation import Confirm, EngineOnly, Operation, Parameter, Place
+from e2a_core.contract.rows import operations_of
 from e2a_core.remote.client import ApiClient
 from e2a_core.remote.requests import path
 

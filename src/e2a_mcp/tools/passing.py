@@ -17,7 +17,8 @@ from e2a_core.contract import operation
 from e2a_core.contract.base import Page, View
 from e2a_core.contract.contacts import etag_of
 from e2a_core.contract.engine import GROUPS
-from e2a_core.contract.operation import Confirm, Operation, Parameter, Place, operations_of
+from e2a_core.contract.operation import Confirm, Operation, Parameter, Place
+from e2a_core.contract.rows import operations_of
 from e2a_mcp.schema import Arguments, Schema, object_schema, validated, view_properties
 from e2a_mcp.tool import ArgumentsT, Call, Reply, Tool
 from e2a_mcp.tools.outputs import TEXT, listed, listing
