@@ -78,7 +78,7 @@ def test_the_wheel_has_all_of_both_packages_and_nothing_else(wheel: Path) -> Non
     source = {
         path.relative_to(ROOT / "src").as_posix()
         for path in (ROOT / "src").rglob("*")
-        if path.is_file() and (path.suffix in {".py", ".sql", ".typed"} or path.parent == MASTERS)
+        if path.is_file() and (path.suffix in {".py", ".sql", ".html", ".typed"} or path.parent == MASTERS)
     }
     assert packed == source | {path for path in packed if path.endswith("py.typed")}
     assert {"e2a_core/py.typed", "e2a_mcp/py.typed"} <= packed

@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from http import HTTPStatus
 from typing import Any
 
@@ -243,14 +242,5 @@ def _refusals(row: Operation) -> dict[int, set[str]]:
 
 
 def _page(document: Json) -> Response:
-    rows = "".join(
-        f"<dt>{method.upper()}</dt><dd><code>{escape(path)}</code><br>{escape(operation['summary'])}</dd>"
-        for path, methods in document["paths"].items()
-        for method, operation in methods.items()
-    )
-    return page(
-        200,
-        f"{document['info']['title']} API {document['info']['version']}",
-        "<p>Every operation takes <code>Authorization: Bearer KEY</code> and answers JSON. "
-        f'The full description is <a href="/v1/openapi.json">openapi.json</a>.</p><dl>{rows}</dl>',
-    )
+    title = f"{document['info']['title']} API {document['info']['version']}"
+    return page(200, title, template="operations.html", paths=document["paths"])

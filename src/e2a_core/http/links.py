@@ -7,7 +7,6 @@ value that stands in no mail (http-api section 14).
 from __future__ import annotations
 
 from datetime import timedelta
-from html import escape
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
@@ -63,8 +62,8 @@ FORM_GOOD_FOR = timedelta(hours=1)
 MAX_INDEX_DIGITS = 9
 PREVIEW_CHARS = 100_000
 _NOT_DECIDED = (
-    "<p><strong>Nothing was decided.</strong> A decision is taken from this page, within an hour after it was opened. "
-    "Look at the message and decide now.</p>"
+    "A decision is taken from this page, within an hour after it was opened. "
+    "Look at the message and decide now."
 )
 
 
@@ -101,28 +100,22 @@ class _Links:
         try:
             form = await _form(request)
         except E2AError as problem:
-            return page(problem.status, "This could not be done", f"<p>{escape(problem.message)}</p>")
+            return page(problem.status, "This could not be done", problem.message)
         token = form.get("t") or request.query_params.get("t", "")
         try:
             link = verify_approval(token, action, self._core.secrets, now=self._core.clock.now())
         except ExpiredToken:
-            return page(
-                410, "This link has expired", "<p>Ask for the message again, or use the review queue.</p>"
-            )
+            return page(410, "This link has expired", "Ask for the message again, or use the review queue.")
         except TokenError:
-            return page(400, "This link is not valid", "<p>Open it exactly as it was sent to you.</p>")
+            return page(400, "This link is not valid", "Open it exactly as it was sent to you.")
         found = first(await self._core.db.read(queries.message(link.message_id)))
         if found is None:
-            return page(404, "This message no longer exists", "")
+            return page(404, "This message no longer exists")
         row = MessageRow.from_store(found)
         if row.hold.status is not Review.PENDING:
-            return page(
-                409, "This message was already decided", f"<p>It reads: {escape(row.hold.status)}.</p>"
-            )
+            return page(409, "This message was already decided", f"It reads: {row.hold.status}.")
         if not await self._still_reader(link, row):
-            return page(
-                403, "This link is not yours", "<p>It was sent to another address of the account.</p>"
-            )
+            return page(403, "This link is not yours", "It was sent to another address of the account.")
         # Not "is it a GET": the router lets HEAD through to whatever takes GET.
         if request.method != "POST":
             return await self._question(200, row, action, token)
@@ -136,7 +129,7 @@ class _Links:
         try:
             return await self._decide(row, link, form)
         except E2AError as problem:
-            return page(problem.status, "This could not be done", f"<p>{escape(problem.message)}</p>")
+            return page(problem.status, "This could not be done", problem.message)
 
     async def _still_reader(self, link: ApprovalToken, row: MessageRow) -> bool:
         """Whether the account's address is the one the link was mailed to; links without one are anybody's."""
@@ -152,19 +145,31 @@ class _Links:
         view = await review_detail(self._core, row)
         good_until = self._core.clock.now() + FORM_GOOD_FOR
         value = sign_form(token, view.content_hash or "", good_until, self._core.secrets.signing)
-        word = "" if status == 200 else _NOT_DECIDED
-        form = _form_of(view, action, {"t": token, "form": value}, reason)
-        return page(status, f"{action.capitalize()} this message?", word + _shown_message(view) + form)
+        body = view.body or view.parsed
+        return page(
+            status,
+            f"{action.capitalize()} this message?",
+            # As it was written, HTML too: what a browser would make of it is not what is decided on.
+            (body.text or "") if body else "",
+            template="decision.html",
+            html=(body.html or "") if body else "",
+            preview_chars=PREVIEW_CHARS,
+            undecided="" if status == 200 else _NOT_DECIDED,
+            facts=_facts(view),
+            action=action,
+            hidden={"t": token, "form": value, "content_hash": view.content_hash or ""},
+            reason=reason[:MAX_REASON_CHARS],
+        )
 
     async def _decide(self, row: MessageRow, link: ApprovalToken, form: dict[str, str]) -> Response:
         action, seen = link.action, form.get("content_hash") or None
         decider = Decider(f"signed link, {link.reader}" if link.reader else "signed link")
         if action == "approve":
             await decide.approve(self._core, row, ApproveRequest(content_hash=seen), decider)
-            return page(200, "Approved", "<p>The message goes its way. You can close this page.</p>")
+            return page(200, "Approved", "The message goes its way. You can close this page.")
         reason = form.get("reason", "").strip()[:MAX_REASON_CHARS] or "rejected by signed link"
         await decide.reject(self._core, row, reason, decider, content_hash=seen)
-        return page(200, "Rejected", "<p>The message will not go out. You can close this page.</p>")
+        return page(200, "Rejected", "The message will not go out. You can close this page.")
 
     async def _file(self, request: Request) -> Response:
         message_id = request.path_params["message_id"]
@@ -214,10 +219,8 @@ async def _form(request: Request) -> dict[str, str]:
         return {}
 
 
-def _shown_message(view: MessageView) -> str:
-    body = view.body or view.parsed
-    text, html = (body.text or "", body.html or "") if body else ("", "")
-    rows = {
+def _facts(view: MessageView) -> dict[str, str]:
+    return {
         "From": view.header_from or "",
         "To": ", ".join(view.to),
         "Cc": ", ".join(view.cc),
@@ -226,32 +229,6 @@ def _shown_message(view: MessageView) -> str:
         "Attachments": ", ".join(f"{item.filename} ({item.size_bytes} bytes)" for item in view.attachments),
         "Held because": view.hold_reason.summary if view.hold_reason else "",
     }
-    facts = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in rows.items() if value)
-    return f"<dl>{facts}</dl>{_shown(text)}{'<h2>As HTML</h2>' + _shown(html) if html else ''}"
-
-
-def _form_of(view: MessageView, action: ApprovalAction, secrets: dict[str, str], reason: str) -> str:
-    hidden = {**secrets, "content_hash": view.content_hash or ""}
-    fields = "".join(
-        f'<input type="hidden" name="{name}" value="{escape(value)}">' for name, value in hidden.items()
-    )
-    asked = (
-        '<p><label>Reason (optional)<textarea name="reason" rows="3" maxlength="2000">'
-        f"{escape(reason[:MAX_REASON_CHARS])}</textarea></label></p>"
-        if action == "reject"
-        else ""
-    )
-    return (
-        f'<form method="post" action="/v1/{action}">{fields}'
-        f'{asked}<button type="submit">{action.capitalize()}</button></form>'
-    )
-
-
-def _shown(text: str) -> str:
-    """Text as it was written, HTML too: what a browser would make of it is not what is decided on."""
-    left = len(text) - PREVIEW_CHARS
-    more = f"<p>{left} more characters are not shown here.</p>" if left > 0 else ""
-    return f"<pre>{escape(text[:PREVIEW_CHARS])}</pre>{more}"
 
 
 def _disposition(filename: str | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
@@ -62,7 +61,7 @@ class _UnsubscribePage:
         await unsubscribe(self._core, token)
         if given == ONE_CLICK:
             return Response(headers=PRIVATE_HEADERS)
-        return page(200, "Unsubscribed", f"<p>{escape(target.agent_email)} will not write to you again.</p>")
+        return page(200, "Unsubscribed", _outcome(target))
 
 
 async def _form(request: Request) -> dict[str, str]:
@@ -78,12 +77,11 @@ async def _form(request: Request) -> dict[str, str]:
 
 def _question(target: UnsubscribeTarget) -> Response:
     """Looking changes nothing: mail scanners follow every link."""
-    return page(
-        200,
-        "Unsubscribe?",
-        f"<p>{escape(target.agent_email)} will not write to you again.</p>"
-        '<form method="post"><button name="confirm" value="unsubscribe">Unsubscribe</button></form>',
-    )
+    return page(200, "Unsubscribe?", _outcome(target), template="unsubscribe.html")
+
+
+def _outcome(target: UnsubscribeTarget) -> str:
+    return f"{target.agent_email} will not write to you again."
 
 
 def _plain(status: int) -> Response:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 from email.utils import format_datetime
-from html import escape
 
 from e2a_core.accounts import queries as account_queries
 from e2a_core.agents import queries as agent_queries
@@ -18,6 +17,7 @@ from e2a_core.mail.addresses import Address, parse_address
 from e2a_core.mail.automatic import LOOP_HEADER
 from e2a_core.mail.generate import OutgoingMessage, generate_message
 from e2a_core.mail.roles import NOTICE_LOCAL
+from e2a_core.markup import render
 from e2a_core.messages.rows import MessageRow
 from e2a_core.protection.config import config_of
 from e2a_core.reviews import queries
@@ -35,7 +35,7 @@ MAX_SUBJECT_CHARS = 60
 # A link opened in the last minute must still show that the hold has ended, not that the link is no good.
 _LINK_GRACE = timedelta(minutes=10)
 
-_LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class HoldNotice:
@@ -63,7 +63,7 @@ class HoldNotice:
             again = job.retry(step.at, detail, count_attempt=step.attempt > job.attempts)
             await self._core.db.write([again])
         elif result.of(Outcome.FAILED):
-            _LOG.warning("the owner could not be told of hold %s: %s", row.id, detail)
+            _log.warning("the owner could not be told of hold %s: %s", row.id, detail)
 
     async def _reader(self, row: MessageRow) -> Address | None:
         """Whom to tell, or None. An inbox of this deployment is never told: its agent would hold the link."""
@@ -78,7 +78,7 @@ class HoldNotice:
         if owner is None or owner.domain == "localhost":
             return None
         if await local_recipients(self._core, [owner.addr_spec]):
-            _LOG.warning("nobody is told of hold %s: the account's address is an inbox here", row.id)
+            _log.warning("nobody is told of hold %s: the account's address is an inbox here", row.id)
             return None
         return owner
 
@@ -94,7 +94,7 @@ class HoldNotice:
                 to=[owner],
                 subject=f"[e2a] approve outbound from {row.agent_email}: {subject}",
                 text=_text(facts, links),
-                html=_html(facts, links),
+                html=render("hold_notice.html", facts=facts, links=links),
                 # Should the owner's mail be passed on to an inbox here, its agent must not come by the links.
                 extra_headers=[(LOOP_HEADER, self._core.settings.hostname)],
             ),
@@ -134,15 +134,3 @@ def _text(facts: dict[str, str], links: dict[str, str]) -> str:
     lines += ["", *(f"{action.capitalize()}: {link}" for action, link in links.items())]
     lines += ["", "Each link shows the whole message and asks once more. Undecided, the hold ends by itself."]
     return "\n".join(lines) + "\n"
-
-
-def _html(facts: dict[str, str], links: dict[str, str]) -> str:
-    rows = "".join(f"<tr><td>{name}</td><td>{escape(value)}</td></tr>" for name, value in facts.items())
-    buttons = " · ".join(
-        f'<a href="{escape(link)}">{action.capitalize()}</a>' for action, link in links.items()
-    )
-    return (
-        "<p>An agent wants to send a message that needs your approval.</p>"
-        f"<table>{rows}</table><p>{buttons}</p>"
-        "<p>Each link shows the whole message and asks once more. Undecided, the hold ends by itself.</p>"
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 from e2a_core.clock import to_micros
 from e2a_core.core import Core
 from e2a_core.errors import InternalError, NotFound
+from e2a_core.markup import render
 from e2a_core.signing.tokens import looks_like_unsubscribe_token, sign_unsubscribe, unsubscribe_digest
 from e2a_core.store.statement import Statement, first
 from e2a_core.submission.addressing import sole_recipient
@@ -48,8 +48,7 @@ class UnsubscribeLink:
     def with_footer(self, draft: Draft) -> Draft:
         """The draft with the link at the end of each of its bodies. Raises `PayloadTooLarge`."""
         line = f"Unsubscribe from {self.agent_email}: {self.url}"
-        shown, href = html.escape(self.agent_email), html.escape(self.url, quote=True)
-        paragraph = f'<p><a href="{href}">Unsubscribe from {shown}</a></p>'
+        paragraph = render("unsubscribe_footer.html", url=self.url, agent_email=self.agent_email)
         grown = replace(
             draft,
             text=f"{draft.text}\n\n{line}\n",
