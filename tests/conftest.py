@@ -59,16 +59,26 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(os.cpu_count() or 1, MOST_WORKERS)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What is behind the API knows two databases; what is before it knows none, and is tried over one."""
-    twice = {item for item in items if _params(item) == ("remote", "postgresql")}
+    """What is behind the API knows two databases; what is before it knows none, and is tried over one.
+
+    The second time a test runs, over PostgreSQL or through the API, counts as `slow`.
+    """
+    twice = {item for item in items if {"remote", "postgresql"} <= _subjects(item)}
     config.hook.pytest_deselected(items=list(twice))
     items[:] = [item for item in items if item not in twice]
+    for item in items:
+        if _subjects(item) & {"remote", "postgresql"} and not item.get_closest_marker("remote_only"):
+            item.add_marker(pytest.mark.slow)
 
 
-def _params(item: pytest.Item) -> tuple[object, object]:
-    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return params.get("engine"), params.get("database_kind")
+def _subjects(item: pytest.Item) -> set[object]:
+    """What a test is run over, where it is run over several."""
+    if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
+        return set()
+    names = ("engine", "database_kind", "served", "relay")
+    return {item.callspec.params.get(name) for name in names}
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,8 @@ from pathlib import Path
 import pytest
 
 from e2a_core.contract.engine import Engine, Session
-from e2a_core.http.listener import HttpListener
 from e2a_core.ids import Ids
 from e2a_core.remote.engine import RemoteEngine
-from e2a_core.settings import ListenAddress
-from e2a_mcp.program.home import home_application
 from tests.support.dns import DnsServer
 from tests.support.home import EventLog, Home, Keys, open_home_for_test
 from tests.support.smtp_sink import SmtpSink
@@ -59,15 +56,12 @@ async def engine(request: pytest.FixtureRequest, home: Home) -> AsyncIterator[En
     if getattr(request, "param", "local") == "local":
         yield home.local
         return
-    listener = HttpListener(home_application(home.local), ListenAddress("127.0.0.1", 0))
-    await listener.start()
-    home.local.core.links.base_url = listener.url
-    remote = RemoteEngine(listener.url, home.account_key, clock=home.clock, ids=Ids())
-    try:
-        yield remote
-    finally:
-        await remote.close()
-        await listener.stop(5)
+    async with home.listening() as url:
+        remote = RemoteEngine(url, home.account_key, clock=home.clock, ids=Ids())
+        try:
+            yield remote
+        finally:
+            await remote.close()
 
 
 @pytest.fixture

@@ -14,9 +14,8 @@ import pytest
 
 from e2a_core.contract.engine import Engine
 from e2a_core.http.app import build_api
-from e2a_core.http.listener import HttpListener
-from e2a_core.settings import ListenAddress
 from tests.support.home import ASSISTANT, Home
+from tests.support.listening import listening
 
 pytestmark = pytest.mark.anyio
 
@@ -342,32 +341,27 @@ async def test_past_the_bound_requests_are_told_to_come_back(home: Home) -> None
     settings = home.local.core.settings
     app = build_api(home.local, settings, clock=home.local.core.clock, ids=home.local.core.ids)
     app._max_in_flight = 2  # type: ignore[attr-defined]
-    listener = HttpListener(app, ListenAddress("127.0.0.1", 0))
-    await listener.start()
-    try:
-        async with httpx.AsyncClient(base_url=listener.url) as client:
-            url = client.base_url
-            held = []
-            for _ in range(2):
-                reader, writer = await asyncio.open_connection(url.host, url.port)
-                head = f"POST /v1/agents HTTP/1.1\r\nHost: x\r\nAuthorization: {home.account_key}\r\n"
-                writer.write(head.encode() + b"Content-Length: 9\r\nExpect: 100-continue\r\n\r\n")
-                assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
-                held.append(writer)
-            busy = await client.get("/v1/info")
-            assert (busy.status_code, error_of(busy)["code"]) == (503, "unavailable")
-            assert int(busy.headers["retry-after"]) >= 1
-            assert (await client.get("/api/health")).status_code == 200
-            for writer in held:
-                writer.write(b"{}       ")
-                await writer.drain()
-            async with asyncio.timeout(10):
-                while (await client.get("/v1/info")).status_code != 200:  # noqa: ASYNC110 - it is what is tested
-                    await asyncio.sleep(0.01)
-            for writer in held:
-                writer.close()
-    finally:
-        await listener.stop(5)
+    async with listening(app) as served, httpx.AsyncClient(base_url=served) as client:
+        url = client.base_url
+        held = []
+        for _ in range(2):
+            reader, writer = await asyncio.open_connection(url.host, url.port)
+            head = f"POST /v1/agents HTTP/1.1\r\nHost: x\r\nAuthorization: {home.account_key}\r\n"
+            writer.write(head.encode() + b"Content-Length: 9\r\nExpect: 100-continue\r\n\r\n")
+            assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
+            held.append(writer)
+        busy = await client.get("/v1/info")
+        assert (busy.status_code, error_of(busy)["code"]) == (503, "unavailable")
+        assert int(busy.headers["retry-after"]) >= 1
+        assert (await client.get("/api/health")).status_code == 200
+        for writer in held:
+            writer.write(b"{}       ")
+            await writer.drain()
+        async with asyncio.timeout(10):
+            while (await client.get("/v1/info")).status_code != 200:  # noqa: ASYNC110 - it is what is tested
+                await asyncio.sleep(0.01)
+        for writer in held:
+            writer.close()
 
 
 async def test_after_a_failure_the_connection_is_closed_with_notice(home: Home) -> None:
@@ -377,17 +371,12 @@ async def test_after_a_failure_the_connection_is_closed_with_notice(home: Home) 
 
     core = home.local.core
     app = build_api(cast(Engine, Failing()), core.settings, clock=core.clock, ids=core.ids)
-    listener = HttpListener(app, ListenAddress("127.0.0.1", 0))
-    await listener.start()
-    try:
-        async with httpx.AsyncClient(base_url=listener.url) as client:
-            for _ in range(2):
-                failed = await client.get("/v1/info")
-                assert (failed.status_code, error_of(failed)["code"]) == (500, "internal_error")
-                assert failed.headers["connection"] == "close"
-                assert "on purpose" not in failed.text
-    finally:
-        await listener.stop(5)
+    async with listening(app) as served, httpx.AsyncClient(base_url=served) as client:
+        for _ in range(2):
+            failed = await client.get("/v1/info")
+            assert (failed.status_code, error_of(failed)["code"]) == (500, "internal_error")
+            assert failed.headers["connection"] == "close"
+            assert "on purpose" not in failed.text
 
 
 async def test_the_access_log_has_one_line_for_each_request(

@@ -8,27 +8,22 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-import anyio
-import httpx2
 import pytest
-from mcp.client.streamable_http import streamable_http_client
 
-from e2a_core.contract.engine import Engine, Session
+from e2a_core.contract.engine import Session
 from e2a_core.remote import watching
 from e2a_core.remote.engine import RemoteEngine, open_remote_engine
 from e2a_core.settings import Settings
-from e2a_mcp.program.application import mcp_application
-from e2a_mcp.program.home import home_application
 from e2a_mcp.tiers import Tier
 from mcp import Client
 from tests.support.dns import DnsServer
 from tests.support.home import Home, Keys, open_home_for_test
 
-from .relay import LEGACY, MODERN, Inbox, Relay, listening_at, local_relay, remote_relay
+from .relay import LEGACY, MODERN, Inbox, Listener, Relay, local_relay, mcp_listening, remote_relay
 
 SAME_CODE = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 """For children whose environment is made anew: they import what the test does."""
@@ -83,32 +78,6 @@ def connect(relay: Relay, box: Inbox) -> Connect:
     return connected
 
 
-@dataclass
-class Listener:
-    """The HTTP application as it runs."""
-
-    base: str
-
-    @property
-    def url(self) -> str:
-        return f"{self.base}/mcp"
-
-    @asynccontextmanager
-    async def client(self, key: str, mode: str = MODERN, **options: Any) -> AsyncIterator[Client]:
-        async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=20) as http:
-            with anyio.fail_after(20):
-                async with Client(
-                    streamable_http_client(self.url, http_client=http), mode=mode, **options
-                ) as client:
-                    yield client
-
-
-@asynccontextmanager
-async def listening(engine: Engine, settings: Settings) -> AsyncIterator[Listener]:
-    async with listening_at(mcp_application(engine, settings)) as base:
-        yield Listener(base)
-
-
 @pytest.fixture
 async def home(tmp_path: Path, dns: DnsServer, keys: Keys) -> AsyncIterator[Home]:
     async with open_home_for_test(tmp_path, "", dns, keys) as opened:
@@ -137,19 +106,18 @@ async def relay(request: pytest.FixtureRequest, shared_home: Home) -> AsyncItera
 @pytest.fixture
 async def served(request: pytest.FixtureRequest, home: Home) -> AsyncIterator[Listener]:
     if request.param == "local":
-        async with listening(home.local, home.local.core.settings) as found:
+        async with mcp_listening(home.local, home.local.core.settings) as found:
             home.local.core.links.base_url = found.base
             yield found
         return
-    async with remote_of(home) as (engine, settings), listening(engine, settings) as found:
+    async with remote_of(home) as (engine, settings), mcp_listening(engine, settings) as found:
         yield found
 
 
 @asynccontextmanager
 async def remote_of(home: Home) -> AsyncIterator[tuple[RemoteEngine, Settings]]:
     """What `e2a-mcp` opens with the key of this home, and its settings."""
-    async with listening_at(home_application(home.local)) as api, AsyncExitStack() as closing:
-        home.local.core.links.base_url = api
+    async with home.listening() as api, AsyncExitStack() as closing:
         settings = replace(home.local.core.settings, api_url=api, api_key=home.account_key)
         engine = await open_remote_engine(settings)
         closing.push_async_callback(engine.close)

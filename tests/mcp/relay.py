@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from email.parser import BytesParser
 from email.policy import default
@@ -15,7 +15,6 @@ import anyio
 import httpx2
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import ResourceUpdatedNotification
-from starlette.types import ASGIApp
 
 from e2a_core.clock import SystemClock
 from e2a_core.contract.agents import CreateAgentRequest
@@ -31,28 +30,28 @@ from e2a_core.contract.protection import (
     ProtectionScan,
 )
 from e2a_core.contract.sending import ReplyRequest, SendOptions
-from e2a_core.http.listener import HttpListener
 from e2a_core.ids import Ids
 from e2a_core.observer import Unobserved
 from e2a_core.remote.engine import open_remote_engine
-from e2a_core.settings import ListenAddress, Settings
+from e2a_core.settings import Settings
 from e2a_mcp.program.application import mcp_application
-from e2a_mcp.program.home import home_application
 from e2a_mcp.server import Sessions, build_server
 from e2a_mcp.tiers import Tier
 from e2a_mcp.tool import Services
 from mcp import Client
 from tests.support.home import SHARED, Home
+from tests.support.listening import listening
 
 __all__ = [
     "EVERYTHING",
     "LEGACY",
     "MODERN",
     "Inbox",
+    "Listener",
     "Relay",
     "Told",
-    "listening_at",
     "local_relay",
+    "mcp_listening",
     "remote_relay",
 ]
 
@@ -60,6 +59,36 @@ LEGACY = "legacy"
 MODERN = "2026-07-28"
 EVERYTHING = MessageQuery(direction="all", read_status="all", sort="desc", limit=100)
 PATIENCE_SECONDS = 20
+
+
+@dataclass
+class Listener:
+    """`/mcp` at `base`."""
+
+    base: str
+
+    @property
+    def url(self) -> str:
+        return f"{self.base}/mcp"
+
+    @asynccontextmanager
+    async def client(self, key: str, mode: str = MODERN, **options: Any) -> AsyncIterator[Client]:
+        """The official client, over HTTP."""
+        async with httpx2.AsyncClient(
+            headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE_SECONDS
+        ) as http:
+            with anyio.fail_after(PATIENCE_SECONDS):
+                async with Client(
+                    streamable_http_client(self.url, http_client=http), mode=mode, **options
+                ) as client:
+                    yield client
+
+
+@asynccontextmanager
+async def mcp_listening(engine: Engine, settings: Settings) -> AsyncIterator[Listener]:
+    """As `e2a-mcp --http` has it."""
+    async with listening(mcp_application(engine, settings)) as base:
+        yield Listener(base)
 
 
 @dataclass
@@ -115,7 +144,7 @@ class Inbox:
     async def trash(self) -> None:
         await self.relay.owner.agents.delete(self.email)
 
-    def client(self, mode: str = MODERN, **options: Any) -> Any:
+    def client(self, mode: str = MODERN, **options: Any) -> AbstractAsyncContextManager[Client]:
         return self.relay.client(self.key, mode, **options)
 
 
@@ -134,16 +163,10 @@ class Relay:
         made = await self.owner.api_keys.create(CreateAPIKeyRequest(scope="agent", agent_email=email))
         return Inbox(self, email, made.key, made.id)
 
-    @asynccontextmanager
-    async def client(self, key: str, mode: str = MODERN, **options: Any) -> AsyncIterator[Client]:
-        """The official client, over HTTP."""
-        async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=20) as http:
-            with anyio.fail_after(PATIENCE_SECONDS):
-                transport = streamable_http_client(f"{self.base}/mcp", http_client=http)
-                async with Client(transport, mode=mode, **options) as client:
-                    yield client
+    def client(self, key: str, mode: str = MODERN, **options: Any) -> AbstractAsyncContextManager[Client]:
+        return Listener(self.base).client(key, mode, **options)
 
-    def account(self, mode: str = MODERN, **options: Any) -> Any:
+    def account(self, mode: str = MODERN, **options: Any) -> AbstractAsyncContextManager[Client]:
         return self.client(self.home.account_key, mode, **options)
 
     @asynccontextmanager
@@ -197,31 +220,18 @@ class Told:
 @asynccontextmanager
 async def local_relay(home: Home) -> AsyncIterator[Relay]:
     """As `e2a serve` has it."""
-    async with listening_at(home_application(home.local)) as base:
-        home.local.core.links.base_url = base
+    async with home.listening() as base:
         yield Relay(home, home.local, base, await home.local.session(home.account_key))
 
 
 @asynccontextmanager
 async def remote_relay(home: Home) -> AsyncIterator[Relay]:
     """As `e2a-mcp --http` has it that acts through the API of this relay."""
-    async with listening_at(home_application(home.local)) as api:
-        home.local.core.links.base_url = api
+    async with home.listening() as api:
         settings: Settings = replace(home.local.core.settings, api_url=api, api_key=home.account_key)
         engine = await open_remote_engine(settings)
         try:
-            async with listening_at(mcp_application(engine, settings)) as base:
-                yield Relay(home, engine, base, await home.local.session(home.account_key))
+            async with mcp_listening(engine, settings) as found:
+                yield Relay(home, engine, found.base, await home.local.session(home.account_key))
         finally:
             await engine.close()
-
-
-@asynccontextmanager
-async def listening_at(app: ASGIApp) -> AsyncIterator[str]:
-    """The URL of `app` on a listener."""
-    listener = HttpListener(app, ListenAddress("127.0.0.1", 0))
-    await listener.start()
-    try:
-        yield listener.url
-    finally:
-        await listener.stop(1)

@@ -12,7 +12,7 @@ from mcp import Client
 from tests.support.home import ASSISTANT, SHARED, Home
 from tests.support.waiting import until
 
-from .conftest import Listener
+from .relay import Listener
 from .results import text_of
 
 pytestmark = pytest.mark.anyio

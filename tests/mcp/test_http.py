@@ -26,7 +26,7 @@ from e2a_mcp.program.application import mcp_routes
 from e2a_mcp.program.metrics import ProcessMetrics
 from tests.support.home import ASSISTANT, Home
 
-from .conftest import Listener, listening
+from .relay import Listener, mcp_listening
 
 pytestmark = pytest.mark.anyio
 
@@ -88,7 +88,7 @@ class Door:
     @asynccontextmanager
     async def opened(self, **settings: Any) -> AsyncIterator[tuple[Listener, httpx2.AsyncClient]]:
         async with (
-            listening(self.engine, replace(self.settings, **settings)) as listener,
+            mcp_listening(self.engine, replace(self.settings, **settings)) as listener,
             httpx2.AsyncClient(base_url=listener.base, timeout=20) as http,
         ):
             yield listener, http

@@ -23,8 +23,8 @@ from tests.support.home import ASSISTANT, SHARED, Home, environment_of
 from tests.support.smtp_client import letter, submit
 from tests.support.waiting import until
 
-from .conftest import SAME_CODE, Listener, remote_of
-from .relay import MODERN
+from .conftest import SAME_CODE, remote_of
+from .relay import MODERN, Listener
 from .results import octets_of
 
 pytestmark = pytest.mark.anyio

@@ -16,10 +16,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from e2a_core.http.listener import HttpListener
-from e2a_core.settings import ListenAddress
 from mcp import Client, StdioServerParameters, stdio_client
 from tests.remote.conftest import ACCOUNT, refusal
+from tests.support.listening import listening
 
 from .conftest import SAME_CODE
 from .results import text_of
@@ -69,13 +68,9 @@ async def deployment() -> AsyncIterator[str]:
     async def other(request: Request) -> Response:
         return refusal(429, "rate_limited", {"Retry-After": "17"})
 
-    listener = HttpListener(
-        Starlette(routes=[Route("/v1/account", account), Route("/{path:path}", other)]),
-        ListenAddress("127.0.0.1", 0),
-    )
-    await listener.start()
-    yield listener.url
-    await listener.stop(2)
+    routes = [Route("/v1/account", account), Route("/{path:path}", other)]
+    async with listening(Starlette(routes=routes)) as url:
+        yield url
 
 
 async def names(tmp_path: Path, **environment: str) -> list[str]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp.shared.exceptions import MCPError
-from mcp_types import PromptReference, ResourceTemplateReference, TextContent
+from mcp_types import PromptReference, ResourceTemplateReference, TextContent, TextResourceContents
 
 from e2a_mcp.render import mail_uri
 from e2a_mcp.uris import parse_mail_uri
 
 from .relay import LEGACY, Relay
+from .results import octets_of
 
 pytestmark = pytest.mark.anyio
 
@@ -56,17 +55,18 @@ async def test_each_kind_is_read(relay: Relay, era: str) -> None:
             f"{base}/conversations/{conversation_id}": "Re: Hello",
         }.items():
             (contents,) = (await client.read_resource(uri)).contents
+            assert isinstance(contents, TextResourceContents)
             assert contents.mime_type == "text/plain"
             assert words in contents.text
             assert "<<" in contents.text
             assert contents.meta == {"dev.e2a/untrusted": True}
         assert (await box.get(message_id)).read_status == "unread"
-        (raw,) = (await client.read_resource(f"{base}/messages/{message_id}/raw")).contents
-        assert raw.mime_type == "message/rfc822"
-        assert b"Subject: Hello" in base64.b64decode(raw.blob)
+        raw = await client.read_resource(f"{base}/messages/{message_id}/raw")
+        assert raw.contents[0].mime_type == "message/rfc822"
+        assert b"Subject: Hello" in octets_of(raw)
         assert (await box.get(message_id)).read_status == "unread"
-        (file,) = (await client.read_resource(f"{base}/messages/{message_id}/attachments/0")).contents
-        assert (file.mime_type, base64.b64decode(file.blob).strip()) == ("text/csv", b"1,2")
+        file = await client.read_resource(f"{base}/messages/{message_id}/attachments/0")
+        assert (file.contents[0].mime_type, octets_of(file).strip()) == ("text/csv", b"1,2")
 
 
 async def test_what_is_not_there_is_a_protocol_error(relay: Relay, era: str) -> None:
@@ -103,7 +103,10 @@ async def test_completion(relay: Relay) -> None:
     async with relay.account() as client:
 
         async def values(
-            ref: object, name: str, typed: str, context: dict[str, str] | None = None
+            ref: ResourceTemplateReference | PromptReference,
+            name: str,
+            typed: str,
+            context: dict[str, str] | None = None,
         ) -> list[str]:
             answer = await client.complete(ref, {"name": name, "value": typed}, context_arguments=context)
             return list(answer.completion.values)
@@ -140,7 +143,9 @@ async def test_prompts(relay: Relay) -> None:
             with pytest.raises(MCPError):
                 await client.get_prompt(name, arguments)
     async with relay.account() as client:
-        assert "content_hash" in (await client.get_prompt("review_queue", {})).messages[0].content.text
+        queue = (await client.get_prompt("review_queue", {})).messages[0].content
+        assert isinstance(queue, TextContent)
+        assert "content_hash" in queue.text
 
 
 @given(st.text())

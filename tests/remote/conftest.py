@@ -15,10 +15,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from e2a_core.clock import SystemClock
-from e2a_core.http.listener import HttpListener
 from e2a_core.ids import Ids
 from e2a_core.remote.engine import RemoteEngine, RemoteSession
-from e2a_core.settings import ListenAddress
+from tests.support.listening import listening
 
 __all__ = ["ACCOUNT", "KEY", "Answers", "Deployed", "connected", "deployed", "refusal"]
 
@@ -86,13 +85,7 @@ def deployed() -> Answers:
 
         methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
         app = Starlette(routes=[Route("/{path:path}", respond, methods=methods)])
-        listener = HttpListener(app, ListenAddress("127.0.0.1", 0))
-        await listener.start()
-        found.url = listener.url
-        try:
-            async with asyncio.timeout(20), connected(found.url) as engine:
-                yield found, await engine.session(KEY)
-        finally:
-            await listener.stop(2)
+        async with listening(app) as found.url, asyncio.timeout(20), connected(found.url) as engine:
+            yield found, await engine.session(KEY)
 
     return serve

@@ -30,7 +30,9 @@ from e2a_core.local.run_file import read_run_file
 from e2a_core.settings import load_settings
 from e2a_core.signing.dkim import DkimKey, encrypt_key
 from e2a_core.store.statement import sql
+from e2a_mcp.program.home import home_application
 from tests.support.dns import SERVFAIL, DnsServer, Zones
+from tests.support.listening import listening
 from tests.support.smtp_client import DkimSigner, SmtpExchange, letter, submit
 from tests.support.smtp_sink import SmtpSink
 from tests.support.waiting import PATIENCE_SECONDS
@@ -151,6 +153,13 @@ class Home:
         return await submit(
             self.smtp, content, mail_from=mail_from, recipients=recipients, before_content=before_content
         )
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[str]:
+        """The URL of its API, pages and `/mcp`, which the links in its mail then begin with."""
+        async with listening(home_application(self.local)) as url:
+            self.local.core.links.base_url = url
+            yield url
 
     async def wake(self) -> None:
         """Have the workers look at the queue, as they do after any commit; needed behind `clock.advance`."""
