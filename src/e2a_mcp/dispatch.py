@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class ToolBox:
-    """The tools of one tier. Made once; a call only looks up, validates and runs.
+    """The tools of one scope. Made once; a call only looks up, validates and runs.
 
     `listed` are in `tools/list`, in this order; those in `unlisted` can be called all the same. `whole` lists the
     arguments too that tools keep from agents.
@@ -99,7 +99,7 @@ def _request_id(context: ServerRequestContext[Any]) -> str | None:
 
 
 class UnknownTool(NotFound):
-    """A name that is no tool of the caller's tier; the two cannot be told apart."""
+    """A name that is no tool of the caller's scope; the two cannot be told apart."""
 
     code = "unknown_tool"
 

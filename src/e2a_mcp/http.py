@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from e2a_core.clock import Clock, SystemClock
 from e2a_core.contract.engine import Engine, Session
 from e2a_core.contract.principal import Principal
+from e2a_core.contract.principal import Scope as Granted
 from e2a_core.errors import E2AError, InvalidRequest, Unauthorized, Unavailable, UnsupportedMediaType
 from e2a_core.http.edge import Replay, bearer, read_body
 from e2a_core.ids import Ids
@@ -45,14 +46,13 @@ from e2a_mcp.origins import HostPolicy
 from e2a_mcp.profiles import asked_profiles
 from e2a_mcp.server import build_server
 from e2a_mcp.sessions import AllInUse, SessionBook
-from e2a_mcp.tiers import Tier
 from e2a_mcp.tool import Services
 
 __all__ = ["McpApp", "mcp_app"]
 
 # A host opens one for each window; whoever opens many forgot to close them.
 MAX_SESSIONS_EACH = 50
-# Of a tier, which is what memory allows rather than what anybody needs.
+# Of one scope, which is what memory allows rather than what anybody needs.
 MAX_SESSIONS = 5_000
 SESSION_IDLE_SECONDS = 15 * 60
 
@@ -66,7 +66,7 @@ Style = Literal["json", "stream", "session"]
 class McpApp:
     """The ASGI application; requests are served while `run` is entered, which `serving` tells.
 
-    A credential's scope chooses the tier. A client that opens with `initialize` gets a session, since only on a
+    A credential's scope chooses the tools. A client that opens with `initialize` gets a session, since only on a
     lasting connection can it be told of changes; everything else is answered without one, so any replica can.
     """
 
@@ -93,14 +93,16 @@ class McpApp:
         )
         self._book = SessionBook(clock, each=MAX_SESSIONS_EACH, idle_seconds=SESSION_IDLE_SECONDS)
         self.serving = False
-        self._managers: dict[tuple[Tier, Style], StreamableHTTPSessionManager] = {}
-        for tier in ("agent", "account"):
-            self._add_managers(tier, settings, Services(clock, ids), observer)
+        self._managers: dict[tuple[Granted, Style], StreamableHTTPSessionManager] = {}
+        for granted in get_args(Granted):
+            self._add_managers(granted, settings, Services(clock, ids), observer)
 
-    def _add_managers(self, tier: Tier, settings: Settings, services: Services, observer: Observer) -> None:
+    def _add_managers(
+        self, granted: Granted, settings: Settings, services: Services, observer: Observer
+    ) -> None:
         for style in ("json", "stream", "session"):
             server = build_server(
-                tier,
+                granted,
                 self._session_of,
                 services,
                 observer,
@@ -108,7 +110,7 @@ class McpApp:
                 legacy_tools=settings.mcp_legacy_tools,
                 subscribe=style == "session",
             )
-            self._managers[tier, style] = StreamableHTTPSessionManager(
+            self._managers[granted, style] = StreamableHTTPSessionManager(
                 server,
                 json_response=style == "json",
                 stateless=style != "session",

@@ -1,4 +1,4 @@
-"""The MCP server of one tier: tools, resources and prompts over one engine session at a time.
+"""The MCP server of one scope: tools, resources and prompts over one engine session at a time.
 
 It is built once and serves any number of callers; who calls is found anew for each request.
 """
@@ -27,6 +27,7 @@ from mcp_types import (
 )
 
 from e2a_core.contract.engine import Session
+from e2a_core.contract.principal import Scope
 from e2a_core.observer import Observer
 from e2a_mcp.completion import complete
 from e2a_mcp.dispatch import ToolBox
@@ -35,7 +36,6 @@ from e2a_mcp.prompts import ACCOUNT_PROMPTS, AGENT_PROMPTS, get_prompt
 from e2a_mcp.resources import list_resources, read_resource, templates
 from e2a_mcp.results import protocol_error
 from e2a_mcp.subscriptions import RECHECK_SECONDS, Subscriptions
-from e2a_mcp.tiers import Tier
 from e2a_mcp.tool import Call, Services, Tool
 from e2a_mcp.tools import (
     ACCOUNT_TOOLS,
@@ -58,7 +58,7 @@ FRESH = CacheHint(0, "private")
 
 
 def build_server(
-    tier: Tier,
+    scope: Scope,
     sessions: Sessions,
     services: Services,
     observer: Observer,
@@ -69,12 +69,12 @@ def build_server(
     on_listed: Callable[[], object] = lambda: None,
     recheck_seconds: float = RECHECK_SECONDS,
 ) -> Server[Any]:
-    """A server of `tier`; `sessions` gives the engine session of a request, `profiles` the profiles it asked for.
+    """A server of `scope`; `sessions` gives the engine session of a request, `profiles` the profiles it asked for.
 
     `subscribe` offers `resources/subscribe`, which needs a connection that lasts; `on_listed` is called when the
     tools have been asked for. A subscriber's credential is looked at again every `recheck_seconds`.
     """
-    account = tier == "account"
+    account = scope == "account"
     tools = _toolbox(account, services, observer, legacy_tools)
     prompts = {
         prompt.listed.name: prompt

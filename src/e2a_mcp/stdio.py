@@ -13,13 +13,14 @@ from mcp.server.stdio import stdio_server
 
 from e2a_core.clock import SystemClock
 from e2a_core.contract.engine import Session
+from e2a_core.contract.principal import Scope
 from e2a_core.errors import NotFound
 from e2a_core.ids import Ids
 from e2a_core.observer import Unobserved
 from e2a_core.settings import Settings
 from e2a_mcp.engines import EngineOpener, LazyEngine, lazy_engine
+from e2a_mcp.scope import stdio_scope
 from e2a_mcp.server import build_server
-from e2a_mcp.tiers import Tier, stdio_tier
 from e2a_mcp.tool import Services
 
 __all__ = ["serve_stdio"]
@@ -31,10 +32,10 @@ ANSWER_FIRST_SECONDS = 0.05
 class HomeSession:
     """The one session of a stdio server, found when the engine is there."""
 
-    def __init__(self, engine: LazyEngine, settings: Settings, tier: Tier) -> None:
+    def __init__(self, engine: LazyEngine, settings: Settings, scope: Scope) -> None:
         self._engine = engine
         self._settings = settings
-        self._tier = tier
+        self._scope = scope
         self._session: Session | None = None
         self._lock = anyio.Lock()
 
@@ -49,7 +50,7 @@ class HomeSession:
         engine = await self._engine.get()
         email = self._settings.agent_email or None
         try:
-            return await engine.home_session(agent_email=email, scope=self._tier)
+            return await engine.home_session(agent_email=email, scope=self._scope)
         except NotFound as problem:
             if email is None:
                 raise
@@ -59,11 +60,11 @@ class HomeSession:
 async def serve_stdio(settings: Settings, opener: EngineOpener) -> bool:
     """Serves until standard input ends or a signal asks to stop, then closes the engine; False if it never opened."""
     async with lazy_engine(settings, opener) as engine:
-        tier = await stdio_tier(settings, engine)
+        scope = await stdio_scope(settings, engine)
         profiles = frozenset(settings.mcp_profile)
         server = build_server(
-            tier,
-            HomeSession(engine, settings, tier),
+            scope,
+            HomeSession(engine, settings, scope),
             Services(SystemClock(), Ids(), settings.mcp_attachment_roots),
             Unobserved(),
             profiles=lambda context: profiles,

@@ -33,8 +33,8 @@ from mcp_types import (
 from e2a_core.contract.engine import Session
 from e2a_core.contract.events import EventEnvelope
 from e2a_core.errors import E2AError, InternalError, Unavailable
-from e2a_mcp.reach import Reach
 from e2a_mcp.results import protocol_error
+from e2a_mcp.subscription_scope import SubscriptionScope
 from e2a_mcp.uris import MailTarget, parse_mail_uri
 
 __all__ = ["RECHECK_SECONDS", "Subscriptions"]
@@ -133,7 +133,7 @@ class Subscriptions:
         with protocol_error(context.protocol_version):
             session = await self._sessions(context)
             asked = (params.notifications.resource_subscriptions or [])[:MAX_URIS]
-            found = await Reach(session).targets(asked)
+            found = await SubscriptionScope(session).targets(asked)
             for uri, target in found.items():
                 subscriber.wanted[target].add(uri)
             with self._place(session.principal.credential_id):
@@ -152,7 +152,7 @@ class Subscriptions:
         connection = _connection(context)
         with protocol_error(context.protocol_version):
             session = await self._sessions(context)
-            target = await Reach(session).target(params.uri)
+            target = await SubscriptionScope(session).target(params.uri)
             subscriber: _Subscriber | None = connection.state.get(_STATE_KEY)
             if subscriber is None:
                 subscriber = _Subscriber(connection.send_resource_updated)

@@ -228,10 +228,10 @@ async def templates(client: Driver, inbox: str) -> None:
 
 
 async def contacts(client: Driver, inbox: str) -> None:
-    made = await client.contacts.create({"address": "Bob <bob@example.org>", "metadata": {"tier": 1}})
+    made = await client.contacts.create({"address": "Bob <bob@example.org>", "metadata": {"scope": 1}})
     assert made.address == "bob@example.org"
     seen, tag = await client.contacts.get_with_etag("bob@example.org")
-    assert seen.metadata == {"tier": 1}
+    assert seen.metadata == {"scope": 1}
     changed = await client.contacts.update("bob@example.org", {"display_name": "Bob B."}, if_match=tag)
     assert changed.display_name == "Bob B."
     rows = [{"address": "dan@example.org"}, {"address": "not an address"}]

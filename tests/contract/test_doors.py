@@ -20,7 +20,7 @@ from e2a_core.http.routes import api_routes
 from e2a_core.ids import Ids
 from e2a_core.local.engine import LocalEngine, open_local_engine
 from e2a_core.remote.client import ApiClient, Deployment
-from e2a_core.remote.older import MailByHand, NarrowedAccount
+from e2a_core.remote.older import MailByHand, ScopedAccount
 from e2a_core.remote.operations import remote_group
 from e2a_core.settings import load_settings
 from e2a_mcp.tool import Tool as McpTool
@@ -114,7 +114,7 @@ async def test_every_row_has_its_remote_method(api: ApiClient) -> None:
             assert callable(getattr(built, name, None)), f"the remote engine lacks {group}.{name}"
 
 
-@pytest.mark.parametrize(("group", "by_hand"), [("messages", MailByHand), ("account", NarrowedAccount)])
+@pytest.mark.parametrize(("group", "by_hand"), [("messages", MailByHand), ("account", ScopedAccount)])
 def test_what_is_remote_by_hand_takes_what_its_row_says(group: str, by_hand: type) -> None:
     written = dict(methods(by_hand))
     for name, function in methods(GROUPS[group]):

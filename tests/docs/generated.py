@@ -49,9 +49,9 @@ def _default(item: Any) -> str:
 
 
 def tools_table() -> str:
-    tiers = (("agent", AGENT_TOOLS), ("account", ACCOUNT_TOOLS))
-    rows = [[f"`{tool.name}`", tier, tool.title] for tier, tools in tiers for tool in tools]
-    return _table(["tool", "tier", "what it does"], rows)
+    scopes = (("agent", AGENT_TOOLS), ("account", ACCOUNT_TOOLS))
+    rows = [[f"`{tool.name}`", scope, tool.title] for scope, tools in scopes for tool in tools]
+    return _table(["tool", "scope", "what it does"], rows)
 
 
 def tools_reference(tools: Sequence[Tool[Any]]) -> str:
@@ -100,23 +100,23 @@ def _given(arguments: type[BaseModel], name: str, required: Sequence[str]) -> st
 
 
 def legacy_table() -> str:
-    tiers = (("agent", LEGACY_AGENT_TOOLS), ("account", LEGACY_ACCOUNT_TOOLS))
+    scopes = (("agent", LEGACY_AGENT_TOOLS), ("account", LEGACY_ACCOUNT_TOOLS))
     rows = [
         [
             f"`{tool.name}`",
-            tier,
+            scope,
             re.sub(r"\b([a-z]+_[a-z_]+)", r"`\1`", tool.description.removeprefix("Deprecated: ")),
         ]
-        for tier, tools in tiers
+        for scope, tools in scopes
         for tool in tools
     ]
-    return _table(["old name", "tier", "now"], rows)
+    return _table(["old name", "scope", "now"], rows)
 
 
 def resources_table() -> str:
     rows = [[f"`{item.uri_template}`", _cell(item.description)] for item in templates]
     return _table(
-        ["resource", "content"], [*rows, [f"`{REVIEWS_URI}`", "The review queue; account tier only."]]
+        ["resource", "content"], [*rows, [f"`{REVIEWS_URI}`", "The review queue; account scope only."]]
     )
 
 
@@ -124,14 +124,14 @@ def prompts_table() -> str:
     rows = [
         [
             f"`{prompt.listed.name}`",
-            tier,
+            scope,
             _cell(prompt.listed.description),
             ", ".join(f"`{argument.name}`" for argument in prompt.listed.arguments or []),
         ]
-        for tier, prompts in (("agent", AGENT_PROMPTS), ("account", ACCOUNT_PROMPTS))
+        for scope, prompts in (("agent", AGENT_PROMPTS), ("account", ACCOUNT_PROMPTS))
         for prompt in prompts
     ]
-    return _table(["prompt", "tier", "what it asks for", "arguments"], rows)
+    return _table(["prompt", "scope", "what it asks for", "arguments"], rows)
 
 
 def behaviour_differences_table() -> str:

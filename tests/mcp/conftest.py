@@ -1,5 +1,5 @@
 """A whole relay with its `/mcp`, or with that of an `e2a-mcp` that acts through its API: for one test, or for all of a
-module; and the server of a tier without a transport between.
+module; and the server of a scope without a transport between.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any, Literal
 import pytest
 
 from e2a_core.contract.engine import Session
+from e2a_core.contract.principal import Scope
 from e2a_core.remote import watching
 from e2a_core.remote.engine import RemoteEngine, open_remote_engine
 from e2a_core.settings import Settings
-from e2a_mcp.tiers import Tier
 from mcp import Client
 from tests.support.dns import DnsServer
 from tests.support.home import Home, Keys, open_home_for_test
@@ -63,16 +63,16 @@ async def box(relay: Relay) -> Inbox:
 
 @pytest.fixture
 def connect(relay: Relay, box: Inbox) -> Connect:
-    """Connects the official client to a server of a tier, without a transport between: as `box` or as its owner."""
+    """Connects the official client to a server of a scope, without a transport between: as `box` or as its owner."""
 
     @asynccontextmanager
-    async def connected(tier: Tier = "agent", **options: Any) -> AsyncIterator[Client]:
-        session = await relay.engine.session(box.key if tier == "agent" else relay.home.account_key)
+    async def connected(scope: Scope = "agent", **options: Any) -> AsyncIterator[Client]:
+        session = await relay.engine.session(box.key if scope == "agent" else relay.home.account_key)
 
         async def sessions(_: object) -> Session:
             return session
 
-        async with relay.direct(sessions, tier, **options) as client:
+        async with relay.direct(sessions, scope, **options) as client:
             yield client
 
     return connected

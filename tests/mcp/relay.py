@@ -22,6 +22,7 @@ from e2a_core.contract.api_keys import CreateAPIKeyRequest
 from e2a_core.contract.engine import Engine, Session
 from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.messages import MessageQuery
+from e2a_core.contract.principal import Scope
 from e2a_core.contract.protection import (
     ProtectionConfig,
     ProtectionDirection,
@@ -36,7 +37,6 @@ from e2a_core.remote.engine import open_remote_engine
 from e2a_core.settings import Settings
 from e2a_mcp.program.application import mcp_application
 from e2a_mcp.server import Sessions, build_server
-from e2a_mcp.tiers import Tier
 from e2a_mcp.tool import Services
 from mcp import Client
 from tests.support.home import SHARED, Home
@@ -173,7 +173,7 @@ class Relay:
     async def direct(
         self,
         sessions: Sessions,
-        tier: Tier = "agent",
+        scope: Scope = "agent",
         *,
         mode: str = MODERN,
         ids: Ids | None = None,
@@ -185,7 +185,7 @@ class Relay:
     ) -> AsyncIterator[Client]:
         """A client of a server whose sessions the test chooses, with no transport between."""
         server = build_server(
-            tier,
+            scope,
             sessions,
             Services(SystemClock(), ids or Ids(), roots),
             Unobserved(),

@@ -1,4 +1,4 @@
-"""The account tier: inboxes, protection, reviews, keys, and the old names."""
+"""The account scope: inboxes, protection, reviews, keys, and the old names."""
 
 from __future__ import annotations
 

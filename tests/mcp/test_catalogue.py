@@ -143,8 +143,8 @@ AGENT_BUDGET = 9_000
 ACCOUNT_BUDGET = 26_000
 
 
-async def listed(connect: Connect, tier: str, **options: Any) -> list[Tool]:
-    async with connect(tier, **options) as client:
+async def listed(connect: Connect, scope: str, **options: Any) -> list[Tool]:
+    async with connect(scope, **options) as client:
         return list((await client.list_tools()).tools)
 
 
@@ -177,8 +177,8 @@ async def test_both_tiers_together_fit_theirs(connect: Connect) -> None:
 
 
 async def test_profiles_list_fewer_tools_in_the_same_order(connect: Connect) -> None:
-    async def names(tier: str, *profiles: str) -> list[str]:
-        return [tool.name for tool in await listed(connect, tier, profiles=frozenset(profiles))]
+    async def names(scope: str, *profiles: str) -> list[str]:
+        return [tool.name for tool in await listed(connect, scope, profiles=frozenset(profiles))]
 
     everything = [*AGENT_NAMES, *ACCOUNT_NAMES]
     whoever = {"whoami", "get_agent", "list_agents"}

@@ -1,4 +1,4 @@
-"""An account's key that serves the agent tier reaches one inbox, the one that the setting names."""
+"""An account's key that serves the agent scope reaches one inbox, the one that the setting names."""
 
 from __future__ import annotations
 

@@ -32,9 +32,9 @@ from e2a_core.ids import Ids
 from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.mail.roles import is_account_only
 from e2a_core.remote.client import ApiClient, Deployment
-from e2a_core.remote.narrowing import NarrowedClient
-from e2a_core.remote.older import MailByHand, NarrowedAccount
+from e2a_core.remote.older import MailByHand, ScopedAccount
 from e2a_core.remote.operations import remote_group
+from e2a_core.remote.scope import ScopedClient
 from e2a_core.remote.watching import Pace, Watch
 from e2a_core.settings import Settings
 
@@ -55,7 +55,7 @@ class RemoteSession:
         principal: Principal,
         ids: Ids,
         pace: Pace,
-        account: NarrowedAccount | None = None,
+        account: ScopedAccount | None = None,
     ) -> None:
         self.principal = principal
         self._pace = pace
@@ -143,9 +143,9 @@ class RemoteEngine:
         if scope == "account":
             session.principal = replace(principal, agent_email=email)
             return session
-        api = NarrowedClient(self._deployment, self._credential, email)
+        api = ScopedClient(self._deployment, self._credential, email)
         narrowed = replace(principal, scope="agent", agent_email=email)
-        account = NarrowedAccount(api, email)
+        account = ScopedAccount(api, email)
         return RemoteSession(api, narrowed, self._ids, self._pace(principal), account)
 
     def _pace(self, principal: Principal) -> Pace:

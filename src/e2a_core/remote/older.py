@@ -28,7 +28,7 @@ from e2a_core.ids import Ids
 from e2a_core.remote.client import ApiClient
 from e2a_core.remote.operations import perform
 
-__all__ = ["MailByHand", "NarrowedAccount"]
+__all__ = ["MailByHand", "ScopedAccount"]
 
 KEY_BYTES = 16
 
@@ -126,7 +126,7 @@ class MailByHand:
         return await self._api.takes(row.method, row.template, parameter)
 
 
-class NarrowedAccount:
+class ScopedAccount:
     """Of `contract.Account`: tells of the session what it may do, not what its key might."""
 
     def __init__(self, api: ApiClient, email: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Held mail and a person's decision on it. Never in the agent tier: an agent cannot approve itself."""
+"""Held mail and a person's decision on it. Never in the agent scope: an agent cannot approve itself."""
 
 from __future__ import annotations
 

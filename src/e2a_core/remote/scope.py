@@ -9,7 +9,7 @@ from e2a_core.contract.base import View
 from e2a_core.errors import Forbidden, InvalidRequest
 from e2a_core.remote.client import ApiClient, Deployment
 
-__all__ = ["NarrowedClient"]
+__all__ = ["ScopedClient"]
 
 ACCOUNT = "/v1/account"
 INBOXES = "/v1/agents/"
@@ -17,7 +17,7 @@ INBOXES = "/v1/agents/"
 Model = TypeVar("Model", bound=View)
 
 
-class NarrowedClient(ApiClient):
+class ScopedClient(ApiClient):
     """Requests about `email` and about who is asking; all others are refused before they are made.
 
     The deployment would grant them. Whoever asked for the scope `agent` did not want them.

@@ -8,10 +8,10 @@ from e2a_core.contract.engine import Session
 from e2a_core.errors import E2AError, Forbidden, InvalidRequest, NotFound, NotImplementedHere
 from e2a_mcp.uris import MailTarget, parse_mail_uri
 
-__all__ = ["Reach"]
+__all__ = ["SubscriptionScope"]
 
 
-class Reach:
+class SubscriptionScope:
     """Asks the engine once for each inbox, for as many URIs as one request names."""
 
     def __init__(self, session: Session) -> None:
