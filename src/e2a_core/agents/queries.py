@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from e2a_core.contract.states import Delivery, Review
+from e2a_core.contract.states import Review
 from e2a_core.paging import Position, beyond
 from e2a_core.roles import NOT_A_ROLE, SYSTEM_ACCOUNT, beside_notices
 from e2a_core.store.statement import Row, Statement, in_list, sql
@@ -16,28 +16,18 @@ __all__ = [
     "agent_from",
     "agents",
     "agents_named",
-    "agents_under",
     "count_live",
     "default_inbox",
-    "delete_agent",
-    "delete_messages",
-    "delete_unreferenced_content",
     "ensure_agent",
     "ensure_system_account",
     "ensure_system_domain",
     "insert_agent",
-    "lock",
-    "message_being_sent",
-    "messages_of",
-    "put_aside",
     "rename",
     "restore",
     "served_domain",
     "shift_holds",
     "take_turns",
     "trash",
-    "trashed_before",
-    "unindex",
 ]
 
 _SELECT = (
@@ -101,11 +91,6 @@ def agents(account_id: str, *, trashed: bool, after: Position | None, count: int
         f"AND {beside_notices('a.email')}{condition} ORDER BY a.created_at DESC, a.email DESC LIMIT :count",
         {"account": account_id, "count": count, **params},
     )
-
-
-def agents_under(registered_domain: str) -> Statement:
-    """The addresses of all that is bound to the domain, trashed or not."""
-    return sql("SELECT email FROM agents WHERE registered_domain = :domain", domain=registered_domain)
 
 
 def default_inbox(account_id: str) -> Statement:
@@ -205,13 +190,6 @@ def trash(email: str, now: int) -> Statement:
     )
 
 
-def put_aside(email: str, now: int) -> Statement:
-    """`trash` for an agent that may be there already."""
-    return sql(
-        "UPDATE agents SET deleted_at = COALESCE(deleted_at, :now) WHERE email = :email", email=email, now=now
-    )
-
-
 def restore(email: str, deleted_at: int) -> Statement:
     return sql(
         "UPDATE agents SET deleted_at = NULL WHERE email = :email AND deleted_at = :deleted_at",
@@ -232,23 +210,6 @@ def shift_holds(email: str, by: int) -> Statement:
     )
 
 
-def trashed_before(instant: int, count: int) -> Statement:
-    return sql(
-        "SELECT email FROM agents WHERE deleted_at <= :instant ORDER BY deleted_at LIMIT :count",
-        instant=instant,
-        count=count,
-    )
-
-
-def lock(email: str) -> Statement:
-    """Reads the agent so that nothing can refer to it anew until the transaction ends."""
-    return Statement(
-        "SELECT email FROM agents WHERE email = :email",
-        {"email": email},
-        "SELECT email FROM agents WHERE email = :email FOR UPDATE",
-    )
-
-
 def take_turns(email: str) -> Statement:
     """Has the writes of one agent that begin with this follow each other, as all writes do on SQLite."""
     return Statement(
@@ -257,51 +218,3 @@ def take_turns(email: str) -> Statement:
         "SELECT email FROM agents WHERE email = :email FOR NO KEY UPDATE",
         by_key=True,
     )
-
-
-def message_being_sent(email: str, claimed_since: int) -> Statement:
-    """A message that a worker is submitting now; an older claim is that of a dead worker."""
-    return sql(
-        "SELECT id FROM messages "
-        f"WHERE agent_email = :email AND delivery_status = '{Delivery.SENDING}' AND claimed_at > :since LIMIT 1",
-        email=email,
-        since=claimed_since,
-    )
-
-
-def messages_of(email: str, count: int) -> Statement:
-    return sql(
-        "SELECT id, seq, content_hash FROM messages WHERE agent_email = :email LIMIT :count",
-        email=email,
-        count=count,
-    )
-
-
-def unindex(sequences: Sequence[int], ids: Sequence[str]) -> Statement:
-    """Takes messages out of the full-text index, before they are deleted."""
-    by_seq, seq_params = in_list("seq", sequences)
-    by_id, id_params = in_list("id", ids)
-    return Statement(
-        f"DELETE FROM message_search WHERE rowid IN ({by_seq})",
-        {**seq_params, **id_params},
-        f"DELETE FROM message_search WHERE message_id IN ({by_id})",
-    )
-
-
-def delete_messages(ids: Sequence[str]) -> Statement:
-    placeholders, params = in_list("id", ids)
-    return Statement(f"DELETE FROM messages WHERE id IN ({placeholders})", params)
-
-
-def delete_unreferenced_content(hashes: Sequence[str]) -> Statement:
-    """Deletes those of the raw messages that no message of any inbox needs."""
-    placeholders, params = in_list("hash", hashes)
-    return Statement(
-        f"DELETE FROM raw_messages WHERE content_hash IN ({placeholders}) "
-        "AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.content_hash = raw_messages.content_hash)",
-        params,
-    )
-
-
-def delete_agent(email: str) -> Statement:
-    return sql("DELETE FROM agents WHERE email = :email", email=email)

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
-from e2a_core.agents.queries import delete_unreferenced_content
 from e2a_core.clock import to_micros
 from e2a_core.contract.export import DeleteUserDataResult
 from e2a_core.contract.states import Delivery
 from e2a_core.core import Core
+from e2a_core.erasure.queries import delete_unreferenced_content
 from e2a_core.errors import NotFound, SendInProgress, StoreUnavailable
 from e2a_core.store.database import Transaction
 from e2a_core.store.errors import ForeignKeyViolation

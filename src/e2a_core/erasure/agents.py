@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from e2a_core.agents import queries
 from e2a_core.clock import to_micros
 from e2a_core.core import Core
+from e2a_core.erasure import queries
+from e2a_core.erasure.messages import oldest_claim
 from e2a_core.errors import SendInProgress
 from e2a_core.mail.roles import is_account_only
 from e2a_core.store.database import Transaction
@@ -15,8 +16,6 @@ from e2a_core.store.statement import first
 
 __all__ = ["purge_agent", "purge_trashed", "purge_roles"]
 
-CLAIM_HONOURED = timedelta(minutes=10)
-"""How long a message that is being submitted keeps its agent from being deleted."""
 BATCH = 200
 """Messages deleted in one transaction, so that a large inbox does not keep mail from being accepted."""
 AGENTS_PER_PASS = 100
@@ -32,7 +31,7 @@ async def purge_agent(core: Core, email: str) -> int:
     now = core.clock.now()
     async with core.db.transaction() as transaction:
         first(await transaction.read(queries.lock(email)))
-        if first(await transaction.read(queries.message_being_sent(email, to_micros(now - CLAIM_HONOURED)))):
+        if first(await transaction.read(queries.message_being_sent(email, oldest_claim(core)))):
             raise SendInProgress("a message of this agent is being sent; try again in a few minutes")
         await transaction.write([queries.put_aside(email, to_micros(now))])
     deleted = 0

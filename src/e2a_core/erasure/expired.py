@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from e2a_core.agents.queries import delete_messages, delete_unreferenced_content, unindex
 from e2a_core.clock import to_micros
 from e2a_core.core import Core
 from e2a_core.erasure import queries
@@ -32,7 +31,11 @@ async def purge_trash(core: Core) -> int:
                 return purged
             ids = [row["id"] for row in rows]
             await transaction.write(
-                [unindex([row["seq"] for row in rows], ids), delete_messages(ids), *_unreferenced(rows)]
+                [
+                    queries.unindex([row["seq"] for row in rows], ids),
+                    queries.delete_messages(ids),
+                    *_unreferenced(rows),
+                ]
             )
         purged += len(rows)
 
@@ -83,4 +86,4 @@ def _before(core: Core, age: timedelta) -> int:
 
 def _unreferenced(rows: Sequence[Row]) -> list[Statement]:
     hashes = sorted({row["content_hash"] for row in rows} - {None})
-    return [delete_unreferenced_content(hashes)] if hashes else []
+    return [queries.delete_unreferenced_content(hashes)] if hashes else []

@@ -1,14 +1,25 @@
-"""SQL of what has been kept long enough."""
+"""SQL of what is deleted for good: on request, or kept long enough."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from e2a_core.contract.states import Review
+from e2a_core.contract.states import Delivery, Review
 from e2a_core.messages.state import UNDER_WAY, any_of
 from e2a_core.store.statement import Statement, in_list, sql
 
 __all__ = [
+    "trashed_before",
+    "lock",
+    "message_being_sent",
+    "messages_of",
+    "unindex",
+    "delete_messages",
+    "delete_unreferenced_content",
+    "delete_agent",
+    "put_aside",
+    "agents_under",
+    "delete_trashed",
     "aged_content",
     "drop_content",
     "expired_events",
@@ -74,3 +85,85 @@ def orphaned_content(before: int, count: int) -> Statement:
         before=before,
         count=count,
     )
+
+
+def agents_under(registered_domain: str) -> Statement:
+    """The addresses of all that is bound to the domain, trashed or not."""
+    return sql("SELECT email FROM agents WHERE registered_domain = :domain", domain=registered_domain)
+
+
+def put_aside(email: str, now: int) -> Statement:
+    """`trash` for an agent that may be there already."""
+    return sql(
+        "UPDATE agents SET deleted_at = COALESCE(deleted_at, :now) WHERE email = :email", email=email, now=now
+    )
+
+
+def trashed_before(instant: int, count: int) -> Statement:
+    return sql(
+        "SELECT email FROM agents WHERE deleted_at <= :instant ORDER BY deleted_at LIMIT :count",
+        instant=instant,
+        count=count,
+    )
+
+
+def lock(email: str) -> Statement:
+    """Reads the agent so that nothing can refer to it anew until the transaction ends."""
+    return Statement(
+        "SELECT email FROM agents WHERE email = :email",
+        {"email": email},
+        "SELECT email FROM agents WHERE email = :email FOR UPDATE",
+    )
+
+
+def message_being_sent(email: str, claimed_since: int) -> Statement:
+    """A message that a worker is submitting now; an older claim is that of a dead worker."""
+    return sql(
+        "SELECT id FROM messages "
+        f"WHERE agent_email = :email AND delivery_status = '{Delivery.SENDING}' AND claimed_at > :since LIMIT 1",
+        email=email,
+        since=claimed_since,
+    )
+
+
+def messages_of(email: str, count: int) -> Statement:
+    return sql(
+        "SELECT id, seq, content_hash FROM messages WHERE agent_email = :email LIMIT :count",
+        email=email,
+        count=count,
+    )
+
+
+def unindex(sequences: Sequence[int], ids: Sequence[str]) -> Statement:
+    """Takes messages out of the full-text index, before they are deleted."""
+    by_seq, seq_params = in_list("seq", sequences)
+    by_id, id_params = in_list("id", ids)
+    return Statement(
+        f"DELETE FROM message_search WHERE rowid IN ({by_seq})",
+        {**seq_params, **id_params},
+        f"DELETE FROM message_search WHERE message_id IN ({by_id})",
+    )
+
+
+def delete_messages(ids: Sequence[str]) -> Statement:
+    placeholders, params = in_list("id", ids)
+    return Statement(f"DELETE FROM messages WHERE id IN ({placeholders})", params)
+
+
+def delete_unreferenced_content(hashes: Sequence[str]) -> Statement:
+    """Deletes those of the raw messages that no message of any inbox needs."""
+    placeholders, params = in_list("hash", hashes)
+    return Statement(
+        f"DELETE FROM raw_messages WHERE content_hash IN ({placeholders}) "
+        "AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.content_hash = raw_messages.content_hash)",
+        params,
+    )
+
+
+def delete_agent(email: str) -> Statement:
+    return sql("DELETE FROM agents WHERE email = :email", email=email)
+
+
+def delete_trashed(message_id: str) -> Statement:
+    """Deletes a message for good; affects nothing unless it is in the trash."""
+    return sql("DELETE FROM messages WHERE id = :id AND deleted_at IS NOT NULL", expect=1, id=message_id)

@@ -35,6 +35,7 @@ from e2a_core.contract.sending import (
 )
 from e2a_core.contract.states import Delivery, Review
 from e2a_core.core import Core
+from e2a_core.erasure.messages import oldest_claim, purge_message
 from e2a_core.errors import (
     AttachmentNotFound,
     AttachmentTooLarge,
@@ -64,8 +65,6 @@ __all__ = ["Messages"]
 MAX_LABELS_PER_MESSAGE = 100
 MAX_INLINE_BYTES = 256 * 1024
 DOWNLOAD_LIFETIME = timedelta(minutes=15)
-CLAIM_LIFETIME = timedelta(minutes=10)
-"""How long a submission may be under way; an older claim is that of a process that died."""
 
 
 class Messages:
@@ -137,7 +136,7 @@ class Messages:
         if row.deleted_at is None:
             try:
                 await self._write(
-                    row, "deleted", [queries.mark_deleted(row.id, self._now(), self._oldest_claim())]
+                    row, "deleted", [queries.mark_deleted(row.id, self._now(), oldest_claim(self._core))]
                 )
             except StaleWrite:
                 if row.hold.status is Review.PENDING:
@@ -307,22 +306,8 @@ class Messages:
     async def _purge(self, email: str, message_id: str) -> DeleteMessageResult:
         agent = await resolve_agent(self._core, self._principal, email)
         row = await self._stored(agent.email, message_id)
-        if (
-            row.submission.delivery_status is Delivery.SENDING
-            and (row.submission.claimed_at or 0) > self._oldest_claim()
-        ):
-            raise SendInProgress("the message is being submitted; try again later")
-        statements = [queries.unindex(row.id), queries.delete_forever(row.id)]
-        if row.content_hash:
-            statements.append(queries.drop_orphaned_content(row.content_hash))
-        try:
-            await self._core.db.write(statements)
-        except StaleWrite:
-            raise NotInTrash("only a message in the trash can be deleted for good") from None
+        await purge_message(self._core, row)
         return DeleteMessageResult(id=row.id)
-
-    def _oldest_claim(self) -> int:
-        return self._now() - CLAIM_LIFETIME // timedelta(microseconds=1)
 
     def _now(self) -> int:
         return to_micros(self._core.clock.now())

@@ -17,9 +17,7 @@ __all__ = [
     "by_id_in_account",
     "content",
     "count_sends",
-    "delete_forever",
     "delivery_state",
-    "drop_orphaned_content",
     "fewer_replies",
     "fewer_sends",
     "find_threads",
@@ -37,7 +35,6 @@ __all__ = [
     "restore",
     "sent_with_message_id",
     "set_label_cache",
-    "unindex",
 ]
 
 _INSERT = f"INSERT INTO messages ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + name for name in COLUMNS)})"
@@ -158,14 +155,6 @@ def index_text(message_id: str, subject: str, addresses: str, body: str) -> Stat
     )
 
 
-def unindex(message_id: str) -> Statement:
-    return Statement(
-        "DELETE FROM message_search WHERE rowid = (SELECT seq FROM messages WHERE id = :id)",
-        {"id": message_id},
-        "DELETE FROM message_search WHERE message_id = :id",
-    )
-
-
 def insert_labels(message_id: str, labels: Iterable[str]) -> list[Statement]:
     return [
         sql(
@@ -238,18 +227,6 @@ def restore(message_id: str) -> Statement:
         by_key=True,
         expect=1,
         id=message_id,
-    )
-
-
-def delete_forever(message_id: str) -> Statement:
-    return sql("DELETE FROM messages WHERE id = :id AND deleted_at IS NOT NULL", expect=1, id=message_id)
-
-
-def drop_orphaned_content(content_hash: str) -> Statement:
-    return sql(
-        "DELETE FROM raw_messages WHERE content_hash = :hash "
-        "AND NOT EXISTS (SELECT 1 FROM messages WHERE content_hash = :hash)",
-        hash=content_hash,
     )
 
 
