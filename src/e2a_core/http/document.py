@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -32,16 +33,15 @@ Json = dict[str, Any]
 
 def document_routes() -> list[Route]:
     """`/v1/openapi.json`, the same as YAML, and `/v1/docs`, which loads nothing from elsewhere."""
-    document = _OnceAsked()
 
     async def openapi(request: Request) -> Response:
-        return Response((await document.get()).as_json, media_type=JSON_TYPE)
+        return Response((await _made()).as_json, media_type=JSON_TYPE)
 
     async def as_yaml(request: Request) -> Response:
-        return Response((await document.get()).as_yaml, media_type=YAML_TYPE)
+        return Response((await _made()).as_yaml, media_type=YAML_TYPE)
 
     async def docs(request: Request) -> Response:
-        return _page((await document.get()).described)
+        return _page((await _made()).described)
 
     return [
         Route("/v1/openapi.json", openapi),
@@ -58,29 +58,22 @@ class _Document:
     as_json: str
     as_yaml: str
 
-    @classmethod
-    def made(cls) -> _Document:
-        described = describe(all_operations())
+
+@cache
+def _document() -> _Document:
+    """Takes a second or so, once in a process."""
+    described = describe(all_operations())
+    return _Document(
+        described,
+        json.dumps(described, ensure_ascii=False),
         # JSON is YAML (YAML 1.2 section 1.3).
-        return cls(
-            described,
-            json.dumps(described, ensure_ascii=False),
-            json.dumps(described, ensure_ascii=False, indent=2),
-        )
+        json.dumps(described, ensure_ascii=False, indent=2),
+    )
 
 
-class _OnceAsked:
+async def _made() -> _Document:
     """The document, made off the event loop when somebody first asks: most processes never serve it."""
-
-    def __init__(self) -> None:
-        self._lock = asyncio.Lock()
-        self._made: _Document | None = None
-
-    async def get(self) -> _Document:
-        async with self._lock:
-            if self._made is None:
-                self._made = await asyncio.to_thread(_Document.made)
-            return self._made
+    return await asyncio.to_thread(_document)
 
 
 def describe(rows: Iterable[Operation]) -> Json:

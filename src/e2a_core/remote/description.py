@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from e2a_core.clock import Clock
+from e2a_core.errors import Unavailable
 
 __all__ = ["Description"]
 
@@ -26,7 +27,7 @@ class Description:
         self._url = f"{base_url}/v1/openapi.json"
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._paths: dict[str, Any] = {}
+        self._paths: dict[str, Any] | None = None
         self._until = float("-inf")
 
     async def has_operation(self, method: str, url: str) -> bool:
@@ -39,12 +40,18 @@ class Description:
         )
 
     async def has_parameter(self, method: str, template: str, name: str) -> bool:
-        """Whether the operation takes the query parameter; an unknown one would be ignored without a word."""
-        operation = (await self._read()).get(template, {}).get(method.lower(), {})
+        """Whether the operation takes the query parameter; an unknown one would be ignored without a word.
+
+        Raises `Unavailable` when the deployment could not be asked: a busy one lacks nothing.
+        """
+        paths = await self._read()
+        if paths is None:
+            raise Unavailable("the deployment did not say which parameters it takes; try again")
+        operation = paths.get(template, {}).get(method.lower(), {})
         given = operation.get("parameters", [])
         return any(isinstance(item, dict) and item.get("name") == name for item in given)
 
-    async def _read(self) -> dict[str, Any]:
+    async def _read(self) -> dict[str, Any] | None:
         async with self._lock:
             if self._clock.monotonic() >= self._until:
                 self._paths = await self._fetch()
@@ -52,11 +59,13 @@ class Description:
                 self._until = self._clock.monotonic() + keep
         return self._paths
 
-    async def _fetch(self) -> dict[str, Any]:
-        """Path template -> method -> operation; empty when there is no usable document."""
+    async def _fetch(self) -> dict[str, Any] | None:
+        """Path template -> method -> operation; empty when there is no usable document, None when nobody answered."""
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 response = await self._http.get(self._url)
+            if response.is_server_error:
+                return None
             paths = response.json()["paths"] if response.is_success else {}
             return {
                 str(template): {
@@ -64,7 +73,9 @@ class Description:
                 }
                 for template, item in paths.items()
             }
-        except (httpx.HTTPError, TimeoutError, ValueError, KeyError, TypeError, AttributeError):
+        except (httpx.HTTPError, TimeoutError):
+            return None
+        except (ValueError, KeyError, TypeError, AttributeError):
             return {}
 
 
