@@ -19,6 +19,7 @@ from e2a_core.feedback.bounces import report_statements
 from e2a_core.feedback.reporter import Reporter
 from e2a_core.holds.hold import hold, hold_statements, protection_statement
 from e2a_core.messages import lifecycle, payloads, queries
+from e2a_core.messages.content import preview
 from e2a_core.messages.events import emit
 from e2a_core.messages.rows import HoldRow, MessageRow
 from e2a_core.messages.search import fold_text
@@ -33,7 +34,6 @@ from e2a_core.store.statement import Statement
 
 __all__ = ["Delivered", "Delivery"]
 
-PREVIEW_CHARS = 160
 ATTEMPTS = 3
 """Looks at inboxes that change while the message is on its way into them."""
 
@@ -134,7 +134,7 @@ class Delivery:
             cc=parsed.cc,
             reply_to=parsed.reply_to,
             subject=parsed.subject,
-            preview=" ".join(parsed.text[: PREVIEW_CHARS * 2].split())[:PREVIEW_CHARS],
+            preview=preview(parsed.text),
             attachments=[_attachment(item) for item in parsed.attachments],
             email_message_id=parsed.message_id,
             content_hash=arrival.content_hash,
@@ -186,26 +186,21 @@ class Delivery:
     ) -> list[Statement]:
         """The statements that store the message in the state that screening gave it, and say so."""
         core, now = self._core, row.created_at
-        disposition = finding.action if finding else Disposition.ALLOW
-        if finding is not None:
-            row.flagged, row.flag_reason = 1, finding.detail
-        if finding is not None and disposition is Disposition.REVIEW:
+        received = emit(core, "email.received", row, payloads.received(row), now)
+        if finding is None:
+            return [*self._insert(row, arrival), *received]
+        row.flagged, row.flag_reason = 1, finding.detail
+        if finding.action is Disposition.REVIEW:
             hold(row, finding, config_of(agent).holds.ttl_seconds)
-        elif finding is not None and disposition is Disposition.BLOCK:
+            told = hold_statements(core, row, finding)
+        elif finding.action is Disposition.BLOCK:
             row.hold = HoldRow(status=Review.REJECTED, hidden=1, rejection_reason=finding.detail)
-        statements = [*self._insert(row, arrival)]
-        if finding is not None:
-            statements.append(protection_statement(row, finding))
-        if disposition is Disposition.REVIEW and finding is not None:
-            return [*statements, *hold_statements(core, row, finding)]
-        if disposition is Disposition.BLOCK and finding is not None:
             data = payloads.blocked_inbound(row, finding.detail, finding.reason)
-            return [*statements, *emit(core, "email.blocked", row, data, now)]
-        statements += emit(core, "email.received", row, payloads.received(row), now)
-        if finding is not None:
+            told = emit(core, "email.blocked", row, data, now)
+        else:
             policy = config_of(agent).inbound.gate.policy
-            statements += emit(core, "email.flagged", row, payloads.flagged(row, policy), now)
-        return statements
+            told = [*received, *emit(core, "email.flagged", row, payloads.flagged(row, policy), now)]
+        return [*self._insert(row, arrival), protection_statement(row, finding), *told]
 
     def _insert(self, row: MessageRow, arrival: Arrival) -> list[Statement]:
         parsed, ids, now = arrival.parsed, self._core.ids, row.created_at

@@ -10,6 +10,7 @@ from e2a_core.contract.states import Delivery
 from e2a_core.core import Core
 from e2a_core.mail.addresses import Address, parse_address
 from e2a_core.mail.generate import OutgoingAttachment, OutgoingMessage, generate_message
+from e2a_core.messages.content import preview
 from e2a_core.messages.rows import MessageRow
 from e2a_core.submission.addressing import (
     SenderIdentity,
@@ -28,8 +29,6 @@ __all__ = [
     "apply_draft",
     "compose",
 ]
-
-PREVIEW_CHARS = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ def apply_draft(row: MessageRow, draft: Draft) -> None:
     row.delivered_to = draft.to[0] if draft.to else ""
     row.subject = draft.subject
     row.submission.scheduled_at = draft.send_at
-    row.preview = " ".join(draft.text[: PREVIEW_CHARS * 2].split())[:PREVIEW_CHARS]
+    row.preview = preview(draft.text)
     row.attachments = [
         {
             "index": index,

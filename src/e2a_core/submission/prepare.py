@@ -87,12 +87,7 @@ def reply_draft(agent: AgentRow, parent: MessageRow, parsed: ParsedMessage, requ
     )
     text, html = request.text, request.html or None
     if request.quote_history:
-        sender = parent.header_from or ""
-        text = text + "\r\n\r\n" + quote_history(parsed.full_text, sender=sender, date=parsed.date)
-        if html:
-            html += quote_history_html(
-                parsed.html or _as_html(parsed.full_text), sender=sender, date=parsed.date
-            )
+        text, html = _with_history(text, html, parent.header_from or "", parsed)
     draft = Draft(
         type="reply",
         to=to,
@@ -147,6 +142,15 @@ def forward_draft(
     )
     check_draft(draft)
     return draft
+
+
+def _with_history(text: str, html: str | None, sender: str, parsed: ParsedMessage) -> tuple[str, str | None]:
+    """Both bodies with the mail that is answered below them, as far as there is an HTML body."""
+    text += "\r\n\r\n" + quote_history(parsed.full_text, sender=sender, date=parsed.date)
+    if html:
+        original = parsed.html or _as_html(parsed.full_text)
+        html += quote_history_html(original, sender=sender, date=parsed.date)
+    return text, html
 
 
 def _as_html(text: str) -> str:

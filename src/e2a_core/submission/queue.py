@@ -18,7 +18,7 @@ from e2a_core.store.statement import Statement
 from e2a_core.submission import queries
 from e2a_core.submission.addressing import method_of
 from e2a_core.submission.admission import Admitted
-from e2a_core.submission.composition import apply_composed, compose
+from e2a_core.submission.composition import Composed, apply_composed, compose
 from e2a_core.submission.draft import due_at
 
 __all__ = ["SUBMIT_JOB", "Queued", "queue"]
@@ -45,14 +45,27 @@ def queue(core: Core, agent: AgentRow, row: MessageRow, admitted: Admitted, now:
     apply_composed(row, composed, draft)
     row.submission.method = method_of(core, draft, everyone_local=admitted.inside)
     due = due_at(draft, now)
+    result = SendResultView(
+        status="scheduled" if due > now else "accepted",
+        message_id=row.id,
+        conversation_id=row.conversation_id,
+        method=row.submission.method,
+        sandbox=True if row.submission.method is Method.SANDBOX else None,
+        scheduled_at=from_micros(due) if due > now else None,
+    )
+    content = message_queries.insert_content(row.content_hash or "", composed.content, now)
+    return Queued(content, _filed(core, row, composed, draft.text, due, now), result)
+
+
+def _filed(core: Core, row: MessageRow, composed: Composed, text: str, due: int, now: int) -> list[Statement]:
+    """What goes with the row: references, recipients, the search index, the ledger and the job."""
     job_id = core.ids.job()
     recipients = [*row.to_addresses, *row.cc, *row.bcc]
-    statements = [
+    texts = (row.subject, " ".join(recipients), text)
+    return [
         *message_queries.insert_refs(row.agent_email, row.id, [composed.message_id]),
         *(queries.insert_recipient(row.id, address, now) for address in recipients),
-        message_queries.index_text(
-            row.id, fold_text(row.subject), fold_text(" ".join(recipients)), fold_text(draft.text)
-        ),
+        message_queries.index_text(row.id, *map(fold_text, texts)),
         lifecycle.record(
             core.ids,
             row.id,
@@ -67,13 +80,3 @@ def queue(core: Core, agent: AgentRow, row: MessageRow, admitted: Admitted, now:
             SUBMIT_JOB, {"message_id": row.id}, run_at=from_micros(due), id=job_id, now=from_micros(now)
         ),
     ]
-    result = SendResultView(
-        status="scheduled" if due > now else "accepted",
-        message_id=row.id,
-        conversation_id=row.conversation_id,
-        method=row.submission.method,
-        sandbox=True if row.submission.method is Method.SANDBOX else None,
-        scheduled_at=from_micros(due) if due > now else None,
-    )
-    content = message_queries.insert_content(row.content_hash or "", composed.content, now)
-    return Queued(content, statements, result)
