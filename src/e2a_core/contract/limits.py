@@ -66,6 +66,7 @@ Reading and searching
     messages.views: MAX_REMEMBERED_CHARS
     local.messages: MAX_INLINE_BYTES, DOWNLOAD_LIFETIME
     local.metrics: MAX_GROUPS
+    local.backlog: MAX_COUNTED
     store.sqlite.recent: MAX_ROWS
 
 HTTP, and the client of it

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from e2a_core.contract.engine import Engine
+from typing import TYPE_CHECKING
+
 from e2a_core.settings import Settings
+
+if TYPE_CHECKING:
+    from e2a_core.contract.engine import Engine
 
 __all__ = ["open_engine"]
 
