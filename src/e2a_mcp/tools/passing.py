@@ -107,14 +107,15 @@ def _row(id: str) -> Operation:
 
 
 def _arguments(row: Operation, narrowed: type[Arguments], fixed: Container[str]) -> type[Arguments]:
-    members: dict[str, Any] = {
-        name: (annotation, default)
-        for name, annotation, default in _offered(row)
-        if name not in narrowed.model_fields and name not in fixed and name not in _NOT_OFFERED
-    }
+    members: dict[str, Any] = {}
+    for name, annotation, default in _offered(row):
+        if name in narrowed.model_fields:
+            members[name] = (narrowed.model_fields[name].annotation, narrowed.model_fields[name])
+        elif name not in fixed and name not in _NOT_OFFERED:
+            members[name] = (annotation, default)
     if row.confirm is not Confirm.NEVER:
         members["confirm"] = (Literal[True], ...)
-    return create_model(row.id, __base__=narrowed, **members)
+    return create_model(row.id, __base__=Arguments, **members)
 
 
 def _offered(row: Operation) -> Iterator[tuple[str, Any, Any]]:
