@@ -21,7 +21,7 @@ from e2a_core.ids import Ids
 from e2a_core.local.engine import LocalEngine, open_local_engine
 from e2a_core.remote.client import ApiClient, Deployment
 from e2a_core.remote.older import MailByHand, ScopedAccount
-from e2a_core.remote.operations import remote_group
+from e2a_core.remote.operations import ApiGroup, remote_group
 from e2a_core.settings import load_settings
 from e2a_mcp.tool import Tool as McpTool
 from e2a_mcp.tools import ACCOUNT_TOOLS, AGENT_TOOLS
@@ -132,9 +132,10 @@ async def test_every_row_has_its_local_method(engine: LocalEngine) -> None:
 
 
 async def test_every_row_has_its_remote_method(api: ApiClient) -> None:
-    by_hand = {"messages": MailByHand(api, Ids())}
     for group, protocol in GROUPS.items():
-        built: object = remote_group(protocol, group, api, by_hand.get(group))
+        given = (api, Ids()) if group == "messages" else (api,)
+        by_hand = MailByHand if group == "messages" else ApiGroup
+        built: object = remote_group(protocol, group, *given, by_hand=by_hand)
         for name, _ in methods(protocol):
             assert callable(getattr(built, name, None)), f"the remote engine lacks {group}.{name}"
 

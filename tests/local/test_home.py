@@ -97,8 +97,7 @@ async def test_a_later_start_makes_nothing_and_reads_once(
 
     async def opened_and_watched(url: str, *, migration_mode: MigrationMode, clock: Clock) -> Database:
         database = await open_database(url, migration_mode=migration_mode, clock=clock)
-        for name in ("all", "one"):
-            monkeypatch.setattr(database, name, _recorded(getattr(database, name), reads))
+        monkeypatch.setattr(database, "read", _recorded(database.read, reads))
         return database
 
     monkeypatch.setattr("e2a_core.local.home.open_database", opened_and_watched)

@@ -13,12 +13,12 @@ from typing import Any
 
 import anyio
 import pytest
-from e2a_mcp.metrics import Metrics
 
 from e2a_core.clock import SystemClock, rfc3339
 from e2a_core.contract.engine import Session
 from e2a_core.ids import Ids
 from e2a_core.local.engine import open_local_engine
+from e2a_core.observer import Unobserved
 from e2a_core.settings import load_settings
 from e2a_mcp.server import build_server
 from e2a_mcp.tool import Services, Tool
@@ -401,7 +401,7 @@ class _world:
 
         self._session = session
         self._client = Client(
-            build_server("account", sessions, Services(SystemClock(), Ids()), Metrics()), mode="2026-07-28"
+            build_server("account", sessions, Services(SystemClock(), Ids()), Unobserved()), mode="2026-07-28"
         )
 
     async def __aenter__(self) -> World:

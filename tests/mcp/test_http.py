@@ -264,7 +264,7 @@ async def test_request_ids_are_kept_or_made_and_told_in_errors(http: httpx2.Asyn
     body = kept.json()
     assert body["result"]["structuredContent"]["request_id"] == "abc-123"
     made = await http.post("/mcp", json=CALL, headers=door.headers(X_Request_Id="no good\tat all"))
-    assert made.headers["x-request-id"].startswith("mcpreq_")
+    assert made.headers["x-request-id"].startswith("req_")
 
 
 async def test_operations(http: httpx2.AsyncClient, door: Door) -> None:

@@ -10,7 +10,7 @@ Accounts and what they keep
     accounts.idempotency: KEPT, TAKEOVER_AFTER
     contacts.fields: MAX_ADDRESS_CHARS, MAX_NAME_CHARS, MAX_KEYS, MAX_KEY_OCTETS, MAX_VALUE_OCTETS, MAX_METADATA_OCTETS
     contacts.importing: MAX_ROWS
-    contract.agents: MAX_ALLOWLIST
+    contract.protection: MAX_ALLOWLIST
     domains.names: MAX_DOMAIN_CHARS
     erasure.expired: EVENTS_KEPT
     local.messages: MAX_LABELS_PER_MESSAGE
@@ -72,9 +72,9 @@ Reading and searching
 HTTP, and the client of it
     http.limits: REGISTRATION, DOWNLOAD, UNSUBSCRIBE, FEEDBACK, MAX_KEYS
     http.links: MAX_FORM_OCTETS, MAX_INDEX_DIGITS
-    http.middleware: MAX_REQUEST_ID
-    http.routes.meta: MAX_FEEDBACK_BYTES
-    http.routing: DEFAULT_BODY_BYTES, SEND_BODY_BYTES, MAX_TOKEN_CHARS
+    http.edge: MAX_REQUEST_ID, MAX_TOKEN_CHARS, MAX_STREAMS
+    http.irregular: MAX_FEEDBACK_BYTES
+    contract.operation: BODY_OCTETS, FILES_OCTETS
     http.unsubscribe: MAX_FORM_OCTETS
     remote.answers: MAX_RETRY_SECONDS
     remote.client: MAX_CONNECTIONS

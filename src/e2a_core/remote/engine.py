@@ -55,17 +55,17 @@ class RemoteSession:
         principal: Principal,
         ids: Ids,
         pace: Pace,
-        account: ScopedAccount | None = None,
+        account: Account | None = None,
     ) -> None:
         self.principal = principal
         self._pace = pace
-        self.messages = remote_group(Messages, "messages", api, MailByHand(api, ids))
+        self.messages = remote_group(Messages, "messages", api, ids, by_hand=MailByHand)
         self.conversations = remote_group(Conversations, "conversations", api)
         self.agents = remote_group(Agents, "agents", api)
         self.protection = remote_group(Protection, "protection", api)
         self.reviews = remote_group(Reviews, "reviews", api)
         self.api_keys = remote_group(ApiKeys, "api_keys", api)
-        self.account = remote_group(Account, "account", api, account)
+        self.account = account or remote_group(Account, "account", api)
         self.domains = remote_group(Domains, "domains", api)
         self.templates = remote_group(Templates, "templates", api)
         self.suppressions = remote_group(Suppressions, "suppressions", api)
@@ -145,7 +145,7 @@ class RemoteEngine:
             return session
         api = ScopedClient(self._deployment, self._credential, email)
         narrowed = replace(principal, scope="agent", agent_email=email)
-        account = ScopedAccount(api, email)
+        account = remote_group(Account, "account", api, email, by_hand=ScopedAccount)
         return RemoteSession(api, narrowed, self._ids, self._pace(principal), account)
 
     def _pace(self, principal: Principal) -> Pace:

@@ -26,18 +26,18 @@ from e2a_core.contract.sending import (
 from e2a_core.errors import AttachmentNotFound, NotFound, NotImplementedHere
 from e2a_core.ids import Ids
 from e2a_core.remote.client import ApiClient
-from e2a_core.remote.operations import perform
+from e2a_core.remote.operations import ApiGroup, perform
 
 __all__ = ["MailByHand", "ScopedAccount"]
 
 KEY_BYTES = 16
 
 
-class MailByHand:
+class MailByHand(ApiGroup):
     """Of `contract.Messages`: reading without a mark, search, octets, and sends that are not to be repeated."""
 
     def __init__(self, api: ApiClient, ids: Ids) -> None:
-        self._api = api
+        super().__init__(api)
         self._ids = ids
         self._rows = {row.name: row for row in operations_of(Messages, "messages")}
 
@@ -126,11 +126,11 @@ class MailByHand:
         return await self._api.takes(row.method, row.template, parameter)
 
 
-class ScopedAccount:
+class ScopedAccount(ApiGroup):
     """Of `contract.Account`: tells of the session what it may do, not what its key might."""
 
     def __init__(self, api: ApiClient, email: str | None) -> None:
-        self._api = api
+        super().__init__(api)
         self._email = email
 
     async def get(self) -> AccountView:

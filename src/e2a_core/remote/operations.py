@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping
+from functools import cache
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 
-from e2a_core.contract.operation import Confirm, EngineOnly, Operation, Parameter, Place
+from e2a_core.contract.operation import Confirm, Operation, Parameter, Place
 from e2a_core.contract.rows import operations_of
 from e2a_core.remote.client import ApiClient
 from e2a_core.remote.requests import path
 
-__all__ = ["perform", "remote_group"]
+__all__ = ["ApiGroup", "perform", "remote_group"]
 
 CONFIRMED = "DELETE"
 
 Group = TypeVar("Group")
 
 
-def remote_group(protocol: type[Group], name: str, api: ApiClient, by_hand: object | None = None) -> Group:
-    """The group `name` of a session; `by_hand` has the methods that are more than their row's request."""
-    group = _RemoteGroup()
-    for row in operations_of(protocol, name):
-        setattr(group, row.name, getattr(by_hand, row.name, None) or _method(protocol, row, api))
-    for method in _engine_only(protocol):
-        setattr(group, method, getattr(by_hand, method))
-    return cast(Group, group)
+class ApiGroup:
+    """The methods of one group with one credential; what a subclass writes by hand comes before what its row says."""
+
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
+
+
+def remote_group(
+    protocol: type[Group], name: str, *arguments: Any, by_hand: type[ApiGroup] = ApiGroup
+) -> Group:
+    """The group `name` of a session; `arguments` are those of `by_hand`, the API client first."""
+    return cast(Group, _group_class(cast(Hashable, protocol), name, cast(Hashable, by_hand))(*arguments))
 
 
 async def perform(
@@ -63,24 +68,24 @@ async def perform(
     )
 
 
-class _RemoteGroup:
-    """Holds the methods of one group."""
+@cache
+def _group_class(protocol: Any, name: str, by_hand: Any) -> Callable[..., object]:
+    members = {
+        row.name: _method(protocol, row)
+        for row in operations_of(protocol, name)
+        if not hasattr(by_hand, row.name)
+    }
+    return type(f"Remote{protocol.__name__}", (by_hand,), members)
 
 
-def _method(protocol: type, row: Operation, api: ApiClient) -> Callable[..., Awaitable[Any]]:
+def _method(protocol: type, row: Operation) -> Callable[..., Awaitable[Any]]:
     signature = inspect.signature(getattr(protocol, row.name))
 
-    async def call(*args: Any, **kwargs: Any) -> Any:
-        return await perform(api, row, signature.bind(None, *args, **kwargs).arguments)
+    async def call(self: ApiGroup, *args: Any, **kwargs: Any) -> Any:
+        return await perform(self._api, row, signature.bind(self, *args, **kwargs).arguments)
 
     call.__name__ = row.name
     return call
-
-
-def _engine_only(protocol: type) -> Iterator[str]:
-    for name, function in vars(protocol).items():
-        if isinstance(getattr(function, "operation", None), EngineOnly):
-            yield name
 
 
 def _carried(row: Operation, arguments: Mapping[str, Any]) -> Iterator[tuple[Parameter, Any]]:
