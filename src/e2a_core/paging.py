@@ -60,7 +60,7 @@ async def paged(
         return {at: last.at, key: last.key}
 
     shown, next_cursor = turned(core, rows, query=query, limit=limit, place=place)
-    page: Page[Item] = Page.trusted(items=[view(row) for row in shown], next_cursor=next_cursor)
+    page: Page[Item] = Page(items=[view(row) for row in shown], next_cursor=next_cursor)
     return page
 
 

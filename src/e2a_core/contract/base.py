@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import (
     AwareDatetime,
@@ -90,20 +90,11 @@ class View(BaseModel):
             described["required"] = required
         return schema
 
-    @classmethod
-    def trusted(cls, **members: Any) -> Self:
-        """A view of all its `members`, for rows of our own store: neither validated nor completed with defaults."""
-        view = cls.__new__(cls)
-        object.__setattr__(view, "__dict__", members)
-        object.__setattr__(view, "__pydantic_fields_set__", set(members))
-        object.__setattr__(view, "__pydantic_extra__", None)
-        object.__setattr__(view, "__pydantic_private__", None)
-        return view
-
     def to_wire(self) -> dict[str, Any]:
-        """The JSON object as sent; what `model_dump(mode="json")` gives, in a third of its time.
+        """The JSON object as sent, equal to `model_dump(mode="json")`. Only its lists and objects are shared.
 
-        The caller's own, but for the lists and objects in it.
+        Kept, since a view does not change: a page of 20 summaries takes 0.03 ms instead of 0.40 (`bench
+        list_messages`).
         """
         try:
             return {**self._members}
@@ -112,7 +103,10 @@ class View(BaseModel):
             return {**self._members}
 
     def to_json(self) -> bytes:
-        """`to_wire` as text; like the members it is made once, since a view does not change."""
+        """`to_wire` as text.
+
+        Kept like the members: a page of 20 summaries takes 0.02 ms instead of 0.57 (`bench api_list`).
+        """
         try:
             return self._text
         except AttributeError:
@@ -120,9 +114,7 @@ class View(BaseModel):
             return self._text
 
     def _to_wire(self) -> dict[str, Any]:
-        members = (
-            self.__dict__ if not self.__pydantic_extra__ else {**self.__dict__, **self.__pydantic_extra__}
-        )
+        members = {**self.__dict__, **self.model_extra} if self.model_extra else self.__dict__
         nullable = self.nullable
         return {
             key: value if type(value) in _PLAIN else _wire(value)
@@ -170,7 +162,7 @@ class Page(View, Generic[Item]):
     next_cursor: str | None = None
 
     def _to_json(self) -> bytes:
-        if self.__pydantic_extra__ or not all(isinstance(item, View) for item in self.items):
+        if self.model_extra or not all(isinstance(item, View) for item in self.items):
             return super()._to_json()
         rows = b",".join(item.to_json() for item in self.items if isinstance(item, View))
         return b'{"items":[' + rows + b'],"next_cursor":' + json_text(self.next_cursor) + b"}"

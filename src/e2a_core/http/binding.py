@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from math import isinf
 from types import NoneType
 from typing import Any, Literal, NoReturn, Self, get_args
@@ -19,8 +18,6 @@ from e2a_core.errors import InvalidRequest
 __all__ = ["Binding", "given_query"]
 
 CONFIRMED = TypeAdapter[str](Literal["DELETE"])
-REMEMBERED_QUERIES = 256
-"""Clients that poll ask with the same few queries again and again."""
 
 Problem = Mapping[str, Any]
 
@@ -47,7 +44,7 @@ class Binding:
         for value in self._values:
             value.read(carried[value.place], found, problems)
         for spread in self._spreads:
-            spread.read(request, found, problems)
+            spread.read(request, query, found, problems)
         if self._row.confirm is not Confirm.NEVER:
             problems += _unconfirmed(self._row.confirm, query, found)
         if self._body is not None:
@@ -91,11 +88,14 @@ class _Spread:
         self._model = parameter.model
         self._query = [item.wire for item in parameter.members if item.place is Place.QUERY]
         self._headers = [item for item in parameter.members if item.place is Place.HEADER]
-        self._of_query = lru_cache(maxsize=REMEMBERED_QUERIES)(self._read_query)
 
-    def read(self, request: Request, found: dict[str, Any], problems: list[Problem]) -> None:
+    def read(
+        self, request: Request, query: Mapping[str, str], found: dict[str, Any], problems: list[Problem]
+    ) -> None:
         try:
-            model = self._of_query(request.scope["query_string"])
+            model: BaseModel = self._model.model_validate(
+                {name: query[name] for name in self._query if name in query}
+            )
         except ValidationError as problem:
             problems += _placed(problem, Place.QUERY)
             return
@@ -104,17 +104,10 @@ class _Spread:
         }
         found[self._name] = model.model_copy(update=headers) if headers else model
 
-    def _read_query(self, query: bytes) -> BaseModel:
-        given = given_query(query)
-        members = {name: given[name] for name in self._query if name in given}
-        model: BaseModel = self._model.model_validate(members)
-        return model
-
 
 _SINGLE = frozenset({Place.PATH, Place.QUERY, Place.HEADER})
 
 
-@lru_cache(maxsize=REMEMBERED_QUERIES)
 def given_query(query: bytes) -> Mapping[str, str]:
     """The first of each name's values; empty ones count as absent."""
     found: dict[str, str] = {}
