@@ -6,7 +6,7 @@ from typing import ClassVar, Protocol
 
 from e2a_core.contract.base import Timestamp, View
 from e2a_core.contract.operation import READS, Access, Tool, operation
-from e2a_core.errors import NotFound
+from e2a_core.errors import InvalidFilter, NotFound
 
 __all__ = [
     "Metrics",
@@ -153,6 +153,7 @@ class Metrics(Protocol):
         "GET",
         "/v1/metrics",
         id="get_account_metrics",
+        errors=(InvalidFilter,),
         tool=Tool("Count the account's mail", "As get_agent_metrics, over all inboxes.", READS),
     )
     async def of_account(
@@ -170,7 +171,7 @@ class Metrics(Protocol):
         "/v1/agents/{email}/metrics",
         id="get_agent_metrics",
         access=Access.AGENT,
-        errors=(NotFound,),
+        errors=(InvalidFilter, NotFound),
         tool=Tool(
             "Count an inbox's mail",
             "Sent, delivered, bounced, held in a window (RFC 3339; default 30 days). A rate is null without traffic.",

@@ -11,6 +11,7 @@ from e2a_core.errors import (
     AliasTaken,
     InvalidCursor,
     InvalidTemplate,
+    NotFound,
     StarterTemplateNotFound,
     TemplateLimitReached,
     TemplateNotFound,
@@ -147,7 +148,7 @@ class Templates(Protocol):
         "GET",
         "/v1/templates/{id}",
         id="get_template",
-        errors=(TemplateNotFound,),
+        errors=(NotFound, TemplateNotFound),
         tool=Tool("Show a template", "A template with its parts.", READS),
     )
     async def get(self, template_id: TemplateId) -> TemplateView:
@@ -171,7 +172,7 @@ class Templates(Protocol):
         "PATCH",
         "/v1/templates/{id}",
         id="update_template",
-        errors=(AliasTaken, InvalidTemplate, TemplateNotFound),
+        errors=(AliasTaken, InvalidTemplate, NotFound, TemplateNotFound),
         tool=Tool("Change a template", 'Change the parts given; "" clears alias and html.', REPEATS),
     )
     async def update(self, template_id: TemplateId, request: UpdateTemplateRequest) -> TemplateView:
@@ -182,7 +183,7 @@ class Templates(Protocol):
         "/v1/templates/{id}",
         id="delete_template",
         confirm=Confirm.ALWAYS,
-        errors=(TemplateNotFound,),
+        errors=(NotFound, TemplateNotFound),
         tool=Tool(
             "Delete a template", "Delete a template for good.", Hints(destructive=True, idempotent=True)
         ),
