@@ -40,7 +40,7 @@ def test_another_query_is_told_apart_from_damage() -> None:
         decode_cursor(CURSOR, {**QUERY, "direction": "outbound"}, [v.SECRET])
     assert caught.value.status == 400
     assert caught.value.fields[0][0] == "query.cursor"
-    with pytest.raises(InvalidCursor, match="not one this server issued"):
+    with pytest.raises(InvalidCursor, match="was not issued by this server"):
         decode_cursor(CURSOR[:-2], QUERY, [v.SECRET])
 
 

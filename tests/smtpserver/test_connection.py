@@ -133,7 +133,7 @@ async def test_silence_after_starttls_times_out(tls_contexts: Contexts) -> None:
         await client.greet()
         await client.ask(b"STARTTLS")
         await client.start_tls(tls_contexts[1])
-        assert await client.rest() == ["421 4.4.2 timed out waiting for you"]
+        assert await client.rest() == ["421 4.4.2 timed out waiting for input"]
 
 
 async def test_smuggling_inside_tls_closes_too(tls_contexts: Contexts) -> None:
@@ -152,7 +152,7 @@ async def test_smuggling_inside_tls_closes_too(tls_contexts: Contexts) -> None:
 async def test_an_idle_session_is_told_that_it_timed_out() -> None:
     async with listening(MemoryReceiver(), command_seconds=0.1) as listener, connect(listener) as client:
         await client.greet()
-        assert await client.rest() == ["421 4.4.2 timed out waiting for you"]
+        assert await client.rest() == ["421 4.4.2 timed out waiting for input"]
         await until(lambda: listener.counters.connections_open == 0)
 
 
@@ -163,7 +163,7 @@ async def test_trickling_does_not_extend_the_time_for_a_command() -> None:
         while not replies.done():
             client.writer.write(b"N")
             await asyncio.sleep(0.01)
-        assert await replies == ["421 4.4.2 timed out waiting for you"]
+        assert await replies == ["421 4.4.2 timed out waiting for input"]
 
 
 async def test_activity_keeps_a_session_alive() -> None:

@@ -90,7 +90,7 @@ async def test_null_sender_source_route_and_postmaster() -> None:
         (b"<>", "501 5.1.3 empty recipient address"),
         (b"<a b@agents.test>", "501 5.1.3 malformed recipient address"),
         (b"<bot@agents.test> NOTIFY=NEVER", "555 5.5.4 unknown RCPT parameter"),
-        ("<böt@agents.test>".encode(), "553 5.6.7 address needs SMTPUTF8"),
+        ("<böt@agents.test>".encode(), "553 5.6.7 address requires SMTPUTF8"),
         (b"bot@agents.test", "501 5.5.4 expected RCPT TO:<address>"),
     ],
 )
@@ -145,7 +145,7 @@ async def test_a_refused_message_ends_the_transaction_only(want: bytes, reply: s
         (b"FROM:<s@example.org> RET=HDRS", "555 5.5.4 unknown MAIL parameter"),
         (b"FROM:<s@example.org> SIZE=1 SIZE=2", "501 5.5.4 expected MAIL FROM:<address>"),
         (b"FROM:<s@example.org>SIZE=1", "501 5.5.4 expected MAIL FROM:<address>"),
-        ("FROM:<s@exämple.org>".encode(), "553 5.6.7 address needs SMTPUTF8"),
+        ("FROM:<s@exämple.org>".encode(), "553 5.6.7 address requires SMTPUTF8"),
         (b"FROM:<postmaster>", "501 5.1.7 sender address without domain"),
         (b"FROM:<s@>", "501 5.1.7 malformed sender address"),
         (b"FROM:<" + b"s" * 320 + b"@example.org>", "501 5.1.7 malformed sender address"),
@@ -214,7 +214,7 @@ async def test_nested_mail_and_reset_by_ehlo() -> None:
     async with listening(MemoryReceiver()) as listener, connect(listener) as client:
         await client.greet()
         assert await client.ask(b"MAIL FROM:<>") == "250 2.1.0 OK"
-        assert await client.ask(b"MAIL FROM:<>") == "503 5.5.1 a transaction is under way"
+        assert await client.ask(b"MAIL FROM:<>") == "503 5.5.1 a transaction is already in progress"
         assert (await client.ask(b"EHLO again.test")).startswith("250")
         assert await client.ask(b"RCPT TO:<bot@agents.test>") == "503 5.5.1 say MAIL first"
         assert await client.ask(b"MAIL FROM:<s@example.org>") == "250 2.1.0 OK"

@@ -172,7 +172,7 @@ async def test_silence_in_data_times_out() -> None:
         await client.greet()
         await client.begin()
         await client.send(b"Subject: x\r\n")
-        assert await client.rest() == ["421 4.4.2 timed out waiting for you"]
+        assert await client.rest() == ["421 4.4.2 timed out waiting for input"]
         assert listener.counters.timeouts == 1
 
 
@@ -188,7 +188,7 @@ async def test_trickling_does_not_extend_the_time_for_a_message() -> None:
         while not replies.done():
             client.writer.write(b"x")
             await asyncio.sleep(0.01)
-        assert await replies == ["421 4.4.2 timed out waiting for you"]
+        assert await replies == ["421 4.4.2 timed out waiting for input"]
 
 
 async def test_a_slow_receiver_is_not_a_timeout() -> None:

@@ -1,7 +1,7 @@
-"""Who really sent a message: SPF, DKIM, ARC and DMARC over our own DNS resolver.
+"""Authenticates the sender of a message with SPF, DKIM, ARC and DMARC over a caching DNS resolver.
 
-`evaluate.Authenticator` is the way in; `evidence.AuthenticationEvidence` is what comes out. Import the modules
-directly: this package imports none of them, because the SPF and DNS libraries are slow to load.
+`evaluate.Authenticator` produces an `evidence.AuthenticationEvidence`. Import the modules directly: the package
+itself imports none of them, because the SPF and DNS libraries are slow to load.
 """
 
 from __future__ import annotations

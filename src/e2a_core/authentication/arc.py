@@ -1,7 +1,7 @@
-"""ARC (RFC 8617): what the chain of sealers says of itself. Reported for people and logs, never trusted.
+"""Validates the ARC chain (RFC 8617). The result is reported, but no decision depends on it.
 
-The standard is on its way to historic status and a chain proves nothing about sealers one does not know; no
-decision in this package reads the verdict.
+A valid chain proves nothing about sealers that the receiver does not know, and the IETF is moving the standard to
+historic status.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from e2a_core.authentication.signature import (
 __all__ = ["MAX_SETS", "evaluate_arc"]
 
 MAX_SETS = 10
-"""RFC 8617 allows 50 hops; each costs a DNS question and a public-key operation, and real chains have one to four."""
+"""RFC 8617 allows 50 hops, but each costs a DNS query and a public-key operation; ordinary chains have one to four."""
 
 _RESULTS, _MESSAGE_SIGNATURE, _SEAL = (
     b"arc-authentication-results",
@@ -41,7 +41,7 @@ _RESULTS, _MESSAGE_SIGNATURE, _SEAL = (
 
 @dataclass(slots=True)
 class _Set:
-    """The three fields one hop added."""
+    """The three fields that one hop added."""
 
     fields: dict[bytes, HeaderField] = field(default_factory=dict)
     seal: dict[str, str] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class _Set:
 
 
 async def evaluate_arc(message: SignedMessage, resolver: Lookup) -> ArcResult:
-    """The chain's verdict (section 5.2): none without ARC fields, otherwise pass, fail or, for DNS, temperror."""
+    """The result for the chain (section 5.2): none without ARC fields, pass, fail, or temperror if DNS failed."""
     if not any(message.named(name) for name in (_SEAL, _MESSAGE_SIGNATURE, _RESULTS)):
         return ArcResult("none")
     sealers: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ async def evaluate_arc(message: SignedMessage, resolver: Lookup) -> ArcResult:
         sealers = tuple(normalize_domain(hop.seal["d"]) or "?" for hop in sets)
         _check_claims(sets)
         await _check_latest_message_signature(sets[-1], message, resolver)
-        # The newest seal covers every older one, so it is where a broken chain shows first (section 5.2, step 6).
+        # The newest seal covers all older ones, so a broken chain usually fails there first (section 5.2, step 6).
         for count in range(len(sets), 0, -1):
             await check_signed(_sealed_octets(sets[:count]), sets[count - 1].seal, resolver)
     except Refused as refusal:
@@ -70,7 +70,10 @@ async def evaluate_arc(message: SignedMessage, resolver: Lookup) -> ArcResult:
 
 
 def _collect(message: SignedMessage) -> list[_Set]:
-    """The sets, first hop first; complete, without gaps or duplicates (section 5.2, steps 2 and 3)."""
+    """The ARC sets, first hop first (section 5.2, steps 2 and 3).
+
+    Raises `Refused` if a set is missing, incomplete or has a field twice, or if there are too many sets.
+    """
     sets: dict[int, _Set] = {}
     for name in (_RESULTS, _MESSAGE_SIGNATURE, _SEAL):
         for item in message.named(name):
@@ -90,7 +93,7 @@ def _collect(message: SignedMessage) -> list[_Set]:
 
 
 def _check_claims(sets: list[_Set]) -> None:
-    """cv= is none in the first seal and pass in every later one; h= is in no seal (sections 4.1.3, 5.2)."""
+    """Require cv=none in the first seal, cv=pass in later ones, and no h= (sections 4.1.3 and 5.2)."""
     for number, hop in enumerate(sets, start=1):
         if hop.seal["cv"].lower() != ("none" if number == 1 else "pass"):
             raise Refused("fail", f"seal {number} says cv={hop.seal['cv']}")
@@ -101,7 +104,7 @@ def _check_claims(sets: list[_Set]) -> None:
 async def _check_latest_message_signature(hop: _Set, message: SignedMessage, resolver: Lookup) -> None:
     item = hop.fields[_MESSAGE_SIGNATURE]
     tags = _tags(item)
-    # Only relaxed forms are used by ARC signers that leave c= out.
+    # ARC signers that omit c= use the relaxed forms.
     tags.setdefault("c", "relaxed/relaxed")
     if _SEAL in signed_names(tags):
         raise Refused("permerror", "the message signature signs a seal")  # section 4.1.2
@@ -109,14 +112,14 @@ async def _check_latest_message_signature(hop: _Set, message: SignedMessage, res
 
 
 def _sealed_octets(sets: list[_Set]) -> bytes:
-    """What the last seal of `sets` covers: every field up to itself, relaxed (section 5.1.1)."""
+    """The octets that the last seal of `sets` covers: all fields up to itself, relaxed (section 5.1.1)."""
     fields = [item for hop in sets for item in hop.in_seal_order()]
     covered = [canonical_field(item, "relaxed") for item in fields[:-1]]
     return b"\r\n".join([*covered, canonical_field(without_signature(fields[-1]), "relaxed")])
 
 
 def _instance(item: HeaderField) -> int:
-    """The hop an ARC field belongs to (section 4.2.1): i=, which comes first in the results field."""
+    """The instance number i= of an ARC field (section 4.2.1); in the results field it comes first."""
     first = item.value.partition(b";")[0] if item.name == _RESULTS else item.value
     text = _tags_of(first).get("i", "")
     if not (text.isascii() and text.isdigit() and len(text) <= 2):

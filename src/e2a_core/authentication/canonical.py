@@ -1,6 +1,6 @@
-"""A message in the forms DKIM and ARC sign (RFC 6376, section 3.4). Signer and verifiers share this module.
+"""Canonical forms of a message for DKIM and ARC (RFC 6376, section 3.4), shared by the signer and the verifiers.
 
-Every step is linear in the size of the message, whatever it contains.
+Every step takes time linear in the size of the message.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ _FWS = b" \t\r\n"
 
 
 class TagListError(Exception):
-    """A tag=value list (RFC 6376, section 3.2) that cannot be read."""
+    """The text is not a valid tag=value list (RFC 6376, section 3.2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeaderField:
-    """A header field: its name in lower case and its octets as received, without the final CRLF."""
+    """A header field: its lower-case name, and its octets as received without the final CRLF."""
 
     name: bytes
     raw: bytes
 
     @property
     def value(self) -> bytes:
-        """What follows the colon."""
+        """The octets after the colon."""
         return self.raw.partition(b":")[2]
 
 
 @dataclass(slots=True)
 class SignedMessage:
-    """A message cut for signing: the fields from top to bottom, and the body."""
+    """A message split for signing: the header fields from top to bottom, and the body."""
 
     fields: list[HeaderField]
     body: bytes
@@ -65,7 +65,7 @@ class SignedMessage:
 
     @classmethod
     def parse(cls, raw: bytes) -> SignedMessage:
-        """Cut `raw`, whose lines end in CRLF. A line without a colon belongs to no field and can be signed by none."""
+        """Split `raw`, whose lines end in CRLF. Skips header lines without a colon, which no signature covers."""
         header, _, body = (b"", b"", raw[2:]) if raw.startswith(b"\r\n") else raw.partition(b"\r\n\r\n")
         fields = []
         for line in _FIELD_END.split(header):
@@ -75,20 +75,20 @@ class SignedMessage:
         return cls(fields, body)
 
     def named(self, name: bytes) -> Sequence[HeaderField]:
-        """The fields called `name` (lower case), top first."""
+        """The fields with the lower-case name `name`, topmost first."""
         return self._by_name.get(name, ())
 
     def body_hash(self, form: Canonicalization) -> bytes:
-        """SHA-256 of the canonical body; computed once, however many signatures cover it."""
+        """SHA-256 of the canonical body, computed once for all signatures."""
         digest = self._body_hashes.get(form)
         if digest is None:
             digest = self._body_hashes[form] = hashlib.sha256(canonical_body(self.body, form)).digest()
         return digest
 
     def signed_octets(self, names: Iterable[bytes], signature: HeaderField, form: Canonicalization) -> bytes:
-        """What a signature field signs: the fields `names` in order, then itself with an empty b= (section 3.7).
+        """The octets that `signature` covers: the fields `names` in order, then itself with an empty b= (section 3.7).
 
-        A name repeated takes the next field of that name from the bottom up; one that is used up or absent adds
+        A repeated name selects the next field of that name from the bottom up; a name without a further field adds
         nothing (section 5.4.2).
         """
         used: dict[bytes, int] = {}
@@ -104,20 +104,20 @@ class SignedMessage:
 
 
 def canonical_field(item: HeaderField, form: Canonicalization) -> bytes:
-    """The field without its final CRLF, unchanged or relaxed (sections 3.4.1, 3.4.2)."""
+    """The field without its final CRLF, unchanged or relaxed (sections 3.4.1 and 3.4.2)."""
     if form == "simple":
         return item.raw
     return item.name + b":" + _single_spaced(unfold(item.value)).strip(_WSP)
 
 
 def canonical_body(body: bytes, form: Canonicalization) -> bytes:
-    """The body to hash (sections 3.4.3, 3.4.4): no empty lines at the end; relaxed, white space is reduced too."""
+    """The body to hash, without empty lines at its end; relaxed also reduces white space (sections 3.4.3 and 3.4.4)."""
     if form == "relaxed":
         body = _single_spaced(body).replace(b" \r\n", b"\r\n")
         if body.endswith(b" "):
             body = body[:-1]
     end = len(body)
-    # Blank lines go in large steps, so that megabytes of them are no work.
+    # Large steps first, so that megabytes of blank lines are removed quickly.
     for count in (4096, 64, 1):
         blank = b"\r\n" * count
         while body.endswith(blank, 0, end):
@@ -128,15 +128,15 @@ def canonical_body(body: bytes, form: Canonicalization) -> bytes:
 
 
 def without_signature(item: HeaderField) -> HeaderField:
-    """The signature field with the value of its b= tag removed and nothing else touched."""
+    """The signature field with the value of its b= tag removed."""
     name, colon, value = item.raw.partition(b":")
     return HeaderField(item.name, name + colon + _SIGNATURE_VALUE.sub(rb"\1", value, count=1))
 
 
 def parse_tags(text: bytes) -> dict[str, str]:
-    """The tag=value list as a dictionary, white space around names and values removed.
+    """Parse a tag=value list into a dictionary, without white space around names and values.
 
-    Raises `TagListError` for what is not such a list, or names a tag twice. Octets outside ASCII survive as UTF-8.
+    Values are decoded as UTF-8. Raises `TagListError` if the text is not such a list or repeats a tag.
     """
     tags: dict[str, str] = {}
     specifications = text.split(b";")
@@ -160,7 +160,7 @@ def unfold(value: bytes) -> bytes:
 
 
 def _single_spaced(text: bytes) -> bytes:
-    """Every run of spaces and tabs as one space; each pass halves the longest run."""
+    """Replace every run of spaces and tabs by one space; each pass halves the longest run."""
     if b"\t" in text:
         text = text.replace(b"\t", b" ")
     while b"  " in text:
@@ -169,7 +169,7 @@ def _single_spaced(text: bytes) -> bytes:
 
 
 def parse_canonicalization(text: str) -> tuple[Canonicalization, Canonicalization]:
-    """Header and body form of a c= tag (section 3.5). Raises `TagListError` for a form that does not exist."""
+    """The header form and body form of a c= tag (section 3.5). Raises `TagListError` for an unknown form."""
     header, slash, body = text.partition("/")
     forms = (header, body if slash else "simple")
     if not {*forms} <= {"simple", "relaxed"}:

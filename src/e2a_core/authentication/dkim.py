@@ -1,4 +1,4 @@
-"""DKIM verification (RFC 6376, RFC 8301, RFC 8463): one result per signature, in the order of the header."""
+"""Verifies DKIM signatures (RFC 6376, RFC 8301, RFC 8463): one result per signature, in header order."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from e2a_core.authentication.signature import (
 __all__ = ["MAX_SIGNATURES", "verify_dkim"]
 
 MAX_SIGNATURES = 8
-"""Each signature costs a DNS question and a public-key operation, and the sender chooses how many there are."""
+"""Signatures verified per message: each costs a DNS query and a public-key operation, and the sender adds them."""
 CLOCK_SKEW_SECONDS = 300
-"""How long after x= a signature still counts, since the signer's clock and ours differ."""
+"""Time after x= for which a signature is still accepted, because clocks differ."""
 SIGNATURE_PREFIX_CHARACTERS = 12
-"""More than the eight that tell two signatures of a domain apart (RFC 6008, section 4)."""
+"""Characters of b= to report; RFC 6008, section 4 asks for at least eight to distinguish signatures."""
 
 _SIGNATURE_FIELD = b"dkim-signature"
 _ONCE = frozenset(
@@ -35,13 +35,13 @@ _ONCE = frozenset(
         *(b"in-reply-to", b"references", b"mime-version", b"content-type", b"content-transfer-encoding"),
     }
 )
-"""Fields a message has once (RFC 5322 section 3.6, RFC 2045 section 3), and readers look at the first of several."""
+"""Fields that occur once (RFC 5322, section 3.6; RFC 2045, section 3); of several, readers show the first."""
 
 
 async def verify_dkim(message: SignedMessage, resolver: Lookup, now: datetime) -> tuple[DkimResult, ...]:
-    """The result of every DKIM-Signature field; after `MAX_SIGNATURES`, one more stands for all that follow.
+    """One result per DKIM-Signature field, up to `MAX_SIGNATURES`; one more result represents all further fields.
 
-    Whatever is wrong with a signature, its key or DNS is a status, never an exception.
+    Errors in a signature, in its key or in DNS become a status; they are not raised.
     """
     fields = message.named(_SIGNATURE_FIELD)
     if not fields:
@@ -71,12 +71,12 @@ async def _verify(item: HeaderField, message: SignedMessage, resolver: Lookup, n
 
 
 def _check_tags(tags: dict[str, str], message: SignedMessage, now: datetime) -> None:
-    """What a DKIM signature must say beyond the cryptography (sections 3.5 and 6.1.1)."""
+    """Check the tags of a signature apart from its cryptography (sections 3.5 and 6.1.1). Raises `Refused`."""
     require_tags(tags, "a", "b", "bh", "d", "h", "s", "v")
     if tags["v"] != "1":
         raise Refused("permerror", "v= is not 1")
     if "l" in tags:
-        # Section 8.2: anything could be appended to the signed part.
+        # Anyone could append to the signed part of the body (section 8.2).
         raise Refused("policy", f"l={tags['l']} leaves the rest of the body unsigned")
     if "dns/txt" not in [method.strip() for method in tags.get("q", "dns/txt").split(":")]:
         raise Refused("permerror", "q= does not offer dns/txt")
@@ -91,7 +91,7 @@ def _check_tags(tags: dict[str, str], message: SignedMessage, now: datetime) -> 
     if not covered[b"from"]:
         raise Refused("permerror", "From is not signed")
     for name in sorted(_ONCE.intersection(covered)):
-        # Section 8.15: one more above the signed one is what a reader would be shown.
+        # Readers show the topmost field, which would be an unsigned one (section 8.15).
         if len(message.named(name)) > covered[name]:
             raise Refused("policy", f"a second {name.decode()} field is not signed")
 
@@ -113,7 +113,7 @@ def _seconds(tags: dict[str, str], name: str) -> int | None:
     text = tags.get(name)
     if text is None:
         return None
-    # Twelve digits, as section 3.5 asks for; int() would take signs and underscores too.
+    # Section 3.5 requires up to twelve digits; int() also accepts signs and underscores.
     if not (text.isascii() and text.isdigit() and len(text) <= 12):
         raise Refused("permerror", f"{name}= is not a time")
     return int(text)

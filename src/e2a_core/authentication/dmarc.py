@@ -1,6 +1,6 @@
-"""DMARC (RFC 9989): does SPF or DKIM vouch for the domain the reader sees, and what does its owner ask for?
+"""Evaluates DMARC (RFC 9989): whether SPF or DKIM authenticates the Author Domain, and which policy its owner set.
 
-Organizational domains come from the DNS tree walk (section 4.10), not from a list of public suffixes.
+Organizational Domains are found by the DNS tree walk (section 4.10), not from a list of public suffixes.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from e2a_core.authentication.results import DkimResult, DmarcPolicy, DmarcResult
 __all__ = ["MAX_WALK_LOOKUPS", "TreeWalk", "evaluate_dmarc", "walk_names", "walk_tree"]
 
 MAX_WALK_LOOKUPS = 8
-"""Section 4.10: however long a name is, its walk asks eight questions at most."""
+"""The maximum number of DNS queries in a tree walk (section 4.10)."""
 
 
 class _WalkError(Exception):
-    """A tree walk that could not be finished, with the status it leads to."""
+    """The tree walk could not be completed; `status` is the resulting DMARC status."""
 
     def __init__(self, status: DmarcStatus, detail: str) -> None:
         super().__init__(detail)
@@ -35,14 +35,14 @@ class _WalkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TreeWalk:
-    """The records found from `domain` upwards, nearest first."""
+    """The DMARC records found from `domain` upwards, nearest first."""
 
     domain: str
     found: tuple[tuple[str, DmarcRecord], ...]
 
     @property
     def organizational_domain(self) -> str:
-        """Section 4.10.2: the domain everything under which belongs to one organization."""
+        """The Organizational Domain of `domain` (section 4.10.2)."""
         for name, record in self.found:
             if record.psd == "n":
                 return name
@@ -52,7 +52,10 @@ class TreeWalk:
 
     @property
     def applicable(self) -> tuple[str, DmarcRecord] | tuple[None, None]:
-        """Where the policy is: at the domain itself, its organizational domain or its public suffix (4.10.1)."""
+        """The domain whose record applies, and the record; (None, None) if there is none.
+
+        Tries the domain itself, its Organizational Domain, then its public suffix (section 4.10.1).
+        """
         records = dict(self.found)
         for name in (self.domain, self.organizational_domain):
             if name in records:
@@ -63,9 +66,10 @@ class TreeWalk:
 async def evaluate_dmarc(
     author_domain: str | None, spf: SpfResult, dkim: Sequence[DkimResult], resolver: Lookup
 ) -> DmarcResult:
-    """DMARC for the domain of the one From address; None means there is none. DNS trouble becomes a status.
+    """Evaluate DMARC for the Author Domain. DNS failures become a status.
 
-    Without a record the status is none, yet alignment is still reported, by the relaxed rule.
+    `author_domain` is None if From does not hold exactly one address. Without a DMARC record the status is none and
+    alignment is reported by the relaxed rule.
     """
     domain = normalize_domain(author_domain or "")
     if domain is None:
@@ -113,7 +117,7 @@ class _Alignment:
         self.trouble: _WalkError | None = None
 
     async def holds(self, domain: str | None, *, strict: bool) -> bool:
-        """Whether an authenticated `domain` is aligned: equal, or relaxed, of the same organization."""
+        """Whether the authenticated `domain` equals the Author Domain or, unless `strict`, shares its organization."""
         if domain == self._author_domain:
             return True
         if domain is None or strict or self._author_walk is None:
@@ -136,27 +140,27 @@ async def _walk_or_trouble(domain: str, resolver: Lookup) -> tuple[TreeWalk | No
 
 
 async def walk_tree(domain: str, resolver: Lookup) -> TreeWalk:
-    """The DNS tree walk of section 4.10 for the normalised `domain`. Raises `_WalkError`."""
+    """Perform the DNS tree walk of section 4.10 for a normalised domain. Raises `_WalkError` if DNS fails."""
     found = []
     for name in walk_names(domain):
         record = await _record_at(name, resolver)
         if record is not None:
             found.append((name, record))
-            # A public suffix that is itself the author may belong to a larger one (section 4.10, step 2).
+            # An Author Domain that is a public suffix may be below another one (section 4.10, step 2).
             if record.psd == "n" or (record.psd == "y" and name != domain):
                 break
     return TreeWalk(domain, tuple(found))
 
 
 def walk_names(domain: str) -> list[str]:
-    """The names a walk asks at: the domain, then its parents, of a long name only those of up to seven labels."""
+    """The names a tree walk queries: the domain, then its parents with at most seven labels."""
     labels = domain.split(".")
     parents = [".".join(labels[index:]) for index in range(1, len(labels))]
     return [domain, *parents[-(MAX_WALK_LOOKUPS - 1) :]]
 
 
 async def _record_at(name: str, resolver: Lookup) -> DmarcRecord | None:
-    """The record at one name; several are as good as none (section 4.10, step 2)."""
+    """The DMARC record at one name; None if it has none or several (section 4.10, step 2)."""
     question = normalize_domain(f"_dmarc.{name}")
     if question is None:
         return None
@@ -178,14 +182,14 @@ async def _record_at(name: str, resolver: Lookup) -> DmarcRecord | None:
 
 
 async def _policy(domain: str, location: str | None, record: DmarcRecord, resolver: Lookup) -> DmarcPolicy:
-    """What `record`, found at `location`, says for `domain`; DNS is asked only when np could matter."""
+    """The policy of `record`, found at `location`, for `domain`. Queries DNS only if np may apply."""
     subdomain = location != domain
     exists = not (subdomain and record.nonexistent_policy) or await _exists(domain, resolver)
     return record.policy_for(subdomain=subdomain, exists=exists)
 
 
 async def _exists(domain: str, resolver: Lookup) -> bool:
-    """Whether the name exists in the sense of RFC 8020; without an answer it does, as np is the harsher policy."""
+    """Whether the name exists (RFC 8020). True if DNS fails, since np is usually the stricter policy."""
     try:
         await resolver.lookup(domain, "A")
     except NameNotFound:

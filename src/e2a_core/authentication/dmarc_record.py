@@ -1,4 +1,4 @@
-"""The DMARC policy record (RFC 9989, section 4.7)."""
+"""Parses the DMARC policy record (RFC 9989, section 4.7)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _POLICY_TAGS = ("p", "sp", "np")
 
 
 class MalformedRecordError(Exception):
-    """A record that says v=DMARC1 and cannot be read further."""
+    """The record begins with v=DMARC1 but is malformed."""
 
 
 @dataclass(frozen=True, slots=True)
 class DmarcRecord:
-    """What one domain published; the tags DMARC evaluation needs."""
+    """The tags of a domain's DMARC record that evaluation needs."""
 
     policy: DmarcPolicy
     subdomain_policy: DmarcPolicy | None = None
@@ -37,7 +37,7 @@ class DmarcRecord:
     testing: bool = False
 
     def policy_for(self, *, subdomain: bool, exists: bool) -> DmarcPolicy:
-        """p for the record's own domain, sp below it, np below it for a name that does not exist."""
+        """The policy that applies: p for the record's own domain, sp for a subdomain, np for a nonexistent one."""
         if not subdomain:
             return self.policy
         inherited = self.subdomain_policy or self.policy
@@ -45,21 +45,21 @@ class DmarcRecord:
 
 
 def is_dmarc_record(text: bytes) -> bool:
-    """Whether a TXT record is one of ours: v=DMARC1, in exactly this case, comes first."""
+    """Whether a TXT record is a DMARC record: it begins with v=DMARC1, whose value is case-sensitive."""
     return _VERSION.match(text) is not None
 
 
 @lru_cache(maxsize=256)
 def parse_record(text: bytes) -> DmarcRecord | None:
-    """The record, or None when it asks for nothing: an unusable policy and nowhere to report to.
+    """Parse a record; returns None if it has an invalid policy and no report address.
 
-    Unknown tags, and unknown values of tags other than the policies, count as absent. Raises
-    `MalformedRecordError` for text that is no tag list, an empty value or a tag given twice.
+    Ignores unknown tags, and unknown values of tags other than the policies. Raises `MalformedRecordError` if the
+    text is not a tag list, has an empty value or repeats a tag.
     """
     tags = _tags(text)
     policies = {name: tags[name].lower() for name in _POLICY_TAGS if name in tags}
     if any(value not in _POLICIES for value in policies.values()):
-        # Such a record still counts for whoever asked for reports (section 4.10.1).
+        # With a report address, the record counts as p=none (section 4.10.1).
         if not any(_REPORT_URI.match(uri.strip()) for uri in tags.get("rua", "").split(",")):
             return None
         policies = {}

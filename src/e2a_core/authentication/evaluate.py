@@ -1,4 +1,4 @@
-"""Authentication of one arriving message: SPF, DKIM and ARC side by side, then DMARC, all before one deadline."""
+"""Authenticates a received message: SPF, DKIM and ARC in parallel, then DMARC, all before one deadline."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ from e2a_core.clock import Clock
 __all__ = ["DEADLINE_SECONDS", "Authenticator", "authentication_results"]
 
 DEADLINE_SECONDS = 10.0
-"""The client waits for the reply to DATA meanwhile; RFC 5321, section 4.5.3.2.6 gives us far longer than this."""
+"""Time allowed for one message. The client waits for the reply to DATA: at least 10 minutes (RFC 5321, 4.5.3.2.6)."""
 
 _FAULT = "internal error"
-_logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
+
+_log = logging.getLogger(__name__)
 
 
 class Authenticator:
-    """Authenticates messages. `authserv_id` names us in Authentication-Results."""
+    """Authenticates messages. `authserv_id` identifies this server in Authentication-Results (RFC 8601)."""
 
     def __init__(
         self, resolver: Lookup, clock: Clock, authserv_id: str, deadline_seconds: float = DEADLINE_SECONDS
@@ -43,10 +44,10 @@ class Authenticator:
     async def evaluate(
         self, *, ip: str | None, mail_from: str, helo: str | None, raw: bytes, author_domain: str | None
     ) -> AuthenticationEvidence:
-        """The evidence for `raw` (CRLF line ends) as received from `ip` with this envelope.
+        """Authenticate `raw` (CRLF line ends) as received from `ip` with this envelope.
 
-        `mail_from` is empty for the null sender; `author_domain` is None unless From holds exactly one address.
-        Never raises: what could not be found out in time is temperror, what cannot be read permerror.
+        `mail_from` is "" for the null sender; `author_domain` is None unless From holds exactly one address.
+        Never raises: DNS failures and timeouts become temperror, malformed input permerror.
         """
         deadline = self._clock.monotonic() + self._deadline_seconds
         lookup = DeadlineLookup(self._resolver, self._clock, deadline)
@@ -66,7 +67,7 @@ class Authenticator:
             return _guarded(evaluate_arc(message, through), ArcResult("temperror", detail=_FAULT))
 
         try:
-            # With every answer at hand nothing waits, and three tasks would only cost.
+            # If every DNS answer is cached, nothing waits and parallel tasks would only add cost.
             known = CachedLookup(self._resolver)
             spf, dkim, arc = await spf_by(known), await dkim_by(known), await arc_by(known)
         except NotCached:
@@ -78,14 +79,14 @@ class Authenticator:
         return AuthenticationEvidence(spf, dkim, dmarc, arc)
 
     def header(self, evidence: AuthenticationEvidence) -> str:
-        """The body of our Authentication-Results field for `evidence`."""
+        """The body of this server's Authentication-Results field for `evidence`."""
         return authentication_results(evidence, self.authserv_id)
 
 
 async def _guarded(evaluation: Awaitable[_T], fallback: _T) -> _T:
-    """A fault in one mechanism is that mechanism's temperror; the message and the other verdicts are kept."""
+    """Return `fallback` if a mechanism fails unexpectedly, so that the other results are kept."""
     try:
         return await evaluation
-    except Exception:
-        _logger.exception("authentication mechanism failed")
+    except Exception:  # noqa: BLE001 - one failing mechanism must not lose the message
+        _log.exception("authentication mechanism failed")
         return fallback

@@ -1,4 +1,4 @@
-"""What is known about who sent a message: the stored, wire-visible result of authentication."""
+"""The result of authenticating a message, as stored and as returned to clients."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["AuthenticationEvidence"]
 
 @dataclass(frozen=True, slots=True)
 class AuthenticationEvidence:
-    """SPF, DKIM, DMARC and ARC of one message, as they were when it arrived; never evaluated again."""
+    """The SPF, DKIM, DMARC and ARC results of one message, evaluated once when it arrived."""
 
     spf: SpfResult
     dkim: tuple[DkimResult, ...]
@@ -25,23 +25,20 @@ class AuthenticationEvidence:
 
     @property
     def verified_domain(self) -> str | None:
-        """The domain that authorised the use of its name in From, None when DMARC did not pass.
-
-        It speaks for the domain, not for a mailbox or a person.
-        """
+        """The Author Domain if DMARC passed, otherwise None. Verifies the domain, not a mailbox or a person."""
         return self.dmarc.domain if self.dmarc_pass else None
 
     @property
     def verified(self) -> bool:
-        """Whether SPF or DKIM passed for the author's own domain, be there a DMARC record or not.
+        """Whether SPF or DKIM passed in alignment with the Author Domain, with or without a DMARC record.
 
-        A pass for any other domain proves nothing about the From a reader sees.
+        A pass for another domain proves nothing about the From address that readers see.
         """
         return self.dmarc.spf_aligned or any(self.dmarc.dkim_aligned)
 
     @property
     def aligned_by(self) -> list[str]:
-        """The mechanisms DMARC passed by; empty unless it did."""
+        """The mechanisms by which DMARC passed; empty if it did not pass."""
         if not self.dmarc_pass:
             return []
         mechanisms = (("spf", self.dmarc.spf_aligned), ("dkim", any(self.dmarc.dkim_aligned)))
@@ -49,19 +46,19 @@ class AuthenticationEvidence:
 
     @property
     def domain_check(self) -> str:
-        """The three verdicts in one line, `spf=pass; dkim=none; dmarc=fail`, as the signed headers carry them."""
+        """The three results in one line for the signed headers, such as `spf=pass; dkim=none; dmarc=fail`."""
         return f"spf={self.spf.status}; dkim={self.dkim_status}; dmarc={self.dmarc.status}"
 
     @property
     def dkim_status(self) -> str:
-        """One word for all signatures: pass if any passed, else the first that says something, else none."""
+        """One status for all signatures: pass if any passed, otherwise the first status other than none, or none."""
         statuses = [item.status for item in self.dkim]
         if "pass" in statuses:
             return "pass"
         return next((status for status in statuses if status != "none"), "none")
 
     def to_json(self) -> dict[str, Any]:
-        """The `authentication` member of a message on the wire."""
+        """The `authentication` member of a message in the API."""
         record_applies = self.dmarc.policy is not None
         spf = {
             "status": self.spf.status,

@@ -1,4 +1,4 @@
-"""The Authentication-Results header field (RFC 8601) for what we found."""
+"""Writes the Authentication-Results header field (RFC 8601)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from e2a_core.authentication.names import printable
 __all__ = ["authentication_results"]
 
 PREFERRED_LINE_OCTETS = 78
-"""RFC 5322, section 2.1.1. A single property may still be longer; none comes near the limit of 998."""
+"""RFC 5322, section 2.1.1. A single property may exceed it, but stays far below the limit of 998."""
 MAX_VALUE_CHARACTERS = 320
-"""The longest mail address; a longer value is somebody's attempt to fill our header."""
+"""The length of the longest mail address; longer values are cut."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+\Z")
 
 
 def authentication_results(evidence: AuthenticationEvidence, authserv_id: str) -> str:
-    """The body of the field, folded with CRLF and a space; put it behind `Authentication-Results: `.
+    """The body of the field, to follow `Authentication-Results: `; folded with CRLF and a space.
 
-    Every value comes from the sender, so each is reduced to printable ASCII and quoted unless it is a token.
+    Values come from the sender, so they are reduced to printable ASCII, and quoted unless they are tokens.
     """
     spf_property = "smtp.mailfrom" if evidence.spf.identity == "mailfrom" else "smtp.helo"
     results = [_result("spf", evidence.spf.status, (spf_property, evidence.spf.domain))]
@@ -57,7 +57,7 @@ def _value(text: str) -> str:
 
 
 def _folded(authserv_id: str, results: list[list[str]]) -> str:
-    """One line per method, broken again between properties where it would grow too long."""
+    """One line per method; lines that would be too long are folded between properties."""
     lines = [authserv_id]
     for words in results:
         lines[-1] += ";"

@@ -1,4 +1,4 @@
-"""The public keys of DKIM and ARC: the key record, and verification with it (RFC 6376, section 3.6; RFC 8463)."""
+"""Public keys of DKIM and ARC: parses key records and verifies signatures (RFC 6376, section 3.6; RFC 8463)."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from e2a_core.authentication.resolver import Answer
 __all__ = ["MIN_RSA_BITS", "KeyRecord", "KeyRecordError", "RefusedKeyError", "decode_base64", "find_key"]
 
 MIN_RSA_BITS = 1024
-"""RFC 8301, section 3.2: a signature by a shorter key is never valid."""
+"""Signatures by shorter keys are not valid (RFC 8301, section 3.2)."""
 MAX_RSA_BITS = 8192
-"""A sender chooses the key; the cost of using it grows with its size."""
+"""Bounds the cost of verification, since the sender chooses the key."""
 READ_KEYS = 128
-"""Keys kept ready for use: reading one costs as much as verifying with it. A record has at most 64 KiB."""
+"""Parsed keys kept in memory: parsing costs as much as verifying. A record has at most 64 KiB."""
 
 
 class KeyRecordError(Exception):
-    """A key record that cannot be used."""
+    """The key record cannot be used."""
 
 
 class RefusedKeyError(KeyRecordError):
-    """A readable key of a size we do not accept."""
+    """The key is readable, but its size is not accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """A usable public key and what its owner says about it."""
+    """A usable public key and its flags."""
 
     key: RSAPublicKey | Ed25519PublicKey
     testing: bool
-    """t=y: the domain is trying DKIM out."""
+    """t=y: the domain is testing DKIM."""
     exact_identity: bool
-    """t=s: the i= domain must be the d= domain, not one below it."""
+    """t=s: the i= domain must equal the d= domain; a subdomain is not allowed."""
 
     def verifies(self, signature: bytes, octets: bytes) -> bool:
-        """Whether `signature` is this key's over the SHA-256 digest of `octets`."""
+        """Whether `signature` was made with this key over the SHA-256 digest of `octets`."""
         try:
             if isinstance(self.key, RSAPublicKey):
                 self.key.verify(signature, octets, padding.PKCS1v15(), hashes.SHA256())
             else:
-                # RFC 8463, section 3: Ed25519 signs the digest.
+                # Ed25519 signs the digest (RFC 8463, section 3).
                 digest = hashes.Hash(hashes.SHA256())
                 digest.update(octets)
                 self.key.verify(signature, digest.finalize())
@@ -62,8 +62,8 @@ class KeyRecord:
 def find_key(answer: Answer, algorithm: str) -> KeyRecord:
     """The key for `algorithm` ("rsa" or "ed25519") among the TXT records at a selector.
 
-    Several key records at one selector are undefined (section 3.6.2.2) and refused; other text there is not.
-    Raises `KeyRecordError`.
+    Ignores TXT records that are not key records. Raises `KeyRecordError` if there is no usable key record or more
+    than one, for which the result is undefined (section 3.6.2.2).
     """
     candidates = [text for text in answer.texts if b"p=" in text.replace(b" ", b"")]
     if len(candidates) != 1:
@@ -72,7 +72,7 @@ def find_key(answer: Answer, algorithm: str) -> KeyRecord:
 
 
 def decode_base64(text: str) -> bytes:
-    """The octets of base64 with folding white space anywhere. Raises `ValueError`."""
+    """Decode base64 that may contain folding white space. Raises `ValueError` if it is not base64."""
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except binascii.Error as error:

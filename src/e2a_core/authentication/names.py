@@ -1,4 +1,4 @@
-"""Domain names in the one form in which they are compared and looked up: lower-case A-labels, no final dot."""
+"""Normalises domain names for comparison and look-up: lower-case A-labels without a final dot."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ MAX_LABEL_OCTETS = 63
 MAX_NAME_OCTETS = 253
 """255 octets on the wire (RFC 1035, section 2.3.4) leave 253 in text without the final dot."""
 
-# Underscores are not host names, yet DKIM selectors and some bounce domains carry them.
 _LABEL = rf"[a-z0-9_-]{{1,{MAX_LABEL_OCTETS}}}"
+"""Host names have no underscores, but DKIM selectors and some bounce domains do."""
 _NAME = re.compile(rf"(?!-){_LABEL}(?:\.{_LABEL})*\Z")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 
 
 def normalize_domain(text: str) -> str | None:
-    """`text` as lower-case A-labels without the final dot, or None when it is not a domain name.
+    """`text` as lower-case A-labels (RFC 5890) without a final dot.
 
-    U-labels become A-labels (RFC 5890), so an internationalised name compares equal however it was written.
-    Address literals, dotted quads, empty or overlong labels and overlong names are no domain names.
+    Returns None if it is not a domain name: address literals, dotted quads, empty or overlong labels, overlong names.
     """
     name = text.strip().lower().removesuffix(".")
     if not name.isascii():
@@ -46,17 +45,17 @@ def normalize_domain(text: str) -> str | None:
 
 
 def address_domain(address: str) -> str | None:
-    """The normalised domain of a mail address without angle brackets, or None."""
+    """The normalised domain of a mail address without angle brackets; None if it has no valid domain."""
     _, at, domain = address.rpartition("@")
     return normalize_domain(domain) if at else None
 
 
 def is_below(name: str, ancestor: str) -> bool:
-    """Whether `name` equals `ancestor` or is a subdomain of it; both normalised."""
+    """Whether `name` equals `ancestor` or is a subdomain of it; both must be normalised."""
     return name == ancestor or name.endswith("." + ancestor)
 
 
 def printable(text: str, limit: int = 200) -> str:
-    """`text` as at most `limit` printable ASCII characters, others replaced by `?`: for diagnostics and headers."""
+    """`text` cut to `limit` characters, with `?` for all but printable ASCII; for diagnostics and headers."""
     short = _UNPRINTABLE.sub("?", text)
     return short if len(short) <= limit else short[: limit - 3] + "..."

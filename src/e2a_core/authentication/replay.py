@@ -1,8 +1,8 @@
 """Runs a synchronous evaluator against asynchronous DNS without a thread.
 
-The evaluator reads answers from a table; the first one that is not there ends the run, is asked for, and the
-evaluator starts again from the beginning. Because the table only grows, every run sees the same answers and gets
-further than the one before; with a warm cache there is exactly one run.
+The evaluator reads DNS answers from a table. The first missing answer ends the run; the answer is fetched and the
+evaluator starts again. The table only grows, so each run sees the same answers and gets further than the one before.
+With a warm cache there is one run.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from e2a_core.authentication.resolver import Answer, DnsFailure, Lookup, RecordT
 __all__ = ["MAX_ROUNDS", "Answers", "replay"]
 
 MAX_ROUNDS = 150
-"""More than the 10 + 10 * 10 questions RFC 7208, section 4.6.4 lets one evaluation need."""
+"""More than the 10 + 10 * 10 DNS queries that one evaluation may need (RFC 7208, section 4.6.4)."""
 
 _T = TypeVar("_T")
 
 
 class _Missing(BaseException):
-    """Answers the evaluator needs next. Not an `Exception`, so that evaluators do not take it for a DNS failure."""
+    """The answers the evaluator needs next. Not an `Exception`, so that evaluators do not catch it as a failure."""
 
     def __init__(self, keys: list[tuple[str, RecordType]]) -> None:
         super().__init__(keys)
@@ -30,14 +30,14 @@ class _Missing(BaseException):
 
 
 class Answers:
-    """What one evaluation has been told by DNS; an answer, once given, stays the same until it is over."""
+    """The DNS answers of one evaluation; an answer does not change during the evaluation."""
 
     def __init__(self, resolver: Lookup) -> None:
         self._resolver = resolver
         self._known: dict[tuple[str, RecordType], Answer | DnsFailure] = {}
 
     def get(self, name: str, rdtype: RecordType) -> Answer:
-        """The answer. Raises its `DnsFailure`, or ends the run when it must be asked for first."""
+        """The answer. Raises its `DnsFailure`, or ends the run if the answer must be fetched first."""
         outcome = self._peek(name, rdtype)
         if outcome is None:
             raise _Missing([(name, rdtype)])
@@ -46,7 +46,7 @@ class Answers:
         return outcome
 
     def need(self, names: list[str], rdtype: RecordType) -> None:
-        """Ends the run unless all of `names` are known; they are then asked for at the same time."""
+        """End the run unless all of `names` are known; the missing ones are then fetched in parallel."""
         missing = [(name, rdtype) for name in names if self._peek(name, rdtype) is None]
         if missing:
             raise _Missing(missing)
@@ -64,7 +64,7 @@ class Answers:
         return outcome
 
     def given(self) -> dict[tuple[str, RecordType], Answer] | None:
-        """Every answer given; None when there was a failure, which is not the same object twice."""
+        """All answers given; None if one was a failure, since failures are copied and cannot be compared later."""
         given = {key: outcome for key, outcome in self._known.items() if isinstance(outcome, Answer)}
         return given if len(given) == len(self._known) else None
 
@@ -75,7 +75,7 @@ class Answers:
             self._known[name, rdtype] = failure
 
     async def fetch(self, keys: list[tuple[str, RecordType]]) -> None:
-        """Ask for all of `keys` at once; failures are remembered, never raised."""
+        """Fetch all of `keys` in parallel; failures are remembered, not raised."""
         if len(keys) == 1:
             await self._fetch(*keys[0])
         else:
@@ -83,9 +83,9 @@ class Answers:
 
 
 async def replay(answers: Answers, evaluator: Callable[[Answers], _T]) -> _T:
-    """The result of `evaluator`, run as often as `answers` lacked one.
+    """Run `evaluator`, repeating it after each missing answer, and return its result.
 
-    Raises what the evaluator raises, and `TemporaryFailure` when it keeps asking for more.
+    Raises what the evaluator raises, and `TemporaryFailure` after `MAX_ROUNDS` rounds.
     """
     for _ in range(MAX_ROUNDS):
         try:

@@ -1,7 +1,7 @@
-"""DNS for the evaluators: asynchronous, cached, one query at a time per question, failures typed.
+"""DNS resolver for the evaluators: asynchronous and cached, with typed failures; concurrent lookups share a query.
 
-A cached answer costs one dictionary look-up and no trip through the event loop, so a sender seen a minute ago is
-authenticated without waiting. `Resolver.lookup` asks; `Resolver.cached` only looks.
+`Resolver.lookup` queries DNS; `Resolver.cached` only reads the cache, without awaiting, so a recently seen sender is
+authenticated without delay.
 """
 
 from __future__ import annotations
@@ -39,43 +39,43 @@ __all__ = [
 RecordType: TypeAlias = Literal["A", "AAAA", "MX", "PTR", "TXT"]
 
 LOOKUP_TIMEOUT_SECONDS = 2.0
-"""One question may take this long, retries included; a sender's broken zone must not hold the SMTP session."""
+"""Time for one lookup including retries, so that a broken zone does not hold up the SMTP session."""
 ATTEMPT_TIMEOUT_SECONDS = 0.8
-"""One datagram is waited for this long, so that a lost one is asked again within the lookup's time."""
+"""Time for one attempt, so that a lost datagram is retried within the lookup."""
 MAX_POSITIVE_TTL_SECONDS = 300.0
-"""Policy changes must be seen within five minutes, whatever the zone's TTL says."""
+"""Caps the zone's TTL, so that policy changes take effect within five minutes."""
 MAX_NEGATIVE_TTL_SECONDS = 60.0
-"""Short, because whoever has just published a record is waiting for us to see it."""
+"""Short, so that a newly published record is seen soon."""
 MAX_CACHED_ANSWERS = 8192
-"""A sender chooses the names we ask for, so the cache must not grow with them."""
+"""Bounds the cache, since senders choose the names to look up."""
 MAX_CACHED_ANSWER_OCTETS = 4096
-"""Larger ones are used once and forgotten; with the number of answers this bounds the memory of the cache."""
+"""Larger answers are not cached; together with `MAX_CACHED_ANSWERS` this bounds the memory of the cache."""
 MAX_RECORDS = 256
-"""More records of one type than any honest name has; the rest of the answer is left unread."""
+"""Records of one type read from an answer; ordinary names have far fewer."""
 EDNS_PAYLOAD_OCTETS = 1232
 """The datagram size that avoids fragmentation (DNS Flag Day 2020)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The records of one name and type; the member for the other types is empty."""
+    """The records of one name and type; the members for other types are empty."""
 
     addresses: tuple[str, ...] = ()
-    """A or AAAA, in text form."""
+    """A or AAAA addresses in text form."""
     names: tuple[str, ...] = ()
     """PTR targets without the final dot."""
     exchanges: tuple[tuple[int, str], ...] = ()
-    """MX as (preference, host); the host of a null MX (RFC 7505) is empty."""
+    """MX records as (preference, host); the host of a null MX (RFC 7505) is empty."""
     texts: tuple[bytes, ...] = ()
-    """TXT, the strings of each record joined."""
+    """TXT records, with the strings of each record joined."""
 
 
 class DnsFailure(Exception):
-    """A question that brought no records; the text says why, for diagnostics."""
+    """The lookup returned no records; the text gives the reason, for diagnostics."""
 
 
 class Void(DnsFailure):
-    """The authoritative answer that there is nothing; what RFC 7208, section 4.6.4 calls a void lookup."""
+    """The authoritative answer that there are no records: a void lookup (RFC 7208, section 4.6.4)."""
 
 
 class NameNotFound(Void):
@@ -83,25 +83,25 @@ class NameNotFound(Void):
 
 
 class NoData(Void):
-    """The name exists and has no record of the type."""
+    """The name exists but has no record of the type."""
 
 
 class TemporaryFailure(DnsFailure):
-    """No usable answer came in time; asking later may help."""
+    """No usable answer arrived in time; a later attempt may succeed."""
 
 
 class PermanentFailure(DnsFailure):
-    """The question cannot be asked or can never be answered: a malformed name or an endless alias chain."""
+    """The lookup can never succeed: the name is malformed or its alias chain is endless."""
 
 
 class Lookup(Protocol):
-    """What an evaluator needs of a resolver."""
+    """The part of a resolver that the evaluators need."""
 
     def cached(self, name: str, rdtype: RecordType) -> Answer | None:
-        """The answer if it is known; a known failure is raised; None when it would have to be asked for."""
+        """The cached answer; None if it is not cached. Raises a cached `DnsFailure`."""
 
     async def lookup(self, name: str, rdtype: RecordType) -> Answer:
-        """The answer, asked for when not known. Raises a `DnsFailure`."""
+        """The answer, from the cache or from DNS. Raises `DnsFailure`."""
 
 
 _Key: TypeAlias = tuple[str, RecordType]
@@ -109,23 +109,23 @@ _Outcome: TypeAlias = Answer | DnsFailure
 
 
 class Resolver:
-    """Asks `server` ("address:port"; None means the system's resolvers) and remembers what it said.
+    """Queries `server` ("address:port", or None for the system's resolvers) and caches the answers.
 
-    Positive and negative answers are kept for their TTL, capped; temporary failures never are. The cache drops
-    the least recently used answers. Use one instance per event loop.
+    Caches positive and negative answers for their TTL, up to a cap, but not temporary failures. A full cache drops
+    the least recently used answer. Use one instance per event loop.
     """
 
     def __init__(self, server: str | None, clock: Clock, *, timeout: float = LOOKUP_TIMEOUT_SECONDS) -> None:
-        """Raises ValueError when `server` is not an IP address and a port."""
+        """Raises ValueError if `server` is not an IP address and a port."""
         self._clock = clock
         self._timeout = timeout
-        # The system's configuration is read when first needed; it may not exist where a server is always given.
+        # The system's configuration is read on first use: it may not exist, and is not needed if `server` is set.
         self._stub = _stub_resolver(server, timeout) if server else None
         self._cache: OrderedDict[_Key, tuple[float, _Outcome]] = OrderedDict()
         self._in_flight: dict[_Key, asyncio.Task[_Outcome]] = {}
 
     def cached(self, name: str, rdtype: RecordType) -> Answer | None:
-        """The answer if it is known; a known `Void` or `PermanentFailure` is raised; None when unknown."""
+        """The cached answer; None if it is not cached. Raises a cached `Void` or `PermanentFailure`."""
         key = (name, rdtype)
         entry = self._cache.get(key)
         if entry is None:
@@ -138,10 +138,10 @@ class Resolver:
         return _unwrap(outcome)
 
     async def lookup(self, name: str, rdtype: RecordType, *, fresh: bool = False) -> Answer:
-        """The records of `name` (lower case, no final dot); concurrent calls for one question share one query.
+        """The records of `name` (lower case, no final dot); concurrent calls for the same records share one query.
 
-        `fresh` asks even when an answer is cached, for an owner who has just published a record.
-        Raises `NameNotFound`, `NoData`, `TemporaryFailure` or `PermanentFailure`.
+        `fresh` bypasses the cache, for an owner who has just published a record. Raises `NameNotFound`, `NoData`,
+        `TemporaryFailure` or `PermanentFailure`.
         """
         if not fresh and (known := self.cached(name, rdtype)) is not None:
             return known
@@ -151,11 +151,11 @@ class Resolver:
             query = asyncio.get_running_loop().create_task(self._ask(key))
             self._in_flight[key] = query
             query.add_done_callback(lambda _: self._in_flight.pop(key, None))
-        # Shielded: the caller who gives up must not take the answer from the others.
+        # Shielded, so that a caller that is cancelled does not cancel the query for the others.
         return _unwrap(await asyncio.shield(query))
 
     async def aclose(self) -> None:
-        """Abandon the queries under way."""
+        """Cancel the queries in progress."""
         queries = list(self._in_flight.values())
         for query in queries:
             query.cancel()
@@ -171,16 +171,16 @@ class Resolver:
         return outcome
 
     async def _query(self, name: str, rdtype: RecordType) -> tuple[_Outcome, float]:
-        """The outcome and the seconds it may be kept."""
+        """The outcome, and the number of seconds for which it may be cached."""
         try:
-            # From labels, not from text: a macro of SPF may put a backslash or a space into a name.
+            # Built from labels, since SPF macros can produce names with backslashes or spaces.
             qname = dns.name.Name([label.encode() for label in name.split(".")] + [b""])
         except (dns.exception.DNSException, UnicodeError) as error:
             return PermanentFailure(f"{name}: {error}"), MAX_NEGATIVE_TTL_SECONDS
         try:
             if self._stub is None:
                 self._stub = _stub_resolver(None, self._timeout)
-            # The library's own limit does not count its pauses between attempts.
+            # The library's own timeout does not include its pauses between attempts.
             async with asyncio.timeout(self._timeout):
                 found = await self._stub.resolve(qname, rdtype, search=False, raise_on_no_answer=False)
         except dns.resolver.NXDOMAIN as error:
@@ -200,9 +200,9 @@ class Resolver:
 
 
 class DeadlineLookup:
-    """A `Lookup` that stops waiting at an instant: afterwards whatever is not cached is a `TemporaryFailure`.
+    """A `Lookup` with a deadline, after which lookups that are not cached raise `TemporaryFailure`.
 
-    `deadline` is an instant of `clock.monotonic()`. Queries under way go on and fill the cache for the next message.
+    `deadline` is an instant of `clock.monotonic()`. Queries in progress continue and fill the cache.
     """
 
     def __init__(self, resolver: Lookup, clock: Clock, deadline: float) -> None:
@@ -224,11 +224,11 @@ class DeadlineLookup:
 
 
 class NotCached(BaseException):
-    """An answer would have to be waited for. Not an `Exception`, so that nothing takes it for a DNS failure."""
+    """The answer is not cached. Not an `Exception`, so that evaluators do not handle it as a DNS failure."""
 
 
 class CachedLookup:
-    """A `Lookup` of what is known already; anything else raises `NotCached`."""
+    """A `Lookup` that reads only the cache and raises `NotCached` for anything else."""
 
     def __init__(self, resolver: Lookup) -> None:
         self._resolver = resolver
@@ -245,7 +245,7 @@ class CachedLookup:
 def _unwrap(outcome: _Outcome) -> Answer:
     if isinstance(outcome, Answer):
         return outcome
-    # A copy: the cached one would collect the traceback and context of everybody it is raised for.
+    # A copy, since the cached exception would accumulate tracebacks.
     raise type(outcome)(*outcome.args)
 
 

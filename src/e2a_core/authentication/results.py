@@ -1,4 +1,4 @@
-"""What each mechanism found. The status words are those of RFC 8601, section 2.7."""
+"""The results of the mechanisms. Status words are those of RFC 8601, section 2.7."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ DmarcPolicy: TypeAlias = Literal["none", "quarantine", "reject"]
 
 @dataclass(frozen=True, slots=True)
 class SpfResult:
-    """SPF of one envelope; `domain` is the domain of the identity checked, None when there was none to check."""
+    """The SPF result for one envelope; `domain` belongs to the identity checked, None if there was none."""
 
     status: SpfStatus
     domain: str | None = None
     detail: str | None = None
     identity: SpfIdentity = "mailfrom"
     helo_domain: str | None = None
-    """The HELO name when it is a domain name, whichever identity was checked."""
+    """The HELO name if it is a domain name; set even if another identity was checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class DkimResult:
-    """One DKIM-Signature field; `domain` and `selector` are its d= and s=, None when it could not be read."""
+    """The result for one DKIM-Signature field; `domain` and `selector` are its d= and s=, None if unreadable."""
 
     status: DkimStatus
     domain: str | None = None
@@ -49,14 +49,14 @@ class DkimResult:
     algorithm: str | None = None
     """The a= tag."""
     identity: str | None = None
-    """The i= tag, when there is one."""
+    """The i= tag, None if absent."""
     signature_prefix: str | None = None
-    """The first characters of b=, which tell signatures of one domain apart (RFC 6008)."""
+    """The first characters of b=, which distinguish signatures of one domain (RFC 6008)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArcResult:
-    """The chain as a whole; `sealers` are the d= of the seals, first hop first. Reported, never trusted."""
+    """The result for the whole ARC chain; `sealers` are the d= of the seals, first hop first."""
 
     status: ArcStatus
     sealers: tuple[str, ...] = ()
@@ -65,11 +65,11 @@ class ArcResult:
 
 @dataclass(frozen=True, slots=True)
 class DmarcResult:
-    """DMARC for the Author Domain, and which passing identities are aligned with it.
+    """The DMARC result for the Author Domain, and which passing identities are aligned with it.
 
-    `policy` is what the owner published for this domain (p, sp or np), None without a record; under `testing` (t=y)
-    the owner asks for one step less. `spf_aligned` and `dkim_aligned` (one per DKIM result, in order) hold whether or
-    not there is a record, and are False for whatever did not pass.
+    `policy` is the published policy that applies (p, sp or np), None without a record; with `testing` (t=y) the owner
+    asks receivers to apply the next weaker policy. `spf_aligned` and `dkim_aligned` (one per DKIM result, in order)
+    are set with or without a record, and are False for results other than pass.
     """
 
     status: DmarcStatus

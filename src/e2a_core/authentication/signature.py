@@ -1,4 +1,4 @@
-"""Checking one signature over header and body: the part DKIM-Signature and ARC-Message-Signature share."""
+"""Checks one signature over header and body, for both DKIM-Signature and ARC-Message-Signature."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KEY_TYPES = {"rsa-sha256": "rsa", "ed25519-sha256": "ed25519"}
 
 
 class Refused(Exception):
-    """A signature that does not pass, with the status to report."""
+    """The signature does not pass; `status` is the status to report."""
 
     def __init__(self, status: DkimStatus, detail: str) -> None:
         super().__init__(detail)
@@ -25,9 +25,9 @@ class Refused(Exception):
 async def check_signature(
     item: HeaderField, tags: dict[str, str], message: SignedMessage, resolver: Lookup
 ) -> KeyRecord:
-    """Check the signature `item`, whose tags are `tags`, over header and body; the key that verified it.
+    """Check the signature `item` with the tags `tags` over header and body; returns the key that verified it.
 
-    The body comes first because it needs no DNS. Raises `Refused`.
+    Checks the body hash first, because it needs no DNS. Raises `Refused` if the signature does not pass.
     """
     require_tags(tags, "a", "b", "bh", "d", "h", "s")
     try:
@@ -43,7 +43,7 @@ async def check_signature(
 
 
 async def check_signed(octets: bytes, tags: dict[str, str], resolver: Lookup) -> KeyRecord:
-    """Check the b= of `tags` over `octets` with the key its d= and s= name; that key. Raises `Refused`."""
+    """Check b= over `octets` with the key at s= and d=; returns that key. Raises `Refused` if it does not verify."""
     key_type = _key_type(tags)
     name = f"{tags['s']}._domainkey.{signing_domain(tags)}"
     key_name = normalize_domain(name)
@@ -70,14 +70,14 @@ async def check_signed(octets: bytes, tags: dict[str, str], resolver: Lookup) ->
 
 
 def require_tags(tags: dict[str, str], *names: str) -> None:
-    """Raises `Refused` unless every tag of `names` is there and not empty."""
+    """Raises `Refused` if a tag of `names` is missing or empty."""
     for name in names:
         if not tags.get(name):
             raise Refused("permerror", f"{name}= is missing")
 
 
 def signing_domain(tags: dict[str, str]) -> str:
-    """The normalised d=. Raises `Refused`."""
+    """The normalised d=. Raises `Refused` if it is not a domain name."""
     domain = normalize_domain(tags["d"])
     if domain is None:
         raise Refused("permerror", "d= is not a domain name")
@@ -85,7 +85,7 @@ def signing_domain(tags: dict[str, str]) -> str:
 
 
 def signed_names(tags: dict[str, str]) -> list[bytes]:
-    """The field names of h=, in order, lower case."""
+    """The field names in h=, in order and in lower case."""
     return [name.strip().lower().encode() for name in tags.get("h", "").split(":")]
 
 

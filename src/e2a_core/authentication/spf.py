@@ -1,6 +1,6 @@
-"""SPF (RFC 7208): may this address send for the envelope's domain?
+"""Evaluates SPF (RFC 7208): whether the client's address may send mail for the envelope's domain.
 
-The record language is pyspf's; its questions go through our resolver, by way of `replay`.
+pyspf interprets the record; its DNS queries go through our resolver by way of `replay`.
 """
 
 # mypy: allow-untyped-calls
@@ -30,21 +30,21 @@ __all__ = ["SpfVerdicts", "evaluate_spf"]
 SpfVerdicts: TypeAlias = Verdicts[tuple[SpfStatus, str]]
 
 MAX_RECORD_CHARACTERS = 4096
-"""Far more than the 450 octets RFC 7208, section 3.4 recommends; pyspf's time grows faster than the record."""
+"""Far more than the 450 octets that RFC 7208, section 3.4 recommends; pyspf takes more than linear time."""
 MAX_DOMAIN_SPEC_CHARACTERS = 512
-"""Twice the longest domain name; pyspf's patterns take quadratic time over this part of a term."""
+"""Twice the longest domain name; pyspf takes quadratic time over this part of a term."""
 
 
 async def evaluate_spf(
     ip: str | None, mail_from: str, helo: str | None, resolver: Lookup, verdicts: SpfVerdicts
 ) -> SpfResult:
-    """SPF of the MAIL FROM identity, or of HELO when the envelope sender is null (RFC 7208, section 2.4).
+    """Evaluate SPF for the MAIL FROM identity, or for HELO if the sender is null (RFC 7208, section 2.4).
 
-    `mail_from` is the address without angle brackets, empty for the null sender; `ip` None means the client's
-    address is not known. Limits: ten lookups, two void ones (section 4.6.4). DNS trouble becomes a status. `verdicts`
-    remembers what was found.
+    `mail_from` is the address without angle brackets, "" for the null sender; `ip` is None if the client's address is
+    unknown. At most ten lookups, two of them void (section 4.6.4). DNS failures become a status. `verdicts` caches
+    the results.
     """
-    # Octets that are no UTF-8 reach us as surrogates, which cannot go into a DNS name.
+    # Octets that are not UTF-8 arrive as surrogates, which a DNS name cannot contain.
     mail_from, helo = _encodable(mail_from), _encodable(helo or "")
     helo_domain = _multi_label_domain(helo)
     address = _client_address(ip)
@@ -72,17 +72,17 @@ async def evaluate_spf(
 
 
 class _Evaluation(spf.query):
-    """One run of pyspf over a table of answers."""
+    """One run of pyspf over a table of DNS answers."""
 
     def __init__(self, address: str, local_part: str, domain: str, helo: str, answers: Answers) -> None:
         super().__init__(i=address, s=f"{local_part}@{domain}", h=helo, strict=True, querytime=0)
-        # pyspf cuts at the first @, which a quoted local part may contain.
+        # pyspf splits at the first @, but a quoted local part may contain one.
         self.l, self.o, self.d = local_part, domain, domain
         self._answers = answers
         self._address_type: RecordType = "AAAA" if self.v == "ip6" else "A"
 
     def verdict(self) -> tuple[SpfStatus, str]:
-        """The status and what decided it: the mechanism, or the error."""
+        """The status, and the mechanism or error that decided it."""
         status, _, text = self.check()
         if status in {"temperror", "permerror"}:
             return cast(SpfStatus, status), str(text)
@@ -91,7 +91,7 @@ class _Evaluation(spf.query):
     def dns(
         self, name: str, qtype: RecordType, cnames: object = None, ignore_void: bool = False
     ) -> list[Any]:
-        """The records in pyspf's shapes; counts void lookups (RFC 7208, section 4.6.4)."""
+        """The records in pyspf's format. Counts void lookups (RFC 7208, section 4.6.4)."""
         try:
             return _pyspf_records(self._answers.get(name.rstrip(".").lower(), qtype))
         except TemporaryFailure as failure:
@@ -108,14 +108,14 @@ class _Evaluation(spf.query):
             raise spf.PermError(f"more than {spf.MAX_VOID_LOOKUPS} void lookups")
 
     def dns_mx(self, domainname: str) -> list[Any]:
-        """The exchanges' addresses; asked for together, since one MX record leads to up to ten questions."""
+        """The addresses of the mail exchangers, fetched in parallel: a domain may have up to ten."""
         exchanges = self.dns(domainname, "MX")
         if len(exchanges) <= spf.MAX_MX:
             self._answers.need([host.lower() for _, host in exchanges if host], self._address_type)
         return cast("list[Any]", super().dns_mx(domainname))
 
     def validated_ptrs(self) -> list[str]:
-        """The client's names that lead back to its address; DNS trouble only skips (RFC 7208, section 5.5)."""
+        """The client's names that resolve to its address; names with DNS errors are skipped (RFC 7208, section 5.5)."""
         try:
             names = [name.lower() for name in self.dns_ptr(self.i)[: spf.MAX_PTR]]
         except spf.TempError:
@@ -145,7 +145,7 @@ class _Evaluation(spf.query):
         return cast(str, super().expand(s, stripdot))
 
     def get_explanation(self, spec: str) -> None:
-        """The owner's words to the sender (exp=) are shown to nobody, so no question is spent on them."""
+        """Returns None: the explanation (exp=) is not used, so no query is made for it."""
 
 
 def _check_domain_spec(text: str) -> None:
@@ -162,7 +162,7 @@ def _encodable(text: str) -> str:
 
 
 def _multi_label_domain(text: str) -> str | None:
-    """RFC 7208, section 4.3: check_host() has nothing to say about a name that is malformed or a single label."""
+    """The normalised domain; None if malformed or a single label, for which SPF is none (RFC 7208, section 4.3)."""
     domain = normalize_domain(text)
     return domain if domain and "." in domain else None
 

@@ -1,7 +1,7 @@
-"""Verdicts found before, good for as long as DNS says what they were found by.
+"""Caches verdicts for as long as the DNS answers they are based on stay cached.
 
-Mail of one sender comes in runs, and everything but the answers of DNS is in the question; so the evaluator need not
-run again while the very answers it was given are still the cached ones.
+A verdict depends only on the question and on DNS answers. Senders often send several messages in a row, so the
+evaluator need not run again while the resolver's cache still holds the same answers.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from e2a_core.authentication.resolver import Answer, DnsFailure, Lookup, RecordT
 __all__ = ["MAX_VERDICTS", "Verdicts"]
 
 MAX_VERDICTS = 2048
-"""A sender chooses what we are asked, so what is remembered must not grow with it."""
+"""Bounds the cache, since senders choose the questions."""
 
 _T = TypeVar("_T")
 
 
 class Verdicts(Generic[_T]):
-    """Remembers what one kind of evaluator found; when there is too much, the oldest is forgotten."""
+    """The cached verdicts of one kind of evaluator; a full cache drops the oldest."""
 
     def __init__(self) -> None:
         self._found: OrderedDict[Hashable, tuple[_T, dict[tuple[str, RecordType], Answer]]] = OrderedDict()
 
     async def find(self, question: Hashable, resolver: Lookup, evaluator: Callable[[Answers], _T]) -> _T:
-        """The verdict of `evaluator`, which goes by `question` and DNS alone. Raises as `replay` does."""
+        """The verdict of `evaluator`, which must depend only on `question` and DNS. Raises what `replay` raises."""
         if question in self._found:
             verdict, basis = self._found[question]
             if _stands(basis, resolver):

@@ -1,1 +1,1 @@
-"""Pure functions over RFC 5322 octets: read, classify, quote, thread and compose mail. No input or output."""
+"""Pure functions over RFC 5322 octets: read, classify, quote, thread and compose mail. Does no I/O."""

@@ -1,7 +1,7 @@
-"""Mailbox addresses (RFC 5322 section 3.4, RFC 6531): those a caller gives, and those a header holds.
+"""Mailbox addresses (RFC 5322 section 3.4, RFC 6531) given by callers or read from header fields.
 
-A caller's address is checked strictly and refused with the reason. A header's is read tolerantly, but only as a
-whole: a field that cannot be understood completely has no addresses, so nobody is taken for its author by chance.
+Addresses from callers are checked strictly; the error gives the reason. Header fields are read tolerantly, but as a
+whole: a field that does not parse completely yields no addresses, so that a wrong author is never taken from it.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ MAX_LOCAL_OCTETS = 64
 MAX_ADDR_SPEC_OCTETS = 254
 """RFC 5321 4.5.3.1.3: a path of 256 octets less its angle brackets."""
 REMEMBERED_ADDRESSES = 1024
-"""On its way out a message has each of its addresses looked at several times."""
+"""Entries of the parser's cache: sending one message parses each of its addresses several times."""
 MAX_REMEMBERED_CHARS = 512
+"""Longer texts are not cached, which bounds the cache's memory."""
 
 _ATOM = r"[^\x00-\x20\x7f()<>\[\]:;@\\,.\"]+"
 _DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*\Z")
@@ -54,7 +55,7 @@ _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One mailbox. `local` is the plain value without quoting, `domain` is spelled as it was given."""
+    """One mailbox. `local` is the local part without quoting; `domain` is spelled as given."""
 
     display_name: str
     local: str
@@ -62,12 +63,12 @@ class Address:
 
     @property
     def addr_spec(self) -> str:
-        """`local@domain`, the local part quoted when the grammar needs it."""
+        """`local@domain`, with the local part quoted if the grammar requires it."""
         return f"{_quote_local(self.local)}@{self.domain}"
 
     @property
     def normalized(self) -> str:
-        """The spelling two equal addresses share: local part in lower case, domain as lower-case A-labels."""
+        """The form used to compare addresses: lower-case local part, domain as lower-case A-labels."""
         domain = to_ascii_domain(self.domain) or self.domain.lower()
         return f"{_quote_local(self.local.lower())}@{domain}"
 
@@ -87,13 +88,13 @@ class _Token(NamedTuple):
 
 
 class _Unparsable(Exception):
-    """The text is not a list of mailboxes; the message says where it stops being one."""
+    """The text is not a list of mailboxes; the message gives the reason."""
 
 
 def parse_address(text: str) -> Address:
-    """The one mailbox a caller wrote as `user@example.com` or `Name <user@example.com>`.
+    """Parse exactly one mailbox from a caller: `user@example.com` or `Name <user@example.com>`.
 
-    Raises InvalidRecipient naming what is right.
+    Raises InvalidRecipient, whose message says what is expected.
     """
     return _remembered(text) if len(text) <= MAX_REMEMBERED_CHARS else _parse_one(text)
 
@@ -109,9 +110,9 @@ _remembered = lru_cache(maxsize=REMEMBERED_ADDRESSES)(_parse_one)
 
 
 def parse_address_list(text: str) -> list[Address]:
-    """The comma-separated mailboxes a caller wrote; at least one.
+    """Parse comma-separated mailboxes from a caller; returns at least one.
 
-    Raises InvalidRecipient naming what is right.
+    Raises InvalidRecipient, whose message says what is expected.
     """
     if any(ord(char) < 0x20 or char in "\x7f\x85\u2028\u2029" for char in text):
         raise InvalidRecipient("an address must be on one line, without control characters")
@@ -127,9 +128,9 @@ def parse_address_list(text: str) -> list[Address]:
 
 
 def header_addresses(value: str) -> list[Address]:
-    """The mailboxes of an address field, groups flattened, display names RFC 2047 decoded.
+    """The mailboxes of an address field, with groups flattened and display names decoded (RFC 2047).
 
-    Empty when the field does not parse as a whole.
+    Returns an empty list when the field does not parse as a whole.
     """
     try:
         found = _parse_list(value, groups=True)
@@ -139,9 +140,9 @@ def header_addresses(value: str) -> list[Address]:
 
 
 def normalize_addr_spec(text: str) -> str:
-    """A bare `local@domain` in the spelling of `Address.normalized`; text without `@` is only lower-cased.
+    """A bare `local@domain` in the form of `Address.normalized`; text without `@` is only lower-cased.
 
-    Quotes that the local part does not need mean nothing (RFC 5321 section 4.1.2).
+    Removes quotes that the local part does not need (RFC 5321 section 4.1.2).
     """
     local, at, domain = text.strip().rpartition("@")
     if not at:
@@ -152,9 +153,10 @@ def normalize_addr_spec(text: str) -> str:
 
 
 def split_plus(local: str) -> tuple[str, str | None]:
-    """The mailbox and the tag of a local part with subaddress (RFC 5233): `agent+tag` is (`agent`, `tag`).
+    """Split a local part at its subaddress (RFC 5233): `agent+tag` becomes (`agent`, `tag`).
 
-    No tag is None, an empty one is "". A local part that begins with the plus has no mailbox before it and is whole.
+    The tag is None without a plus and "" when nothing follows it. A local part that begins with the plus is not
+    split.
     """
     mailbox, plus, tag = local.partition("+")
     if not plus or not mailbox:
@@ -233,7 +235,7 @@ def _tokenize(text: str) -> list[_Token]:
 
 
 def _comment(text: str, position: int) -> tuple[str, int]:
-    """The body of the comment opened before `position`, and where the text goes on; comments nest."""
+    """The body of the comment opened just before `position`, and the position after it. Comments nest."""
     depth, start = 1, position
     while match := _COMMENT_PIECE.match(text, position):
         position = match.end()
@@ -260,7 +262,7 @@ def _mailbox(element: list[_Token]) -> Address:
 
 
 def _phrase(tokens: list[_Token]) -> str:
-    """The display name; what stands unquoted although the grammar asks for quotes, such as `@`, is taken as meant."""
+    """The display name. Accepts `@` and dots without the quotes that the grammar requires."""
     text = ""
     for token in tokens:
         if token.kind == "special" and token.text != "@":
@@ -271,7 +273,7 @@ def _phrase(tokens: list[_Token]) -> str:
 
 
 def _without_route(tokens: list[_Token]) -> list[_Token]:
-    """RFC 5322 4.4: an obsolete source route `@a,@b:` before the address means nothing any more."""
+    """Drop an obsolete source route `@a,@b:` before the address (RFC 5322 section 4.4)."""
     if tokens and tokens[0].kind == "special" and tokens[0].text == "@":
         for at, token in enumerate(tokens):
             if token.kind == "special" and token.text == ":":
@@ -287,7 +289,7 @@ def _addr_spec(tokens: list[_Token]) -> tuple[str, str]:
 
 
 def _local_part(tokens: list[_Token]) -> str:
-    """A dot-atom, a quoted string, or words joined by dots (obsolete, RFC 5322 4.4)."""
+    """A dot-atom, a quoted string, or words joined by dots (obsolete, RFC 5322 section 4.4)."""
     text, joined = "", True
     for token in tokens:
         if token.kind == "literal" or (not joined and not token.text.startswith(".")):

@@ -1,8 +1,8 @@
-"""What a message carries besides its text, each with an index that never changes.
+"""The attachments of a message, each under a stable index.
 
-An attachment is a leaf of the MIME tree that has a file name, or is disposed as attachment, or has a Content-ID and
-is not text. An embedded message is one attachment, whatever its disposition: its content is the message itself, which
-can be parsed in turn, so nothing inside it is out of reach.
+An attachment is a leaf of the MIME tree that has a file name, has the disposition `attachment`, or has a Content-ID
+and is not text. An embedded message is always one attachment; its content is the message itself, which can be parsed
+in turn to reach its own attachments.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["AttachmentMeta", "attachment_content", "list_attachments"]
 
 @dataclass(frozen=True, slots=True)
 class AttachmentMeta:
-    """`index` counts attachments depth-first from 0; `filename` may be ""; `size_bytes` is the decoded size."""
+    """One attachment. `index` counts depth-first from 0, `filename` may be "", `size_bytes` is the decoded size."""
 
     index: int
     filename: str
@@ -41,9 +41,9 @@ def list_attachments(raw: bytes, leaves: Sequence[Part]) -> list[AttachmentMeta]
 
 
 def attachment_content(raw: bytes, index: int) -> tuple[AttachmentMeta, bytes]:
-    """One attachment of the message `raw` and its decoded octets.
+    """The attachment with this index in the message `raw`, and its decoded octets.
 
-    Raises AttachmentNotFound.
+    Raises AttachmentNotFound if the index is out of range.
     """
     parts = [part for part in mime_leaves(raw, parse_headers(raw)) if is_attachment(part)]
     if not 0 <= index < len(parts):

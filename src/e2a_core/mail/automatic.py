@@ -1,6 +1,6 @@
-"""Mail no person wrote, told from its headers: replies, bounces, lists, notifications (RFC 3834, 2919, 2369).
+"""Recognises automatic mail by its headers: replies, bounces, lists, notifications (RFC 3834, 2919, 2369).
 
-An automatic answer to automatic mail is how loops start, so whoever answers asks here first.
+Automatic answers to automatic mail cause loops, so every automatic answer checks this first.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ AutomaticKind = Literal["auto-generated", "auto-replied", "bulk", "list", "bounc
 
 @dataclass(frozen=True, slots=True)
 class AutoSubmitted:
-    """Why a message counts as automatic: its kind, and the header (or `MAIL FROM`) that says so."""
+    """Why a message counts as automatic: its kind, and the header field (or `MAIL FROM`) that shows it."""
 
     kind: AutomaticKind
     reason: str
 
 
 def classify_automatic(headers: Headers, envelope_from: str | None = None) -> AutoSubmitted | None:
-    """What kind of automatic mail this is, or None for mail a person may have written.
+    """The kind of automatic mail, or None if a person may have written the message.
 
-    `envelope_from` is the envelope sender, "" for the null sender, None when it is not known.
+    `envelope_from` is the envelope sender: "" for the null sender, None if unknown.
     """
     return (
         _report(headers)
@@ -47,7 +47,7 @@ def classify_automatic(headers: Headers, envelope_from: str | None = None) -> Au
 
 
 def received_count(headers: Headers) -> int:
-    """How many servers the message has passed (RFC 5321 section 6.3)."""
+    """The number of servers the message has passed through (RFC 5321 section 6.3)."""
     return len(headers.get_all("received"))
 
 
@@ -64,7 +64,7 @@ def _report(headers: Headers) -> AutoSubmitted | None:
 
 
 def _auto_submitted(headers: Headers) -> AutoSubmitted | None:
-    """RFC 3834 5: any keyword but `no` is automatic, comments and parameters aside."""
+    """Every keyword except `no` marks automatic mail; comments and parameters are ignored (RFC 3834 section 5)."""
     for value in headers.get_all("auto-submitted"):
         keyword = value.partition(";")[0].partition("(")[0].strip().lower()
         if keyword and keyword != "no":

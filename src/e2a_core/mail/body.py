@@ -21,12 +21,13 @@ __all__ = [
 ]
 
 MAX_TEXT_BYTES = 16_384
-"""What one read of a message gives a model."""
+"""Text returned by one read of a message; sized for a model's context."""
 MAX_HTML_BYTES = 1024 * 1024
+"""HTML returned by one read of a message."""
 MAX_FULL_TEXT_BYTES = 256 * 1024
-"""What is indexed for search; a book chapter, and more than any letter."""
+"""Text indexed for search; longer than any ordinary message."""
 MAX_SOURCE_BYTES = 1024 * 1024
-"""Octets of a text part that are decoded; the rest could not appear in any result."""
+"""Octets decoded of the text parts; later octets would exceed every limit above."""
 MAX_BODY_PARTS = 50
 """Text parts joined into one body."""
 
@@ -37,7 +38,7 @@ _FORWARD_SUBJECT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class WholeText:
-    """The two parts of the readable body for those who read on, 256 KiB together."""
+    """The new and the quoted part of the readable body, for reading in pages; together at most 256 KiB."""
 
     text: str
     quoted_text: str
@@ -46,7 +47,7 @@ class WholeText:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """`text` and `quoted_text` are the two parts of the readable body, `full_text` is both."""
+    """The body of a message. `text` is its new part, `quoted_text` the quoted part, `full_text` both."""
 
     text: str
     quoted_text: str
@@ -57,9 +58,9 @@ class Body:
 
 
 def read_body(raw: bytes, leaves: Sequence[Part], subject: str) -> Body:
-    """The body of the message with these leaves: its plain text, or text made from its HTML."""
+    """The body of the message with these MIME leaves: its plain text, or text derived from its HTML."""
     plain, html_parts = _shown(leaves, "text/plain"), _shown(leaves, "text/html")
-    # A file sent inline is the body only if there is no other.
+    # A text part with a file name is the body only if the message has no other text.
     letters = [part for part in plain if not part.filename] or ([] if html_parts else plain[:1])
     html_part = next((part for part in html_parts if not part.filename), None)
     if html_part is None and html_parts and not letters:
@@ -76,7 +77,7 @@ def read_body(raw: bytes, leaves: Sequence[Part], subject: str) -> Body:
 
 
 def truncate_utf8(text: str, limit: int) -> tuple[str, bool]:
-    """`text` cut to at most `limit` octets of UTF-8 between characters, and whether it was cut."""
+    """`text` cut at a character boundary to at most `limit` octets of UTF-8, and whether it was cut."""
     if len(text) * 4 <= limit:
         return text, False
     data = text.encode("utf-8", "replace")
@@ -94,9 +95,9 @@ def _shown(leaves: Sequence[Part], content_type: str) -> list[Part]:
 
 
 def _plain_text(raw: bytes, parts: list[Part]) -> str:
-    """The first of the plain parts and those beside it: Apple Mail splits a body around its pictures.
+    """The first plain part joined with its siblings: Apple Mail splits a body around inline images.
 
-    The parts of an alternative exclude each other.
+    Siblings in a multipart/alternative are not joined, since they repeat the same content.
     """
     pieces: list[str] = []
     size = 0
@@ -112,7 +113,7 @@ def _plain_text(raw: bytes, parts: list[Part]) -> str:
 
 
 def _beside_first(parts: list[Part]) -> list[Part]:
-    """The first part and those after it in the same multipart/mixed."""
+    """The first part and the later parts in the same multipart/mixed."""
     if not parts:
         return []
     around = [container for container in parts[0].containers if container[0] == "mixed"]
@@ -123,7 +124,10 @@ def _beside_first(parts: list[Part]) -> list[Part]:
 
 
 def _unflow(text: str, *, delete_space: bool) -> str:
-    """RFC 3676: lines ending in a space go on in the next line of the same quote depth; `-- ` never does."""
+    """Join flowed lines (RFC 3676): a line ending in a space continues on the next line of the same quote depth.
+
+    The signature separator `-- ` is never joined.
+    """
     result: list[str] = []
     paragraph, depth, flowing = "", 0, False
     for line in text.replace("\r\n", "\n").split("\n"):

@@ -1,8 +1,8 @@
-"""Bytes of a message part to text, by the charset label the sender wrote.
+"""Decodes octets of a message to text by the sender's charset label.
 
-Labels are read as browsers and mail clients read them (WHATWG Encoding): `iso-8859-1` means windows-1252, `gb2312`
-means gb18030. Only codecs of this table are ever used: Python also ships codecs that are quadratic or are no
-charset at all, and remembers every unknown name it is asked for.
+Labels mean what they mean to browsers and mail clients (WHATWG Encoding): `iso-8859-1` is windows-1252, `gb2312` is
+gb18030. Only the codecs in this table are used, because Python also ships codecs that take quadratic time or are no
+charsets, and it caches every unknown name.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ _CONTROLS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
 
 def decode_bytes(data: bytes, label: str | None = None) -> str:
-    """`data` as text without NUL; octets the charset does not know become U+FFFD.
+    """Decode `data`. NUL and octets that are invalid in the charset become U+FFFD.
 
-    An absent, unknown or `us-ascii` label means UTF-8 if the octets are valid UTF-8 and windows-1252 if not.
+    Without a label, or with an unknown one or `us-ascii`, decodes as UTF-8 if valid, otherwise as windows-1252.
     """
     codec = _CODECS.get(label.strip(" \t\"'").lower()) if label else None
     if codec is None:
@@ -79,7 +79,7 @@ def decode_bytes(data: bytes, label: str | None = None) -> str:
 
 
 def clean_line(text: str) -> str:
-    """`text` as one line: every run of control characters or line ends becomes a space, ends are trimmed."""
+    """`text` on one line: each run of control characters and line ends becomes a space; the ends are trimmed."""
     if text.isprintable():
         return text.strip()
     return _CONTROLS.sub(" ", text).strip()

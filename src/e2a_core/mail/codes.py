@@ -1,6 +1,7 @@
-"""One-time codes and verification links, which agents are mailed most often and need fastest.
+"""Finds one-time codes and verification links, the content agents most often wait for.
 
-A code is told by the words around it, in the languages services write; without such a word nothing is a code.
+A code is recognised by nearby words in the languages that services write; without such words nothing counts as a
+code.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ __all__ = ["MAX_CODES", "MAX_LINKS", "find_codes", "find_verification_links"]
 MAX_CODES = 5
 MAX_LINKS = 10
 MAX_SCANNED_CHARS = 32 * 1024
-"""Codes stand at the top of short messages."""
+"""Only this much of a message is scanned; codes appear near the top."""
 WORDS_BEFORE = 160
-"""Characters between "your code is" and the code; HTML puts the code into a block of its own."""
+"""Largest distance in characters from words such as "your code is" to the code, often in a separate HTML block."""
 WORDS_AFTER = 60
+"""Largest distance in characters from the code to such words after it."""
 MAX_MATCHES = 200
-"""Words and candidates weighed against each other; a message with more of them is no code mail."""
+"""Words and candidates compared with each other; bounds the work on long messages."""
 
 _CODE = re.compile(
     r"(?<![\w@#$€£¥%/=&?.,:+-])"
@@ -76,7 +78,7 @@ class _Candidate(NamedTuple):
 
 
 def find_codes(text: str, html: str | None = None) -> list[str]:
-    """The one-time codes in a message, most likely first, as they are to be typed (no blanks inside), at most 5."""
+    """The one-time codes in a message, most likely first, without blanks inside; at most 5."""
     readable = text if text.strip() or not html else html_to_text(html)
     readable = readable[:MAX_SCANNED_CHARS]
     others = _spans(_OTHER_CODES, readable)
@@ -94,7 +96,7 @@ def find_codes(text: str, html: str | None = None) -> list[str]:
 
 
 def find_verification_links(text: str, html: str | None = None) -> list[str]:
-    """The https links that verify, confirm, activate, reset or sign in, in the order of the message, at most 10."""
+    """The https links that verify, confirm, activate, reset or sign in, in order of appearance; at most 10."""
     links = html_links(html) if html else []
     links += [Link(match[0].rstrip(".,;:!?'\"*_>"), "") for match in _URL.finditer(text[:MAX_SCANNED_CHARS])]
     found: dict[str, None] = {}
@@ -111,7 +113,7 @@ def _weigh(
 ) -> _Candidate | None:
     code = match["code"]
     digits = sum(char.isdigit() for char in code)
-    # Words in capitals, and years, are no codes.
+    # Words in capitals and short product names such as A320 are not codes.
     if digits < 2 or (
         not code[0].isdigit() and "-" not in code and digits == len(code) - 1 and len(code) < 5
     ):
@@ -129,7 +131,7 @@ def _spans(pattern: re.Pattern[str], text: str) -> list[tuple[int, int]]:
 
 
 def _nearness(text: str, start: int, end: int, words: list[tuple[int, int]]) -> int:
-    """3 if one of the words leads to the place, 2 if one follows in the same sentence, else 0."""
+    """3 if one of the words precedes the code closely, 2 if one follows in the same sentence, else 0."""
     if any(0 <= start - after <= WORDS_BEFORE for _, after in words):
         return 3
     following = (text[end:before] for before, _ in words if 0 <= before - end <= WORDS_AFTER)

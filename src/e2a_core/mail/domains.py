@@ -1,4 +1,4 @@
-"""Domain names as mail uses them: one spelling to compare and look up, the A-label."""
+"""Normalises mail domain names to A-labels, the form used to compare them and look them up."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from functools import lru_cache
 __all__ = ["MAX_DOMAIN_OCTETS", "is_valid_domain", "to_ascii_domain"]
 
 MAX_DOMAIN_OCTETS = 253
-"""RFC 1035 2.3.4: 255 octets on the wire are 253 characters without the root's dot."""
+"""RFC 1035 section 2.3.4: 255 octets on the wire are 253 characters without the final dot."""
 REMEMBERED_DOMAINS = 4096
-"""A message names the same few domains again and again."""
+"""Entries of the cache: one message repeats the same few domains."""
 
-# Underscores are no host names, yet mail domains under such names exist and resolve.
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+"""Host names have no underscores, but mail domains with underscores exist and resolve."""
 _ASCII_DOMAIN = re.compile(rf"(?:{_LABEL}\.)*(?!\d+\Z){_LABEL}\Z")
 
 
 def to_ascii_domain(domain: str) -> str | None:
-    """`domain` lower-cased with IDNA A-labels and without a final dot; None if it is no domain name.
+    """`domain` in lower case, as A-labels (IDNA), without a final dot.
 
-    Address literals, empty labels, labels over 63 and names over 253 octets are no domain names.
+    Returns None for anything that is not a domain name: address literals, empty labels, labels over 63 octets, names
+    over 253 octets.
     """
     return _ascii_domain(domain) if len(domain) <= MAX_DOMAIN_OCTETS + 1 else None
 
@@ -44,7 +45,7 @@ def is_valid_domain(domain: str) -> bool:
 
 
 def _idna(name: str) -> str | None:
-    # Its tables take longer to load than all of this package; only mail with such a domain needs them.
+    # Loading its tables takes longer than importing this package, and few messages need them.
     import idna
 
     try:

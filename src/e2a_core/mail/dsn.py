@@ -1,4 +1,4 @@
-"""Delivery reports (RFC 3464) and complaint reports (RFC 5965), read as tolerantly as they are written."""
+"""Reads delivery status notifications (RFC 3464) and complaint reports (RFC 5965) tolerantly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 MAX_RECIPIENTS = 1000
-"""Groups of one report; SMTP transactions are an order of magnitude smaller."""
+"""Recipient groups read from one report; SMTP transactions have far fewer recipients."""
 
 BounceType = Literal["permanent", "transient", "undetermined"]
 
@@ -33,9 +33,9 @@ _HEADER_PARTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class RecipientReport:
-    """One recipient's fate. `action` is failed, delayed, delivered, relayed or expanded (RFC 3464 2.3.3).
+    """One recipient's result. `action` is failed, delayed, delivered, relayed or expanded (RFC 3464 section 2.3.3).
 
-    `bounce_type` tells whether trying again can help; it says nothing about actions other than failed and delayed.
+    `bounce_type` says whether a retry can help; it is meaningful only for the actions failed and delayed.
     """
 
     address: str
@@ -47,7 +47,7 @@ class RecipientReport:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """A delivery status notification; ids are None where the reporting server left them out."""
+    """A delivery status notification; an id is None if the report omits it."""
 
     original_message_id: str | None
     original_envelope_id: str | None
@@ -66,7 +66,7 @@ class ComplaintReport:
 
 
 def parse_delivery_report(raw: bytes, leaves: Sequence[Part] | None = None) -> DeliveryReport | None:
-    """The delivery report in `raw`, or None. `leaves` are its MIME leaves when the caller has them."""
+    """The delivery report in `raw`; None if it holds none. Pass `leaves`, its MIME leaves, to save parsing them."""
     leaves = mime_leaves(raw, parse_headers(raw)) if leaves is None else leaves
     content = _first_content(raw, leaves, {"message/delivery-status", "message/global-delivery-status"})
     if content is None:
@@ -85,7 +85,7 @@ def parse_delivery_report(raw: bytes, leaves: Sequence[Part] | None = None) -> D
 
 
 def parse_complaint_report(raw: bytes, leaves: Sequence[Part] | None = None) -> ComplaintReport | None:
-    """The complaint report in `raw`, or None. `leaves` are its MIME leaves when the caller has them."""
+    """The complaint report in `raw`; None if it holds none. Pass `leaves`, its MIME leaves, to save parsing them."""
     leaves = mime_leaves(raw, parse_headers(raw)) if leaves is None else leaves
     content = _first_content(raw, leaves, {"message/feedback-report"})
     if content is None:
@@ -105,7 +105,7 @@ def _first_content(raw: bytes, leaves: Sequence[Part], types: set[str]) -> bytes
 
 
 def _groups(content: bytes) -> list[Headers]:
-    """The field groups of a report, separated by empty lines (RFC 3464 2.1)."""
+    """The field groups of a report, separated by empty lines (RFC 3464 section 2.1)."""
     blocks = re.split(rb"\r?\n(?:[ \t]*\r?\n)+", content.strip(), maxsplit=MAX_RECIPIENTS + 1)
     groups = [parse_headers(block) for block in blocks[: MAX_RECIPIENTS + 1]]
     return [group for group in groups if len(group)]
@@ -123,7 +123,7 @@ def _recipient(group: Headers) -> RecipientReport:
 
 
 def _bounce_type(action: str, status: str) -> BounceType:
-    """RFC 3463 2: class 5 is permanent, class 4 transient; a delay is transient whatever its class."""
+    """Class 5 is permanent, class 4 transient (RFC 3463 section 2); a delay is always transient."""
     if action == "delayed" or status.startswith("4."):
         return "transient"
     return "permanent" if status.startswith("5.") else "undetermined"

@@ -1,6 +1,6 @@
-"""Header fields as they are written: encoded (RFC 2047, 2231), folded at 78 columns, one per call, with their CRLF.
+"""Writes header fields: encoded (RFC 2047, 2231), folded at 78 columns, with the final CRLF; one field per call.
 
-Every value passes `one_line` first, so no value can begin a field of its own.
+Every value passes through `one_line` first, so a value cannot start another field.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ __all__ = ["address_field", "id_field", "one_line", "parameter", "structured_fie
 _Unit = TypeVar("_Unit", str, bytes)
 
 LINE_CHARS = 78
-"""RFC 5322 2.1.1: lines should not be longer."""
+"""Recommended length of a line (RFC 5322 section 2.1.1)."""
 MAX_WORD_CHARS = 900
-"""A longer word without blanks would exceed the hard limit of 998 octets and is encoded, which can be folded."""
+"""A longer word could exceed the limit of 998 octets per line, so it is encoded, which makes it foldable."""
 ENCODED_WORD_CHARS = 75
-"""RFC 2047 2."""
+"""Maximum length of an encoded word (RFC 2047 section 2)."""
 MIN_ENCODED_WORD_CHARS = 30
-"""Room for one character of four octets in Q encoding, whatever the field's name."""
+"""Room for one character of four octets in Q encoding, even after a long field name."""
 
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 _WORDS = re.compile(r"[ \t]*[^ \t]+")
@@ -37,7 +37,7 @@ _ID = re.compile(r"<[!-;=?-~]{1,990}>\Z")
 
 
 def one_line(value: str, location: str) -> str:
-    """`value`, or InvalidRequest naming `location` if it holds a line break or another control character."""
+    """Returns `value`. Raises InvalidRequest naming `location` if it holds a line break or other control character."""
     if _CONTROL.search(value):
         raise InvalidRequest("must be one line without control characters", location=location)
     return value
@@ -53,7 +53,7 @@ def text_field(name: str, value: str, location: str) -> bytes:
 
 
 def address_field(name: str, addresses: Sequence[Address], location: str) -> bytes:
-    """A field of mailboxes. UTF-8 outside display names appears only in local parts that need it (RFC 6532)."""
+    """A field of mailboxes. Outside display names, UTF-8 appears only in local parts that need it (RFC 6532)."""
     pieces: list[str] = []
     for at, address in enumerate(addresses):
         separator = "," if at < len(addresses) - 1 else ""
@@ -67,7 +67,7 @@ def address_field(name: str, addresses: Sequence[Address], location: str) -> byt
 
 
 def id_field(name: str, ids: Iterable[str], location: str) -> bytes:
-    """A field of message ids in angle brackets."""
+    """A field of message ids in angle brackets. Raises InvalidRequest naming `location` for anything else."""
     ids = list(ids)
     if not all(_ID.match(item) for item in ids):
         raise InvalidRequest("must be message ids such as <id@example.com>", location=location)
@@ -81,7 +81,7 @@ def structured_field(name: str, value: str, parameters: Iterable[str] = ()) -> b
 
 
 def parameter(name: str, value: str, location: str) -> list[str]:
-    """`name=value`, quoted as needed; RFC 2231 with continuations for text that is not short and ASCII."""
+    """`name=value`, quoted if necessary; long or non-ASCII values use RFC 2231 continuations."""
     one_line(value, location)
     room = LINE_CHARS - len(name) - 8
     if _TOKEN.match(value) and len(value) <= room:
@@ -125,7 +125,7 @@ def _phrase(name: str, room: int) -> list[str]:
 
 
 def _encoded_words(text: str, room: int) -> list[str]:
-    """RFC 2047 words that split no character; Q where most of the text is ASCII, else B."""
+    """RFC 2047 encoded words, each of whole characters; Q encoding if most of the text is ASCII, else B."""
     size = max(MIN_ENCODED_WORD_CHARS, min(ENCODED_WORD_CHARS, room)) - len("=?utf-8?q??=")
     data = text.encode("utf-8", "replace")
     escaped = [_q(char) for char in text]
@@ -157,7 +157,7 @@ def _groups(units: Sequence[_Unit], size: int) -> Iterable[list[_Unit]]:
 
 
 def _fold(name: str, pieces: Iterable[str]) -> bytes:
-    """Pieces bring the blank that stands before them; lines break there."""
+    """Join `pieces` into a folded field. Each piece starts with the blank at which a line may break."""
     lines: list[str] = []
     line = f"{name}:"
     for piece in pieces:

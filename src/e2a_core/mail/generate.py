@@ -1,8 +1,8 @@
-"""A message as octets that any mail client shows and threads (RFC 5322, 2045, 2047, 2231, 3834).
+"""Composes a message as octets that every mail client can show and thread (RFC 5322, 2045, 2047, 2231, 3834).
 
-Structure: text alone is one part; with HTML it is multipart/alternative, pictures the HTML refers to by Content-ID
-beside it in multipart/related; files make it multipart/mixed. Bcc is not a field a message has, so it cannot be
-written. A value that would break a line is refused, naming it.
+Text alone is one part. Text and HTML form a multipart/alternative, in which the HTML and the images it references by
+Content-ID form a multipart/related. Files turn the whole into a multipart/mixed. A Bcc field is never written. A
+value with a line break is rejected with the name of its field.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from e2a_core.mail.parameters import parse_parameters
 __all__ = ["OutgoingAttachment", "OutgoingMessage", "generate_message", "needs_smtputf8"]
 
 MAX_TEXT_LINE = 78
-"""Text with longer lines is written quoted-printable, so that no server needs to break them."""
+"""Text with longer lines is encoded, so that no server needs to break them."""
 MAX_LINE_OCTETS = 998
-"""RFC 5322 2.1.1."""
+"""RFC 5322 section 2.1.1."""
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}\Z")
 _PARAMETER_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}\Z")
@@ -41,7 +41,6 @@ _FIELD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}\Z")
 _CONTENT_ID = re.compile(r"[!-;=?-~]{1,250}\Z")
 _PLAIN_TEXT = re.compile(rb"[\t\r\n -~]*\Z")
 _FROM_LINE = re.compile(rb"^From ", re.MULTILINE)
-# Fields this module writes, and those that must not be written at all.
 _RESERVED = frozenset(
     {
         "auto-submitted", "bcc", "cc", "content-disposition", "content-id", "content-transfer-encoding", "content-type",
@@ -49,11 +48,12 @@ _RESERVED = frozenset(
         "subject", "to", "x-e2a-conversation-id",
     }
 )  # fmt: skip
+"""Fields that this module writes itself or that must never be written."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingAttachment:
-    """`data` is the decoded content; a `content_id` (no brackets) makes it a picture of the HTML part."""
+    """A file to attach. `data` is its decoded content; a `content_id` (no brackets) makes it part of the HTML."""
 
     filename: str
     content_type: str
@@ -63,9 +63,9 @@ class OutgoingAttachment:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """A message before it is octets. `auto_submitted` is the keyword of RFC 3834, "" writes no such field.
+    """The content of a message to compose. `auto_submitted` is the RFC 3834 keyword; "" omits the field.
 
-    `conversation_id` is given only for mail that stays inside the deployment: the header is nobody else's business.
+    Set `conversation_id` only for mail that stays inside the deployment, since its header is internal.
     """
 
     sender: Address
@@ -94,10 +94,10 @@ class _Entity:
 def generate_message(
     message: OutgoingMessage, *, message_id: str, date: datetime, boundary: Callable[[], str]
 ) -> bytes:
-    """The message, CRLF throughout, no line over 998 octets.
+    """The message as octets, with CRLF line ends and no line over 998 octets.
 
-    `message_id` carries its brackets, `date` is aware, `boundary` returns a new unguessable token of at most 60
-    letters and digits each time. Raises InvalidRequest naming the field at fault.
+    `message_id` includes its angle brackets; `date` is timezone-aware; each call of `boundary` returns a new,
+    unguessable token of at most 60 letters and digits. Raises InvalidRequest naming the invalid field.
     """
     entity = _content(message, boundary)
     fields = [
@@ -122,7 +122,7 @@ def generate_message(
 
 
 def needs_smtputf8(message: OutgoingMessage) -> bool:
-    """Whether the header section holds UTF-8, so that only servers with SMTPUTF8 (RFC 6531) may be given it."""
+    """Whether the header section contains UTF-8, so that only servers with SMTPUTF8 (RFC 6531) can accept it."""
     return not all(
         address.local.isascii() for address in (message.sender, *message.to, *message.cc, *message.reply_to)
     )
@@ -143,7 +143,7 @@ def _recipients(message: OutgoingMessage) -> list[bytes]:
 
 def _extra_field(name: str, value: str) -> bytes:
     if not _FIELD_NAME.match(name) or name.lower() in _RESERVED:
-        raise InvalidRequest("is no header that may be added", location=f"headers.{name[:60]!r}")
+        raise InvalidRequest("must be a header field that may be added", location=f"headers.{name[:60]!r}")
     return text_field(name, value, f"headers.{name}")
 
 
@@ -161,7 +161,7 @@ def _content(message: OutgoingMessage, boundary: Callable[[], str]) -> _Entity:
 def _body(message: OutgoingMessage, pictures: list[_Entity], boundary: Callable[[], str]) -> _Entity:
     if message.html is None:
         return _text("plain", message.text or "")
-    # A client that shows no HTML still has something to show.
+    # Clients that do not show HTML need a text version.
     plain = message.text if message.text is not None else html_to_text(message.html)
     html = _text("html", message.html)
     if pictures:
@@ -188,7 +188,10 @@ def _text(subtype: str, text: str) -> _Entity:
 
 
 def _encode_text(data: bytes) -> tuple[str, bytes]:
-    """The lightest encoding that survives every server, which may rewrite `From ` at the start of a line."""
+    """The encoding closest to plain text that every server passes unchanged, and the encoded text.
+
+    `From ` at the start of a line is encoded, since some servers rewrite it.
+    """
     longest = max(map(len, data.split(b"\r\n")))
     if longest <= MAX_TEXT_LINE and _PLAIN_TEXT.match(data) and not _FROM_LINE.search(data):
         return "7bit", data
@@ -220,8 +223,10 @@ def _attachment(attachment: OutgoingAttachment, at: int) -> _Entity:
 
 
 def _attachment_type(attachment: OutgoingAttachment, where: str) -> tuple[str, list[str]]:
-    """The media type to declare. RFC 2046 5.2.1 forbids base64 for messages, and multiparts need their structure:
-    what cannot be written as such goes as octets.
+    """The media type to declare, and its parameters.
+
+    Messages must not be base64 encoded (RFC 2046 section 5.2.1) and multiparts need their structure, so content of
+    these types that cannot be written as it is becomes application/octet-stream.
     """
     location = f"{where}.content_type"
     content_type, parameters = parse_parameters(one_line(attachment.content_type, location))
@@ -249,7 +254,7 @@ def _multipart(
 ) -> _Entity:
     token = f"e2a_{boundary()}"
     delimiter = b"--" + token.encode("ascii")
-    # The line end before a delimiter is the delimiter's, so content keeps its own (RFC 2046 5.1.1).
+    # The line end before a delimiter belongs to the delimiter (RFC 2046 section 5.1.1).
     parts = [b"".join([delimiter, b"\r\n", *part.fields, b"\r\n", part.body, b"\r\n"]) for part in entities]
     content_type = structured_field(
         "Content-Type", f"multipart/{subtype}", [f'boundary="{token}"', *parameters]

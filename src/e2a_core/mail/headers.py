@@ -1,7 +1,7 @@
-"""The header section of a message or MIME part (RFC 5322 section 2.2), split without judging it.
+"""Splits the header section of a message or MIME part into fields (RFC 5322 section 2.2).
 
-Nothing here raises on any octets. Lines that are no field are skipped, so that a stray line cannot hide the fields
-below it; a section without a single field is no header section and the whole input is body.
+Accepts any octets without raising. Skips lines that are not fields, so that a stray line cannot hide the fields below
+it. Input without any field is all body.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ __all__ = [
 ]
 
 MAX_HEADER_FIELDS = 1000
-"""Real mail stays below 200; more is an attempt to make parsing expensive."""
+"""Ordinary mail has fewer than 200 fields; the cap bounds the cost of parsing."""
 MAX_HEADER_BYTES = 256 * 1024
 """Large mail servers refuse header sections above 64 to 128 KiB."""
 
-# RFC 5322 2.2: printable ASCII but colon; blanks before the colon are obsolete syntax (4.5) and still read.
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
+"""RFC 5322 section 2.2; blanks before the colon are obsolete syntax (section 4.5) and accepted."""
 _ENCODED_WORD = re.compile(r"=\?([^?\s*]*)(?:\*[^?\s]*)?\?([bBqQ])\?([^?]*)\?=")
 _ENCODED_RUN = re.compile(r"=\?[^?\s]+\?[bBqQ]\?[^?]*+\?=(?:[ \t\r\n]*+=\?[^?\s]+\?[bBqQ]\?[^?]*+\?=)*+")
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
@@ -37,10 +37,10 @@ _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 
 
 class Headers:
-    """Fields in the order of the message, looked up by case-insensitive name.
+    """The fields of a header section in order, with look-up by case-insensitive name.
 
-    `complete` is False when a cap cut the section short: whatever must hold for *all* fields, such as "exactly one
-    From", cannot be told then. `body_offset` is where the body starts in the octets that were parsed.
+    `complete` is False if a cap cut the section short; conditions on all fields, such as "exactly one From", cannot
+    be decided then. `body_offset` is the offset of the body in the parsed octets.
     """
 
     __slots__ = ("_by_name", "_fields", "body_offset", "complete")
@@ -58,23 +58,23 @@ class Headers:
         return len(self._fields)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        """(name as written, unfolded value with encoded words as they are)."""
+        """Yields (name as written, unfolded value); encoded words stay encoded."""
         return iter(self._fields)
 
     def __contains__(self, name: str) -> bool:
         return name.lower() in self._by_name
 
     def get(self, name: str, default: str = "") -> str:
-        """The first field of that name, unfolded, encoded words untouched."""
+        """The value of the topmost field of that name, unfolded; encoded words stay encoded."""
         values = self._by_name.get(name.lower())
         return values[0] if values else default
 
     def get_all(self, name: str) -> list[str]:
-        """Every field of that name, topmost first."""
+        """The values of all fields of that name, topmost first."""
         return list(self._by_name.get(name.lower(), ()))
 
     def decoded(self, name: str) -> str:
-        """The first field of that name for reading: RFC 2047 decoded, on one line."""
+        """The value of the topmost field of that name, RFC 2047 decoded, on one line."""
         return decode_words(self.get(name))
 
     def decoded_items(self) -> tuple[tuple[str, str], ...]:
@@ -84,7 +84,7 @@ class Headers:
 def parse_headers(
     raw: bytes, start: int = 0, end: int | None = None, *, max_fields: int = MAX_HEADER_FIELDS
 ) -> Headers:
-    """Split the header section of `raw[start:end]`; the cheap first step of everything else."""
+    """Split the header section of `raw[start:end]` into fields."""
     limit = len(raw) if end is None else end
     cap = min(limit, start + MAX_HEADER_BYTES)
     fields: list[tuple[str, str]] = []
@@ -117,7 +117,7 @@ def _field_matches(raw: bytes, start: int, limit: int) -> Iterator[re.Match[byte
 
 
 def header_section_end(raw: bytes) -> int:
-    """Where the header section of a message ends: at its first empty line, or with the octets."""
+    """The offset at which the header section of a message ends: its first empty line, or the end of `raw`."""
     if raw.startswith((b"\n", b"\r\n")):
         return 0
     match = _EMPTY_LINE.search(raw)
@@ -125,18 +125,18 @@ def header_section_end(raw: bytes) -> int:
 
 
 def is_header_text(text: str) -> bool:
-    """Whether `text` comes out of an unstructured field as it went in.
+    """Whether an unstructured field carries `text` unchanged.
 
-    Readers drop what is not printable, blanks at the ends and between words all but one, and decode what looks like
-    an encoded word (RFC 2047).
+    Readers drop unprintable characters, trim and collapse blanks, and decode anything that looks like an encoded word
+    (RFC 2047).
     """
     return text.isprintable() and text == " ".join(text.split()) and "=?" not in text
 
 
 def decode_words(value: str) -> str:
-    """RFC 2047 encoded words to text on one line.
+    """Decode RFC 2047 encoded words; returns text on one line.
 
-    Adjacent words in one charset are joined as octets first, because senders split characters between them.
+    Joins the octets of adjacent words in one charset before decoding, because senders split characters between words.
     """
     if "=?" in value:
         value = _ENCODED_RUN.sub(_decode_run, value)
@@ -156,7 +156,7 @@ def _decode_run(match: re.Match[str]) -> str:
 
 
 def decode_base64(data: bytes) -> bytes:
-    """Base64 as found in mail: foreign octets ignored, text after the padding ignored, missing padding supplied."""
+    """Decode base64 tolerantly: ignores foreign octets and text after the padding, and adds missing padding."""
     try:
         return binascii.a2b_base64(data)
     except binascii.Error:
@@ -172,7 +172,7 @@ def _unfold(value: bytes) -> str:
 
 
 def _body_start(raw: bytes, position: int, limit: int) -> int:
-    """After the empty line that ends the section; a cut section may have any number of lines before it."""
+    """The offset after the empty line that ends the section; after a cut, more header lines may come before it."""
     if raw.startswith(b"\r\n", position):
         return min(position + 2, limit)
     if raw.startswith(b"\n", position):
@@ -181,7 +181,10 @@ def _body_start(raw: bytes, position: int, limit: int) -> int:
 
 
 def _blank_line_end(raw: bytes, position: int, limit: int, *, default: int) -> int:
-    """A section that begins with its empty line has no fields; anything else is searched for the first empty line."""
+    """The offset after the first empty line from `position`; `default` if there is none.
+
+    Without fields (`default` equals `position`) only an empty line directly at `position` counts.
+    """
     if raw.startswith(b"\r\n", position):
         return min(position + 2, limit)
     if raw.startswith(b"\n", position):

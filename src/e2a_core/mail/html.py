@@ -1,4 +1,4 @@
-"""HTML of mail to text a person or a model can read, and the links in it."""
+"""Converts HTML mail to readable text, and lists its links."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from e2a_core.mail.html_tokens import attributes, link_target, visible_tokens
 __all__ = ["Link", "html_links", "html_to_text"]
 
 MAX_QUOTE_DEPTH = 16
-"""Blockquotes deeper than this are shown at this depth; each level costs two characters on every line."""
+"""Deeper blockquotes are shown at this depth; each level costs a character on every line."""
 
 _SPACES = re.compile(r"[ \t\r\n\f\u00a0]+")
 _BLANK_RUN = re.compile(r"\n{3,}")
@@ -31,14 +31,14 @@ _CELL = "\x1f"
 
 
 class Link(NamedTuple):
-    """A hyperlink as the reader sees it."""
+    """A hyperlink: its URL and the text the reader sees."""
 
     url: str
     text: str
 
 
 def html_to_text(html: str) -> str:
-    """Readable text: blocks on lines, links as `text (url)`, lists, table rows, blockquotes as `> ` lines."""
+    """Readable text: one line per block, list item or table row, links as `text (url)`, blockquotes as `> ` lines."""
     writer = _Writer()
     for token in visible_tokens(html):
         if not token.name:
@@ -51,7 +51,7 @@ def html_to_text(html: str) -> str:
 
 
 def html_links(html: str) -> list[Link]:
-    """The visible links with an address, in order, not yet deduplicated."""
+    """The visible links with a usable URL, in order; may contain duplicates."""
     links: list[Link] = []
     url = ""
     words: list[str] = []
@@ -72,7 +72,7 @@ def html_links(html: str) -> list[Link]:
 
 
 class _Writer:
-    """Assembles lines; a line's `> ` prefix is the blockquote depth at its start."""
+    """Assembles lines of text, each prefixed with the marks of its blockquote depth."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -168,7 +168,7 @@ class _Writer:
             )
 
     def _block(self, name: str, *, closing: bool) -> None:
-        """Start a new line, after an empty one around paragraphs and their like."""
+        """Start a new line, preceded by an empty line for paragraphs and similar blocks."""
         self._break_if_written()
         inner_list = name in {"ul", "ol"} and len(self._lists) > closing
         if name not in _SPACED_BLOCKS or inner_list or not self._lines:
@@ -198,7 +198,7 @@ def _quote_prefix(depth: int) -> str:
 
 
 def _same(url: str, text: str) -> bool:
-    """A link whose text is its own address needs no address after it."""
+    """Whether the text of a link is its own URL, so that the URL need not be repeated."""
     plain = re.sub(r"^(?:https?://|mailto:|tel:)(?:www\.)?", "", url, flags=re.IGNORECASE).rstrip("/").lower()
     shown = (
         re.sub(r"^(?:https?://|mailto:|tel:)(?:www\.)?", "", text, flags=re.IGNORECASE).rstrip("/").lower()

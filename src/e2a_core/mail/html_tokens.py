@@ -1,7 +1,7 @@
-"""The visible tokens of a mail's HTML: text and tags, one pass whatever the input.
+"""Yields the visible tokens of HTML mail, text and tags, in linear time for any input.
 
-A tokenizer of its own because `html.parser` takes quadratic time on malformed input in Python versions still in use.
-What the sender hid from readers (scripts, styles, comments, `display:none`) is dropped.
+The standard `html.parser` takes quadratic time on malformed input in Python versions still in use. Content that
+readers do not see (scripts, styles, comments, `display:none`) is dropped.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from e2a_core.mail.charsets import clean_line
 __all__ = ["MAX_HTML_CHARS", "Token", "attributes", "link_target", "visible_tokens"]
 
 MAX_HTML_CHARS = 1024 * 1024
-"""What follows is not looked at. Pictures embedded as `data:` make long HTML of few tokens."""
+"""The rest of the HTML is ignored. Images embedded as `data:` URLs make HTML long without adding tokens."""
 MAX_TOKENS = 50_000
-"""Tags and texts looked at: what costs time. A newsletter has about 5,000."""
+"""Tokens read, which bounds the time; a newsletter has about 5,000."""
 MAX_URL_CHARS = 2000
-"""Browsers and servers agree up to about here; longer ones are data, not addresses."""
+"""Browsers and servers support URLs up to about this length; longer ones carry data."""
 
 _TAG_NAME = re.compile(r"<(/?)([a-zA-Z][^\s/>]*+)")
 _TAG_END = re.compile(r"(?:[^>\"']|\"[^\"]*+\"|'[^']*+')*+>")
@@ -32,24 +32,24 @@ _HIDING = re.compile(
     r"|opacity\s*:\s*0+(?:\.0+)?\s*(?:;|!|$)|max-height\s*:\s*0+(?:px)?\s*(?:;|!|$)",
     re.IGNORECASE,
 )
-# Whatever hides contains one of these; most tags with a style hide nothing.
 _HIDING_HINTS = ("none", "hid", ":0", ": 0", "opacity", "/*", "&#", "&colon")
+"""Every tag that hides content contains one of these: a cheap test before the exact one."""
 _CSS_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 
 _RAW_TEXT = frozenset({"script", "style", "title", "xmp", "iframe", "noembed", "noframes", "textarea"})
 _DROPPED = frozenset({"head", "template", "svg", "math", "object", "select", "audio", "video", "canvas"})
-# Elements that end without a closing tag where one of these begins.
 _IMPLIED_ENDS = {
     "p": frozenset({"p", "div", "table", "ul", "ol", "h1", "h2", "h3"}),
     "head": frozenset({"body"}),
 }
+"""Elements without a closing tag end where one of these tags opens."""
 _VOID = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
 )  # fmt: skip
 
 
 class Token(NamedTuple):
-    """Text (`name` is ""), an opening tag, or a closing one (`closing`)."""
+    """Text (`name` is ""), an opening tag, or a closing tag (`closing`)."""
 
     name: str
     closing: bool
@@ -111,7 +111,7 @@ def _tokens(html: str) -> Iterator[Token]:
                 yield Token("", False, "<")
                 position = opening + 1
             continue
-        # One unbalanced quote means that quotes cannot be trusted in the rest; trying again would be quadratic.
+        # After one unbalanced quote, quotes are ignored in the rest; trying each again would take quadratic time.
         attributes = _TAG_END.match(html, tag.end()) if quotes_balanced else None
         if attributes is None:
             quotes_balanced = False
@@ -133,7 +133,7 @@ def _after_raw_text(html: str, name: str, position: int) -> int:
 
 
 def attributes(body: str) -> dict[str, str]:
-    """The attributes of an opening tag by lower-case name; the first of two equal names wins, as in browsers."""
+    """The attributes of an opening tag by lower-case name; the first of duplicates wins, as in browsers."""
     found: dict[str, str] = {}
     for match in _ATTRIBUTE.finditer(body):
         value = match[2] if match[2] is not None else match[3] if match[3] is not None else match[4] or ""
@@ -142,7 +142,7 @@ def attributes(body: str) -> dict[str, str]:
 
 
 def link_target(body: str) -> str:
-    """The `href` of an anchor if it leads somewhere a reader could go, else ""."""
+    """The `href` of an anchor if it is an http, https, mailto or tel URL, else ""."""
     url = clean_line(attributes(body).get("href", ""))
     scheme = url.partition(":")[0].lower()
     return url if scheme in {"http", "https", "mailto", "tel"} and len(url) <= MAX_URL_CHARS else ""

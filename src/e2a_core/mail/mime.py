@@ -1,7 +1,7 @@
-"""The tree of MIME parts (RFC 2045, 2046) as a flat list of its leaves, in document order.
+"""Lists the leaves of the MIME tree (RFC 2045, 2046) in document order.
 
-Parts are places in the raw octets; nothing is copied until a part's content is asked for. Work is bounded by caps on
-depth, parts and boundary candidates, so no input costs more than a few passes over its octets.
+A part refers to a range of the raw octets; content is copied only on request. Caps on depth, parts and boundary
+candidates bound the work to a few passes over the octets.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from e2a_core.mail.parameters import parse_parameters
 __all__ = ["MAX_DEPTH", "MAX_PARTS", "Part", "mime_leaves"]
 
 MAX_DEPTH = 32
-"""Multiparts inside multiparts; real mail stays below 8."""
+"""Nested multiparts; ordinary mail has fewer than 8 levels."""
 MAX_PARTS = 1000
-"""Parts of one message; what follows is left unread."""
+"""Parts read from one message; later parts are ignored."""
 MAX_BOUNDARY_CANDIDATES = 20_000
-"""Lines that begin like a delimiter; bounds the work on input made of nothing else."""
+"""Lines examined that begin like a delimiter."""
 MAX_PART_FIELDS = 100
-"""Fields read of one part; real parts have about five."""
+"""Header fields read from one part; ordinary parts have about five."""
 MAX_BOUNDARY_CHARS = 200
-"""RFC 2046 5.1.1 allows 70; some senders exceed it."""
+"""RFC 2046 section 5.1.1 allows 70; some senders exceed it."""
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+\Z")
 _SOFT_BREAK_BLANKS = re.compile(rb"=[ \t]+(?=\r?\n)")
@@ -33,9 +33,9 @@ _SOFT_BREAK_BLANKS = re.compile(rb"=[ \t]+(?=\r?\n)")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A leaf of the tree. `raw[start:end]` is its encoded body.
+    """A leaf of the MIME tree. `raw[start:end]` is its encoded body.
 
-    `containers` are the multipart subtypes around it, outermost first, each with a number unique in the message.
+    `containers` are the enclosing multipart subtypes, outermost first, each with a number unique in the message.
     """
 
     headers: Headers
@@ -53,7 +53,7 @@ class Part:
         return self.content_type in {"message/rfc822", "message/global"}
 
     def content(self, raw: bytes) -> bytes:
-        """The body without its transfer encoding; an encoding nobody knows leaves it as it is."""
+        """The body with its transfer encoding decoded; a body with an unknown encoding is returned unchanged."""
         body = raw[self.start : self.end]
         encoding = self._encoding()
         if encoding == "base64":
@@ -68,9 +68,9 @@ class Part:
         return self.headers.get("content-transfer-encoding").partition(";")[0].strip().lower()
 
     def text(self, raw: bytes, limit: int | None = None) -> str:
-        """The body as text; `limit` bounds the decoded octets looked at.
+        """The body as text, from at most `limit` decoded octets.
 
-        Text that only claims to be base64, as some programs send it, is taken as it stands.
+        Plain text wrongly labelled as base64, which some programs send, is returned as it is.
         """
         body, data = raw[self.start : self.end], self.content(raw)
         if self._encoding() == "base64" and _only_claims_base64(body, data):
@@ -95,9 +95,9 @@ class _Budget:
 
 
 def mime_leaves(raw: bytes, headers: Headers) -> list[Part]:
-    """The leaves of the message whose header section is `headers`; always at least one.
+    """The leaves of the message `raw` with the header section `headers`; always at least one.
 
-    Embedded messages are leaves: their own parts are reached by parsing their content.
+    An embedded message is a leaf; parse its content to reach its parts.
     """
     leaves: list[Part] = []
     _collect(raw, headers, len(raw), (), "text/plain", _Budget(), leaves)
@@ -130,7 +130,7 @@ def _collect(
                 part_headers = parse_headers(raw, start, stop, max_fields=MAX_PART_FIELDS)
                 _collect(raw, part_headers, stop, inside, default, budget, leaves)
             return
-        # Without delimiters there are no parts; what is there is still shown.
+        # A multipart without delimiters has no parts, so its content is shown as text.
         content_type, parameters = "text/plain", {}
     leaves.append(_leaf(headers, content_type, parameters, end, containers))
 
@@ -160,7 +160,7 @@ def _leaf(
 
 
 def _media_type(headers: Headers, default: str) -> tuple[str, dict[str, str]]:
-    """RFC 2045 5.2: a missing or unreadable Content-Type means plain text."""
+    """The media type and its parameters; a missing Content-Type means `default`, an unreadable one text/plain."""
     field = headers.get("content-type")
     if not field:
         return default, {}
@@ -171,14 +171,14 @@ def _media_type(headers: Headers, default: str) -> tuple[str, dict[str, str]]:
 
 
 def _base_name(filename: str) -> str:
-    """The last component: a sender does not choose directories."""
+    """The last path component, so that a sender cannot choose a directory."""
     return filename.replace("\\", "/").rpartition("/")[2].strip()
 
 
 def _body_parts(raw: bytes, start: int, end: int, boundary: str, budget: _Budget) -> list[tuple[int, int]]:
-    """(start, end) of each body part between the delimiter lines (RFC 2046 5.1.1).
+    """(start, end) of each body part between the delimiter lines (RFC 2046 section 5.1.1).
 
-    An unclosed last part reaches to `end`.
+    A last part without a closing delimiter extends to `end`.
     """
     boundary = boundary.rstrip()
     if not boundary or len(boundary) > MAX_BOUNDARY_CHARS:
@@ -214,7 +214,7 @@ def _next_line_starting(raw: bytes, prefix: bytes, start: int, end: int) -> int:
 
 
 def _before_line_end(raw: bytes, start: int, position: int) -> int:
-    """The line end before a delimiter belongs to the delimiter."""
+    """`position` without the line end before it, which belongs to the delimiter (RFC 2046 section 5.1.1)."""
     if position > start and raw[position - 1 : position] == b"\n":
         position -= 1
         if position > start and raw[position - 1 : position] == b"\r":

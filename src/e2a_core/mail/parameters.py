@@ -1,4 +1,4 @@
-"""`value; name=parameter` fields (RFC 2045 section 5.1, RFC 2183) with RFC 2231 continuations and charsets."""
+"""Parses `value; name=parameter` fields (RFC 2045 section 5.1, RFC 2183) with RFC 2231 continuations and charsets."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from e2a_core.mail.headers import decode_words
 __all__ = ["MAX_FIELD_CHARS", "MAX_PARAMETERS", "parse_parameters"]
 
 MAX_FIELD_CHARS = 16 * 1024
-"""A structured field beyond this is cut; the longest file names of real mail need about 2 KiB."""
+"""Longer fields are cut; the longest file names in ordinary mail need about 2 KiB."""
 
 MAX_PARAMETERS = 100
-"""A file name in sections of a line each takes a dozen."""
+"""Parameters read from one field; a long file name split into sections takes about a dozen."""
 
-# A quote that is never closed goes to the end: searched for from every quote, it would take quadratic time.
 _PARAMETER = re.compile(r';\s*+([^\s=;"]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)(?:"|\Z)|([^;]*+))', re.DOTALL)
+"""A quoted value without a closing quote extends to the end, which keeps the search linear."""
 _SECTION = re.compile(r"(.+?)(?:\*(\d{1,3}))?(\*)?\Z")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
 def parse_parameters(field: str) -> tuple[str, dict[str, str]]:
-    """The leading value in lower case, without comments, and the parameters by lower-case name, decoded.
+    """The leading value in lower case without comments, and the decoded parameters by lower-case name.
 
-    The first of two parameters of one name wins, and RFC 2231 forms win over plain ones.
+    The first of duplicate parameters wins; RFC 2231 forms take precedence over plain ones.
     """
     field = field[:MAX_FIELD_CHARS]
     value = field.partition(";")[0].partition("(")[0].strip().lower()
@@ -40,7 +40,7 @@ def parse_parameters(field: str) -> tuple[str, dict[str, str]]:
             text = text[: text.rindex(" (")].rstrip()
         name, number, extended = _section(match[1].lower())
         if number is None and not extended:
-            # Encoded words have no place in parameters, yet file names are full of them; a boundary may look like one.
+            # File names often contain encoded words although RFC 2047 forbids them here; a boundary may look like one.
             plain.setdefault(name, decode_words(text) if name in {"filename", "name"} else clean_line(text))
         else:
             sections.setdefault(name, {}).setdefault(number or 0, (extended, text))
@@ -57,7 +57,7 @@ def _section(name: str) -> tuple[str, int | None, bool]:
 
 
 def _join(parts: dict[int, tuple[bool, str]]) -> str:
-    """RFC 2231 4.1: sections in the order of their numbers up to the first gap; the charset stands in section 0."""
+    """Join the sections in numerical order up to the first gap; section 0 names the charset (RFC 2231 section 4.1)."""
     charset: str | None = None
     data = bytearray()
     for number in range(len(parts)):

@@ -1,7 +1,7 @@
-"""A received message as its readers need it: who, about what, the new text, the quote, what is attached.
+"""Parses a received message: author, recipients, subject, new and quoted text, attachments, reports.
 
-`parse_message` takes any octets and never raises; what it cannot understand is absent from the result, and work is
-bounded by the caps here and in `mime`. Nothing is trusted: `author` follows the fail-closed rule DMARC needs.
+`parse_message` accepts any octets and never raises; fields it cannot read are absent from the result. Caps here and
+in `mime` bound the work. `author` is None unless it is unambiguous, as DMARC requires.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ __all__ = [
 
 CONVERSATION_HEADER = "X-E2A-Conversation-Id"
 MAX_NESTED = 50
-"""Embedded messages described; all of them stay reachable as attachments."""
+"""Embedded messages listed in the result; the others remain available as attachments."""
 MAX_IDS = 200
-"""Ancestors kept of one References field."""
+"""Message ids kept from one References field."""
 
-# RFC 5322 3.6.4, tolerantly: anything printable between brackets that fits a header line.
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,990}>")
+"""RFC 5322 section 3.6.4, read tolerantly: any printable text in angle brackets that fits a header line."""
 
 
 @dataclass(frozen=True, slots=True)
 class NestedMessage:
-    """An embedded message: `index` is its attachment index, `header_from` its author's address."""
+    """An embedded message. `index` is its attachment index; `header_from` is its author's address."""
 
     index: int
     subject: str
@@ -57,13 +57,13 @@ class NestedMessage:
 
 @dataclass(frozen=True, slots=True)
 class ParsedMessage:
-    """One message, read.
+    """A parsed message.
 
-    `headers` are unfolded and decoded. `author` is the one mailbox of the one From field, else None. Address lists
-    are bare and in their original case, empty if the field does not parse. Ids carry their angle brackets. `text` is
-    the new part of the body, at most 16 KiB (`truncated` tells); `quoted_text` is what it quotes; `full_text` is both
-    at up to 256 KiB, for search, and `whole` the two apart at that length. `html` is the first HTML part,
-    unsanitised, at most 1 MiB.
+    `headers` are unfolded and decoded. `author` is the only mailbox of the only From field, otherwise None. Address
+    lists hold bare addresses in their original case and are empty if the field does not parse. Ids include their
+    angle brackets. `text` is the new part of the body, cut to 16 KiB if `truncated`; `quoted_text` is the quoted
+    part. `full_text` holds both, up to 256 KiB, for search; `whole` holds the same as two parts. `html` is the first
+    HTML part, not sanitised, at most 1 MiB.
     """
 
     headers: tuple[tuple[str, str], ...]
@@ -97,10 +97,10 @@ class ParsedMessage:
 def parse_message(
     raw: bytes, *, envelope_from: str | None = None, headers: Headers | None = None
 ) -> ParsedMessage:
-    """Read a whole message.
+    """Parse a whole message.
 
-    `envelope_from` (the envelope sender, "" for the null sender) only adds to what `auto_submitted` knows. `headers`
-    saves a caller who has read them from having it done again.
+    `envelope_from` is the envelope sender ("" for the null sender), used only to determine `auto_submitted`. Pass
+    `headers` if they are parsed already.
     """
     headers = parse_headers(raw) if headers is None else headers
     leaves = mime_leaves(raw, headers)
@@ -135,9 +135,10 @@ def parse_message(
 
 
 def message_author(headers: Headers) -> Address | None:
-    """The Author whose domain DMARC checks (RFC 9989): exactly one From field with exactly one mailbox.
+    """The author whose domain DMARC checks (RFC 9989): the only mailbox of the only From field.
 
-    Repeated fields, several mailboxes, an address literal or a header section too large to be read have no author.
+    Returns None for repeated From fields, several mailboxes, an address literal, or a header section too large to
+    read.
     """
     fields = headers.get_all("from")
     if len(fields) != 1 or not headers.complete:
@@ -149,16 +150,19 @@ def message_author(headers: Headers) -> Address | None:
 
 
 def message_ids(field: str) -> list[str]:
-    """The ids of a Message-ID, In-Reply-To or References field, each once, in order, with their brackets."""
+    """The distinct ids of a Message-ID, In-Reply-To or References field, in order, with their angle brackets."""
     if not field:
         return []
     found = list(dict.fromkeys(_MESSAGE_ID.findall(field)))
-    # The root and the nearest ancestors are what threading needs (RFC 5537 3.4.4 trims the same way).
+    # Threading needs the root and the nearest ancestors (trimmed as in RFC 5537 section 3.4.4).
     return found if len(found) <= MAX_IDS else [found[0], *found[1 - MAX_IDS :]]
 
 
 def parse_date(field: str) -> datetime | None:
-    """RFC 5322 3.3 date as an aware datetime; a date without zone is taken as UTC, one that is none is None."""
+    """The date (RFC 5322 section 3.3) as an aware datetime in UTC; a date without a zone counts as UTC.
+
+    Returns None if the field is empty or not a date.
+    """
     if not field or len(field) > 200:
         return None
     try:

@@ -1,4 +1,4 @@
-"""How mail clients, in the languages they speak, mark what a message quotes or forwards."""
+"""Recognises the lines with which mail clients, in many languages, mark quoted and forwarded text."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _any_of(words: str) -> str:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """Compiled when first needed: together these cost more than importing the rest of the package."""
+    """Compiles on first use: compiling all patterns takes longer than importing the rest of the package."""
     return re.compile(pattern, re.IGNORECASE)
 
 
@@ -72,13 +72,13 @@ MAX_ATTRIBUTION_CHARS = 400
 """An attribution holds a date, a name and an address; a longer line is prose."""
 
 _VERB_AT_END = rf"(?:{_any_of(_VERBS)})(?:\s*\([^()\n]{{0,120}}\)|\s[^\n:：]{{0,60}})?\s*[:：]\Z"
-# Some languages put no verb there: a dated line that ends with the author's address does the same.
 _DATED_AND_ADDRESSED = re.compile(
     r"[^\n]{0,150}\b\d{4}(?!\d)[^\n]{0,200}<[^<>\s]+@[^<>\s]+>[^\n:：]{0,20}[:：]\Z"
 )
+"""Some languages use no verb: the attribution is a date followed by the author's address."""
 _HEBREW_DATED = re.compile(r"[\u200e\u200f\u202a-\u202e]*בתאריך [^\n]{5,300}[:：]\Z")
-# A date or an address: without one, "as the poet wrote:" would end a message.
 _EVIDENCE = re.compile(r"[^\s<>@]@[^\s<>@]|\b\d{1,2}[:.h]\d{2}\b|\b\d{4}\b|\d{1,2}[./]\d{1,2}[./]")
+"""A date or an address; without this condition, "as the poet wrote:" would count as an attribution."""
 _OPENING = rf"\s*(?:{_any_of(_OPENINGS)})"
 _ORIGINAL = rf"\s*[-_]{{2,}}\s*(?:{_any_of(_ORIGINALS)})\s*[-_]{{2,}}\s*\Z"
 _FORWARD = (
@@ -90,12 +90,12 @@ _RULE = re.compile(r"\s*(?:_{10,}|-{3,})\s*\Z")
 
 
 def may_be_mark(line: str) -> bool:
-    """Whether a non-empty line can be any of these marks; a cheap answer that is False for most lines of prose."""
+    """Whether a non-empty line can be one of these marks at all: a cheap test that is False for most prose."""
     return line[0] in " \t>-_" or ":" in line or "：" in line
 
 
 def is_attribution(line: str) -> bool:
-    """Whether a logical line says who wrote what follows, such as "On Tue, 1 Sep 2026 at 10:00, Ann wrote:"."""
+    """Whether an unwrapped line attributes the text below it: "On Tue, 1 Sep 2026 at 10:00, Ann wrote:"."""
     if len(line) > MAX_ATTRIBUTION_CHARS:
         return False
     if _compiled(_OPENING).match(line) and _compiled(_VERB_AT_END).search(line) and _EVIDENCE.search(line):
@@ -104,7 +104,7 @@ def is_attribution(line: str) -> bool:
 
 
 def ends_attribution(line: str) -> bool:
-    """Whether a line may be one although it does not begin as they do; sure only if it has a date or an address."""
+    """Whether a line ends like an attribution. Without a date or an address this is only a hint."""
     return len(line) <= MAX_ATTRIBUTION_CHARS and _compiled(_VERB_AT_END).search(line) is not None
 
 
@@ -113,22 +113,22 @@ def has_date_or_address(line: str) -> bool:
 
 
 def is_original_mark(line: str) -> bool:
-    """Outlook's and others' `-----Original Message-----`."""
+    """Whether the line is `-----Original Message-----`, as Outlook and other clients write it."""
     return _compiled(_ORIGINAL).match(line) is not None
 
 
 def is_forward_mark(line: str) -> bool:
-    """`---------- Forwarded message ---------`, `Begin forwarded message:` and their kin."""
+    """Whether the line introduces a forward: `---------- Forwarded message ---------`, `Begin forwarded message:`."""
     return _compiled(_FORWARD).match(line) is not None
 
 
 def is_from_field(line: str) -> bool:
-    """The first line of the header block that Outlook puts above an original."""
+    """Whether the line is the first of the header block that Outlook puts above an original message."""
     return _compiled(_FROM_FIELD).match(line) is not None
 
 
 def is_block_field(line: str) -> bool:
-    """Another line of such a header block."""
+    """Whether the line can be a later line of such a header block."""
     return _compiled(_BLOCK_FIELD).match(line) is not None
 
 
@@ -137,5 +137,5 @@ def is_quoted(line: str) -> bool:
 
 
 def is_rule(line: str) -> bool:
-    """A line drawn of underscores or dashes."""
+    """Whether the line is a rule of underscores or dashes."""
     return _RULE.match(line) is not None

@@ -1,7 +1,7 @@
-"""The new part of a message apart from what it quotes, and the quotes our own replies and forwards carry.
+"""Separates the new part of a message from the text it quotes, and writes quotes for replies and forwards.
 
-A reply's quote is found by its attribution line, by `>` lines, or by the header block Outlook puts above the
-original. A forwarded message is no quote: it is what the sender wanted read, so it stays.
+A quote starts at an attribution line, at `>` lines, or at the header block that Outlook puts above the original. A
+forwarded message does not count as a quote, because the sender forwards it to be read.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ __all__ = [
 ]
 
 MAX_ATTRIBUTION_LINES = 3
-"""Clients wrap attributions at 72 to 78 columns."""
+"""Lines one attribution may span: clients wrap at 72 to 78 columns."""
 HEADER_BLOCK_LINES = 8
-"""From, Sent, To, Cc and Subject with a wrapped line or two."""
+"""Lines searched for a header block: From, Sent, To, Cc and Subject, some of them wrapped."""
 
 _DIVIDER = "---------- Forwarded message ---------"
 _BLANK_LINES = re.compile(r"\n{3,}")
@@ -47,7 +47,7 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """The message a forward carries, as its header block shows it; empty values are left out."""
+    """The forwarded message, as shown in the header block; empty values are omitted."""
 
     header_from: str
     date: datetime | None
@@ -59,17 +59,17 @@ class Original:
 
 
 def tidy(text: str) -> str:
-    """Line feeds only, no blanks at line ends, no runs of empty lines, none at the ends."""
+    """`text` with LF line ends and without trailing blanks, runs of empty lines, and empty lines at either end."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _join([line.rstrip() for line in text.split("\n")])
 
 
 def split_quoted(text: str, *, forwarded: bool = False) -> tuple[str, str]:
-    """(new part, quoted part) of a tidied body; either may be "".
+    """(new part, quoted part) of a body returned by `tidy`; either may be "".
 
-    `forwarded` says that the subject marks a forward: then Outlook's header block introduces what was forwarded. An
-    answer below its quote is the new part; answers between several quotes keep the quotes they answer.
+    Set `forwarded` if the subject marks a forward: then Outlook's header block introduces the forwarded message, not
+    a quote. An answer below a quote is the new part; answers between quotes are returned together with the quotes.
     """
     lines = text.split("\n")
     found = _find_quote(lines, forwarded)
@@ -79,12 +79,12 @@ def split_quoted(text: str, *, forwarded: bool = False) -> tuple[str, str]:
     if body < len(lines) and is_quoted(lines[body]):
         return _split_marked(lines, start, body)
     above = _join(lines[:start])
-    # With nothing above a quote that carries no marks, whatever is new cannot be told from it.
+    # If nothing precedes a quote without `>` marks, new text cannot be distinguished from quoted text.
     return (above, _join(lines[start:])) if above else (text, "")
 
 
 def _find_quote(lines: list[str], forwarded: bool) -> tuple[int, int] | None:
-    """(first line of the quote with its attribution, first line quoted); None where nothing is quoted."""
+    """(first line of the quote including its attribution, first quoted line); None if nothing is quoted."""
     for at, line in enumerate(lines):
         if not line or not may_be_mark(line):
             continue
@@ -105,7 +105,7 @@ def _find_quote(lines: list[str], forwarded: bool) -> tuple[int, int] | None:
 
 
 def _attribution_start(lines: list[str], end: int) -> int | None:
-    """The first line of the attribution that ends on line `end`, or None if that line ends none."""
+    """The first line of the attribution that ends on line `end`; None if no attribution ends there."""
     joined = ""
     for start in range(end, max(end - MAX_ATTRIBUTION_LINES, -1), -1):
         if not lines[start] or (start < end and lines[start][-1] in ":：.!?"):
@@ -121,7 +121,7 @@ def _attribution_start(lines: list[str], end: int) -> int | None:
 
 
 def _split_marked(lines: list[str], start: int, body: int) -> tuple[str, str]:
-    """A quote of `>` lines, after which new text may follow."""
+    """Split at a quote of `>` lines, which new text may follow."""
     end = _quote_end(lines, body)
     above, below = _join(lines[:start]), _join(lines[end:])
     if not below:
@@ -133,7 +133,7 @@ def _split_marked(lines: list[str], start: int, body: int) -> tuple[str, str]:
 
 
 def _answers_between(lines: list[str]) -> tuple[str, str]:
-    """Answers below the quotes they answer stay with them; only a quote at the very end is apart."""
+    """Keep answers and the quotes between them as the new part; only a quote at the end is split off."""
     last = len(lines)
     while last and (not lines[last - 1] or is_quoted(lines[last - 1])):
         last -= 1
@@ -141,7 +141,7 @@ def _answers_between(lines: list[str]) -> tuple[str, str]:
 
 
 def _quote_end(lines: list[str], start: int) -> int:
-    """After the last `>` line of the quote; empty lines may stand between them."""
+    """The index after the last `>` line of the quote, which may contain empty lines."""
     end = start
     for at in range(start, len(lines)):
         if is_quoted(lines[at]):
@@ -173,13 +173,13 @@ def _join(lines: Sequence[str]) -> str:
 
 
 def quote_history(text: str, *, sender: str, date: datetime | None) -> str:
-    """The quote below a reply: attribution and the original as `>` lines (RFC 3676 4.5)."""
+    """The quote below a reply: the attribution, then the original as `>` lines (RFC 3676 section 4.5)."""
     quoted = [f">{line}" if line.startswith(">") else f"> {line}".rstrip() for line in tidy(text).split("\n")]
     return "\n".join([_attribution(sender, date), *quoted])
 
 
 def quote_history_html(html: str, *, sender: str, date: datetime | None) -> str:
-    """The same as HTML; `html` is the original's body."""
+    """The quote below an HTML reply: the attribution, then `html`, the body of the original, as a blockquote."""
     return (
         f'<div class="gmail_quote"><div class="gmail_attr">{escape(_attribution(sender, date))}</div>'
         '<blockquote type="cite" style="margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex">'
@@ -188,14 +188,14 @@ def quote_history_html(html: str, *, sender: str, date: datetime | None) -> str:
 
 
 def forward_text(comment: str, original: Original) -> str:
-    """The plain body of a forward: the comment, a divider, who wrote what when, the original; CRLF line ends."""
+    """The text body of a forward: comment, divider, header block, original; with CRLF line ends."""
     block = "\n".join(f"{name}: {value}" for name, value in _header_block(original))
     body = f"{_DIVIDER}\n{block}\n\n{original.text}"
     return _crlf(f"{comment}\n\n{body}" if comment else body)
 
 
 def forward_html(comment_html: str, original: Original) -> str:
-    """The HTML body of a forward; an original without HTML is shown preformatted."""
+    """The HTML body of a forward, with CRLF line ends; an original without HTML is shown preformatted."""
     block = "".join(f"<b>{escape(name)}:</b> {escape(value)}<br>" for name, value in _header_block(original))
     quoted = original.html if original.html is not None else f"<pre>{escape(original.text)}</pre>"
     comment = f"<div>{comment_html}</div><br>" if comment_html else ""

@@ -1,7 +1,7 @@
-"""Local parts that stand for the domain itself, whoever would like to have them as an inbox.
+"""Local parts that represent the domain itself and cannot be chosen for an agent.
 
-Correspondents write to RFC 2142's names, certificate authorities prove a domain by some of them, and mail systems
-write under others. Business names of RFC 2142 section 3 (`sales`, `support`, `info`, `marketing`) are not among them.
+They are the role names of RFC 2142, the names certificate authorities use to validate a domain, and the senders of
+mail systems. The business names of RFC 2142 section 3 (`sales`, `support`, `info`, `marketing`) are available.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ __all__ = [
 
 POSTMASTER = "postmaster"
 ROLES = frozenset({POSTMASTER, "abuse"})
-"""Every mail domain has these (RFC 5321 section 4.5.1, RFC 2142 section 4); they are the owner's, and no agent's."""
+"""Addresses every mail domain has (RFC 5321 section 4.5.1, RFC 2142 section 4); they belong to the domain's owner."""
 NOTICE_LOCAL = "hitl-noreply"
-"""Under this name an owner is told of holds. Answers and bounces may quote the links, so nobody reads them."""
+"""Sender of hold notices to owners. Answers and bounces may quote the secret links, so this inbox is not readable."""
 
 RESERVED = ROLES | {
     NOTICE_LOCAL,
@@ -39,7 +39,7 @@ RESERVED = ROLES | {
     "uucp",
     "webmaster",
     "www",
-    # CA/Browser Forum Baseline Requirements 3.2.2.4.4, and what authorities took before those.
+    # CA/Browser Forum Baseline Requirements 3.2.2.4.4, and names that authorities accepted earlier.
     "admin",
     "administrator",
     "root",
@@ -47,29 +47,30 @@ RESERVED = ROLES | {
     "ssladministrator",
     "sslwebmaster",
     "sysadmin",
-    # Who mail systems write as.
+    # The sender name of mail systems.
     "mailer-daemon",
 }
+"""Local parts that cannot be chosen for an agent."""
 
 
 def is_reserved(local: str) -> bool:
-    """Whether `local` is one of `RESERVED` in any spelling: case, width, quotes, a tag after `+`."""
+    """Whether `local` is one of `RESERVED`, ignoring case, width, quotes and a tag after `+`."""
     plain = unicodedata.normalize("NFKC", local).casefold().strip('" ')
     return split_plus(plain)[0].strip() in RESERVED
 
 
 def is_role_address(email: str) -> bool:
-    """Whether a normalised address is one of `ROLES` at its domain, with a tag or without."""
+    """Whether the local part of a normalised address is one of `ROLES`, ignoring a tag."""
     return _mailbox(email) in ROLES
 
 
 def is_notice_address(email: str) -> bool:
-    """Whether a normalised address is the sender of hold notices of its domain."""
+    """Whether a normalised address is its domain's sender of hold notices."""
     return _mailbox(email) == NOTICE_LOCAL
 
 
 def is_account_only(email: str) -> bool:
-    """Whether no agent credential may speak for this address."""
+    """Whether only account credentials, not agent credentials, may act for this normalised address."""
     return _mailbox(email) in ROLES | {NOTICE_LOCAL}
 
 

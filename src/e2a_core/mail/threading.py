@@ -1,4 +1,4 @@
-"""Which message answers which, and whom an answer goes to (RFC 5322 section 3.6.4, RFC 5537 section 3.4.4)."""
+"""Threading of messages, and the recipients of replies (RFC 5322 section 3.6.4, RFC 5537 section 3.4.4)."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = [
 ]
 
 MAX_REFERENCES = 50
-"""Ids written into References: the root and the nearest ancestors; clients thread by those."""
+"""Ids written into References: the root and the nearest ancestors, which clients use for threading."""
 MAX_LOOKUP_IDS = 50
-"""Ancestors looked up in the store; the nearest decide."""
+"""Nearest ancestors looked up in the store."""
 
 _NO_SUBJECT = "(no subject)"
 
 
 @dataclass(frozen=True, slots=True)
 class Correspondents:
-    """The addresses of the message that is answered, as bare `local@domain`; `outbound` if it was ours."""
+    """The addresses of the message being answered, as bare `local@domain`; `outbound` if we sent it."""
 
     header_from: str | None
     reply_to: Sequence[str]
@@ -38,7 +38,7 @@ class Correspondents:
 
 
 def reply_subject(subject: str) -> str:
-    """`Re: ` before the parent's subject unless it already begins so, in any case."""
+    """The parent's subject with `Re: ` before it, unless it begins with `Re:` in any case."""
     subject = subject.strip()
     if subject[:3].lower() == "re:":
         return subject
@@ -46,7 +46,7 @@ def reply_subject(subject: str) -> str:
 
 
 def forward_subject(subject: str) -> str:
-    """`Fwd: ` before the original's subject unless it already begins with `Fwd:` or `Fw:`, in any case."""
+    """The original's subject with `Fwd: ` before it, unless it begins with `Fwd:` or `Fw:` in any case."""
     subject = subject.strip()
     if subject.lower().startswith(("fwd:", "fw:")):
         return subject
@@ -56,7 +56,7 @@ def forward_subject(subject: str) -> str:
 def reply_references(
     parent_message_id: str | None, parent_references: Sequence[str], parent_in_reply_to: Sequence[str]
 ) -> list[str]:
-    """The References of a reply: the parent's (or, without them, its In-Reply-To) and the parent last, each once."""
+    """The References of a reply: the parent's References (or else its In-Reply-To), then the parent; no duplicates."""
     ancestors = list(parent_references) or list(parent_in_reply_to)
     chain = [ancestor for ancestor in dict.fromkeys(ancestors) if ancestor != parent_message_id]
     if parent_message_id:
@@ -67,7 +67,7 @@ def reply_references(
 
 
 def lookup_ids(in_reply_to: Sequence[str], references: Sequence[str]) -> list[str]:
-    """The ids by which a message's conversation is looked up, nearest ancestor first, each once."""
+    """The distinct ids to look up a message's conversation by, nearest ancestor first."""
     return list(dict.fromkeys([*in_reply_to, *reversed(references)]))[:MAX_LOOKUP_IDS]
 
 
@@ -76,10 +76,11 @@ def reply_recipients(
 ) -> tuple[list[str], list[str]]:
     """(To, Cc) of a reply as normalised bare addresses.
 
-    A received parent is answered at its Reply-To, else its From; one of ours goes to whom it went. `reply_all` adds
-    the parent's other recipients to Cc, without ourselves: `own_address`, its subaddresses and `aliases`.
+    A reply to a received message goes to its Reply-To, or else its From; a reply to a message of ours goes to its
+    recipients. `reply_all` adds the parent's other recipients to Cc, except our own addresses: `own_address`, its
+    subaddresses and `aliases`.
 
-    Raises InvalidRecipient when nobody is left to answer.
+    Raises InvalidRecipient if the parent has no address to answer.
     """
     own = {normalize_addr_spec(address) for address in (own_address, *aliases)}
     if parent.outbound:
@@ -90,7 +91,7 @@ def reply_recipients(
     to = list(dict.fromkeys(map(normalize_addr_spec, to)))
     if not to:
         raise InvalidRecipient(
-            "the message names nobody to answer; send a new message to the address you mean"
+            "the message has no address to reply to; send a new message to the intended address"
         )
     if not reply_all:
         return to, []

@@ -1,4 +1,4 @@
-"""The fields a server adds to and takes from the top of a message (RFC 5321 section 4.4, RFC 8601 section 5)."""
+"""Adds and removes trace fields of a received message (RFC 5321 section 4.4, RFC 8601 section 5)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from e2a_core.mail.headers import header_section_end
 __all__ = ["received_header", "strip_forged_fields"]
 
 MAX_WORD_CHARS = 255
-"""A HELO name is what the client says; longer ones are no names and would break the line limit."""
+"""A client chooses its HELO name freely; a longer one is no name and would exceed the line limit."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9!#$%&'*+/=?^_`{|}~.@:\[\]-]")
-# Also with blanks before the colon (RFC 5322 4.5), which some readers accept, and with every folded line.
 _CLAIMING_FIELD = re.compile(
     rb"^(?:(authentication-results)|x-e2a-auth-[!-9;-~]*+)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)",
     re.IGNORECASE | re.MULTILINE,
 )
+"""Matches the whole folded field, also with blanks before the colon (RFC 5322 section 4.5), as some readers do."""
 _QUOTED_STRING = re.compile(r'"((?:[^"\\]|\\.)*+)', re.DOTALL)
 _TOKEN = re.compile(r"[^\s;(\x00-\x1f]*")
 _BLANKS = re.compile(r"[\s\x00-\x20]+")
@@ -37,10 +37,10 @@ def received_header(
     instant: datetime,
     recipient: str | None = None,
 ) -> bytes:
-    """A `Received` field with its CRLF.
+    """A `Received` field with its final CRLF.
 
-    `peer` is the client's IP address, `protocol` a keyword of RFC 3848 such as ESMTPS. `recipient` belongs there only
-    if it is the only one, or the others would learn of it.
+    `peer` is the client's IP address, `protocol` a keyword of RFC 3848 such as ESMTPS. Pass `recipient` only if it is
+    the only one, since the field is visible to all recipients.
     """
     source = _word(helo) or "unknown"
     address = "" if peer is None else f" ([{'IPv6:' if ':' in peer else ''}{_word(peer)}])"
@@ -54,10 +54,10 @@ def received_header(
 
 
 def strip_forged_fields(raw: bytes, authserv_id: str) -> bytes:
-    """`raw` without the fields that only this relay may write; every other octet stays.
+    """`raw` without the fields that only this relay may write; all other octets are unchanged.
 
-    Those are Authentication-Results under its name (RFC 8601 section 5: whoever adds such a field removes those that
-    a sender forged in its name), and all X-E2A-Auth fields, which it hands on beside the message.
+    Removes Authentication-Results fields that carry `authserv_id` (a server that adds the field must remove forged
+    ones, RFC 8601 section 5), and all X-E2A-Auth fields, which the relay passes on separately from the message.
     """
     ours = _comparable(authserv_id)
     kept: list[bytes] = []
@@ -70,7 +70,7 @@ def strip_forged_fields(raw: bytes, authserv_id: str) -> bytes:
 
 
 def _authserv_id(value: str) -> str:
-    """The first token of the field, comments skipped; a quoted one without its quotes, a version after `/` cut off."""
+    """The first token of the field after any comments, without quotes and without a version after `/`."""
     position = 0
     while position < len(value):
         char = value[position]
@@ -110,10 +110,10 @@ def _comparable(authserv_id: str) -> str:
 
 @lru_cache(maxsize=4)
 def _date(second: datetime) -> str:
-    """The date of RFC 5322 section 3.3; many messages arrive within one second."""
+    """The date as in RFC 5322 section 3.3; cached because many messages arrive within one second."""
     return format_datetime(second)
 
 
 def _word(text: str) -> str:
-    """What a peer said, without characters that would mean something in a header field."""
+    """Text from a peer, with every character that has a meaning in a header field replaced."""
     return _UNSAFE.sub("?", text[:MAX_WORD_CHARS])

@@ -1,1 +1,1 @@
-"""Screening: gates and detectors, from what is known of a message to allow, flag, review or block."""
+"""Screening of messages by gates and detectors: decides to allow, flag, review or block."""

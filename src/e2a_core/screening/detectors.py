@@ -1,6 +1,6 @@
-"""The seam for content detectors: what one is given, what it answers, and how answers become a disposition.
+"""The interface for content detectors: their input, their results, and how results combine into a disposition.
 
-No detector ships yet; `combine` and the thresholds are what each will plug into.
+No detector is included yet; detectors will use `combine` and the thresholds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Status = Literal["ok", "timeout", "error", "unsupported"]
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The scores at which a message is held for review and blocked; reaching one is enough."""
+    """The lowest scores at which a message is held for review and blocked."""
 
     review: float
     block: float
@@ -36,7 +36,7 @@ _THRESHOLDS: dict[Sensitivity, Thresholds] = {
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One piece of a message as a detector sees it; `truncated` when it is not all of it."""
+    """One piece of a message as input for a detector; `truncated` if it is not complete."""
 
     kind: SegmentKind
     text: str
@@ -45,8 +45,11 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class DetectorResult:
-    """One detector's answer. `score` and each category's score lie in 0..1; `floor` is the least that may apply
-    whatever the scores, for what a score cannot express (text that was hidden or could not be read)."""
+    """One detector's result. `score` and the scores of categories are in 0..1.
+
+    `floor` is the least severe disposition that may apply whatever the score, for findings such as hidden or unreadable
+    text.
+    """
 
     detector: str
     status: Status = "ok"
@@ -56,17 +59,17 @@ class DetectorResult:
 
 
 class Detector(Protocol):
-    """Something that scores the text of a message, such as a set of rules or a model."""
+    """Scores the text of a message, for example with rules or a model."""
 
     name: str
 
     async def detect(self, segments: Sequence[Segment]) -> DetectorResult:
-        """Score `segments`; trouble is a result with its status, not an exception."""
+        """Score `segments`. Failures are returned as a result with a status, not raised."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanVerdict:
-    """What the detectors say together; `detectors` names those that answered, `categories` are strongest first."""
+    """The combined result; `detectors` had a usable result, `categories` are sorted by score, highest first."""
 
     action: Disposition
     score: float
@@ -75,10 +78,10 @@ class ScanVerdict:
 
 
 def combine(results: Sequence[DetectorResult], sensitivity: Sensitivity) -> ScanVerdict:
-    """One verdict out of the results of one message.
+    """Combine the results for one message into one verdict.
 
-    Scores combine as independent evidence (noisy or): each can only raise suspicion, so adding a detector that
-    finds nothing never dilutes one that does. Without a single usable answer the message goes to review.
+    Scores combine as independent evidence (noisy or), so a detector that finds nothing never lowers the score of
+    another. Without any usable result the disposition is review.
     """
     if sensitivity == "off":
         return ScanVerdict(Disposition.ALLOW, 0.0, (), ())

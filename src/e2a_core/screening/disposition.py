@@ -1,4 +1,4 @@
-"""What screening decides about a message, and what it found."""
+"""The disposition of a message, and the findings that lead to it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Disposition", "Finding"]
 
 
 class Disposition(IntEnum):
-    """What is to happen, ordered by severity: the `max` of several is the one that applies."""
+    """What happens to a message, ordered by severity: of several, the `max` applies."""
 
     ALLOW = 0
     FLAG = 1
@@ -20,26 +20,27 @@ class Disposition(IntEnum):
 
     @classmethod
     def of(cls, action: str) -> Self:
-        """From the wire's spelling: allow, flag, review or block; raises KeyError on another."""
+        """The disposition for the API's word allow, flag, review or block. Raises KeyError for any other."""
         return cls[action.upper()]
 
     @classmethod
     def of_findings(cls, findings: Iterable[Finding]) -> Disposition:
-        """The most severe action among `findings`; without any, allow."""
+        """The most severe action among `findings`, or allow if there are none."""
         return max((finding.action for finding in findings), default=cls.ALLOW)
 
     @property
     def word(self) -> str:
-        """The wire's spelling."""
+        """The API's word for this disposition."""
         return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Why a message is not simply allowed.
+    """A reason not to allow a message.
 
-    `source` is `gate` or `scan`; `reason` is the code kept with a held message (`sender_gate`, `recipient_gate`,
-    `inbound_scan`, `outbound_scan`); `subject_addr` is the address at fault, if one is; `detail` says it to a person.
+    `source` is `gate` or `scan`; `reason` is the code stored with a hold (`sender_gate`, `recipient_gate`,
+    `inbound_scan`, `outbound_scan`); `subject_addr` is the address that caused the finding, or ""; `detail` is the
+    explanation for people.
     """
 
     source: str

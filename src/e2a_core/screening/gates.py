@@ -1,7 +1,7 @@
-"""The two gates of an inbox: whose mail comes in unasked, and to whom the agent may write.
+"""The two gates of an inbox: which senders it accepts mail from, and which recipients the agent may write to.
 
-Both fail closed: under an active policy an address that cannot be understood is not on any list, and an empty list
-has nobody on it.
+Both fail closed: under an active policy an address that does not parse matches no list, and an empty list matches no
+address.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Policy = Literal["open", "allowlist", "domain"]
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One direction's setting; `action` is what a message the policy does not cover meets."""
+    """The settings for one direction; `action` applies to messages that the policy does not cover."""
 
     policy: Policy = "open"
     allowlist: tuple[str, ...] = ()
@@ -32,11 +32,11 @@ class Gate:
 def sender_gate(
     gate: Gate, *, author: str | None, dmarc_pass: bool, relay_domains: Iterable[str] = ()
 ) -> Finding | None:
-    """What the gate finds against an inbound message, if anything.
+    """The finding against an inbound message; None if the gate covers it.
 
-    `author` is the From address, never Reply-To; None when From names no single author. `relay_domains` are those
-    under which this deployment sends for agents without a domain of their own: an address there, or below, says
-    nothing about who wrote. Under the `domain` policy the allowlist holds domains, matched without subdomains.
+    `author` is the address in From, or None unless From holds exactly one. `relay_domains` are the domains under which
+    this deployment sends for agents without a domain of their own; an address at or below them does not identify the
+    sender. Under the `domain` policy the allowlist holds domains, which do not include their subdomains.
     """
     if gate.policy == "open":
         return None
@@ -45,7 +45,7 @@ def sender_gate(
     if not dmarc_pass or address is None:
         detail = "the sender is not authenticated (DMARC did not pass)"
     elif any(_is_at_or_below(domain, _fold_domain(relay)) for relay in relay_domains):
-        detail = "the sender writes through a shared relay address, which does not identify anybody"
+        detail = "the sender uses a shared relay address, which does not identify the author"
     elif gate.policy == "allowlist":
         if address in _listed_addresses(gate):
             return None
@@ -58,10 +58,10 @@ def sender_gate(
 
 
 def recipient_gate(gate: Gate, *, recipients: Iterable[str], agent_domain: str) -> Finding | None:
-    """What the gate finds against an outbound message: the first recipient the policy does not cover.
+    """The finding against an outbound message: its first recipient not covered; None if all are covered.
 
-    `recipients` are all of To, Cc and Bcc, bare or with a display name. Under the `domain` policy only the agent's
-    own domain is covered and the allowlist is not consulted.
+    `recipients` are all of To, Cc and Bcc, bare or with a display name. The `domain` policy covers only the agent's
+    own domain; it ignores the allowlist.
     """
     if gate.policy == "open":
         return None
@@ -81,7 +81,7 @@ def recipient_gate(gate: Gate, *, recipients: Iterable[str], agent_domain: str) 
 
 
 def _bare(text: str) -> str | None:
-    """The address alone, in the spelling that equal addresses share; None if `text` is not exactly one address."""
+    """The bare, normalised address; None if `text` is not exactly one address."""
     try:
         return parse_address(text.strip()).normalized
     except InvalidRecipient:
@@ -93,7 +93,7 @@ def _domain_of(address: str | None) -> str:
 
 
 def _fold_domain(domain: str) -> str:
-    """The spelling that delivery and DMARC know a domain by; empty for what is none."""
+    """The normalised domain, as in delivery and DMARC; "" if `domain` is not a domain name."""
     return to_ascii_domain(domain.strip()) or ""
 
 

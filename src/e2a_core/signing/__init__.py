@@ -1,1 +1,1 @@
-"""Signatures and signed tokens: pure functions over bytes, a clock reading and the deployment secrets."""
+"""Signatures and signed tokens: pure functions of bytes, the current time and the deployment's secrets."""

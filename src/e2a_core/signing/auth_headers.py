@@ -1,8 +1,8 @@
-"""The nine `X-E2A-Auth-*` headers: this deployment's signed statement about who sent a message.
+"""Signs and verifies the nine `X-E2A-Auth-*` headers, this deployment's statement about who sent a message.
 
-The signature covers eight fields joined by LF: verified, sender, entity type, domain check, delegation (empty when
-there is none), timestamp, message id, and the SHA-256 of the raw message. Binding both the id and the bytes
-keeps a captured statement from being shown for another message.
+The signature covers eight fields joined by LF: verified, sender, entity type, domain check, delegation (empty if
+there is none), timestamp, message id, and the SHA-256 of the raw message. Because it covers both the id and the
+bytes, captured headers cannot be used for another message.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ _SIGNATURE = _PREFIX + "Signature"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MAX_AGE = timedelta(minutes=5)
-# What two hosts kept in step by NTP may differ, generously.
 _LEEWAY = timedelta(seconds=30)
+"""A generous bound for the difference between two clocks synchronised by NTP."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuthClaim:
-    """What the headers state about one message.
+    """The statement that the headers make about one message.
 
     `timestamp` is RFC 3339 in UTC with whole seconds; `body_hash` is 64 lower-case hex digits; `delegation` is
-    `agent=<id>;human=<id>` or empty.
+    `agent=<id>;human=<id>` or "".
     """
 
     verified: bool
@@ -75,23 +75,23 @@ class MissingAuthHeader(AuthHeaderError):
 
 
 class MalformedAuthHeader(AuthHeaderError):
-    """A header has a value no signer writes, or is present twice."""
+    """A header has an invalid value or is present twice."""
 
 
 class ExpiredAuthHeaders(AuthHeaderError):
-    """Signed too long ago, or in the future."""
+    """The headers were signed too long ago or are dated in the future."""
 
 
 class SignatureMismatch(AuthHeaderError):
-    """None of the secrets made this signature over these fields."""
+    """The signature was not made over these fields with any of the secrets."""
 
 
 class BodyHashMismatch(AuthHeaderError):
-    """The statement is genuine and is about other bytes."""
+    """The signature is valid but covers a different message."""
 
 
 def body_hash(*chunks: bytes) -> str:
-    """SHA-256 in lower-case hex over the raw message as received, header section and body."""
+    """SHA-256 in lower-case hex of the raw message: header section and body."""
     digest = hashlib.sha256()
     for chunk in chunks:
         digest.update(chunk)
@@ -99,9 +99,9 @@ def body_hash(*chunks: bytes) -> str:
 
 
 def canonical_string(claim: AuthClaim) -> bytes:
-    """The octets the signature covers.
+    """The octets that the signature covers.
 
-    Raises ValueError when a field holds a control character, which would let two claims share one string.
+    Raises ValueError if a field holds a control character, with which two claims could share one string.
     """
     fields = (
         "true" if claim.verified else "false",
@@ -119,7 +119,7 @@ def canonical_string(claim: AuthClaim) -> bytes:
 
 
 def sign_headers(claim: AuthClaim, secret: bytes) -> dict[str, str]:
-    """The headers stating `claim`, in their documented order; no Delegation header when there is none."""
+    """The signed headers for `claim` in their documented order, without Delegation if the claim has none."""
     signature = hmac_sha256(secret, canonical_string(claim)).hex()
     headers = {
         _VERIFIED: "true" if claim.verified else "false",
@@ -146,10 +146,10 @@ def verify_auth_headers(
     max_age: timedelta = _MAX_AGE,
     leeway: timedelta = _LEEWAY,
 ) -> AuthClaim:
-    """The claim that `headers` prove, or an `AuthHeaderError` saying what is wrong.
+    """Verify `headers` and return their claim.
 
-    Header names are matched in any case and unrelated headers are ignored. `now` must be aware. Pass `raw_message`
-    whenever the bytes are at hand: without it the claim is about whatever message has that body hash.
+    Matches header names in any case and ignores unrelated headers. `now` must be timezone-aware. Pass `raw_message` if
+    available; without it the caller must compare the body hash. Raises a subclass of `AuthHeaderError`.
     """
     found = _collect(headers)
     signature = _required(found, _SIGNATURE)
@@ -165,12 +165,12 @@ def verify_auth_headers(
     if raw_message is not None and not hmac.compare_digest(
         body_hash(raw_message).encode(), claim.body_hash.encode("utf-8", "surrogateescape")
     ):
-        raise BodyHashMismatch("the signed body hash is not that of this message")
+        raise BodyHashMismatch("the signed body hash does not match this message")
     return claim
 
 
 def _collect(headers: Mapping[str, str]) -> dict[str, str]:
-    """Our headers by lower-case name; two spellings of one name would leave open which was signed."""
+    """The X-E2A-Auth headers by lower-case name. Raises MalformedAuthHeader if a name repeats in any case."""
     found: dict[str, str] = {}
     for name, value in headers.items():
         key = name.lower()

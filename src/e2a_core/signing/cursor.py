@@ -1,7 +1,7 @@
-"""Opaque, tamper-evident list cursors, each usable only with the query it came from.
+"""Opaque, authenticated list cursors, each valid only for the query that produced it.
 
-A cursor is `base64url(JSON) "." base64url(HMAC)`, unpadded; the JSON holds the position of the last row and a digest
-of the query. Clients store and return it without reading it.
+A cursor is `base64url(JSON) "." base64url(HMAC)`, unpadded. The JSON holds the position of the last row and a digest
+of the query. Clients must not interpret it.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ __all__ = ["Json", "decode_cursor", "encode_cursor"]
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
-# Keeps a cursor's MAC from being anything but a cursor's under the key the tokens share.
 _CONTEXT = b"e2a:cursor:1|"
-# A position is a timestamp and an id; the longest cursor we make stays well below.
+"""Separates the MACs of cursors from those of tokens, which share the key."""
 _MAX_CURSOR_CHARS = 2048
-# `json.dumps` with these options would make an encoder for each cursor.
+"""Well above the longest cursor issued: a position is a timestamp and an id."""
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+"""Shared, because `json.dumps` with these options creates a new encoder on each call."""
 _LOCATION = "query.cursor"
-_DAMAGED = "the cursor is not one this server issued; take next_cursor from the previous page unchanged"
+_DAMAGED = "the cursor was not issued by this server; pass next_cursor from the previous page unchanged"
 _OTHER_QUERY = (
-    "the cursor belongs to another query; repeat the parameters of the first page, or leave the cursor out"
+    "the cursor belongs to another query; repeat the parameters of the first page, or omit the cursor"
 )
 
 
@@ -38,7 +38,7 @@ def encode_cursor(position: Mapping[str, Json], query: Mapping[str, Json], secre
 
 
 def decode_cursor(text: str, query: Mapping[str, Json], secrets: Sequence[bytes]) -> dict[str, Any]:
-    """The position `text` holds; raises `errors.InvalidCursor` if altered or made for another query."""
+    """The position in the cursor `text`. Raises `InvalidCursor` if it was altered or belongs to another query."""
     if len(text) > _MAX_CURSOR_CHARS:
         raise InvalidCursor(_DAMAGED, location=_LOCATION)
     payload, _, signature = text.partition(".")

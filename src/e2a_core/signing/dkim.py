@@ -1,4 +1,4 @@
-"""DKIM signing (RFC 6376, RFC 8463) and the keys it uses: made, published, kept encrypted."""
+"""DKIM signing (RFC 6376, RFC 8463), and generation, publication and encryption of its keys."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ __all__ = [
 Algorithm: TypeAlias = Literal["rsa-sha256", "ed25519-sha256"]
 
 RSA_BITS = 2048
-"""What every verifier accepts (RFC 8301, section 3.2) and one TXT record of two strings holds."""
+"""Every verifier accepts this size (RFC 8301, section 3.2), and the key fits in a TXT record of two strings."""
 OVERSIGNED_FIELDS = ("From", "To", "Subject")
-"""Signed once more than they occur, so that nobody can add what a reader would take for the original."""
+"""Signed once more than they occur, so that an added field of the same name breaks the signature."""
 SIGNED_FIELDS = (
     "Reply-To",
     "Cc",
@@ -51,8 +51,9 @@ SIGNED_FIELDS = (
     "List-Unsubscribe",
     "List-Unsubscribe-Post",
 )
-"""Signed as often as they occur. Naming absent ones would break the signature when a relay adds them."""
+"""Signed as often as they occur. Relays may add the absent ones without breaking the signature."""
 SIGNATURE_LINE_CHARACTERS = 72
+"""Width at which the field is folded."""
 
 _BLOB_VERSION = b"\x01"
 _NONCE_OCTETS = 12
@@ -60,36 +61,36 @@ _KEY_ENCRYPTION_INFO = b"e2a-dkim-key-encryption-v1"
 
 
 class KeyDecryptionError(Exception):
-    """A stored key that none of the secrets opens, or that belongs to another domain."""
+    """None of the secrets decrypts the stored key, or the key belongs to another domain."""
 
 
 @dataclass(frozen=True, slots=True)
 class DkimKey:
-    """A private signing key; its repr shows nothing of it."""
+    """A private signing key. Its repr does not reveal the key."""
 
     private_key: RSAPrivateKey | Ed25519PrivateKey
 
     @classmethod
     def generate(cls, algorithm: Algorithm = "rsa-sha256") -> DkimKey:
-        """A new RSA-2048 or Ed25519 key."""
+        """Generate an RSA-2048 or Ed25519 key."""
         if algorithm == "ed25519-sha256":
             return cls(Ed25519PrivateKey.generate())
         return cls(generate_private_key(public_exponent=65537, key_size=RSA_BITS))
 
     @classmethod
     def from_der(cls, data: bytes) -> DkimKey:
-        """From PKCS#8 or PKCS#1 DER. Raises ValueError."""
+        """Load a key from PKCS#8 or PKCS#1 DER. Raises ValueError if it is not an RSA or Ed25519 key."""
         return cls._checked(serialization.load_der_private_key(data, password=None))
 
     @classmethod
     def from_pem(cls, data: bytes) -> DkimKey:
-        """From PKCS#8 or PKCS#1 PEM. Raises ValueError."""
+        """Load a key from PKCS#8 or PKCS#1 PEM. Raises ValueError if it is not an RSA or Ed25519 key."""
         return cls._checked(serialization.load_pem_private_key(data, password=None))
 
     @classmethod
     def _checked(cls, key: object) -> DkimKey:
         if not isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
-            raise ValueError("a DKIM key is RSA or Ed25519")
+            raise ValueError("a DKIM key must be RSA or Ed25519")
         return cls(key)
 
     @property
@@ -97,11 +98,11 @@ class DkimKey:
         return "rsa-sha256" if isinstance(self.private_key, RSAPrivateKey) else "ed25519-sha256"
 
     def to_der(self) -> bytes:
-        """PKCS#8, unencrypted; see `encrypt_key` for what may be stored."""
+        """The key as unencrypted PKCS#8 DER; use `encrypt_key` for storage."""
         return self._private_octets(serialization.Encoding.DER)
 
     def to_pem(self) -> bytes:
-        """PKCS#8 PEM, unencrypted."""
+        """The key as unencrypted PKCS#8 PEM."""
         return self._private_octets(serialization.Encoding.PEM)
 
     def _private_octets(self, encoding: serialization.Encoding) -> bytes:
@@ -135,7 +136,7 @@ class DkimKey:
 
 
 def selector_for(created: datetime) -> str:
-    """The selector of a key made at `created`: `e2a`, year and month, in UTC."""
+    """The selector of a key created at `created`: `e2a` with the year and month in UTC, such as `e2a202609`."""
     return f"e2a{created.astimezone(UTC):%Y%m}"
 
 
@@ -148,10 +149,10 @@ def sign(
     *,
     signed_fields: Sequence[str] = SIGNED_FIELDS,
 ) -> bytes:
-    """The `DKIM-Signature` field, CRLF included, to put in front of `raw` (CRLF line ends), relaxed/relaxed.
+    """The `DKIM-Signature` field (relaxed/relaxed) with its final CRLF, to prepend to `raw` (CRLF line ends).
 
-    `domain` is in A-labels. `signed_fields` can leave out what the next relay is known to rewrite; From, To and
-    Subject are always signed. Raises ValueError when `raw` has no From, which a signature must cover.
+    `domain` is in A-labels. `signed_fields` can omit fields that the next relay rewrites; From, To and Subject are
+    always signed. Raises ValueError if `raw` has no From field, which a signature must cover.
     """
     message = SignedMessage.parse(raw)
     if not message.named(b"from"):
@@ -175,27 +176,27 @@ def sign(
 
 
 def encrypt_key(key: DkimKey, domain: str, secret: bytes, ids: Ids) -> bytes:
-    """The key as it may be stored: AES-256-GCM under a key derived from `secret`, bound to `domain`."""
+    """Encrypt a key for storage: AES-256-GCM with a key derived from `secret`, bound to `domain`."""
     nonce = ids.bytes(_NONCE_OCTETS)
     sealed = AESGCM(_encryption_key(secret)).encrypt(nonce, key.to_der(), domain.encode())
     return _BLOB_VERSION + nonce + sealed
 
 
 def decrypt_key(blob: bytes, domain: str, secrets: Sequence[bytes]) -> DkimKey:
-    """The key `encrypt_key` stored for `domain` under any of `secrets`. Raises `KeyDecryptionError`."""
+    """Decrypt a key that `encrypt_key` made for `domain` with one of `secrets`. Raises `KeyDecryptionError`."""
     if blob[:1] != _BLOB_VERSION:
-        raise KeyDecryptionError("the stored key is of an unknown version")
+        raise KeyDecryptionError("the stored key has an unknown version")
     nonce, sealed = blob[1 : 1 + _NONCE_OCTETS], blob[1 + _NONCE_OCTETS :]
     for secret in secrets:
         try:
             data = AESGCM(_encryption_key(secret)).decrypt(nonce, sealed, domain.encode())
         except (InvalidTag, ValueError):
             continue
-        # GCM has just shown it to be the key we stored; checking its primes again would cost 45 ms.
+        # GCM has authenticated the key; validating its primes again would cost 45 ms.
         return DkimKey._checked(
             serialization.load_der_private_key(data, password=None, unsafe_skip_rsa_key_validation=True)
         )
-    raise KeyDecryptionError("no secret opens the stored key")
+    raise KeyDecryptionError("no secret decrypts the stored key")
 
 
 def _encryption_key(secret: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""HMAC-SHA-256 and unpadded base64url, the two primitives all signatures here share."""
+"""HMAC-SHA-256 and unpadded base64url, shared by all signatures of this package."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def hmac_sha256(secret: bytes, message: bytes) -> bytes:
 
 def matches_any(secrets: Iterable[bytes], message: bytes, mac: bytes) -> bool:
     """Whether `mac` was made with one of `secrets`, compared in constant time."""
-    # No early exit: which of several secrets matched stays unobservable too.
+    # No early exit, so that timing does not reveal which secret matched.
     verdicts = [hmac.compare_digest(hmac_sha256(secret, message), mac) for secret in secrets]
     return any(verdicts)
 
@@ -28,9 +28,9 @@ def encode_base64url(data: bytes) -> str:
 
 
 def decode_base64url(text: str) -> bytes:
-    """The inverse of `encode_base64url`; raises ValueError on anything it would not have produced.
+    """The inverse of `encode_base64url`. Raises ValueError for text that it would not produce.
 
-    Insisting on the canonical spelling means that a signed text has exactly one form.
+    Only the canonical form is accepted, so that a signed text has exactly one form.
     """
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)

@@ -1,4 +1,4 @@
-"""The deployment's signing secrets: the first signs, every one verifies, so a secret can be rotated."""
+"""The deployment's signing secrets. The first signs and all verify, so that secrets can be rotated."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ __all__ = ["Secrets"]
 
 
 class Secrets(tuple[bytes, ...]):
-    """One or more secrets, newest first; usable wherever a sequence of secrets is asked for."""
+    """One or more secrets, newest first."""
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From the comma-separated setting; raises ValueError when no secret is left.
+        """Parse the comma-separated setting. Raises ValueError if it contains no secret.
 
-        The bytes are taken literally: a secret written in hex is not decoded.
+        Secrets are used literally: a secret written in hex is not decoded.
         """
         found = cls(part.strip().encode() for part in text.split(",") if part.strip())
         if not found:
@@ -25,7 +25,7 @@ class Secrets(tuple[bytes, ...]):
 
     @property
     def signing(self) -> bytes:
-        """The secret that signs."""
+        """The secret used for signing."""
         return self[0]
 
     def __repr__(self) -> str:

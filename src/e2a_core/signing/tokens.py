@@ -1,10 +1,10 @@
-"""Signed tokens that travel in links: approve or reject a held message, download an attachment, unsubscribe.
+"""Signed tokens for links: approve or reject a held message, download an attachment, unsubscribe.
 
 Approval and download tokens are `base64url(P) "." base64url(HMAC-SHA-256(secret, P))`, unpadded, with
-P = `<message id>|<action or index>|<expiry, Unix seconds>`, in an approval that was mailed also `|<reader's address>`.
-An action is a word and an index a number, so one kind is never taken for the other although they share a key.
+P = `<message id>|<action or index>|<expiry, Unix seconds>`, followed by `|<reader's address>` in a mailed approval.
+An action is a word and an index is a number, so the two kinds cannot be confused although they share a key.
 
-The page behind an approval link adds a value of its own, which no mail holds: what it shows was looked at.
+The page behind an approval link adds a form value that is not in any mail, which proves that the page was opened.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ __all__ = [
 ApprovalAction = Literal["approve", "reject"]
 _ACTIONS: tuple[str, ...] = get_args(ApprovalAction)
 
-# A message id, separators, an index or action, a Unix time, an address: below this once encoded with its MAC.
 _MAX_TOKEN_CHARS = 768
+"""Above the longest encoded token: message id, action or index, Unix time, address and MAC."""
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,11}")
 _UNSUBSCRIBE_PREFIX = "u1_"
@@ -53,24 +53,27 @@ _FORM_CONTEXT = "e2a:approval-form:1"
 
 
 class TokenError(Exception):
-    """The token does not permit what it was presented for."""
+    """The token does not permit the requested action."""
 
 
 class MalformedToken(TokenError):
-    """Not a token this deployment made, or altered since."""
+    """The token was not made by this deployment, or was altered."""
 
 
 class ExpiredToken(TokenError):
-    """Genuine, and past its expiry."""
+    """The token is genuine but has expired."""
 
 
 class WrongAction(TokenError):
-    """Genuine, and made for something else: the other decision, another message or another attachment."""
+    """The token is genuine but was made for another decision, message or attachment."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalToken:
-    """What a verified link may do, and the address it was mailed to if that is known; `expires_at` is Unix seconds."""
+    """The decision that a verified link permits. `reader` is the address it was mailed to, None if unknown.
+
+    `expires_at` is in Unix seconds.
+    """
 
     message_id: str
     action: ApprovalAction
@@ -80,7 +83,7 @@ class ApprovalToken:
 
 @dataclass(frozen=True, slots=True)
 class DownloadToken:
-    """Which attachment a verified link opens; `expires_at` is Unix seconds."""
+    """The attachment that a verified link opens; `expires_at` is in Unix seconds."""
 
     message_id: str
     index: int
@@ -90,7 +93,7 @@ class DownloadToken:
 def sign_approval(
     message_id: str, action: ApprovalAction, expires_at: datetime, secret: bytes, reader: str | None = None
 ) -> str:
-    """A token that lets `reader` take `action` on the held `message_id` until `expires_at`; anybody, without one."""
+    """A token that permits `action` on the held message until `expires_at`, for `reader` or, if None, any bearer."""
     if action not in _ACTIONS:
         raise ValueError("the action must be approve or reject")
     return _sign(message_id, action, expires_at, secret, reader)
@@ -99,7 +102,7 @@ def sign_approval(
 def verify_approval(
     token: str, action: ApprovalAction, secrets: Sequence[bytes], *, now: datetime
 ) -> ApprovalToken:
-    """What `token` permits; raises MalformedToken, WrongAction or ExpiredToken."""
+    """Verify an approval token and return its content. Raises MalformedToken, WrongAction or ExpiredToken."""
     message_id, middle, expiry, reader = _open(token, secrets)
     if middle not in _ACTIONS:
         raise MalformedToken("this is not an approval token")
@@ -112,14 +115,17 @@ def verify_approval(
 def sign_download(message_id: str, index: int, expires_at: datetime, secret: bytes) -> str:
     """A token that lets its bearer fetch attachment `index` of `message_id` until `expires_at`."""
     if index < 0:
-        raise ValueError("an attachment index is not negative")
+        raise ValueError("an attachment index must not be negative")
     return _sign(message_id, str(index), expires_at, secret)
 
 
 def verify_download(
     token: str, message_id: str, index: int, secrets: Sequence[bytes], *, now: datetime
 ) -> DownloadToken:
-    """What `token` opens; raises MalformedToken, ExpiredToken, or WrongAction for another attachment."""
+    """Verify a download token and return its content.
+
+    Raises MalformedToken, ExpiredToken, or WrongAction if the token is for another attachment.
+    """
     signed_id, middle, expiry, reader = _open(token, secrets)
     if not _NUMBER.fullmatch(middle) or reader is not None:
         raise MalformedToken("this is not a download token")
@@ -130,7 +136,7 @@ def verify_download(
 
 
 def sign_form(token: str, content_hash: str, expires_at: datetime, secret: bytes) -> str:
-    """The value a page's form carries: it decides by `token` on what `content_hash` names, until `expires_at`."""
+    """The value of an approval page's form: it permits using `token` for this content until `expires_at`."""
     expiry = int(expires_at.timestamp())
     return f"{expiry}.{encode_base64url(hmac_sha256(secret, _form_octets(token, content_hash, expiry)))}"
 
@@ -138,21 +144,21 @@ def sign_form(token: str, content_hash: str, expires_at: datetime, secret: bytes
 def verify_form(
     value: str, token: str, content_hash: str, secrets: Sequence[bytes], *, now: datetime
 ) -> None:
-    """Raises MalformedToken or ExpiredToken unless `value` is from a page about this token and this content."""
+    """Raises MalformedToken or ExpiredToken unless `value` was made for this token and this content."""
     expiry, _, mac = value.partition(".")
     if not _NUMBER.fullmatch(expiry) or len(value) > _MAX_TOKEN_CHARS:
-        raise MalformedToken("the value is not one of a form")
+        raise MalformedToken("the form value is malformed")
     try:
         signature = decode_base64url(mac)
     except ValueError as error:
-        raise MalformedToken("the value is damaged") from error
+        raise MalformedToken("the form value is damaged") from error
     if not matches_any(secrets, _form_octets(token, content_hash, int(expiry)), signature):
-        raise MalformedToken("the value is that of another form")
+        raise MalformedToken("the form value was made for another form")
     _require_unexpired(int(expiry), now)
 
 
 def sign_unsubscribe(user_id: str, agent: str, recipient: str, secret: bytes) -> str:
-    """The one token by which `recipient` unsubscribes from `agent`; the same each time, without expiry."""
+    """The token with which `recipient` unsubscribes from `agent`. Deterministic; never expires."""
     mac = hmac_sha256(secret, _unsubscribe_octets(user_id, agent, recipient))
     return _UNSUBSCRIBE_PREFIX + encode_base64url(mac)
 
@@ -160,7 +166,7 @@ def sign_unsubscribe(user_id: str, agent: str, recipient: str, secret: bytes) ->
 def verify_unsubscribe(
     token: str, user_id: str, agent: str, recipient: str, secrets: Sequence[bytes]
 ) -> None:
-    """Raises MalformedToken unless `token` is that of these three parties."""
+    """Raises MalformedToken unless `token` was made for this user, agent and recipient."""
     if not looks_like_unsubscribe_token(token):
         raise MalformedToken("this is not an unsubscribe token")
     try:
@@ -172,12 +178,12 @@ def verify_unsubscribe(
 
 
 def looks_like_unsubscribe_token(token: str) -> bool:
-    """Whether a lookup by `unsubscribe_digest` is worth making."""
+    """Whether `token` has the form of an unsubscribe token; checked before a look-up by its digest."""
     return _UNSUBSCRIBE_TOKEN.fullmatch(token) is not None
 
 
 def unsubscribe_digest(token: str) -> str:
-    """SHA-256 in hex, the form in which a store keeps the token."""
+    """SHA-256 of the token in hex, which the store keeps instead of the token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -185,14 +191,14 @@ def _sign(
     message_id: str, middle: str, expires_at: datetime, secret: bytes, reader: str | None = None
 ) -> str:
     if not _MESSAGE_ID.fullmatch(message_id):
-        raise ValueError("a message id is made of letters, digits, - and _")
+        raise ValueError("a message id must consist of letters, digits, - and _")
     parts = [message_id, middle, str(int(expires_at.timestamp())), *([reader] if reader else [])]
     payload = "|".join(parts).encode()
     return f"{encode_base64url(payload)}.{encode_base64url(hmac_sha256(secret, payload))}"
 
 
 def _open(token: str, secrets: Sequence[bytes]) -> tuple[str, str, int, str | None]:
-    """(message id, action or index, expiry, reader) of a token made with one of `secrets`."""
+    """(message id, action or index, expiry, reader) of a token. Raises MalformedToken if its MAC does not match."""
     if len(token) > _MAX_TOKEN_CHARS:
         raise MalformedToken("the token is too long")
     first, dot, second = token.partition(".")
@@ -204,7 +210,7 @@ def _open(token: str, secrets: Sequence[bytes]) -> tuple[str, str, int, str | No
         raise MalformedToken("the token was not made by this deployment")
     parts = payload.decode("utf-8", "replace").split("|", 3)
     if len(parts) < 3 or not _MESSAGE_ID.fullmatch(parts[0]) or not _NUMBER.fullmatch(parts[2]):
-        raise MalformedToken("the token has no known form")
+        raise MalformedToken("the token has an unknown form")
     return parts[0], parts[1], int(parts[2]), parts[3] if len(parts) > 3 else None
 
 
@@ -218,6 +224,6 @@ def _form_octets(token: str, content_hash: str, expiry: int) -> bytes:
 
 
 def _unsubscribe_octets(user_id: str, agent: str, recipient: str) -> bytes:
-    """Each part preceded by its length, so that no two triples share their octets."""
+    """The signed octets; each part is preceded by its length, so that different parts never yield the same octets."""
     parts = (_UNSUBSCRIBE_CONTEXT, user_id, agent.strip().lower(), recipient.strip().lower())
     return b"".join(struct.pack(">Q", len(raw)) + raw for raw in (part.encode() for part in parts))

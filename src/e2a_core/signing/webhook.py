@@ -1,8 +1,8 @@
-"""Signatures on webhook deliveries, in two dialects sent side by side.
+"""Signs webhook deliveries in two formats, both sent with each delivery.
 
 `X-E2A-Signature: t=<Unix seconds>,v1=<hex>` signs `t "." body` with the whole secret string. The Standard Webhooks
 headers (`webhook-id`, `webhook-timestamp`, `webhook-signature`) sign `id "." timestamp "." body` with the base64
-key behind `whsec_`, so any Standard Webhooks library verifies them with the secret as it was shown.
+key after `whsec_`, so every Standard Webhooks library can verify them with the secret as displayed.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ SIGNATURE_HEADER = "X-E2A-Signature"
 _SECRET_PREFIX = "whsec_"
 _TOLERANCE = timedelta(minutes=5)
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
-# Two secrets are live during a rotation; anything longer is somebody's attempt to make us compute.
 _MAX_SIGNATURES = 8
+"""Bounds the work of verification; during a rotation two secrets sign."""
 
 
 def e2a_signature(body: bytes, secrets: Sequence[str], timestamp: int) -> str:
-    """The value of `X-E2A-Signature`: one `v1` for each live secret, the current one first."""
+    """The value of `X-E2A-Signature`: one `v1` for each active secret, the current one first."""
     signed = b"%d." % timestamp + body
     return ",".join(
         [f"t={timestamp}", *(f"v1={hmac_sha256(secret.encode(), signed).hex()}" for secret in secrets)]
@@ -58,7 +58,7 @@ def signature_is_valid(
 def standard_webhook_headers(
     webhook_id: str, body: bytes, secrets: Sequence[str], timestamp: int
 ) -> dict[str, str]:
-    """The three Standard Webhooks headers; `webhook_id` is the event's id, the same on every attempt."""
+    """The three Standard Webhooks headers; `webhook_id` is the event's id, which stays the same for every attempt."""
     signed = f"{webhook_id}.{timestamp}.".encode() + body
     signatures = (
         base64.b64encode(hmac_sha256(_standard_key(secret), signed)).decode("ascii") for secret in secrets
@@ -71,7 +71,7 @@ def standard_webhook_headers(
 
 
 def _standard_key(secret: str) -> bytes:
-    """The key as those libraries derive it, or the plain octets of a secret that is not base64."""
+    """The key as Standard Webhooks libraries derive it, or the octets of a secret that is not base64."""
     text = secret.removeprefix(_SECRET_PREFIX)
     try:
         return base64.b64decode(text, validate=True)

@@ -1,1 +1,1 @@
-"""SMTP intake: the listener, and the seam behind which mail is accepted."""
+"""SMTP server: the listener, the dialogue, and the pipeline that delivers accepted mail to inboxes."""

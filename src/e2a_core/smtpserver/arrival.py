@@ -1,4 +1,4 @@
-"""One inbound message on its way into inboxes, whichever door it came through."""
+"""One inbound message before delivery to inboxes, received over SMTP or from this deployment itself."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["Arrival", "Identity"]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What is known of who wrote the message.
+    """The author of a message, as far as known.
 
-    `verified` means that SPF or DKIM passed for the Author Domain, or that the author is an agent of this
-    deployment which handed the message over itself. `agent` is that agent's address when the author is one.
+    `verified` means that SPF or DKIM passed for the Author Domain, or that an agent of this deployment submitted the
+    message. `agent` is the author's address if the author is an agent of this deployment.
     """
 
     sender: str
@@ -34,11 +34,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """The message with everything established about it before it meets an inbox.
+    """A message and everything known about it before delivery.
 
-    `content` is what is stored, `content_hash` its SHA-256 in hex, `trace` the header block handed on above it.
-    `conversation_id` is set only when this deployment itself proved it. `dedupe_key` makes a repeated delivery of
-    the same message recognisable.
+    `content` is stored as it is; `content_hash` is its SHA-256 in hex; `trace` is the block of header fields placed
+    above it. `conversation_id` is set only if an agent of this deployment set it. `dedupe_key` identifies repeated
+    deliveries of the same message; None disables the check.
     """
 
     content: bytes
@@ -55,5 +55,5 @@ class Arrival:
     message_type: str = ""
 
     def first_per_agent(self, recipients: Sequence[Recipient]) -> list[Recipient]:
-        """One recipient per inbox: two addresses of one inbox are one copy."""
+        """The first recipient for each inbox: an inbox gets one copy, even if several recipients reach it."""
         return list({item.agent: item for item in reversed(recipients)}.values())[::-1]

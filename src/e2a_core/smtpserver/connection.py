@@ -1,9 +1,8 @@
-"""One connection: admission, octets both ways, deadlines, STARTTLS and the ways it ends.
+"""One SMTP connection: admission, input and output, deadlines, STARTTLS and closing.
 
-Taken from aiosmtpd are the protocol's place in asyncio, the session and envelope with their reset rules, the verb
-table and the PROXY parser. Replaced are its reader, which cannot look ahead; its timeout, which closes without a
-reply; its STARTTLS, which asyncio now offers in public; and its habit of cancelling the handler when the peer hangs
-up, which would cut a running store transaction short.
+Uses aiosmtpd for its asyncio protocol, session and envelope, verb table and PROXY parser. Replaces its reader, which
+cannot look ahead; its timeout, which closes without a reply; its STARTTLS, by asyncio's public one; and its
+cancellation of the handler when the peer disconnects, which would interrupt a store transaction.
 """
 
 from __future__ import annotations
@@ -32,15 +31,15 @@ from e2a_core.smtpserver.throttle import ConnectionThrottle, DataMemory, Verdict
 
 __all__ = ["HangUp", "IntakeContext", "SmtpConnection"]
 
-log = logging.getLogger("e2a.intake")
-
 _SHUTTING_DOWN = "421 4.3.2 shutting down, try again later"
-_TIMED_OUT = "421 4.4.2 timed out waiting for you"
+_TIMED_OUT = "421 4.4.2 timed out waiting for input"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IntakeContext:
-    """What all connections of one listener share; `opened` and `closed` tell it which there are."""
+    """The state shared by all connections of one listener; `opened` and `closed` notify the listener."""
 
     receiver: Receiver
     hostname: str
@@ -55,9 +54,9 @@ class IntakeContext:
 
 
 class HangUp(Exception):
-    """Say `reply` and close; what the peer still sends is thrown away.
+    """Send `reply` and close the connection; further input is discarded.
 
-    With `linger` the peer gets a moment to read the reply although it is still sending.
+    With `linger`, a peer that is still sending gets time to read the reply.
     """
 
     def __init__(self, reply: str, *, linger: bool = True) -> None:
@@ -87,7 +86,7 @@ class SmtpConnection(SMTP):
         """Exchange commands and replies until ConnectionClosed or HangUp is raised."""
         raise NotImplementedError
 
-    # What asyncio tells us
+    # Callbacks of asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -103,7 +102,7 @@ class SmtpConnection(SMTP):
 
     def eof_received(self) -> bool:
         self.input.feed_eof()
-        # A peer that has said all it will say still waits for our replies; TLS cannot be half closed.
+        # A peer that has closed its sending side still waits for replies; TLS cannot be half closed.
         return not self.peer.tls
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -111,12 +110,12 @@ class SmtpConnection(SMTP):
         asyncio.StreamReaderProtocol.connection_lost(self, error)
 
     def _reset_timeout(self, duration: float | None = None) -> None:
-        """The library's timer is not used."""
+        """Disables the library's timer."""
 
-    # What the listener asks for
+    # For the listener
 
     def drain(self) -> None:
-        """Say goodbye once the command in progress, DATA above all, has its reply."""
+        """Close the connection once the command in progress, such as DATA, has its reply."""
         self._draining = True
         if self._finished:
             self._wire.close()
@@ -124,15 +123,15 @@ class SmtpConnection(SMTP):
             self.input.interrupt(HangUp(_SHUTTING_DOWN, linger=False))
 
     def abort(self) -> None:
-        """Drop the connection and whatever is in progress."""
+        """Drop the connection and cancel the command in progress."""
         self._wire.abort()
         if self._handler_coroutine is not None:
             self._handler_coroutine.cancel()
 
-    # What commands use
+    # For the commands
 
     def reply(self, text: str) -> None:
-        """Add one reply line; replies to pipelined commands leave together (RFC 2920 section 3.2)."""
+        """Queue one reply line; replies to pipelined commands are sent together (RFC 2920 section 3.2)."""
         self._replies += text.encode("ascii", "replace") + b"\r\n"
 
     async def push(self, status: str | bytes) -> None:
@@ -140,7 +139,7 @@ class SmtpConnection(SMTP):
         await self.flush()
 
     async def flush(self) -> None:
-        """Send the replies; raises ConnectionClosed when nobody is there to read them."""
+        """Send the queued replies. Raises ConnectionClosed if the peer has disconnected."""
         if not self._replies:
             return
         self._send()
@@ -151,7 +150,7 @@ class SmtpConnection(SMTP):
             raise ConnectionClosed from error
 
     async def read_line(self) -> bytes:
-        """The next command line without CRLF; raises LineTooLong, BareNewline, ConnectionClosed or HangUp."""
+        """The next command line without CRLF. Raises LineTooLong, BareNewline, ConnectionClosed or HangUp."""
         limit = self.limits.command_octets
         line = self.input.take_line(limit)
         if line is None:
@@ -168,10 +167,10 @@ class SmtpConnection(SMTP):
             raise HangUp(_SHUTTING_DOWN)
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
-        """Switch to TLS and forget what the client said before (RFC 3207 section 4.2).
+        """Switch to TLS and discard everything learned from the client before (RFC 3207 section 4.2).
 
-        Commands that an attacker appended to STARTTLS in clear text must not be taken for the client's, so the
-        plaintext received is dropped while nothing more can arrive. Raises ConnectionClosed if the handshake fails.
+        Pauses reading and drops buffered plaintext first, so that commands an attacker appended to STARTTLS are not
+        executed as the client's. Raises ConnectionClosed if the handshake fails.
         """
         await self.flush()
         self._wire.pause_reading()
@@ -181,7 +180,7 @@ class SmtpConnection(SMTP):
             await self._writer.start_tls(context, ssl_handshake_timeout=self.limits.handshake_seconds)
         except OSError as error:
             self.counters.tls_failures += 1
-            log.info("TLS handshake with %s failed: %s", self.peer.ip, type(error).__name__)
+            _log.info("TLS handshake with %s failed: %s", self.peer.ip, type(error).__name__)
             self._wire.abort()
             raise ConnectionClosed from error
         self.counters.tls_sessions += 1
@@ -232,12 +231,12 @@ class SmtpConnection(SMTP):
 
     def _turn_away(self, verdict: Verdict) -> None:
         self.counters.connections_refused += 1
-        log.info("connection from %s refused: %s", self.peer.ip, verdict.value)
-        # Lingering would let those turned away hold what they were refused.
+        _log.info("connection from %s refused: %s", self.peer.ip, verdict.value)
+        # Lingering would let a refused peer occupy a connection.
         raise HangUp(f"421 4.7.0 {verdict.value}, try again later", linger=False)
 
     async def _learn_peer(self, nearest: str) -> None:
-        """Replace the proxy's address by the client's, if the other end is a proxy and says so."""
+        """Replace the peer's address by the client's if the peer is a trusted proxy and sends a PROXY header."""
         if nearest not in self.context.proxies:
             return
         buffer = self.input.buffer
@@ -259,26 +258,26 @@ class SmtpConnection(SMTP):
             self.peer = replace(self.peer, ip=client.ip, port=client.port)
 
     def _distrust(self, nearest: str) -> None:
-        log.warning("malformed PROXY header from %s", nearest)
+        _log.warning("malformed PROXY header from %s", nearest)
         raise ConnectionClosed
 
     def _time_out(self) -> None:
         self.counters.timeouts += 1
-        log.info("session with %s timed out", self.peer.ip)
+        _log.info("session with %s timed out", self.peer.ip)
         if not self.input.interrupt(HangUp(_TIMED_OUT)):
-            # It does not read our replies, so there is no use in another.
+            # The peer does not read replies, so another one is useless.
             self._wire.abort()
 
     async def _linger(self) -> None:
-        """Wait a little for the peer to close.
+        """Wait briefly for the peer to close.
 
-        A socket closed with octets unread sends a reset, which may overtake and destroy the last reply.
+        Closing a socket with unread input sends a reset, which may destroy the last reply before the peer reads it.
         """
         if self._wire.can_write_eof() and not self._wire.is_closing():
             try:
                 self._wire.write_eof()
             except OSError:
-                # The peer is gone already, and there is nobody to wait for.
+                # The peer has already disconnected.
                 return
             await self.input.discard(self.limits.linger_seconds)
 
@@ -288,7 +287,7 @@ class SmtpConnection(SMTP):
         self._replies.clear()
 
     def _close(self) -> None:
-        """Close now what can be, and force the rest soon: a peer may refuse to read or to end its TLS."""
+        """Close the connection; abort it after `linger_seconds` if the peer does not read or does not end TLS."""
         self.deadline.cancel()
         if not self._wire.is_closing():
             self._wire.close()

@@ -1,4 +1,4 @@
-"""What the listener counts, for the metrics page."""
+"""Counters of the SMTP listener, for the metrics page."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["IntakeCounters"]
 
 @dataclass(slots=True)
 class IntakeCounters:
-    """Totals since the listener was made; recipients are counted per RCPT, everything else per event.
+    """Totals since the listener was created, except `connections_open`, which is the current number.
 
-    `connections_open` is the only one that falls.
+    `rejected_*` count RCPT commands; the others count events.
     """
 
     connections: int = 0

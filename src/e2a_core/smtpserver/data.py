@@ -1,8 +1,8 @@
-"""Mail data on the wire: where it ends, what it must not contain, and dot transparency.
+"""Finds the end of mail data, rejects bare CR and LF, and removes dot stuffing.
 
-A message ends at CRLF.CRLF and nowhere else. A server that also ends it at, say, LF.CRLF lets whoever writes the
-body smuggle a second message past the first server's checks; one that merely stores the stray octet hands the same
-trap to the next server. So a CR or LF outside CRLF is an error that ends the session (RFC 5321 section 2.3.8).
+A message ends only at CRLF.CRLF. A server that also accepts, for example, LF.CRLF allows SMTP smuggling: the author
+of a body can insert a second message that bypasses the first server's checks. A server that stores bare CR or LF
+exposes the next server to the same attack. So a CR or LF outside CRLF ends the session (RFC 5321 section 2.3.8).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ class BareNewline(Exception):
 
 
 class DataScanner:
-    """Follows one message through a buffer that grows at its end and may be trimmed at its front.
+    """Scans for the end of one message in a buffer that grows at its end and may be trimmed at its start.
 
-    Every octet is looked at a constant number of times, however finely the peer cuts the stream.
+    Examines every octet a constant number of times, even if the peer sends single octets.
     """
 
     __slots__ = ("_at_start", "_checked")
@@ -30,9 +30,9 @@ class DataScanner:
         self._at_start = True
 
     def scan(self, buffer: bytearray) -> int | None:
-        """The index just past the terminator, or None while it has not come.
+        """The index just after the terminator, or None if it has not arrived yet.
 
-        Raises BareNewline as soon as one is certain; octets behind the terminator are not looked at.
+        Raises BareNewline for a bare CR or LF before the terminator. Ignores octets after the terminator.
         """
         if self._at_start:
             if len(buffer) < len(_EMPTY):
@@ -46,7 +46,7 @@ class DataScanner:
         return None if found < 0 else found + len(_END)
 
     def trim(self, buffer: bytearray) -> int:
-        """Drop what is known to be neither the terminator nor its beginning; returns how many octets that was."""
+        """Drop octets that cannot be part of the terminator; returns their number."""
         surplus = max(0, self._checked - len(_END) + 1)
         del buffer[:surplus]
         self._checked -= surplus
@@ -64,9 +64,9 @@ class DataScanner:
 
 
 def unstuff(buffer: bytearray, end: int) -> bytes:
-    """The message in `buffer` up to `end`, as DataScanner found it, without terminator and stuffed dots.
+    """The message in `buffer` up to `end` (from DataScanner), without the terminator and without dot stuffing.
 
-    RFC 5321 section 4.5.2: the first dot of a line that has more than the dot is deleted.
+    Removes the first dot of each line that begins with one (RFC 5321 section 4.5.2).
     """
     with memoryview(buffer) as view:
         content = bytes(view[: end - len(_EMPTY)])

@@ -1,4 +1,4 @@
-"""A deadline that is moved with every command and nearly never reached."""
+"""A deadline that moves with every command and rarely expires."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["Deadline"]
 
 
 class Deadline:
-    """Calls `expired` once `set` was not called again in time.
+    """Calls `expired` when the deadline passes without being moved.
 
-    A timer per command would cost more than many a command, so the one timer is moved only when it would fire too
-    late; firing early, it looks at the clock and goes on waiting.
+    Creating a timer per command would cost more than most commands. A single timer is replaced only if it would fire
+    too late; if it fires early, it waits again.
     """
 
     __slots__ = ("_at", "_expired", "_loop", "_timer")
@@ -25,7 +25,7 @@ class Deadline:
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, seconds: float) -> None:
-        """Expire `seconds` from now instead of whenever it was."""
+        """Move the deadline to `seconds` from now."""
         self._at = self._loop.time() + seconds
         if self._timer is not None:
             if self._timer.when() <= self._at:
@@ -34,11 +34,11 @@ class Deadline:
         self._timer = self._loop.call_at(self._at, self._look)
 
     def suspend(self) -> None:
-        """Never expire, until `set` again."""
+        """Do not expire until `set` is called again."""
         self._at = math.inf
 
     def cancel(self) -> None:
-        """Suspend for good, and let go of the timer."""
+        """Do not expire any more; cancels the timer."""
         self.suspend()
         if self._timer is not None:
             self._timer.cancel()

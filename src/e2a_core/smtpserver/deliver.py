@@ -1,6 +1,6 @@
-"""The inbound pipeline from an authenticated message to inboxes: thread, screen, store, tell.
+"""Delivers an authenticated message to inboxes: threading, screening, storage, events.
 
-Every copy of one message is committed together: the sender is told `250` for all of its recipients or for none.
+All copies of a message are committed together, so the reply `250` holds for all recipients.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from e2a_core.store.statement import Statement
 __all__ = ["Delivered", "Delivery"]
 
 ATTEMPTS = 3
-"""Looks at inboxes that change while the message is on its way into them."""
+"""Attempts to store a message while its inboxes change concurrently."""
 
 _DMARC_REASONS = {
     "pass": "authentication.dmarc_pass",
@@ -48,9 +48,9 @@ _DMARC_REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What became of one message. `ids` are the copies that were stored, in the order of the recipients.
+    """The outcome of one delivery. `ids` are those of the stored copies, in the order of the recipients.
 
-    `refused` are the agents that no longer take mail. Whoever is in neither had the message already.
+    `refused` holds the agents that no longer accept mail. Agents in neither already had the message.
     """
 
     ids: Sequence[str] = ()
@@ -58,15 +58,15 @@ class Delivered:
 
 
 class Delivery:
-    """Puts one message into the inboxes it is for."""
+    """Delivers messages to the inboxes of their recipients."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
 
     async def deliver(self, arrival: Arrival, recipients: Sequence[Recipient]) -> Delivered:
-        """Store a copy in each inbox that is there and does not have the message yet.
+        """Store a copy in each inbox that accepts mail and does not have the message yet.
 
-        An inbox may have gone since its recipient was accepted. Raises `StoreUnavailable` when nothing was stored.
+        An inbox may have been deleted since RCPT. Raises `StoreUnavailable` if nothing was stored.
         """
         wanted = arrival.first_per_agent(recipients)
         agents, holders = arrival.inboxes.agents, arrival.inboxes.holders
@@ -79,7 +79,7 @@ class Delivery:
             try:
                 return Delivered(await self._store(arrival, waiting, agents) if waiting else (), refused)
             except (UniqueViolation, ForeignKeyViolation):
-                # The same message came in twice at once, or an inbox went away: whoever lost looks again.
+                # Another process stored the same message, or an inbox was deleted: read the inboxes again.
                 agents, holders = await self._look_again(arrival, wanted)
         raise StoreUnavailable("the message is being delivered by another process")
 
@@ -144,12 +144,12 @@ class Delivery:
             authentication=arrival.authentication,
             auto_submitted=_plain(parsed.auto_submitted),
             created_at=now,
-            # Nobody reads it, so its time in the store begins to run out at once.
+            # This mailbox is not readable, so retention of its mail starts at once.
             deleted_at=now if agent.email == NOTICE_MAILBOX else None,
         )
 
     def _thread(self, row: MessageRow, arrival: Arrival) -> None:
-        """RFC 5322 ancestry within this inbox; a conversation id of ours wins (mail-pipeline section 8.1)."""
+        """Thread the copy by its RFC 5322 ancestors in this inbox; a conversation id set by an agent wins."""
         ancestors = arrival.inboxes.ancestors.get(row.agent_email, ())
         row.thread_id = ancestors[0]["thread_id"] if ancestors else self._core.ids.thread()
         inherited = (item["conversation_id"] for item in ancestors if item["conversation_id"])
@@ -184,7 +184,7 @@ class Delivery:
     def _outcome(
         self, row: MessageRow, agent: AgentRow, arrival: Arrival, finding: Finding | None
     ) -> list[Statement]:
-        """The statements that store the message in the state that screening gave it, and say so."""
+        """The statements that store the message in the state that screening decided, and emit its events."""
         core, now = self._core, row.created_at
         received = emit(core, "email.received", row, payloads.received(row), now)
         if finding is None:
@@ -225,7 +225,7 @@ class Delivery:
 
 
 def _refusal(agent: AgentRow | None) -> IntakeRefusal | None:
-    """Why mail to this agent cannot be taken, None where it can."""
+    """The reason for refusing mail to this agent; None if the agent accepts mail."""
     if agent is None:
         return RecipientUnknown()
     return RecipientDisabled() if agent.trashed else None

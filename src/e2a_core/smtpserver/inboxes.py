@@ -1,4 +1,4 @@
-"""What the store knows of the inboxes a message is for, read in one go before it is stored."""
+"""Reads what delivery needs to know about the inboxes of a message, in one read of the store."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ __all__ = ["Inboxes", "look_up"]
 
 @dataclass(frozen=True, slots=True)
 class Inboxes:
-    """By address: the agents (the author's too, when it is one), and for each recipient what concerns this message.
+    """The agents of recipients and author, and what concerns this message, all by the agent's address.
 
-    `ancestors` are the messages this one answers, nearest first, `delegations` bind its verified author, and
-    `holders` have it already.
+    `ancestors` are the messages that this one answers, nearest first. `delegations` are those to the message's verified
+    author. `holders` are the inboxes that already have the message.
     """
 
     agents: Mapping[str, AgentRow]
@@ -47,9 +47,10 @@ async def look_up(
     verified: bool,
     dedupe_key: str | None,
 ) -> Inboxes:
-    """`author` may be an agent here; only one that is `verified` can be a bound human.
+    """Read the inboxes of `recipients`.
 
-    `dedupe_key` recognises the message in the inboxes, None matches none.
+    Pass `author` as well, since the author may be an agent; delegations are read only if the author is `verified`.
+    `dedupe_key` finds inboxes that already have the message; None finds none.
     """
     names = sorted({item.agent for item in recipients})
     await open_mailboxes(core, names)
@@ -84,6 +85,6 @@ async def look_up(
 
 
 def _nearest_first(refs: Sequence[str], rows: Sequence[Row]) -> list[Row]:
-    """One row for each id that is known; of several with the same id the newest, which comes first."""
+    """One row for each known id; of several rows with the same id, the first (newest)."""
     known = {row["ref"]: row for row in reversed(rows)}
     return [known[ref] for ref in refs if ref in known]

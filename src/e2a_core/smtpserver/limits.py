@@ -1,4 +1,4 @@
-"""What one peer, and all of them together, may take from the listener."""
+"""Limits of the SMTP listener, per peer and in total."""
 
 from __future__ import annotations
 
@@ -13,45 +13,44 @@ _MEBIBYTE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class IntakeLimits:
-    """Every cap of the listener; octets and seconds unless the name says otherwise.
+    """The limits of the listener, in octets and seconds as named, otherwise counts.
 
-    `message_octets` counts as RFC 1870 does: CRLF included, stuffed dots and the final dot not. Lines within a
-    message have no cap of their own: RFC 5321 section 4.5.3.1.6 allows senders 1000 octets, many send more, and
-    the size of the message bounds them.
+    `message_octets` counts as in RFC 1870: with CRLF, without stuffed dots and the final dot. Lines of a message have
+    no limit of their own: RFC 5321 section 4.5.3.1.6 allows 1000 octets, but many senders exceed it.
     """
 
-    # Attachments reach an agent as text, so more than this is of little use to it and costs every stage memory.
     message_octets: int = 10 * _MEBIBYTE
-    # RFC 5321 section 4.5.3.1.8 demands at least 100.
+    """Agents read attachments as text, so larger messages are of little use, and every stage holds them in memory."""
     recipients: int = 100
-    # A process usually may open 1024 descriptors; the store, HTTP and outbound connections need their share.
+    """RFC 5321 section 4.5.3.1.8 requires at least 100."""
     connections: int = 500
-    # One large sender runs some dozens of sessions in parallel; nobody may take all of them.
+    """A process can usually open 1024 descriptors, which the store, HTTP and outbound connections share."""
     connections_per_address: int = 50
-    # High, because only fairness is at stake: a peer that always has mail must let others in now and then.
+    """A large sender opens some dozens of sessions in parallel, but must not take all connections."""
     messages_per_connection: int = 10_000
-    # Commands that bring no message nearer (NOOP, RSET, VRFY, EHLO, MAIL) since the last accepted message.
+    """High, because it only ensures that a peer with constant traffic gives way to others now and then."""
     idle_commands: int = 100
-    # Permanent refusals since the last accepted message: a list with stale addresses passes, a dictionary does not.
+    """Commands that do not advance a transaction (NOOP, RSET, VRFY, EHLO, MAIL) since the last accepted message."""
     errors: int = 50
-    # Temporary refusals on a connection before they count as errors: a client with a long recipient list needs some.
+    """Permanent refusals since the last accepted message: allows stale addresses, stops dictionary attacks."""
     deferrals: int = 1000
-    # RFC 5321 section 4.5.3.1.4 demands 512 plus what the extensions add; long VERP paths need more.
+    """Temporary refusals on a connection before they count as errors; clients with many recipients need some."""
     command_octets: int = 2048
-    # RFC 5321 section 4.5.3.2.7: at least five minutes for the next command.
+    """RFC 5321 section 4.5.3.1.4 requires 512 plus the additions of extensions; long VERP paths need more."""
     command_seconds: float = 300.0
-    # RFC 5321 section 4.5.3.2.5: three minutes between blocks of data.
+    """RFC 5321 section 4.5.3.2.7 requires at least five minutes for the next command."""
     data_seconds: float = 180.0
-    # A message in one octet every two minutes is an attack; the largest one at 16 KiB/s takes eleven minutes.
+    """RFC 5321 section 4.5.3.2.5 requires three minutes between blocks of data."""
     data_total_seconds: float = 900.0
-    # A TLS handshake is two round trips.
+    """Stops senders that trickle data; the largest message takes eleven minutes at 16 KiB/s."""
     handshake_seconds: float = 30.0
-    # A PROXY header, if any, is the first thing a proxy sends.
+    """A TLS handshake takes two round trips."""
     proxy_header_seconds: float = 5.0
-    # How long a refused peer may go on sending so that it still reads why, instead of a connection reset.
+    """A proxy sends its PROXY header first."""
     linger_seconds: float = 2.0
-    # Messages being received, over all sessions; beyond it peers are asked to come back (452 4.3.1).
+    """Time for which a refused peer may keep sending, so that it reads the reply instead of a connection reset."""
     data_memory_octets: int = 256 * _MEBIBYTE
+    """Message data being received in all sessions; above it, messages are deferred (452 4.3.1)."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -60,10 +59,10 @@ class IntakeLimits:
 
     @property
     def raw_octets(self) -> int:
-        """The most an acceptable message takes on the wire: every line `.` sent as `..`, and the final dot."""
+        """The largest size of an acceptable message on the wire: all lines `.` stuffed to `..`, and the terminator."""
         return self.message_octets + self.message_octets // 3 + len(b".\r\n")
 
     @property
     def discard_octets(self) -> int:
-        """How much of an oversized message is read to its end to refuse it politely; beyond it the peer is cut off."""
+        """Octets of an oversized message to read before the reply; a longer message ends the session."""
         return 4 * self.raw_octets

@@ -1,4 +1,4 @@
-"""The SMTP listener: opens the sockets, keeps track of the sessions, closes down in order."""
+"""The SMTP listener: opens the sockets, tracks the sessions and shuts down in order."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from e2a_core.smtpserver.throttle import ConnectionThrottle, DataMemory
 
 __all__ = ["SmtpListener"]
 
-log = logging.getLogger("e2a.intake")
-
-# Connections the kernel completes while the loop is busy with something else.
 _BACKLOG = 256
+"""Connections that the kernel queues while the event loop is busy."""
+
+_log = logging.getLogger(__name__)
 
 
 class SmtpListener:
-    """Accepts SMTP on `host`:`port` (port 0 picks a free one) and hands messages to `receiver`.
+    """Accepts SMTP on `host`:`port` (port 0 picks a free one) and passes messages to `receiver`.
 
-    `hostname` is what the greeting says. A TLS context enables STARTTLS. `counters` may be read at any time.
+    `hostname` appears in the greeting. A TLS context enables STARTTLS. `counters` may be read at any time.
     """
 
     def __init__(
@@ -63,21 +63,21 @@ class SmtpListener:
 
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:
-        """The (host, port) pairs really bound; empty while not started."""
+        """The (host, port) pairs bound; empty unless started."""
         if self._server is None:
             return ()
         return tuple((str(name[0]), int(name[1])) for name in (s.getsockname() for s in self._server.sockets))
 
     async def start(self) -> None:
-        """Bind and accept; raises OSError when the address cannot be had."""
+        """Start accepting connections. Raises OSError if the address cannot be bound."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             lambda: SmtpSession(self._context, loop), self._host, self._port, backlog=_BACKLOG
         )
-        log.info("SMTP intake listens on %s", self.addresses)
+        _log.info("SMTP server listening on %s", self.addresses)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Accept nobody, send idle peers away, give messages in DATA `grace_seconds` to get their reply."""
+        """Stop accepting connections and close idle ones; commands in progress get `grace_seconds` to finish."""
         if self._server is None:
             return
         self._stopping = True
@@ -88,7 +88,7 @@ class SmtpListener:
             async with asyncio.timeout(grace_seconds):
                 await self._all_closed.wait()
         except TimeoutError:
-            log.warning("%d SMTP sessions cut off at shutdown", len(self._sessions))
+            _log.warning("%d SMTP sessions aborted at shutdown", len(self._sessions))
             for session in list(self._sessions):
                 session.abort()
             await self._all_closed.wait()

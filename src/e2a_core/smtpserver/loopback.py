@@ -1,4 +1,4 @@
-"""The transport to inboxes of this deployment: the inbound pipeline itself, without a network in between."""
+"""The transport to inboxes of this deployment: delivers directly, without a network connection."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _NO_CHECK = "spf=none; dkim=none; dmarc=none"
 
 
 class LoopbackTransport:
-    """Delivers to other inboxes as the agent whose address is the envelope sender.
+    """Delivers to inboxes of this deployment; the envelope sender is the sending agent.
 
-    Only this deployment's own worker can call it, which is what authenticates that agent to the recipient.
+    The agent counts as authenticated, because only this deployment's worker can call this transport.
     """
 
     name: str = Method.LOOPBACK
@@ -42,7 +42,7 @@ class LoopbackTransport:
         content: bytes,
         before_content: BeforeContent | None = None,
     ) -> SubmissionResult:
-        """Raises nothing: an inbox that is gone is a permanent failure of that recipient."""
+        """Deliver `content`. Failures become outcomes: a missing inbox is a permanent failure of its recipient."""
         outcomes: list[RecipientOutcome] = []
         reached: list[tuple[str, Recipient]] = []
         try:

@@ -1,4 +1,4 @@
-"""The arguments of MAIL and RCPT (RFC 5321 section 4.1.2, RFC 6531 section 3.3)."""
+"""Parses the arguments of MAIL and RCPT (RFC 5321 section 4.1.2, RFC 6531 section 3.3)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 __all__ = ["MalformedArgument", "MalformedPath", "PathArgument", "parse_path_argument"]
 
-# RFC 5321 section 4.5.3.1: 64 for the local part and 255 for the domain; only their sum is enforced, because
-# VERP senders exceed the first.
 _ADDRESS_OCTETS = 64 + 1 + 255
+"""Limits of local part and domain (RFC 5321 section 4.5.3.1). Only the sum is enforced: VERP exceeds the first."""
 
 _LOCAL_PART = r"""(?:[A-Za-z0-9!\#$%&'*+\-/=?^_`{|}~.\u0080-\U0010ffff]+|"(?:[^"\\]|\\.)*")"""
 _LABEL = r"[A-Za-z0-9_\-\u0080-\U0010ffff]+"
@@ -24,18 +23,18 @@ _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([\x21-\x3c\x3e-\x7e]+))
 
 
 class MalformedArgument(ValueError):
-    """Not `FROM:<path> [parameters]` (or `TO:`) at all."""
+    """The argument does not have the form `FROM:<path> [parameters]` (or `TO:`)."""
 
 
 class MalformedPath(MalformedArgument):
-    """The path between the brackets is not an address."""
+    """The path in angle brackets is not an address."""
 
 
 @dataclass(frozen=True, slots=True)
 class PathArgument:
-    """`address` without brackets and source route, "" for the null path; parameter names in upper case.
+    """The parsed argument. `address` has no brackets and no source route; it is "" for the null path.
 
-    A parameter without `=` has the value None.
+    Parameter names are in upper case; a parameter without `=` has the value None.
     """
 
     address: str
@@ -43,10 +42,10 @@ class PathArgument:
 
 
 def parse_path_argument(keyword: str, argument: str) -> PathArgument:
-    """The argument of MAIL (`keyword` is `FROM`) or RCPT (`TO`).
+    """Parse the argument of MAIL (`keyword` is `FROM`) or RCPT (`TO`), which must not contain control characters.
 
-    White space after the colon is tolerated, a path without angle brackets is not. Control characters must have
-    been refused before. Raises MalformedArgument, and MalformedPath when only the address is at fault.
+    Spaces after the colon are allowed; angle brackets are required. Raises MalformedPath if the address is malformed,
+    and MalformedArgument for any other error.
     """
     head, colon, rest = argument.partition(":")
     if not colon or head.upper() != keyword:

@@ -1,14 +1,15 @@
-"""The SMTP dialogue (RFC 5321): every command and its reply."""
+"""The SMTP dialogue (RFC 5321): commands and their replies."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from dataclasses import replace
 from typing import NoReturn
 
 from e2a_core.errors import StoreUnavailable
-from e2a_core.smtpserver.connection import HangUp, IntakeContext, SmtpConnection, log
+from e2a_core.smtpserver.connection import HangUp, IntakeContext, SmtpConnection
 from e2a_core.smtpserver.data import BareNewline
 from e2a_core.smtpserver.paths import MalformedArgument, MalformedPath, PathArgument, parse_path_argument
 from e2a_core.smtpserver.reception import DataRefused, IncomingMessage
@@ -28,14 +29,15 @@ __all__ = ["SmtpSession"]
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _NOT_QUEUE_ID = re.compile(r"[^\x21-\x7e]+")
 
-# A payload follows these that must not be read as commands: BDAT is not offered, the others are HTTP.
 _CLOSING_VERBS = frozenset({"BDAT", "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+"""Verbs of HTTP and BDAT, which is not offered. They end the session, or their payload would be read as commands."""
 _PRODUCTIVE_VERBS = frozenset({"RCPT", "DATA", "QUIT"})
+"""Commands that do not count as idle."""
 
-# RFC 1870 section 4: at most twenty digits.
 _SIZE = re.compile(r"[0-9]{1,20}")
-# RFC 5321 section 4.5.3.1.2.
+"""At most twenty digits (RFC 1870 section 4)."""
 _HELO_OCTETS = 255
+"""RFC 5321 section 4.5.3.1.2."""
 
 _COUNTER_OF: dict[type[IntakeRefusal], str] = {
     RecipientUnknown: "rejected_unknown_recipient",
@@ -46,11 +48,13 @@ _COUNTER_OF: dict[type[IntakeRefusal], str] = {
 
 _TRY_LATER = "451 4.3.0 temporary failure, try again later"
 _TOO_BIG = "552 5.3.4 message exceeds the size limit"
-_NOT_UTF8 = "553 5.6.7 address needs SMTPUTF8"
+_NOT_UTF8 = "553 5.6.7 address requires SMTPUTF8"
+
+_log = logging.getLogger(__name__)
 
 
 class SmtpSession(SmtpConnection):
-    """One client's commands in order; `smtp_X` answers the command X."""
+    """The session with one client; `smtp_X` handles the command X."""
 
     def __init__(self, context: IntakeContext, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(context, loop)
@@ -99,8 +103,8 @@ class SmtpSession(SmtpConnection):
             await method(argument.strip(" "))
         except (HangUp, ConnectionClosed):
             raise
-        except Exception:  # noqa: BLE001 - the last line of defence: whatever failed here, the peer keeps the mail
-            log.exception("%s from %s failed", verb, self.peer.ip)
+        except Exception:  # noqa: BLE001 - the top-level handler: after a temporary error the peer keeps the mail
+            _log.exception("%s from %s failed", verb, self.peer.ip)
             self.counters.tempfail += 1
             self._refuse(_TRY_LATER)
 
@@ -154,7 +158,7 @@ class SmtpSession(SmtpConnection):
         raise HangUp("221 2.0.0 bye")
 
     async def smtp_VRFY(self, argument: str) -> None:
-        # RFC 5321 section 7.3: never tell a stranger which mailboxes exist.
+        # Does not reveal which mailboxes exist (RFC 5321 section 7.3).
         if not argument:
             return self._refuse("501 5.5.4 VRFY needs an address")
         self.reply("252 2.0.0 cannot verify, but will take messages and try")
@@ -174,7 +178,7 @@ class SmtpSession(SmtpConnection):
         if self.peer.helo is None:
             return self._refuse("503 5.5.1 say EHLO first")
         if self._mail_from is not None:
-            return self._refuse("503 5.5.1 a transaction is under way")
+            return self._refuse("503 5.5.1 a transaction is already in progress")
         if self._messages >= self.limits.messages_per_connection:
             self._expel("421 4.7.0 too many messages on this connection")
         try:
@@ -290,7 +294,7 @@ class SmtpSession(SmtpConnection):
         self._smtp_utf8 = False
 
     def _refuse(self, reply: str) -> None:
-        """Reply with an error; they are rationed, as they cost us work and a prober nothing."""
+        """Reply with an error; too many errors end the session, which stops probing."""
         self.reply(reply)
         if reply.startswith("4"):
             self._deferrals += 1
@@ -307,5 +311,5 @@ class SmtpSession(SmtpConnection):
 
     def _expel(self, reply: str) -> NoReturn:
         self.counters.abuse_disconnects += 1
-        log.info("session with %s ended: %s", self.peer.ip, reply)
+        _log.info("session with %s ended: %s", self.peer.ip, reply)
         raise HangUp(reply)

@@ -1,7 +1,7 @@
-"""The PROXY protocol, versions 1 and 2, believed from trusted peers only.
+"""The PROXY protocol, versions 1 and 2, accepted from trusted proxies only.
 
-A trusted peer may send the header or not; an untrusted one that sends it is answered like anyone who sends
-nonsense, so nobody outside can choose the address SPF is evaluated for.
+For a trusted proxy the header is optional. From any other peer it is an unknown command, so that outsiders cannot
+choose the address for which SPF is evaluated.
 """
 
 from __future__ import annotations
@@ -25,22 +25,24 @@ __all__ = [
 ]
 
 _V1_SIGNATURE = b"PROXY "
-# "108 bytes are enough to store all the line and a trailing zero", says the protocol of version 1.
 _V1_OCTETS = 107
+"""Maximum length of a version 1 header, including CRLF."""
 _V2_FIXED_OCTETS = 16
-# Addresses take 216 at most, the rest are TLVs nobody here reads; the protocol would allow 65535.
+"""Length of the fixed part of a version 2 header."""
 _V2_REST_OCTETS = 4096
+"""Accepted length of the rest: addresses take up to 216 octets, TLVs are ignored. The protocol allows 65535."""
 
 
 class MalformedHeader(Exception):
-    """Begins like a PROXY header and is none."""
+    """The input begins like a PROXY header but is not a valid one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProxiedAddress:
-    """What a header says about the client. `local` means the connection is the proxy's own, as health checks are.
+    """The client's address from a PROXY header.
 
-    `ip` is None when the client has no IP address, which is not the same: nothing is known about it then.
+    `local` means that the connection is the proxy's own, such as a health check. Otherwise `ip` is None if the client
+    has no IP address.
     """
 
     ip: str | None
@@ -49,10 +51,10 @@ class ProxiedAddress:
 
 
 class TrustedProxies:
-    """The networks whose PROXY header is believed.
+    """The networks whose PROXY headers are accepted.
 
-    Raises SettingsError for what is no network in CIDR notation, and for a zero-length prefix, which would let
-    anybody name any address.
+    Raises SettingsError if a range is not a network in CIDR notation, or has a zero-length prefix, which would trust
+    every peer.
     """
 
     def __init__(self, cidrs: Iterable[str] = ()) -> None:
@@ -69,7 +71,7 @@ class TrustedProxies:
 
 
 def canonical_address(address: str) -> str:
-    """`address` as SPF and counters want it: without a zone, and IPv4 as IPv4 though a dual-stack socket took it."""
+    """`address` without a zone, and with an IPv4-mapped IPv6 address as IPv4, for SPF and counters."""
     try:
         return str(_unmap(ip_address(address.partition("%")[0])))
     except ValueError:
@@ -77,9 +79,9 @@ def canonical_address(address: str) -> str:
 
 
 def header_octets(start: bytes | bytearray) -> int | None:
-    """How long the header is that a connection begins with: 0 for none, None while `start` is too short to tell.
+    """The length of the PROXY header at the start of a connection: 0 without one, None if more input is needed.
 
-    Raises MalformedHeader for one longer than its version allows.
+    Raises MalformedHeader if the header is too long.
     """
     if start.startswith(V2_SIGNATURE):
         if len(start) < _V2_FIXED_OCTETS:
@@ -101,7 +103,7 @@ def header_octets(start: bytes | bytearray) -> int | None:
 
 
 async def decode_header(header: bytes) -> ProxiedAddress:
-    """What a whole header says; raises MalformedHeader."""
+    """Decode a complete PROXY header. Raises MalformedHeader if it is invalid."""
     reader = asyncio.StreamReader()
     reader.feed_data(header)
     reader.feed_eof()
@@ -121,7 +123,7 @@ def _parse_network(cidr: str) -> IPv4Network | IPv6Network:
     except ValueError as error:
         raise SettingsError(f"trusted proxy range {cidr!r} is not a network in CIDR notation") from error
     if network.prefixlen == 0:
-        raise SettingsError(f"trusted proxy range {cidr!r} would trust everybody")
+        raise SettingsError(f"trusted proxy range {cidr!r} would trust every address; give a longer prefix")
     return network
 
 

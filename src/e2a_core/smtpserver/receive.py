@@ -1,4 +1,4 @@
-"""The inbound pipeline over SMTP: accept, authenticate, address, parse, then deliver."""
+"""The inbound pipeline over SMTP: resolves recipients, then parses, authenticates and delivers messages."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from e2a_core.submission.queries import sender_of_relayed
 __all__ = ["SmtpReceiver"]
 
 MAX_RECEIVED = 50
-"""RFC 5321 section 6.3 asks for a limit of at least 100 hops or another way to tell; agents forward, so fewer."""
+"""Hops allowed. Below the 100 that RFC 5321 section 6.3 suggests, because agents that forward can form loops."""
 
 _BY_REPORT = ""
-"""The agent of a recipient until the report it gets says whose message it is about."""
+"""Stands for the agent of the relay's own address until the report names the message it is about."""
 
 
 class SmtpReceiver:
-    """`intake.contract.Receiver` over the store."""
+    """Implements `session.Receiver` with the store."""
 
     def __init__(self, core: Core, authenticator: Authenticator, delivery: Delivery) -> None:
         self._core = core
@@ -87,9 +87,9 @@ class SmtpReceiver:
     async def _routed(
         self, recipients: tuple[Recipient, ...], parsed: ParsedMessage
     ) -> tuple[Recipient, ...]:
-        """The recipients with the inbox that a report to the relay's own address is for; others drop out.
+        """The recipients, with the relay's own address replaced by the sender of the message that a report is about.
 
-        Raises `RecipientUnknown` when nobody is left.
+        Drops the relay's address if that sender is unknown. Raises `RecipientUnknown` if no recipient remains.
         """
         if all(item.agent for item in recipients):
             return recipients
@@ -146,7 +146,7 @@ class SmtpReceiver:
 
 
 def _protocol(envelope: Envelope) -> str:
-    """The keyword of RFC 3848 (RFC 6531 section 4.3 for SMTPUTF8)."""
+    """The protocol keyword for Received (RFC 3848; RFC 6531 section 4.3 for SMTPUTF8)."""
     if not envelope.peer.esmtp:
         return "SMTP"
     return ("UTF8SMTP" if envelope.smtp_utf8 else "ESMTP") + ("S" if envelope.peer.tls else "")
@@ -154,15 +154,15 @@ def _protocol(envelope: Envelope) -> str:
 
 def _refuse_loop(headers: Headers) -> None:
     if LOOP_HEADER in headers:
-        raise LoopDetected("this message was sent by this relay itself")
+        raise LoopDetected("this relay sent this message itself")
     if received_count(headers) > MAX_RECEIVED:
-        raise LoopDetected(f"the message passed more than {MAX_RECEIVED} hosts")
+        raise LoopDetected(f"the message passed through more than {MAX_RECEIVED} hosts")
 
 
 def _identify(
     envelope: Envelope, parsed: ParsedMessage, evidence: AuthenticationEvidence, author: AgentRow | None
 ) -> Identity:
-    """`author` is the agent that the message names as its author."""
+    """The identity of the author; `author` is the agent named in From, if any."""
     proven = author if evidence.verified else None
     return Identity(
         sender=parsed.header_from or envelope.mail_from,
@@ -174,7 +174,7 @@ def _identify(
 
 
 def _proven_conversation(parsed: ParsedMessage, identity: Identity) -> str | None:
-    """The conversation an agent of this deployment names, if it is an id that one can have."""
+    """The conversation id in the message, if a verified agent of this deployment wrote it and the id is valid."""
     claimed = parsed.conversation_header
     if identity.agent is None or claimed is None or len(claimed) > MAX_CONVERSATION_ID:
         return None
@@ -182,10 +182,10 @@ def _proven_conversation(parsed: ParsedMessage, identity: Identity) -> str | Non
 
 
 def _dedupe_key(envelope: Envelope, parsed: ParsedMessage, content_hash: str) -> str | None:
-    """The same for a message that a server sends again because our reply got lost.
+    """A key that is equal if a server repeats a message because our reply was lost.
 
-    A message is told from its like by its Message-ID, or else by the instant in its Date. One that has neither is
-    taken each time: a device that reports every hour in the same words sends as many messages.
+    Returns None for a message with neither Message-ID nor Date, which cannot be distinguished from a new message with
+    the same text, such as an hourly report of a device.
     """
     if parsed.message_id is None and parsed.date is None:
         return None

@@ -1,11 +1,12 @@
-"""Taking in the data of one message within its bounds of size, time and memory."""
+"""Receives the data of one message within limits of size, time and memory."""
 
 from __future__ import annotations
 
+import logging
 from types import TracebackType
 from typing import Self
 
-from e2a_core.smtpserver.connection import HangUp, SmtpConnection, log
+from e2a_core.smtpserver.connection import HangUp, SmtpConnection
 from e2a_core.smtpserver.data import BareNewline, DataScanner, unstuff
 
 __all__ = ["DataRefused", "IncomingMessage"]
@@ -14,9 +15,11 @@ _TOO_BIG = "552 5.3.4 message exceeds the size limit"
 _NO_ROOM = "452 4.3.1 too much mail is arriving at once, try again later"
 _SMUGGLING = "550 5.6.11 bare CR or LF in the message (RFC 5321 section 2.3.8)"
 
+_log = logging.getLogger(__name__)
+
 
 class DataRefused(Exception):
-    """The message has been read to its end and thrown away; `reply` says why."""
+    """The message was read to its end and discarded; `reply` gives the reason."""
 
     def __init__(self, reply: str) -> None:
         super().__init__(reply)
@@ -24,7 +27,7 @@ class DataRefused(Exception):
 
 
 class IncomingMessage:
-    """The message behind a 354. A context manager: the memory it holds counts until the block is left."""
+    """The message that follows the reply 354. A context manager: its memory is counted until the block ends."""
 
     def __init__(self, connection: SmtpConnection) -> None:
         self._connection = connection
@@ -41,10 +44,10 @@ class IncomingMessage:
         self._hold(0)
 
     async def read(self) -> bytes:
-        """The content without terminator and dot-stuffing.
+        """Read the message; returns its content without terminator and dot stuffing.
 
-        Raises DataRefused for one too big, HangUp for one with a bare CR or LF or beyond all measure, and
-        ConnectionClosed when the peer goes away in the middle.
+        Raises DataRefused if the message is too big or memory is short, HangUp if it contains a bare CR or LF or
+        exceeds the limit for discarding, and ConnectionClosed if the peer disconnects.
         """
         connection, buffer = self._connection, self._connection.input.buffer
         scanner = DataScanner()
@@ -78,7 +81,7 @@ class IncomingMessage:
             return scanner.scan(buffer)
         except BareNewline:
             self._connection.counters.refused_smuggling += 1
-            log.warning("bare CR or LF in message data from %s", self._connection.peer.ip)
+            _log.warning("bare CR or LF in message data from %s", self._connection.peer.ip)
             raise HangUp(_SMUGGLING) from None
 
     def _excess(self) -> str | None:

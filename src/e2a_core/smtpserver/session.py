@@ -1,14 +1,14 @@
-"""The seam between the SMTP dialogue and what accepts mail.
+"""The interface between the SMTP dialogue and the `Receiver` of mail.
 
-The listener knows SMTP and nothing of agents or stores; a `Receiver` knows those and nothing of SMTP replies. What
-a receiver raises is mapped to a reply here and nowhere else:
+The dialogue handles SMTP only; a `Receiver` handles agents and the store. The exceptions of a receiver determine the
+reply:
 
     RecipientUnknown         550 5.1.1
     RecipientDisabled        550 5.2.1
     QuotaExceeded            552 5.2.2
     LoopDetected             554 5.4.6
-    MessageRefused           its own
-    errors.StoreUnavailable  451 4.3.0, so the peer keeps the message and tries again
+    MessageRefused           its own code
+    errors.StoreUnavailable  451 4.3.0, so that the peer keeps the message and retries
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ __all__ = [
     "RecipientUnknown",
 ]
 
-# RFC 5321 section 4.5.3.1.5: a reply line has at most 512 octets; the rest is room for codes and CRLF.
 _REPLY_TEXT_OCTETS = 480
+"""A reply line has at most 512 octets including codes and CRLF (RFC 5321 section 4.5.3.1.5)."""
 _ENHANCED_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 
@@ -40,8 +40,8 @@ _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 class Peer:
     """The other end of one SMTP session.
 
-    `ip` is None when a trusted proxy vouches for a connection that has no IP address. `helo` is the argument of the
-    last EHLO or HELO, as given.
+    `ip` is None if a trusted proxy forwards a client without an IP address. `helo` is the argument of the last EHLO
+    or HELO, None before the first.
     """
 
     ip: str | None
@@ -53,9 +53,9 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One accepted RCPT: the forward path as given, the agent it reaches, and the tag after `+` if there is one.
+    """One accepted recipient: the forward path as given, the agent's address, and the tag after `+`.
 
-    `agent` is empty for an address that only takes reports; who gets them depends on what they are about.
+    `agent` is "" for an address that accepts only reports, which go to the sender of the reported message.
     """
 
     address: str
@@ -65,10 +65,10 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What the dialogue before DATA established.
+    """The envelope of one message.
 
-    `mail_from` is the reverse path without brackets, "" for the null sender. `recipients` is in the order of the RCPT
-    commands; two of them may reach the same agent.
+    `mail_from` is the reverse path without brackets, "" for the null sender. `recipients` are in the order of the
+    RCPT commands; several may reach the same agent.
     """
 
     mail_from: str
@@ -78,27 +78,27 @@ class Envelope:
 
 
 class Receiver(Protocol):
-    """Decides about recipients and takes messages over."""
+    """Resolves recipients and accepts messages."""
 
     async def resolve(self, address: str, mail_from: str) -> Recipient:
-        """The agent that `address`, a forward path without brackets, reaches for mail from `mail_from`.
+        """The recipient for `address`, a forward path without brackets, of mail from `mail_from`.
 
         `address` may be `postmaster` without a domain (RFC 5321 section 4.5.1). Raises RecipientUnknown,
         RecipientDisabled, QuotaExceeded or errors.StoreUnavailable.
         """
 
     async def receive(self, envelope: Envelope, content: bytes) -> str:
-        """Take `content` over for all recipients of `envelope`; returns the queue id once that is durable.
+        """Accept `content` for all recipients of `envelope`; returns the queue id once the message is stored durably.
 
-        `content` is the message as sent, dot-unstuffed, every line ended by CRLF, without a bare CR or LF. This is
-        not cancelled when the peer hangs up, only when a shutdown runs out of grace. Raises LoopDetected,
-        MessageRefused or errors.StoreUnavailable, and RecipientUnknown or RecipientDisabled when no recipient is left
-        whose agent takes mail.
+        `content` is the message without dot stuffing, with CRLF line ends and without bare CR or LF. The call is not
+        cancelled if the peer disconnects, only if the grace period of a shutdown ends. Raises LoopDetected,
+        MessageRefused or errors.StoreUnavailable, and RecipientUnknown or RecipientDisabled if no recipient's agent
+        accepts mail any more.
         """
 
 
 class IntakeRefusal(Exception):
-    """A reply of refusal: `code` and `enhanced` as in RFC 5321 and RFC 3463, `text` for people."""
+    """A refusal with its SMTP reply: `code` (RFC 5321), `enhanced` status code (RFC 3463), and `text` for people."""
 
     code = 550
     enhanced = "5.0.0"
@@ -110,34 +110,34 @@ class IntakeRefusal(Exception):
 
 
 class RecipientUnknown(IntakeRefusal):
-    """No such mailbox here."""
+    """The mailbox does not exist."""
 
     code, enhanced, text = 550, "5.1.1", "no such mailbox here"
 
 
 class RecipientDisabled(IntakeRefusal):
-    """The mailbox exists and takes no mail, for instance while it is in the trash."""
+    """The mailbox exists but does not accept mail, for example while its agent is in the trash."""
 
     code, enhanced, text = 550, "5.2.1", "mailbox disabled"
 
 
 class QuotaExceeded(IntakeRefusal):
-    """The mailbox owner's quota is used up."""
+    """The quota of the mailbox's account is exhausted."""
 
     code, enhanced, text = 552, "5.2.2", "mailbox quota exceeded"
 
 
 class LoopDetected(IntakeRefusal):
-    """The message has been here, or at too many hosts, before (RFC 5321 section 6.3)."""
+    """The message has passed through this relay before, or through too many hosts (RFC 5321 section 6.3)."""
 
     code, enhanced, text = 554, "5.4.6", "mail loop detected"
 
 
 class MessageRefused(IntakeRefusal):
-    """Any other refusal of a whole message; ValueError for codes that are no refusal or contradict each other."""
+    """Any other refusal of a whole message. Raises ValueError if the codes are no refusals or contradict each other."""
 
     def __init__(self, code: int, enhanced: str, text: str) -> None:
         if not 400 <= code <= 599 or not _ENHANCED_CODE.fullmatch(enhanced) or enhanced[0] != str(code)[0]:
-            raise ValueError(f"{code} {enhanced} is not a refusal")
+            raise ValueError(f"{code} {enhanced} is not a refusal; give codes of the same class, 4 or 5")
         self.code, self.enhanced = code, enhanced
         super().__init__(text)

@@ -1,7 +1,7 @@
-"""What a session has received and not yet used.
+"""The input buffer of a session.
 
-asyncio's StreamReader cannot look ahead or give octets back, which finding the end of a message among pipelined
-commands needs; this buffer can, and bounds what a peer may make it hold.
+Finding the end of a message among pipelined commands requires looking ahead, which asyncio's StreamReader does not
+support. This buffer supports it and pauses reading when it is full.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from e2a_core.smtpserver.data import BareNewline
 
 __all__ = ["ConnectionClosed", "LineTooLong", "SessionInput"]
 
-# Commands waiting while one is worked on; a whole pipelined group of 100 recipients is a tenth of it.
 _HIGH_WATER_OCTETS = 64 * 1024
+"""Input buffered during a command before reading pauses; ten times a pipelined group of 100 recipients."""
 
 
 class ConnectionClosed(Exception):
-    """The peer will send nothing more."""
+    """The peer has closed the connection, or at least its sending side."""
 
 
 class LineTooLong(Exception):
-    """A command line over the limit; it has been discarded."""
+    """A command line exceeded the limit and was discarded."""
 
 
 class SessionInput:
-    """The octets of one connection, in order. `buffer` may be shortened at its front by the reader of it."""
+    """The octets received on one connection. The consumer removes octets from the start of `buffer`."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.buffer = bytearray()
@@ -38,7 +38,7 @@ class SessionInput:
         self._skipping_line = False
 
     def attach(self, transport: asyncio.ReadTransport) -> None:
-        """Control the flow of `transport` from now on."""
+        """Control the flow of `transport`, instead of any transport attached before."""
         self._resume()
         self._transport = transport
 
@@ -57,21 +57,21 @@ class SessionInput:
         self._wake()
 
     def clear(self) -> None:
-        """Forget everything received so far."""
+        """Discard all buffered input."""
         self.buffer.clear()
         self._skipping_line = False
 
     def take_line(self, limit: int) -> bytes | None:
-        """The next line without its CRLF, or None when it has not come whole.
+        """The next line without its CRLF, or None if it has not arrived completely.
 
-        Raises LineTooLong for one of more than `limit` octets, CRLF included, and BareNewline for one that ends in
-        LF alone. Both have consumed the line.
+        Raises LineTooLong if the line has more than `limit` octets including CRLF, and BareNewline if it ends in LF
+        alone; in both cases the line is consumed.
         """
         end = self.buffer.find(b"\n") + 1
         if not end:
             if len(self.buffer) > limit:
                 self._skipping_line = True
-                # A CR kept back may turn out to be the first half of the line's end.
+                # Keeps a final CR, which may be the first half of CRLF.
                 del self.buffer[: -1 if self.buffer.endswith(b"\r") else None]
             return None
         line = bytes(self.buffer[:end])
@@ -84,9 +84,9 @@ class SessionInput:
         return line[:-2]
 
     async def more(self) -> None:
-        """Wait until something is added to the buffer.
+        """Wait for more input.
 
-        Raises ConnectionClosed when nothing more can come, or what `interrupt` was given.
+        Raises ConnectionClosed if no more can arrive, or the exception passed to `interrupt`.
         """
         if self._eof:
             raise ConnectionClosed
@@ -100,14 +100,14 @@ class SessionInput:
             raise ConnectionClosed
 
     def interrupt(self, reason: Exception) -> bool:
-        """Raise `reason` in whoever waits in `more`; False if nobody does."""
+        """Raise `reason` in the call waiting in `more`. Returns False if no call is waiting."""
         if self._waiter is None or self._waiter.done():
             return False
         self._waiter.set_exception(reason)
         return True
 
     async def discard(self, seconds: float) -> None:
-        """Throw everything away that comes until the peer stops sending, for at most `seconds`."""
+        """Discard all input until the peer stops sending, for at most `seconds`."""
         self._discarding = True
         self.clear()
         try:

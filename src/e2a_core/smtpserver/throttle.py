@@ -1,4 +1,4 @@
-"""Counts what sessions hold, so that no peer, nor all of them, can take everything."""
+"""Counts the connections and memory of sessions, to limit them per peer and in total."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["ConnectionThrottle", "DataMemory", "Verdict"]
 
 
 class Verdict(Enum):
-    """Whether one more connection fits, and if not, which cap it met."""
+    """Whether a new connection is admitted, or which limit it exceeds."""
 
     ADMITTED = "admitted"
     TOO_MANY = "too many connections"
@@ -18,9 +18,9 @@ class Verdict(Enum):
 
 
 class ConnectionThrottle:
-    """Open connections in all and per address.
+    """Limits open connections in total and per address.
 
-    An IPv6 address stands for its /64, which is the smallest block a single site is given.
+    IPv6 addresses are counted per /64, the smallest block assigned to a single site.
     """
 
     def __init__(self, *, total: int, per_address: int) -> None:
@@ -30,7 +30,7 @@ class ConnectionThrottle:
         self._by_address: Counter[str] = Counter()
 
     def enter(self) -> Verdict:
-        """Count a new connection in; balanced by `leave` unless refused."""
+        """Count a new connection. Call `leave` when it ends, unless it was refused."""
         if self._open >= self._total:
             return Verdict.TOO_MANY
         self._open += 1
@@ -40,7 +40,7 @@ class ConnectionThrottle:
         self._open -= 1
 
     def claim(self, address: str) -> Verdict:
-        """Count a connection to `address`; balanced by `release` of the same address unless refused."""
+        """Count a connection from `address`. Call `release` with the same address when it ends, unless refused."""
         key = _block(address)
         if self._by_address[key] >= self._per_address:
             return Verdict.TOO_MANY_FROM_ADDRESS
@@ -55,7 +55,7 @@ class ConnectionThrottle:
 
 
 class DataMemory:
-    """Octets of message data all sessions hold together."""
+    """The octets of message data held by all sessions together."""
 
     def __init__(self, octets: int) -> None:
         self._octets = octets
@@ -66,7 +66,7 @@ class DataMemory:
         return self._held > self._octets
 
     def hold(self, octets: int) -> None:
-        """Add `octets` to what is held; negative gives back."""
+        """Add `octets` to the total; a negative number releases them."""
         self._held += octets
 
 
