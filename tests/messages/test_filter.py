@@ -94,7 +94,7 @@ def test_grammar(text: str, tree: Node) -> None:
         ("label:a=b", 6, "a-z"),
         ("label:sp\u00e4m", 6, "a-z"),
         ("label:" + "a" * 65, 6, "64"),
-        ('subject:""', 8, "not empty"),
+        ('subject:""', 8, "must not be empty"),
         ("subject:*", 8, "quotes"),
         ("subject:a*", 8, "quotes"),
         ("subject:AND", 8, "quotes"),

@@ -1,1 +1,1 @@
-"""Accounts: who owns inboxes, what they may use, and the API keys that speak for them."""
+"""Accounts: the owners of inboxes, their limits and their API keys."""

@@ -1,4 +1,4 @@
-"""API keys: made once, kept as a hash, looked up on every request."""
+"""API keys: shown once, stored as a hash, looked up on every request."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = ["EnsuredAccount", "NewKey", "authenticate", "ensure_account", "hash_k
 
 KEY_PREFIXES: dict[Scope, str] = {"account": "e2a_acct_", "agent": "e2a_agt_"}
 SHOWN_CHARS = 16
-"""Enough to tell keys apart; 7 or 8 hex digits of 64 give nothing away."""
+"""Length of the prefix shown to tell keys apart; it contains 7 or 8 of the 64 secret hex digits."""
 MAX_CREDENTIAL_CHARS = 512
-"""Longer texts are no key of ours and not worth hashing."""
+"""Longer texts cannot be keys and are refused without hashing."""
 USE_RECORDED_EVERY = timedelta(minutes=1)
 
 
@@ -35,7 +35,7 @@ class EnsuredAccount(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key just made. `plaintext` exists nowhere else; `statement` stores the rest."""
+    """A new key. `plaintext` is stored nowhere; `statement` stores the rest."""
 
     row: KeyRow
     plaintext: str = field(repr=False)
@@ -46,14 +46,14 @@ class NewKey:
 
 
 def hash_key(plaintext: str) -> str:
-    """The stored form: a key has 256 random bits, so neither salt nor stretching would add anything."""
+    """The stored form of a key: SHA-256 without salt or stretching, since a key has 256 random bits."""
     return hashlib.sha256(plaintext.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 async def authenticate(core: Core, credential: str) -> Principal:
-    """Whom `credential` speaks for, by one indexed read; nothing is cached, so a revocation holds at once.
+    """Returns the principal of `credential`, by one indexed read without a cache, so revocation is immediate.
 
-    Raises `Unauthorized`, the same for unknown, revoked and expired keys.
+    Raises the same `Unauthorized` for unknown, revoked and expired keys.
     """
     if not credential or len(credential) > MAX_CREDENTIAL_CHARS:
         raise Unauthorized
@@ -66,7 +66,7 @@ async def authenticate(core: Core, credential: str) -> Principal:
         raise Unauthorized
     recorded_since = to_micros(now - USE_RECORDED_EVERY)
     if row["last_used_at"] is None or row["last_used_at"] <= recorded_since:
-        # A store that can be read but not written must not lock everybody out.
+        # A read-only store must not prevent authentication.
         with suppress(StoreUnavailable):
             await core.db.write([queries.record_use(row["id"], to_micros(now), recorded_since)])
     return Principal(
@@ -87,7 +87,7 @@ def new_key(
     agent_email: str | None = None,
     expires_at: datetime | None = None,
 ) -> NewKey:
-    """A key that becomes valid once its statement is committed."""
+    """Creates a key that becomes valid once its statement is committed."""
     plaintext = KEY_PREFIXES[scope] + core.ids.secret()
     row = KeyRow(
         id=core.ids.api_key(),
@@ -112,14 +112,14 @@ async def mint_key(
     agent_email: str | None = None,
     expires_at: datetime | None = None,
 ) -> NewKey:
-    """A stored, valid key; `agent_email` is given exactly when `scope` is `agent`."""
+    """Creates and stores a key. `agent_email` is required if `scope` is `agent`, and must be None otherwise."""
     key = new_key(core, account_id, name=name, scope=scope, agent_email=agent_email, expires_at=expires_at)
     await core.db.write([key.statement])
     return key
 
 
 async def ensure_account(core: Core, email: str) -> EnsuredAccount:
-    """The account of an address, made if there is none; any number of processes may ask at once."""
+    """Returns the account of an email address, and creates it if missing. Safe to call from several processes."""
     address = normalize_addr_spec(email)
     found = first(await core.db.read(queries.account_by_email(address)))
     if found is not None:

@@ -1,7 +1,7 @@
-"""Idempotency keys: a repeated request gets the first one's answer instead of a second effect.
+"""Idempotency keys: a repeated request gets the response to the first one, without a second effect.
 
-A key is claimed before the work, completed in the same commit as the work's effect, and released when the work
-fails, so that only successes are remembered.
+A key is claimed before the work, completed in the commit of its effect, and released if the work fails. Only successes
+are remembered.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ __all__ = [
 ]
 
 KEPT = timedelta(hours=24)
-"""Counted from the claim; clients stop repeating long before."""
+"""How long responses are kept, counted from the claim. Clients stop retrying long before."""
 REQUESTS = "request"
-"""The namespace of keys that callers choose: one per account, whatever the operation."""
+"""The namespace of keys that callers choose: one per account for all operations."""
 TAKEOVER_AFTER = timedelta(minutes=5)
-"""A request under way for longer is taken for one whose process died."""
+"""A claim older than this without a response is taken over: its process is assumed dead."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """What the first request was answered: an HTTP status and the body as JSON text."""
+    """The response to the first request: an HTTP status and the body as JSON text."""
 
     status: int
     body: str
@@ -52,7 +52,7 @@ class StoredResponse:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One request's hold on a key. With `stored` set there is nothing left to do but to answer it."""
+    """One request's claim of a key. If `stored` is set, the request is a repeat and gets that response."""
 
     account_id: str
     namespace: str
@@ -62,17 +62,17 @@ class Claim:
 
 
 def fingerprint_of(route: str, request: Request) -> str:
-    """What makes two requests the same: where they went and what they said. Raises `InvalidRequest`."""
+    """A digest of route and body; two requests with the same one are repeats. Raises `InvalidRequest`."""
     return hashlib.sha256(f"{route}\n".encode() + request_json(request)).hexdigest()
 
 
 async def claim(
     core: Core, account_id: str, namespace: str, key: str, fingerprint: str, *, kept: timedelta = KEPT
 ) -> Claim:
-    """Claim `key`, or find what it was answered; an answer older than `kept` counts no more.
+    """Claims `key`, or returns a claim with the stored response. Responses older than `kept` do not count.
 
-    Raises `IdempotencyInFlight` while the first request runs, `IdempotencyKeyReuse` when it was another request, and
-    `InvalidRequest` for a key that cannot be stored.
+    Raises `IdempotencyInFlight` while the first request runs, `IdempotencyKeyReuse` if the key was used for another
+    request, and `InvalidRequest` if the key cannot be stored.
     """
     require_storable(key, "header.Idempotency-Key")
     now = core.clock.now()
@@ -91,7 +91,7 @@ async def claim(
         return mine
     row = first(await core.db.read(_stored(mine)))
     if row is None or row["status"] is None:
-        raise IdempotencyInFlight("a request with this idempotency key is under way; repeat it shortly")
+        raise IdempotencyInFlight("a request with this idempotency key is in progress; repeat it shortly")
     return Claim(account_id, namespace, key, row["created_at"], _answer(row, fingerprint))
 
 
@@ -99,7 +99,7 @@ async def claim(
 async def claimed(
     core: Core, account_id: str, namespace: str, key: str, fingerprint: str, *, kept: timedelta = KEPT
 ) -> AsyncIterator[Claim]:
-    """`claim` for the length of a block; a block that raises releases the key."""
+    """Claims the key for the duration of the block, and releases it if the block raises. Raises as `claim` does."""
     mine = await claim(core, account_id, namespace, key, fingerprint, kept=kept)
     try:
         yield mine
@@ -111,7 +111,7 @@ async def claimed(
 
 
 def complete(mine: Claim, status: int, body: str) -> Statement:
-    """Stores the answer; commit it with the effect. `StaleWrite` means the claim was taken over meanwhile."""
+    """Stores the response, to be committed with the effect. Fails with `StaleWrite` if the claim was taken over."""
     return sql(
         "UPDATE idempotency SET status = :status, response = :body "
         "WHERE account_id = :account AND namespace = :namespace AND key = :key "
@@ -128,7 +128,7 @@ def complete(mine: Claim, status: int, body: str) -> Statement:
 
 
 async def release(core: Core, held: Claim) -> None:
-    """Give the key up, and the answer it has; one that was completed or taken over meanwhile is left alone."""
+    """Releases the key and deletes its stored response. Does nothing if it was completed or taken over meanwhile."""
     state = "IS NULL" if held.stored is None else "IS NOT NULL"
     await core.db.write(
         [
@@ -146,7 +146,7 @@ async def release(core: Core, held: Claim) -> None:
 
 
 async def purge_expired(core: Core) -> int:
-    """Forget keys beyond their retention; returns how many."""
+    """Deletes keys older than `KEPT`; returns their number."""
     before = to_micros(core.clock.now() - KEPT)
     [deleted] = await core.db.write(
         [sql("DELETE FROM idempotency WHERE created_at <= :before", before=before)]

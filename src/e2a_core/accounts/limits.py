@@ -1,4 +1,7 @@
-"""What a plan allows, and whether an account has used it up (http-api section 7.2)."""
+"""The limits of an account's plan, and the check whether it has reached them.
+
+Messages are counted in both directions per calendar month (UTC), storage over all messages.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ __all__ = ["DEFAULT_LIMITS", "Limits", "limits_of", "month_start", "refuse_beyon
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The caps of one account; a request that would go beyond one is refused with `LimitExceeded`."""
+    """The limits of one account; a request beyond one is refused with `LimitExceeded`."""
 
     max_agents: int
     max_domains: int
@@ -28,20 +31,18 @@ class Limits:
 DEFAULT_LIMITS = Limits(
     max_agents=1_000_000, max_domains=1_000_000, max_messages_month=1_000_000_000, max_storage_bytes=2**50
 )
-"""A deployment's owner pays for the machine, so these only bound what a runaway client can do."""
-
-
-_FOREVER = 2**63 - 1
+"""Only bounds runaway clients, since the owner of the deployment pays for the machine."""
 
 RECOUNT = timedelta(minutes=1)
-"""Until then deleted mail counts on; what is new is counted each time, in 0.01 ms. To count all 20,000 messages of an
-account with each send takes 5 ms, and more as it grows."""
+"""How long a full count is reused; only newer messages are counted each time (0.01 ms). Deleted mail counts until the
+next full count, which takes 5 ms for 20,000 messages."""
 SETTLED = timedelta(seconds=10)
-"""A message may be stored under an instant somewhat before its commit."""
+"""A full count leaves out messages newer than this, since `created_at` is somewhat before the commit."""
+_FOREVER = 2**63 - 1
 
 
 def limits_of(settings: Settings) -> Limits:
-    """The caps of every account of the deployment."""
+    """The limits of every account of the deployment."""
     return replace(
         DEFAULT_LIMITS,
         max_messages_month=settings.max_messages_month or DEFAULT_LIMITS.max_messages_month,
@@ -50,9 +51,9 @@ def limits_of(settings: Settings) -> Limits:
 
 
 async def refuse_beyond_plan(core: Core, account_id: str) -> None:
-    """Raises `LimitExceeded` once the account has no message of the month, or no storage, left.
+    """Raises `LimitExceeded` if the account has used up its messages of the month or its storage.
 
-    It costs nothing where no such limit is set, else one look at the index for the mail of the last minute.
+    Without such limits no query is made; with them usually one, over the mail of the last minute.
     """
     settings = core.settings
     if not (settings.max_messages_month or settings.max_storage_bytes):
@@ -67,7 +68,7 @@ async def refuse_beyond_plan(core: Core, account_id: str) -> None:
 
 
 async def _used(core: Core, account_id: str) -> tuple[int, int]:
-    """Messages of the month and octets stored."""
+    """Returns the number of messages of the month, and the octets stored."""
     now = core.clock.now()
     month, tally = month_start(now), core.tallies.of(account_id)
     if tally is None or tally.month != month or tally.until < to_micros(now - RECOUNT):

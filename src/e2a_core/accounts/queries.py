@@ -1,4 +1,4 @@
-"""SQL of accounts and API keys."""
+"""SQL over accounts and API keys."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def account_by_id(account_id: str) -> Statement:
 
 
 def insert_account(account_id: str, email: str, now: int) -> Statement:
-    """Affects no row when the address has an account."""
+    """Affects no row if the address has an account."""
     return sql(
         "INSERT INTO accounts (id, email, created_at) VALUES (:id, :email, :now) ON CONFLICT (email) DO NOTHING",
         id=account_id,
@@ -97,7 +97,7 @@ def insert_account(account_id: str, email: str, now: int) -> Statement:
 
 
 def usage(account_id: str, month_start: int) -> Statement:
-    """One row: live agents, domains, messages since `month_start`, octets stored."""
+    """One row with the counts of live agents, domains and messages since `month_start`, and the octets stored."""
     return sql(
         "SELECT (SELECT COUNT(*) FROM agents a "
         f"WHERE a.account_id = :account AND a.deleted_at IS NULL AND {NOT_A_ROLE}) AS agents, "
@@ -112,9 +112,9 @@ def usage(account_id: str, month_start: int) -> Statement:
 def mail_usage(
     account_id: str, month_start: int, since: int, before: int, *, recent: bool = False
 ) -> Statement:
-    """One row about messages from `since` until `before`: those since `month_start`, and the octets of all.
+    """One row about the messages from `since` until `before`: the count of those since `month_start`, all octets.
 
-    `recent` says that `since` lies shortly before now, so that there are few.
+    Pass `recent` if `since` is shortly before now, so that few rows match.
     """
     return sql(
         "SELECT COUNT(CASE WHEN created_at >= :month_start THEN 1 END) AS messages, "
@@ -138,7 +138,7 @@ def live_agent(account_id: str, email: str) -> Statement:
 
 
 def principal_by_key_hash(key_hash: str, now: int) -> Statement:
-    """Whom a valid key speaks for."""
+    """The account, scope and agent of a valid key."""
     return sql(
         "SELECT k.id, k.account_id, k.scope, k.agent_email, k.last_used_at, a.email AS account_email "
         "FROM api_keys k JOIN accounts a ON a.id = k.account_id "

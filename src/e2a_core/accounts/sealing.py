@@ -1,4 +1,4 @@
-"""Answers that hold a secret, kept for replay: encrypted, so the database alone does not give the secret away."""
+"""Encryption of stored responses that contain a secret, so that the database alone does not reveal it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _PURPOSE = b"e2a-sealed-answer-v1"
 
 
 def seal(text: str, secrets: Sequence[bytes]) -> str:
-    """Encrypted and authenticated under the first secret."""
+    """Encrypts and authenticates `text` with a key derived from the first secret."""
     return _cipher(secrets).encrypt(text.encode()).decode("ascii")
 
 
 def unseal(sealed: str, secrets: Sequence[bytes]) -> str | None:
-    """The text; None when none of the secrets sealed it."""
+    """Returns the text, or None if none of the secrets can decrypt it."""
     try:
         return _cipher(secrets).decrypt(sealed.encode()).decode()
     except InvalidToken:

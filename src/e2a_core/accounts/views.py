@@ -1,4 +1,4 @@
-"""The account as its caller may see it."""
+"""The view of an account."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 
 
 async def account_view(core: Core, principal: Principal) -> AccountView:
-    """Who the caller is, with what the account may use and uses."""
+    """The caller's account, with its limits and usage. Raises `NotFound` if it was deleted."""
     db = core.db
     row = first(await db.read(queries.account_by_id(principal.account_id)))
     used = first(await db.read(queries.usage(principal.account_id, month_start(core.clock.now()))))

@@ -1,1 +1,1 @@
-"""Agents: inboxes and the addresses that reach them."""
+"""Agents: inboxes and their addresses."""

@@ -1,4 +1,4 @@
-"""Which addresses an agent may have: slugs under the shared domain, any mailbox under a registered one."""
+"""The addresses an agent may have: slugs under the shared domain, any mailbox under a registered one."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ RESERVED_SLUGS = RESERVED | frozenset(
         "test",
     }
 )
-"""On the shared domain, also the names that people take for the deployment itself."""
+"""Reserved on the shared domain: the role names, and names that people would take for the deployment itself."""
 RELAY_LOCALS = frozenset({"agent", "noreply"})
-"""Under the domain that mail leaves from, what the relay itself writes as (`outbound.identity`)."""
+"""Reserved under the domain that the relay sends from: the local parts of its own addresses."""
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,38}[a-z0-9]")
 _LOCATION = "body.email"
@@ -36,7 +36,7 @@ _LOCATION = "body.email"
 
 @dataclass(frozen=True, slots=True)
 class NewAddress:
-    """A valid address, normalised: `local` in lower case, `domain` in A-labels."""
+    """A valid, normalised address: `local` in lower case, `domain` in A-labels."""
 
     local: str
     domain: str
@@ -47,7 +47,7 @@ class NewAddress:
 
 
 def parse_new_address(text: str, *, shared_domain: str, from_domain: str = "") -> NewAddress:
-    """The address a caller wants for a new agent. Raises `InvalidRequest`, and `InvalidSlug` for a reserved name."""
+    """Parses the address of a new agent. Raises `InvalidRequest`, or `InvalidSlug` for a reserved or invalid name."""
     local, at, domain_text = text.strip().lower().rpartition("@")
     if not at or not local or not domain_text:
         raise InvalidRequest("must be an address such as assistant@example.com", location=_LOCATION)
@@ -68,10 +68,10 @@ def parse_new_address(text: str, *, shared_domain: str, from_domain: str = "") -
 
 
 def check_slug(local: str) -> None:
-    """Raises `InvalidSlug` unless `local` may stand before the shared domain."""
+    """Raises `InvalidSlug` if `local` cannot be a local part under the shared domain."""
     if not _SLUG.fullmatch(local):
         raise InvalidSlug(
-            "the part before @ must have 2 to 40 lower-case letters, digits or hyphens, no hyphen at either end",
+            "the part before @ must have 2 to 40 lower-case letters, digits or inner hyphens",
             location=_LOCATION,
         )
     if local in RESERVED_SLUGS:

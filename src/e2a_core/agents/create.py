@@ -1,4 +1,4 @@
-"""Making an agent: its address, the right to it, and room for one more."""
+"""Creating an agent: checks its address, the right to use it, and the account's quota."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ __all__ = [
 
 
 async def create_agent(core: Core, account_id: str, address: NewAddress, *, name: str = "") -> AgentRow:
-    """A new agent of the account, if it may have that address and has room for one more."""
+    """Creates an agent of the account.
+
+    Raises `LimitExceeded` beyond the quota, `AgentTaken` or `AddressInTrash` if the address is in use, and what
+    `authorising_domain` raises.
+    """
     registered = address.domain
     if address.domain != core.settings.shared_domain:
         registered = await authorising_domain(core, account_id, address.domain)

@@ -1,4 +1,4 @@
-"""From an address to its agent: what a caller names, and what an SMTP client writes after RCPT TO."""
+"""Finding the agent of an address, for API callers and for SMTP recipients."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["FoundRecipient", "lookup_recipient", "resolve_agent"]
 
 @dataclass(frozen=True, slots=True)
 class FoundRecipient:
-    """The agent a forward path reaches, and the tag after `+` if the path has one (RFC 5233).
+    """The agent that a forward-path reaches, and its subaddress tag after `+`, if any (RFC 5233).
 
-    A trashed agent (`agent.trashed`) is known, but takes no mail.
+    The agent may be trashed (`agent.trashed`); it then accepts no mail.
     """
 
     agent: AgentRow
@@ -29,11 +29,11 @@ class FoundRecipient:
 
 
 async def resolve_agent(core: Core, principal: Principal, email: str, *, trashed: bool = False) -> AgentRow:
-    """The agent a caller names and may act on; `trashed` also finds it in the trash.
+    """Returns the agent with this address if the caller may act on it; `trashed` includes agents in the trash.
 
-    Raises `NotFound` for an unknown, foreign or trashed agent, and only then `Forbidden` for a sibling of an agent
-    credential's own, so that a caller learns nothing of what other accounts have. The sender of notices is nobody's,
-    and the domain's roles are no agent's, whenever such an agent was made.
+    Raises `NotFound` for an unknown, foreign or trashed agent, so that callers learn nothing about other accounts.
+    Raises `Forbidden` if an agent credential names another agent of its account, or a mailbox for account credentials
+    only. The address of notices is never found, even if an agent with it was created.
     """
     if not is_storable(email):
         raise NotFound("no such agent")
@@ -47,16 +47,16 @@ async def resolve_agent(core: Core, principal: Principal, email: str, *, trashed
         raise NotFound("no such agent")
     principal.require_reach(agent.email, agent.account_id)
     if principal.scope == "agent" and is_account_only(agent.email):
-        raise Forbidden("this mailbox is read with account credentials only")
+        raise Forbidden("this mailbox needs account credentials")
     return agent
 
 
 async def lookup_recipient(core: Core, address: str) -> FoundRecipient | None:
-    """The agent that mail to `address` reaches, without regard to case; None when there is none.
+    """Returns the agent that mail to `address` reaches, ignoring case, or None.
 
-    An agent whose own address holds a `+` goes before the one the tag leads to. Every domain served here has the
-    mailboxes of `agents.roles`, made or not; `postmaster` without a domain is that of the deployment (RFC 5321 section
-    4.5.1).
+    An agent whose own address contains a `+` takes precedence over the one without the tag. Every domain served here
+    has the mailboxes of `agents.roles`, even before they are stored. `postmaster` without a domain is that of the
+    deployment (RFC 5321 section 4.5.1).
     """
     if not is_storable(address):
         return None

@@ -1,4 +1,4 @@
-"""SQL of agents."""
+"""SQL over agents."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ _SELECT = (
 
 @dataclass(frozen=True, slots=True)
 class AgentRow:
-    """One agent. Instants in microseconds; `protection` is JSON, `{}` for the defaults.
+    """One agent. Instants are in microseconds; `protection` is JSON, `{}` for the defaults.
 
-    `domain` is that of the address, `registered_domain` the one that authorises it.
+    `domain` is the domain of the address, `registered_domain` the verified domain that authorises it.
     """
 
     email: str
@@ -77,7 +77,7 @@ def agent(email: str) -> Statement:
 
 
 def agents_named(emails: Sequence[str]) -> Statement:
-    """The agents with one of these addresses, trashed ones too."""
+    """The agents with one of these addresses, including trashed ones."""
     placeholders, params = in_list("email", emails)
     return Statement(f"{_SELECT} WHERE a.email IN ({placeholders})", params, by_key=True)
 
@@ -103,10 +103,10 @@ def default_inbox(account_id: str) -> Statement:
 
 
 def served_domain(names: Sequence[str], domain: str) -> Statement:
-    """The verified domain by which mail for `domain`, the first of `names`, is taken, and the account it belongs to.
+    """The verified domain through which this deployment accepts mail for `domain`, and the account that owns it.
 
-    It is `domain` itself, or one of its ancestors in `names` whose owner has an agent at `domain`. What nobody owns is
-    the deployment owner's, who is the first account where the home has marked none.
+    It is `domain` itself, or one of its ancestors in `names` whose owner has an agent at `domain`. A domain without an
+    owner belongs to the deployment's owner, or to the first account if no owner is recorded.
     """
     places, params = in_list("name", names)
     return Statement(
@@ -133,12 +133,12 @@ def insert_agent(row: AgentRow) -> Statement:
 
 
 def ensure_agent(row: AgentRow) -> Statement:
-    """Affects no row when the address is taken."""
+    """Affects no row if the address is taken."""
     return _insert_agent(row, " ON CONFLICT (email) DO NOTHING")
 
 
 def ensure_system_account(account_id: str, name: str, now: int) -> Statement:
-    """An account at an address that nobody can have, so that nobody is given a key for it."""
+    """Inserts an account whose name is not a valid address, so that no key can be issued for it."""
     return sql(
         "INSERT INTO accounts (id, email, created_at) VALUES (:id, :name, :now) ON CONFLICT DO NOTHING",
         id=account_id,
@@ -211,7 +211,7 @@ def shift_holds(email: str, by: int) -> Statement:
 
 
 def take_turns(email: str) -> Statement:
-    """Has the writes of one agent that begin with this follow each other, as all writes do on SQLite."""
+    """Locks the agent, so that writes that begin with this are serialised, as all writes are on SQLite."""
     return Statement(
         "SELECT email FROM agents WHERE email = :email",
         {"email": email},

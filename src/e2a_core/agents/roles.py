@@ -1,8 +1,9 @@
-"""Mailboxes that a domain has without anybody making them: its roles, and what takes the answers to hold notices.
+"""Mailboxes that every served domain has implicitly: its roles (RFC 2142), and the mailbox for replies to hold notices.
 
-Roles belong to the domain's owner, on the shared domain to the deployment's, and come into being with their first
-mail, so that looking an address up never writes. Answers to notices, of whatever domain, go to one mailbox of an
-account that has no keys. Its names are in capitals: every door lowers what it is given, so none leads there.
+Role mailboxes belong to the owner of the domain, on the shared domain to the owner of the deployment. They are stored
+with their first mail, so that looking up an address never writes. Replies to notices, of every domain, go to one
+mailbox of an account without keys. Its address is in capitals: all interfaces convert addresses to lower case, so it
+cannot be reached through them.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _SYSTEM_DOMAIN = "SYSTEM"
 
 
 async def role_mailbox(core: Core, local: str, domain: str) -> AgentRow | None:
-    """The mailbox of one of `ROLES` as it is made with its first mail; None for a domain that is not served here."""
+    """The mailbox of the role `local`, stored or not. Returns None if `domain` is not served here."""
     row = first(await core.db.read(queries.served_domain([domain, *ancestors(domain)], domain)))
     if row is None:
         return None
@@ -35,7 +36,7 @@ async def role_mailbox(core: Core, local: str, domain: str) -> AgentRow | None:
 
 
 async def notice_mailbox(core: Core, domain: str) -> AgentRow | None:
-    """The one that takes what is written to the notice sender of `domain`; None if that is not served here."""
+    """The mailbox for replies to notices from `domain`. Returns None if `domain` is not served here."""
     row = first(await core.db.read(queries.served_domain([domain, *ancestors(domain)], domain)))
     if row is None:
         return None
@@ -43,7 +44,7 @@ async def notice_mailbox(core: Core, domain: str) -> AgentRow | None:
 
 
 async def open_mailboxes(core: Core, emails: Iterable[str]) -> None:
-    """Make the rows of those of `emails` that are such mailboxes; any number of processes may do so at once."""
+    """Stores those of `emails` that are such mailboxes. Safe to call from several processes at once."""
     now = to_micros(core.clock.now())
     for email in emails:
         local, _, domain = email.rpartition("@")
@@ -57,7 +58,7 @@ async def open_mailboxes(core: Core, emails: Iterable[str]) -> None:
                 ]
             )
         elif local in ROLES and (role := await role_mailbox(core, local, domain)):
-            # The domain or its owner may go meanwhile; delivery then finds no mailbox.
+            # If the domain or its owner is deleted meanwhile, delivery finds no mailbox.
             with suppress(ForeignKeyViolation):
                 await core.db.write([queries.ensure_agent(role)])
 

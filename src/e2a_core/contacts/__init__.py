@@ -1,1 +1,1 @@
-"""The people an account corresponds with, and the outreach of its agents to them."""
+"""Contacts of an account, and the outreach (engagements) of its agents to them."""

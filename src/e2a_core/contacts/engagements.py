@@ -1,4 +1,4 @@
-"""The outreach of one agent: what it notes about its contacts, beside what its mail with them says."""
+"""The outreach of one agent: its notes on contacts, together with figures from its mail with them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["Engagements"]
 
 
 class Engagements:
-    """The part of `engine.Contacts` that an agent may use for itself."""
+    """The part of `engine.Contacts` that an agent credential may use, for its own agent."""
 
     def __init__(self, core: Core, principal: Principal) -> None:
         self._core = core
@@ -61,9 +61,10 @@ class Engagements:
     async def upsert(
         self, email: str, address: str, request: UpsertEngagementRequest, *, if_match: str | None = None
     ) -> ContactEngagementView:
-        """Enrols the contact, which is made where it is missing, or changes the members given of what is there.
+        """Enrols the contact, creating it if missing, or updates the given members of an existing enrolment.
 
-        A view whose `created_at` and `updated_at` agree is that of a new enrolment. With `if_match` nothing is made.
+        `created_at` and `updated_at` of the view are equal for a new enrolment. With `if_match` nothing is created.
+        Raises `PreconditionFailed` if the enrolment is not in the state that `if_match` names.
         """
         agent = await self._agent(email)
         wanted = canonical(address, "path.address")
@@ -77,11 +78,11 @@ class Engagements:
             [outreach.update(agent.email, wanted, values, now=self._now(), seen=seen)]
         )
         if not changed.rowcount and if_match is not None:
-            raise PreconditionFailed("it was changed meanwhile; read it again before writing")
+            raise PreconditionFailed("it was changed by another request; read it again before writing")
         return engagement_view(await self._row(agent.email, wanted))
 
     async def delete(self, email: str, address: str) -> DeleteEngagementResult:
-        """Forgets the outreach; the contact stays, and whether it may be written to stays as it was."""
+        """Deletes the outreach, but neither the contact nor its suppressions. Raises `EngagementNotFound`."""
         agent = await self._agent(email)
         wanted = _wanted(address)
         [gone] = await self._core.db.write([outreach.delete(agent.email, wanted)])
@@ -90,7 +91,7 @@ class Engagements:
         return DeleteEngagementResult(address=wanted, deleted=True)
 
     async def _enrol(self, agent: AgentRow, address: str, values: dict[str, Any]) -> bool:
-        """Whether the enrolment is this call's; another may have come first."""
+        """Enrols the contact. Returns False if it was enrolled already."""
         now = self._now()
         [_, enrolled] = await self._core.db.write(
             [
@@ -114,7 +115,7 @@ class Engagements:
 
 
 def _values(request: UpsertEngagementRequest) -> dict[str, Any]:
-    """The columns the request sets; only the instant of the next action can be cleared by null."""
+    """The columns that the request sets; null clears only the instant of the next action."""
     values: dict[str, Any] = {}
     if request.stage is not None:
         values["stage"] = require_storable(request.stage, "body.stage")
@@ -127,7 +128,7 @@ def _values(request: UpsertEngagementRequest) -> dict[str, Any]:
 
 
 def _wanted(address: str) -> str:
-    """What cannot be an address has no outreach."""
+    """The canonical form of `address`. Raises `EngagementNotFound` if it is not an address."""
     if not is_storable(address):
         raise EngagementNotFound("no such outreach")
     try:

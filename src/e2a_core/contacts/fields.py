@@ -1,4 +1,4 @@
-"""What callers write into contacts and engagements: checked, and brought to one spelling."""
+"""Checks and normalisation of the fields of contacts and engagements."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ MAX_KEYS = 50
 MAX_KEY_OCTETS = 128
 MAX_VALUE_OCTETS = 4096
 MAX_METADATA_OCTETS = 16_384
-"""Metadata is for a few words about a person; larger things belong where the caller keeps them."""
+"""Metadata is for a few words about a person, not for documents."""
 
 
 def canonical(address: str, location: str) -> str:
-    """The spelling under which a contact is kept, of a bare address or one with a name. Raises `InvalidRecipient`."""
+    """Returns the canonical form of an address, bare or with a name. Raises `InvalidRecipient`."""
     return parse_address(require_storable(address, location)).normalized
 
 
 def check_metadata(metadata: dict[str, Any], location: str) -> dict[str, Any]:
-    """`metadata` itself: flat, small and storable. Raises `InvalidRequest`."""
+    """Returns `metadata`. Raises `InvalidRequest` unless it is flat, small and storable."""
     if len(metadata) > MAX_KEYS:
         raise InvalidRequest(f"must have at most {MAX_KEYS} keys", location=location)
     for key, value in metadata.items():
@@ -56,20 +56,20 @@ def stored_metadata(metadata: dict[str, Any]) -> str:
 
 
 def check_match(if_match: str | None, updated_at: int | None) -> None:
-    """RFC 9110 section 13.1.1 for the state last changed at `updated_at`, or none.
+    """Checks an If-Match field (RFC 9110 section 13.1.1) against the state last changed at `updated_at`.
 
-    A weak validator counts as the strong one, since a proxy on the way may have weakened it. Raises
-    `PreconditionFailed`, and `InvalidRequest` for an empty field.
+    `updated_at` is None if nothing is stored. A weak validator counts as a strong one, because a proxy may have
+    weakened it. Raises `PreconditionFailed`, and `InvalidRequest` for an empty field.
     """
     if if_match is None:
         return
     wanted = [item.strip().removeprefix("W/") for item in if_match.split(",")]
     if not any(wanted):
         raise InvalidRequest(
-            "must be an entity tag or *; leave it out to write anyway", location="header.If-Match"
+            "must be an entity tag or *; omit it to write unconditionally", location="header.If-Match"
         )
     if updated_at is None or ("*" not in wanted and f'"{updated_at}"' not in wanted):
-        raise PreconditionFailed("it was changed since it was read; read it again before writing")
+        raise PreconditionFailed("it was changed since you read it; read it again before writing")
 
 
 def _is_scalar(value: object) -> bool:

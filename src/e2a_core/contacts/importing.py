@@ -1,4 +1,4 @@
-"""Bringing many contacts in at once, and taking what an import made back."""
+"""Importing contacts in bulk, and reversing an import."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _POLICIES = frozenset({"merge", "skip"})
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row that can be kept; `address` is canonical, None members leave what is there."""
+    """A valid row; `address` is canonical. Members that are None leave an existing contact unchanged."""
 
     address: str
     display_name: str | None
@@ -45,13 +45,13 @@ class _Row:
 
 
 def check_request(request: ImportContactsRequest) -> None:
-    """What is wrong with the request as a whole; a row's own content fails that row alone. Raises `InvalidRequest`."""
+    """Raises `InvalidRequest` if the request as a whole is invalid. An invalid row fails only itself, later."""
     if not 1 <= len(request.contacts) <= MAX_ROWS:
-        raise InvalidRequest(f"must be from 1 to {MAX_ROWS} rows", location="body.contacts", status=422)
+        raise InvalidRequest(f"must have 1 to {MAX_ROWS} rows", location="body.contacts", status=422)
     if request.on_conflict is not None and request.on_conflict not in _POLICIES:
         raise InvalidRequest("must be merge or skip", location="body.on_conflict", status=422)
     if request.stage is not None and request.agent_email is None:
-        raise InvalidRequest("a stage needs the agent it is for", location="body.stage")
+        raise InvalidRequest("needs agent_email, the agent that the stage is for", location="body.stage")
     require_storable(request.stage or "", "body.stage")
     for index, row in enumerate(request.contacts):
         where = f"body.contacts[{index}]"
@@ -66,10 +66,10 @@ def check_request(request: ImportContactsRequest) -> None:
 async def import_rows(
     core: Core, account_id: str, agent_email: str | None, request: ImportContactsRequest, also: Also
 ) -> ContactImportResult:
-    """Keep the rows, and enrol them with the agent if there is one; each row's fate in the order given.
+    """Stores the rows, and enrols them with the agent if one is given. Returns the results in the order of the rows.
 
-    Nothing is sent to anybody. `request` has passed `check_request`; what `also` makes of the result is committed with
-    the rows.
+    `request` must have passed `check_request`. The statements that `also` returns for the result are committed with
+    the rows. No mail is sent.
     """
     now, batch_id = to_micros(core.clock.now()), core.ids.new("imp")
     rows, results = _sorted_out(request)
@@ -99,7 +99,7 @@ async def import_rows(
 
 
 async def reverse(core: Core, account_id: str, batch_id: str) -> DeleteImportBatchResult:
-    """Take back what an import made, as far as nobody has used it since. Raises `ImportBatchNotFound`."""
+    """Deletes what an import created and nobody has used since. Raises `ImportBatchNotFound`."""
     async with core.db.transaction() as transaction:
         if first(await transaction.read(queries.batch(account_id, batch_id))) is None:
             raise ImportBatchNotFound("no such import")
@@ -118,7 +118,7 @@ async def reverse(core: Core, account_id: str, batch_id: str) -> DeleteImportBat
 def _sorted_out(
     request: ImportContactsRequest,
 ) -> tuple[dict[int, _Row], dict[int, ContactImportItemResult]]:
-    """The rows that can be kept, and the results of those that cannot, by position."""
+    """The valid rows, and the results of the others, by position."""
     rows: dict[int, _Row] = {}
     results: dict[int, ContactImportItemResult] = {}
     seen: set[str] = set()
@@ -139,10 +139,10 @@ def _sorted_out(
 
 def _row(given: ContactImportRow) -> _Row:
     if len(given.address) > MAX_ADDRESS_CHARS:
-        raise InvalidRecipient(f"an address is at most {MAX_ADDRESS_CHARS} characters")
+        raise InvalidRecipient(f"address must be at most {MAX_ADDRESS_CHARS} characters")
     address = canonical(given.address, "")
     if given.display_name is not None and len(given.display_name) > MAX_NAME_CHARS:
-        raise InvalidRequest(f"a name is at most {MAX_NAME_CHARS} characters")
+        raise InvalidRequest(f"display_name must be at most {MAX_NAME_CHARS} characters")
     metadata = None if given.metadata is None else stored_metadata(check_metadata(given.metadata, ""))
     return _Row(address, given.display_name, metadata)
 

@@ -1,4 +1,4 @@
-"""SQL of engagements: what an agent noted about a contact, and what its mail says."""
+"""SQL over engagements: an agent's notes on a contact, and figures from its mail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from e2a_core.store.statement import Statement, sql
 
 __all__ = ["delete", "delete_untouched", "engagement", "engagements", "insert", "update"]
 
-# Mail the agent sent to the contact since the enrolment and a relay, or this one, took. A bounce came later.
 _SENT = (
     "FROM message_recipients r JOIN messages m ON m.id = r.message_id "
     "JOIN lifecycle l ON l.message_id = m.id "
@@ -21,14 +20,16 @@ _SENT = (
     "AND (r.status IN ('sent', 'delivered', 'bounced', 'complained') "
     "OR (r.status = 'deferred' AND r.outcome = 'succeeded'))"
 )
-# Mail of the contact since the enrolment that the agent may see and whose author was authenticated: by DMARC, or by
-# this deployment where it never left it.
+"""Mail from the agent to the contact since the enrolment that the relay or this deployment accepted, even if it
+bounced later."""
 _RECEIVED = (
     "FROM messages m WHERE m.agent_email = e.agent_email AND m.sender = e.address "
     f"AND m.direction = '{Direction.INBOUND}' AND m.hidden = 0 AND m.created_at >= e.created_at "
     "AND EXISTS (SELECT 1 FROM lifecycle l WHERE l.message_id = m.id "
     "AND l.reason_code IN ('authentication.dmarc_pass', 'acceptance.local_loopback'))"
 )
+"""Mail from the contact since the enrolment that the agent may see and whose author is authenticated, by DMARC or
+because it was sent within this deployment."""
 _FACTS = f"""
     SELECT e.agent_email, e.address, e.stage, e.metadata, e.next_action_at, e.created_at, e.updated_at,
         c.display_name, c.metadata AS contact_metadata,
@@ -60,9 +61,9 @@ def engagement(agent_email: str, address: str) -> Statement:
 def engagements(
     agent_email: str, filters: Mapping[str, Any], after: Position | None, count: int
 ) -> Statement:
-    """An agent's outreach, newest first.
+    """The agent's engagements, newest first.
 
-    `filters` may hold stage, replied, suppressed, and next_action_before and last_outbound_before in microseconds.
+    Keys of `filters`: stage, replied, suppressed, and in microseconds next_action_before and last_outbound_before.
     """
     conditions = {
         "stage": "stage = :stage",
@@ -93,7 +94,7 @@ def insert(
     next_action_at: int | None = None,
     batch_id: str | None = None,
 ) -> Statement:
-    """Affects no row when the contact is enrolled."""
+    """Affects no row if the contact is enrolled."""
     return sql(
         "INSERT INTO engagements (agent_email, address, account_id, stage, metadata, next_action_at, "
         "import_batch_id, created_at, updated_at) VALUES (:agent, :address, :account, :stage, :metadata, "
@@ -113,7 +114,7 @@ def insert(
 def update(
     agent_email: str, address: str, values: Mapping[str, Any], *, now: int, seen: int | None
 ) -> Statement:
-    """Sets stage, metadata and next_action_at where `values` holds them; `seen` as for contacts."""
+    """Sets those of stage, metadata and next_action_at that `values` contains; `seen` is as in `queries.update`."""
     assignments = "".join(
         f"{name} = :{name}, " for name in ("stage", "metadata", "next_action_at") if name in values
     )
@@ -141,7 +142,7 @@ def delete(agent_email: str, address: str) -> Statement:
 
 
 def delete_untouched(account_id: str, batch_id: str) -> Statement:
-    """Deletes the enrolments an import made that nobody edited, and to whose contact no mail went or came since."""
+    """Deletes the enrolments of an import that were not edited since and whose contact exchanged no mail."""
     return sql(
         "DELETE FROM engagements WHERE account_id = :account AND import_batch_id = :batch "
         "AND updated_at = created_at "

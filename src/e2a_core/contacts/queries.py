@@ -1,4 +1,4 @@
-"""SQL of contacts and imports."""
+"""SQL over contacts and imports."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ __all__ = [
 ]
 
 _COLUMNS = "address, display_name, metadata, source, import_batch_id, created_at, updated_at"
-# Two changes within the clock's resolution still differ, so that an entity tag never stands for two states.
 LATER = "CASE WHEN updated_at < :now THEN :now ELSE updated_at + 1 END"
+"""Always increases, even within the clock's resolution, because entity tags are made from `updated_at`."""
 
 
 def contact(account_id: str, address: str) -> Statement:
@@ -40,7 +40,7 @@ def contact(account_id: str, address: str) -> Statement:
 def contacts(account_id: str, filters: Mapping[str, Any], after: Position | None, count: int) -> Statement:
     """The account's contacts, newest first.
 
-    `filters` may hold source and import_batch_id, and created_after and created_before in microseconds, exclusive.
+    Keys of `filters`: source, import_batch_id, and in microseconds, exclusive, created_after and created_before.
     """
     conditions = {
         "source": "source = :source",
@@ -59,7 +59,7 @@ def contacts(account_id: str, filters: Mapping[str, Any], after: Position | None
 
 
 def existing(account_id: str, addresses: Sequence[str]) -> Statement:
-    """Which of `addresses` are contacts."""
+    """Those of `addresses` that are contacts."""
     names, params = in_list("address", addresses)
     return Statement(
         f"SELECT address FROM contacts WHERE account_id = :account AND address IN ({names})",
@@ -77,7 +77,7 @@ def insert(
     metadata: str | None = None,
     batch_id: str | None = None,
 ) -> Statement:
-    """Affects no row when the address is a contact."""
+    """Affects no row if the address is a contact."""
     return sql(
         "INSERT INTO contacts (account_id, address, display_name, metadata, source, import_batch_id, created_at, "
         "updated_at) VALUES (:account, :address, :name, :metadata, :source, :batch, :now, :now) "
@@ -102,7 +102,7 @@ def update(
     now: int,
     seen: int | None = None,
 ) -> Statement:
-    """Sets what is not None; with `seen` only while the contact is in the state last changed then. Returns the row."""
+    """Sets the values that are not None and returns the row. With `seen`, only if that is still its `updated_at`."""
     expected = "" if seen is None else " AND updated_at = :seen"
     return Statement(
         "UPDATE contacts SET display_name = COALESCE(:name, display_name), "
@@ -129,7 +129,7 @@ def delete_contact(account_id: str, address: str) -> Statement:
 
 
 def delete_engagements_of(account_id: str, address: str) -> Statement:
-    """What every agent of the account keeps about the contact."""
+    """Deletes the engagements of all agents of the account with the contact."""
     return sql(
         "DELETE FROM engagements WHERE account_id = :account AND address = :address",
         account=account_id,
@@ -156,7 +156,7 @@ def batch(account_id: str, batch_id: str) -> Statement:
 
 
 def delete_untouched(account_id: str, batch_id: str) -> Statement:
-    """Deletes the contacts of an import that nobody edited, enrolled or corresponded with since."""
+    """Deletes the contacts of an import that were not edited or enrolled since and exchanged no mail."""
     return sql(
         "DELETE FROM contacts WHERE account_id = :account AND import_batch_id = :batch "
         "AND updated_at = created_at "

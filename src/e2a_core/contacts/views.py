@@ -1,4 +1,4 @@
-"""Contacts and engagements as the wire shows them."""
+"""The views of contacts and engagements."""
 
 from __future__ import annotations
 

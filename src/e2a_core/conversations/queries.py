@@ -34,7 +34,7 @@ def page(
     after: Position | None,
     limit: int,
 ) -> Statement:
-    """Aggregates by latest message, newest first."""
+    """One page of conversations, by their latest message, newest first."""
     having = ["1 = 1"]
     params: dict[str, Any] = {"agent": agent_email, "limit": limit}
     if since is not None:

@@ -1,1 +1,1 @@
-"""Delegations: which person an agent acts for, so that mail proven to be from that person can say so."""
+"""Delegations: the people an agent acts for, so that their authenticated mail is marked as such."""

@@ -1,4 +1,4 @@
-"""Who may speak for whom right now."""
+"""Looking up the delegation in effect."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = [
 
 
 async def active_delegation(core: Core, agent_email: str, human: str, at: datetime) -> DelegationRow | None:
-    """The binding of the address `human` to the agent that holds at an instant; the latest of several."""
+    """Returns the newest delegation of the agent to the address `human` that is valid at the instant `at`, or None."""
     if not is_storable(human):
         return None
     row = first(await core.db.read(queries.active(agent_email, normalize_addr_spec(human), to_micros(at))))

@@ -1,4 +1,4 @@
-"""SQL of delegations."""
+"""SQL over delegations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _COLUMNS = "id, account_id, agent_email, human, valid_from, valid_until, created
 
 @dataclass(frozen=True, slots=True)
 class DelegationRow:
-    """A binding of a person's address to an agent, valid from an instant and before another (microseconds)."""
+    """A binding of a person's address to an agent, valid for `valid_from <= t < valid_until` (microseconds)."""
 
     id: str
     account_id: str
@@ -37,7 +37,7 @@ def delegation_from(row: Row) -> DelegationRow:
 
 
 def of_agent(agent_email: str) -> Statement:
-    """All that are not revoked, newest first."""
+    """The delegations that are not revoked, newest first."""
     return sql(
         f"SELECT {_COLUMNS} FROM delegations WHERE agent_email = :agent AND revoked_at IS NULL "
         "ORDER BY created_at DESC, id DESC",

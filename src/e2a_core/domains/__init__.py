@@ -1,1 +1,1 @@
-"""Domains under which inboxes live: the shared one of the deployment, and those that accounts prove to own."""
+"""Domains of inboxes: the deployment's shared domain, and domains whose ownership accounts have verified."""

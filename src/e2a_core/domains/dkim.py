@@ -1,4 +1,4 @@
-"""The DKIM key a domain signs with: made at the latest when first needed, kept encrypted, opened once per process."""
+"""DKIM signing keys: created at first use or before, stored encrypted, decrypted once per process."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from e2a_core.store.statement import first
 __all__ = ["SigningKey", "SigningKeys", "new_dkim_key"]
 
 KEPT_OPEN = 256
-"""Opening an RSA key checks its primes and takes tens of milliseconds; an open one takes a few kilobytes."""
+"""Number of decrypted keys kept. Opening an RSA key takes tens of milliseconds, an open key a few kilobytes."""
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """What `signing.dkim.sign` needs: the key, the domain it speaks for, and where it is published."""
+    """The key, domain (d=) and selector (s=) of DKIM signatures."""
 
     domain: str
     selector: str
@@ -42,7 +42,7 @@ class SigningKey:
 
 
 async def new_dkim_key(core: Core, domain: str, *, selectors: Container[str] = ()) -> DkimKeyRow:
-    """A new key for `domain`, not stored yet, under a selector that is none of `selectors`."""
+    """Creates a key for `domain`, without storing it, with a selector that is not in `selectors`."""
     key, now = await run_sync(DkimKey.generate), core.clock.now()
     return DkimKeyRow(
         domain=domain,
@@ -55,7 +55,7 @@ async def new_dkim_key(core: Core, domain: str, *, selectors: Container[str] = (
 
 
 def _free_selector(base: str, taken: Container[str]) -> str:
-    """`base`, which is that of the month, or the first of `base-2`, `base-3`, ... that is free."""
+    """Returns `base`, the selector of the month, or the first free one of `base-2`, `base-3`, ..."""
     selector, number = base, 1
     while selector in taken:
         number += 1
@@ -64,9 +64,9 @@ def _free_selector(base: str, taken: Container[str]) -> str:
 
 
 class SigningKeys:
-    """The signing keys of this deployment's domains; one per process.
+    """The signing keys of this deployment's domains; one instance per process.
 
-    Which key is current is read from the store each time, so a retired key is not used again.
+    The current key is looked up in the store each time, so that a retired key is not used again.
     """
 
     def __init__(self, core: Core) -> None:
@@ -75,9 +75,9 @@ class SigningKeys:
         self._slow_path = Lock()
 
     async def current(self, domain: str) -> SigningKey | None:
-        """The key `domain` signs with, made if it has none.
+        """Returns the current signing key of `domain`, creating it if it has none.
 
-        None for a domain that is not registered and verified, and for a key that no configured secret opens.
+        Returns None if the domain is not registered and verified, or if no configured secret decrypts its key.
         """
         row = first(await self._core.db.read(queries.signing_domain(domain)))
         if row is None:
@@ -91,7 +91,7 @@ class SigningKeys:
             return self._known(stored) or await self._opened(stored)
 
     async def signature(self, domain: str, content: bytes) -> bytes:
-        """The `DKIM-Signature` field to put in front of `content`; empty when `domain` has no key to sign with."""
+        """Returns the `DKIM-Signature` field to prepend to `content`; empty if `domain` has no usable key."""
         current = await self.current(domain)
         if current is None:
             return b""
@@ -110,7 +110,7 @@ class SigningKeys:
         if row["selector"] is not None:
             return dkim_key_from(row)
         await self._core.db.write([queries.insert_dkim_key(await self._new_key(domain))])
-        # Several processes may have made one: what they sign with is what the store kept.
+        # Several processes may have created a key; all use the one that was stored first.
         row = first(await self._core.db.read(queries.signing_domain(domain)))
         return None if row is None else dkim_key_from(row)
 
@@ -122,7 +122,7 @@ class SigningKeys:
         try:
             key = await run_sync(decrypt_key, row.private_key, row.domain, self._core.secrets)
         except KeyDecryptionError as problem:
-            log.warning("mail of %s goes out unsigned: %s", row.domain, problem)
+            _log.warning("mail of %s is sent unsigned: %s", row.domain, problem)
             return None
         opened = self._open[(row.domain, row.private_key)] = SigningKey(row.domain, row.selector, key)
         if len(self._open) > KEPT_OPEN:

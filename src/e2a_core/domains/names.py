@@ -1,4 +1,4 @@
-"""Which names can be registered, and how a domain stands to another."""
+"""Parsing of domain names to register, and relations between domains."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from e2a_core.errors import InvalidDomain
 __all__ = ["BOUNCE_LABEL", "ancestors", "is_at_or_below", "parse_domain", "reserved_below"]
 
 BOUNCE_LABEL = "bounce"
-"""Mail to this subdomain of a registered domain is delivery feedback, never an inbox's."""
+"""This subdomain of a registered domain is reserved for delivery feedback and has no inboxes."""
 MAX_DOMAIN_CHARS = 1024
-"""Longer texts are no domain in any spelling, and not worth the tables of IDNA."""
+"""Longer texts are cut before IDNA processing; they cannot be domains in any spelling."""
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)+(?!\d+\Z){_LABEL}\Z")
 
 
 def parse_domain(text: str) -> str:
-    """The domain a caller wants to register, in lower-case A-labels (RFC 5891 section 5, lookup).
+    """Parses a domain to register; returns it in lower-case A-labels (RFC 5891 section 5).
 
-    Raises `InvalidDomain` for what is no host name of two labels or more: an address literal, an empty label, a
-    final dot.
+    Raises `InvalidDomain` unless it is a host name of at least two labels. Address literals, empty labels and a
+    trailing dot are invalid.
     """
     name = text.strip()
     if not name.isascii() or "xn--" in name.lower():
@@ -33,7 +33,7 @@ def parse_domain(text: str) -> str:
 
 
 def ancestors(domain: str) -> list[str]:
-    """The domains above `domain`, the nearest first."""
+    """The parent domains of `domain`, nearest first."""
     labels = domain.split(".")
     return [".".join(labels[start:]) for start in range(1, len(labels))]
 
@@ -43,12 +43,12 @@ def is_at_or_below(domain: str, above: str) -> bool:
 
 
 def reserved_below(domain: str, registered: str) -> bool:
-    """Whether `domain` lies where the delivery feedback of `registered` goes."""
+    """Returns True if `domain` is at or below the delivery feedback subdomain of `registered`."""
     return is_at_or_below(domain, f"{BOUNCE_LABEL}.{registered}")
 
 
 def _to_ascii(name: str) -> str:
-    # Its tables take long to load, and few names need them.
+    # Imported here, because its tables load slowly and few names need them.
     import idna
 
     try:

@@ -1,4 +1,4 @@
-"""What the DNS says of a domain: its proof of ownership, where its mail goes, and who may send for it."""
+"""Checking the DNS records of a domain: ownership, MX, SPF and DKIM."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DkimWord: TypeAlias = Literal["found", "missing", "mismatch", "unanswered"]
 
 @dataclass(frozen=True, slots=True)
 class DomainProbe:
-    """One look at the records of a domain; `dkim` has a word for each selector asked for."""
+    """The state of a domain's records; `dkim` is by selector."""
 
     owned: bool
     mx: Word
@@ -36,9 +36,9 @@ class DomainProbe:
 async def probe_domain(
     resolver: Resolver, domain: str, token: str, hostname: str, keys: Sequence[DkimKeyRow]
 ) -> DomainProbe:
-    """Ask for the records of the domain and of `keys`, all at once and past every cache.
+    """Looks up the records of the domain and of `keys` concurrently, bypassing all caches.
 
-    `hostname` is the relay's. What is not answered counts as missing.
+    `hostname` is the host name of this relay. A lookup without an answer counts as missing, except for DKIM keys.
     """
     texts, exchanges, words = await asyncio.gather(
         _texts(resolver, domain),
@@ -54,26 +54,26 @@ async def probe_domain(
 
 
 def trusted_probe(keys: Sequence[DkimKeyRow]) -> DomainProbe:
-    """What a deployment that does not ask the DNS goes by: everything is as it should be."""
+    """The result for a deployment that does not check the DNS: all records count as found."""
     return DomainProbe(True, "found", "found", {key.selector: "found" for key in keys})
 
 
 async def check_inbound_mx(resolver: Resolver, domain: str, hostname: str) -> None:
-    """Whether mail to `domain`, one below a registered domain, comes here; MX records are not inherited.
+    """Checks that the MX of `domain`, a subdomain of a registered domain, is `hostname`. Subdomains inherit no MX.
 
-    Raises `InboundMxMissing`, or `InboundMxCheckFailed` when the DNS does not say.
+    Raises `InboundMxMissing`, or `InboundMxCheckFailed` if the DNS does not answer.
     """
     try:
         answer = await resolver.lookup(domain, "MX", fresh=True)
     except (Void, PermanentFailure):
         exchanges: tuple[tuple[int, str], ...] = ()
     except TemporaryFailure:
-        raise InboundMxCheckFailed(f"the DNS did not answer where mail to {domain} goes; try again") from None
+        raise InboundMxCheckFailed(f"the DNS did not return the MX records of {domain}; try again") from None
     else:
         exchanges = answer.exchanges
     if not _names_host(exchanges, hostname):
         raise InboundMxMissing(
-            f"publish an MX record of {domain}, or of a wildcard above it, that names {hostname}",
+            f"publish an MX record for {domain}, or a wildcard that covers it, with the host {hostname}",
             location="body.email",
         )
 
@@ -99,7 +99,7 @@ def _names_host(exchanges: Sequence[tuple[int, str]], hostname: str) -> bool:
 
 
 def _spf_names(text: str, hostname: str) -> bool:
-    """Whether an SPF record has a mechanism or modifier for the relay's host (RFC 7208 section 4.6.1)."""
+    """Returns True if an SPF record has a mechanism or modifier for the relay's host (RFC 7208 section 4.6.1)."""
     version, *terms = text.lower().split(" ")
     if version != "v=spf1":
         return False
@@ -122,7 +122,7 @@ async def _dkim_word(resolver: Resolver, key: DkimKeyRow) -> DkimWord:
 
 
 def _public_part(record: bytes) -> str:
-    """The `p` of a DKIM key record without white space; empty for anything else."""
+    """The `p` tag of a DKIM key record without white space; empty if the record is invalid."""
     try:
         return "".join(parse_tags(record).get("p", "").split())
     except TagListError:

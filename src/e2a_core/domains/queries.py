@@ -1,4 +1,4 @@
-"""SQL of domains and their DKIM keys."""
+"""SQL over domains and their DKIM keys."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 _CLAIM_LOCK = 0x0E2A0002
-"""Any number; the same in every replica, and none of the migrations'."""
+"""The key of the advisory lock: an arbitrary number, the same in every replica and different from the migrations'."""
 
 _COLUMNS = "d.domain, d.account_id, d.verification_token, d.created_at, d.verified_at, d.last_checked_at"
 _KEY_COLUMNS = (
@@ -45,9 +45,9 @@ _KEY_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class DomainRow:
-    """One domain; `account_id` is None for the shared one. Instants in microseconds.
+    """One domain; `account_id` is None for the shared domain. Instants are in microseconds.
 
-    `verified_at` is None while ownership is not proven. `agents` counts the live ones, where they were counted.
+    `verified_at` is None until ownership is verified. `agents` is the number of live agents, if it was queried.
     """
 
     domain: str
@@ -61,9 +61,9 @@ class DomainRow:
 
 @dataclass(frozen=True, slots=True)
 class DkimKeyRow:
-    """A domain's signing key; `private_key` is as stored, encrypted, and empty once the key is retired.
+    """A domain's signing key. `private_key` is encrypted, and empty once the key is retired.
 
-    `published_at` says since when its record is known to be in DNS.
+    `published_at` is since when its record is known to be in the DNS, or None.
     """
 
     domain: str
@@ -126,7 +126,7 @@ def count_domains(account_id: str) -> Statement:
 
 
 def related_domains(domain: str, above: Sequence[str]) -> Statement:
-    """The domain itself, those `above` it and all below it, whoever has them."""
+    """The domain itself, those in `above` and all its subdomains, of any account."""
     places, params = in_list("above", above)
     return Statement(
         f"SELECT {_COLUMNS} FROM domains d "
@@ -136,7 +136,7 @@ def related_domains(domain: str, above: Sequence[str]) -> Statement:
 
 
 def claim_lock() -> Statement:
-    """Until the transaction ends nobody else claims a domain; on SQLite the transaction alone sees to that."""
+    """Locks the claiming of domains until the transaction ends; on SQLite the transaction itself suffices."""
     return Statement("SELECT 1", {}, f"SELECT pg_advisory_xact_lock({_CLAIM_LOCK})")
 
 
@@ -152,7 +152,7 @@ def insert_domain(row: DomainRow) -> Statement:
 
 
 def insert_shared_domain(domain: str, now: int) -> Statement:
-    """Affects no row when the domain is known."""
+    """Affects no row if the domain exists."""
     return sql(
         "INSERT INTO domains (domain, account_id, created_at, verified_at) VALUES (:domain, NULL, :now, :now) "
         "ON CONFLICT (domain) DO NOTHING",
@@ -162,7 +162,7 @@ def insert_shared_domain(domain: str, now: int) -> Statement:
 
 
 def record_check(account_id: str, domain: str, now: int, *, verified: bool) -> Statement:
-    """Keeps the first instant of a proof; a later check that fails takes nothing back."""
+    """Stores a check. `verified_at` keeps the first success; a later failure does not clear it."""
     return sql(
         "UPDATE domains SET last_checked_at = :now, verified_at = COALESCE(verified_at, :verified) "
         "WHERE account_id = :account AND domain = :domain",
@@ -175,7 +175,7 @@ def record_check(account_id: str, domain: str, now: int, *, verified: bool) -> S
 
 
 def adopt_agents(account_id: str, domain: str) -> Statement:
-    """Binds to `domain` the account's agents at or below it that a domain above it has authorised so far."""
+    """Binds to `domain` the account's agents at or below it that a parent domain has authorised so far."""
     return sql(
         "UPDATE agents SET registered_domain = :domain WHERE account_id = :account "
         "AND (domain = :domain OR domain LIKE :below) AND LENGTH(registered_domain) < LENGTH(:domain)",
@@ -186,7 +186,7 @@ def adopt_agents(account_id: str, domain: str) -> Statement:
 
 
 def delete_domain(account_id: str, domain: str) -> Statement:
-    """Fails with `ForeignKeyViolation` while agents are bound to it, trashed ones too."""
+    """Fails with `ForeignKeyViolation` while agents, live or trashed, are bound to the domain."""
     return sql(
         "DELETE FROM domains WHERE account_id = :account AND domain = :domain",
         account=account_id,
@@ -195,7 +195,7 @@ def delete_domain(account_id: str, domain: str) -> Statement:
 
 
 def authorising_domains(account_id: str, names: Sequence[str]) -> Statement:
-    """Those of `names` that the account registered, the most specific first."""
+    """Those of `names` that the account has registered, most specific first."""
     places, params = in_list("name", names)
     return Statement(
         f"SELECT {_COLUMNS} FROM domains d "
@@ -205,9 +205,9 @@ def authorising_domains(account_id: str, names: Sequence[str]) -> Statement:
 
 
 def signing_domain(domain: str) -> Statement:
-    """The domain if it is verified, with its current DKIM key; the key's columns are null when it has none.
+    """The domain, if it is verified, with its current DKIM key; the key's columns are null if it has none.
 
-    Of two keys in use the older one signs: the other is not known to be published yet.
+    Of two keys in use the older one signs, because the newer is not known to be published yet.
     """
     return sql(
         f"SELECT d.domain, {_KEY_COLUMNS} FROM domains d "
@@ -218,7 +218,7 @@ def signing_domain(domain: str) -> Statement:
 
 
 def dkim_keys_of(names: Sequence[str]) -> Statement:
-    """All keys the domains ever had, the oldest first."""
+    """All keys of the domains, including retired ones, oldest first."""
     places, params = in_list("name", names)
     return Statement(
         f"SELECT k.domain, {_KEY_COLUMNS} FROM dkim_keys k WHERE k.domain IN ({places}) "
@@ -228,14 +228,14 @@ def dkim_keys_of(names: Sequence[str]) -> Statement:
 
 
 def insert_dkim_key(key: DkimKeyRow) -> Statement:
-    """Affects no row when the domain has a key in use, so that of several makers one wins."""
+    """Affects no row if the domain has a key in use, so that of concurrent inserts only one succeeds."""
     return _insert_key(
         key, "NOT EXISTS (SELECT 1 FROM dkim_keys WHERE domain = :domain AND retired_at IS NULL)"
     )
 
 
 def insert_second_dkim_key(key: DkimKeyRow) -> Statement:
-    """Affects no row when the domain has two keys in use."""
+    """Affects no row if the domain has two keys in use."""
     return _insert_key(
         key, "(SELECT COUNT(*) FROM dkim_keys WHERE domain = :domain AND retired_at IS NULL) < 2"
     )
@@ -260,7 +260,7 @@ def mark_unpublished(domain: str, selector: str) -> Statement:
 
 
 def retire_dkim_key(domain: str, selector: str, now: int) -> Statement:
-    """The private key is erased; the public one stays, for mail under way is still verified with it."""
+    """Erases the private key. The public key stays, because receivers still verify mail in transit with it."""
     return sql(
         "UPDATE dkim_keys SET retired_at = :now, private_key = :erased "
         "WHERE domain = :domain AND selector = :selector AND retired_at IS NULL",

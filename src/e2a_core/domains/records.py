@@ -1,4 +1,4 @@
-"""What the owner of a domain has to publish, and what the deployment knows of it."""
+"""The view of a domain, with the DNS records its owner must publish."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _NO_RAMP = SendingRampView(
     status="inactive", daily_recipient_limit=0, recipients_used_today=0, active_days=0, ramp_days=0
 )
 _DMARC_ADVICE = "v=DMARC1; p=none"
-"""RFC 9989 section 4.7: asks for nothing yet, so that the owner can look at results before demanding any."""
+"""A policy without requests to receivers, so that the owner can first monitor results (RFC 9989 section 4.7)."""
 
 
 def domain_view(settings: Settings, row: DomainRow, keys: Sequence[DkimKeyRow]) -> DomainView:
-    """The domain as the wire shows it; `keys` are all it has, the oldest first."""
+    """The view of a domain; `keys` are all its keys, oldest first."""
     inbound = _status(row.verified_at)
     outbound = _sending_status(row, keys)
     checked = None if row.last_checked_at is None else from_micros(row.last_checked_at)
@@ -41,21 +41,21 @@ def domain_view(settings: Settings, row: DomainRow, keys: Sequence[DkimKeyRow]) 
 
 
 def listed_keys(keys: Sequence[DkimKeyRow]) -> list[DkimKeyRow]:
-    """The keys whose records belong into DNS now: those in use, and the one that signed until the last rotation.
+    """The keys whose records must be in the DNS: those in use, and the one that the last rotation retired.
 
-    Mail it signed may still be under way; with the next rotation its record can go.
+    Mail signed with the latter may be in transit; its record can be removed after the next rotation.
     """
     newest = max((key.created_at for key in keys), default=0)
     return [key for key in keys if key.retired_at is None or key.retired_at >= newest]
 
 
 def dkim_name(key: DkimKeyRow) -> str:
-    """RFC 6376 section 3.6.2.1."""
+    """The DNS name of the key's record (RFC 6376 section 3.6.2.1)."""
     return f"{key.selector}._domainkey.{key.domain}"
 
 
 def advised_spf(hostname: str) -> str:
-    """Lets the relay's own host send for the domain (RFC 7208 section 5.3)."""
+    """An SPF record that authorises the relay's host to send for the domain (RFC 7208 section 5.3)."""
     return f"v=spf1 a:{hostname} ~all"
 
 
@@ -81,7 +81,7 @@ def _record(
 
 
 def _sending_status(row: DomainRow, keys: Sequence[DkimKeyRow]) -> str:
-    """Whether agents send under their own address with a signature that receivers can check."""
+    """`verified` if mail from the agents' own addresses has a signature that receivers can verify."""
     if row.verified_at is None:
         return "none"
     signing = next((key for key in keys if key.retired_at is None), None)

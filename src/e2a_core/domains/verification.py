@@ -1,4 +1,4 @@
-"""Verifying a domain: what a look at the DNS changes in the store."""
+"""Verifying a domain: checking its DNS records and storing the result."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["verify_domain"]
 async def verify_domain(
     core: Core, account_id: str, row: DomainRow, keys: Sequence[DkimKeyRow]
 ) -> tuple[int | None, DomainProbe, str]:
-    """Look for the records of `row` and of its `keys` (all it has, the oldest first), and keep what is learned.
+    """Checks the records of `row` and of its `keys` (all, oldest first), and stores the result.
 
-    Returns since when the domain is verified, what was found, and the word for DKIM: that of the key which is to
-    sign, `deferred` without any. Raises `StaleWrite` when the domain is gone.
+    Returns `verified_at`, the probe, and the DKIM state of the newest key in use (`deferred` if there is none).
+    Raises `StaleWrite` if the domain was deleted.
     """
-    # Loads the DNS library, which those who only list domains do not need.
+    # Imported here, because it loads the DNS library, which listing domains does not need.
     from e2a_core.domains.probe import probe_domain, trusted_probe
 
     settings, in_use = core.settings, [key for key in keys if key.retired_at is None]
@@ -46,7 +46,7 @@ async def verify_domain(
 
 
 def _key_changes(in_use: Sequence[DkimKeyRow], probe: DomainProbe, now: int) -> list[Statement]:
-    """Each key as the DNS has it; the older one retires once its successor is published."""
+    """Stores whether each key is published, and retires the older one once its successor is published."""
     changes = []
     for key in in_use:
         match probe.dkim[key.selector]:

@@ -1,1 +1,1 @@
-"""What is kept for how long, and how it goes."""
+"""Permanent deletion, on request or at the end of retention."""

@@ -1,4 +1,4 @@
-"""Deleting an account so that nothing of it is left."""
+"""Deleting an account permanently, with all its data."""
 
 from __future__ import annotations
 
@@ -18,14 +18,12 @@ from e2a_core.store.statement import Statement, first, sql
 
 __all__ = ["erase_account"]
 
-log = logging.getLogger("e2a.holdings")
-
 CLAIM_HONOURED = timedelta(minutes=10)
-"""How long a message that is being submitted keeps its account from being deleted."""
+"""How long a message that is being submitted prevents the deletion of its account."""
 CONTENT_ATTEMPTS = 5
 _HASHES_AT_ONCE = 500
 _PAGES_AT_ONCE = 500
-"""Of the index, rewritten in one transaction: some 50 ms, for which all other writes wait."""
+"""Index pages rewritten in one transaction, which takes some 50 ms and blocks all other writes."""
 
 _COUNTED = {
     "messages": "messages_deleted",
@@ -35,22 +33,26 @@ _COUNTED = {
     "agent_suppressions": "agent_suppressions_deleted",
     "unsubscribe_tokens": "agent_unsubscribe_tokens_deleted",
 }
-"""Tables in the order in which they can be emptied, and the member of the receipt each is counted in."""
+"""Tables in the order in which they can be emptied, and the member of the result that counts each.
+
+Rows that refer to these are deleted by cascade."""
+
+_log = logging.getLogger(__name__)
 
 
 async def erase_account(core: Core, account_id: str) -> DeleteUserDataResult:
-    """Delete the account with all that is its own; what was deleted, by kind.
+    """Deletes the account with all its data, in one transaction. Returns the numbers of deleted rows by kind.
 
-    One transaction: until it commits everything is there, and from then on nothing, so that its keys stop at once.
-    Raises `SendInProgress` while one of its messages is being submitted, and `NotFound`.
+    Its keys become invalid with the commit. Raises `NotFound`, and `SendInProgress` while one of its messages is being
+    submitted.
     """
     receipt = await _erased(core, account_id)
     try:
         await _rewrite_index(core)
         await _empty_log(core)
     except StoreUnavailable as problem:
-        log.warning(
-            "words of a deleted account may be in the database file until it is written anew: %s", problem
+        _log.warning(
+            "the database file may contain words of a deleted account until it is rewritten: %s", problem
         )
     return receipt
 
@@ -61,14 +63,14 @@ async def _erased(core: Core, account_id: str) -> DeleteUserDataResult:
             async with core.db.transaction() as transaction:
                 return await _erase(core, transaction, account_id)
         except ForeignKeyViolation:
-            # Another replica took in a copy of one of its messages meanwhile: that content is needed again.
+            # Another process stored a message with the same content meanwhile, so that content must stay.
             if attempt == CONTENT_ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
 
 
 async def _rewrite_index(core: Core) -> None:
-    """SQLite's full-text index only marks words as deleted, until the parts that hold them are merged."""
+    """Merges SQLite's full-text index, which only marks words as deleted until its segments are merged."""
     if core.db.dialect != "sqlite":
         return
     pages = -_PAGES_AT_ONCE  # negative begins a merge of all parts
@@ -77,7 +79,7 @@ async def _rewrite_index(core: Core) -> None:
 
 
 async def _merged(core: Core, pages: int) -> bool:
-    """Whether there was anything left to merge (https://sqlite.org/fts5.html section 6.7)."""
+    """Merges some pages; returns True if there may be more to merge (https://sqlite.org/fts5.html section 6.7)."""
     async with core.db.transaction() as transaction:
         before = first(await transaction.read(sql("SELECT total_changes() AS n")))
         await transaction.write(
@@ -88,15 +90,16 @@ async def _merged(core: Core, pages: int) -> bool:
 
 
 async def _empty_log(core: Core) -> None:
-    """SQLite's write-ahead log holds what has been deleted since; PostgreSQL's is for its replicas and backups.
+    """Truncates SQLite's write-ahead log, which still contains deleted data.
 
-    Raises `StoreUnavailable` while others read an older state (https://sqlite.org/pragma.html#pragma_wal_checkpoint).
+    PostgreSQL's log stays, since its replicas and backups need it. Raises `StoreUnavailable` while another connection
+    reads an older state (https://sqlite.org/pragma.html#pragma_wal_checkpoint).
     """
     if core.db.dialect != "sqlite":
         return
     [outcome] = await core.db.read(sql("PRAGMA wal_checkpoint(TRUNCATE)"))
     if outcome["busy"]:
-        raise StoreUnavailable("others read an older state of the database")
+        raise StoreUnavailable("another connection reads an older state of the database")
 
 
 async def _erase(core: Core, transaction: Transaction, account_id: str) -> DeleteUserDataResult:
@@ -123,7 +126,7 @@ async def _erase(core: Core, transaction: Transaction, account_id: str) -> Delet
 
 
 def _locked_agents(account_id: str) -> Statement:
-    """Reads the agents so that no mail can be stored for them until the transaction ends."""
+    """Locks the agents, so that no mail can be stored for them until the transaction ends."""
     text = "SELECT email FROM agents WHERE account_id = :account"
     return Statement(text, {"account": account_id}, f"{text} FOR UPDATE")
 
@@ -145,7 +148,7 @@ def _content(account_id: str) -> Statement:
 
 
 def _jobs(account_id: str) -> Statement:
-    """What is queued for messages of the account; they would find nothing to do."""
+    """Deletes the queued jobs for messages of the account."""
     wanted = "(SELECT id FROM messages WHERE account_id = :account)"
     return Statement(
         f"DELETE FROM jobs WHERE json_extract(payload, '$.message_id') IN {wanted}",
@@ -163,12 +166,12 @@ def _index(account_id: str) -> Statement:
 
 
 def _rows(table: str, account_id: str) -> Statement:
-    """What hangs on these rows goes with them."""
+    """Deletes the account's rows of `table`; rows that refer to them are deleted by cascade."""
     return sql(f"DELETE FROM {table} WHERE account_id = :account", account=account_id)
 
 
 def _orphans(hashes: Sequence[str]) -> list[Statement]:
-    """Raw messages that nobody else was sent too."""
+    """Deletes the contents that no message of another account refers to."""
     return [
         delete_unreferenced_content(hashes[start : start + _HASHES_AT_ONCE])
         for start in range(0, len(hashes), _HASHES_AT_ONCE)

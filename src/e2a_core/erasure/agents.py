@@ -1,4 +1,4 @@
-"""Deleting agents for good, with everything that is theirs."""
+"""Deleting agents permanently, with all their data."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from e2a_core.store.statement import first
 __all__ = ["purge_agent", "purge_trashed", "purge_roles"]
 
 BATCH = 200
-"""Messages deleted in one transaction, so that a large inbox does not keep mail from being accepted."""
+"""Messages deleted in one transaction; small, so that deleting a large inbox does not block incoming mail."""
 AGENTS_PER_PASS = 100
 CONTENT_ATTEMPTS = 5
 
 
 async def purge_agent(core: Core, email: str) -> int:
-    """Delete an agent, its messages, keys and bindings; returns the number of messages.
+    """Deletes an agent with its messages, keys and delegations; returns the number of messages.
 
-    The agent is trashed first, so it takes no more mail; an interrupted purge leaves it there, to be repeated.
-    Raises `SendInProgress` while one of its messages is being submitted.
+    The agent is trashed first, so that it accepts no mail. An interrupted purge leaves it in the trash and can be
+    repeated. Raises `SendInProgress` while one of its messages is being submitted.
     """
     now = core.clock.now()
     async with core.db.transaction() as transaction:
@@ -41,7 +41,7 @@ async def purge_agent(core: Core, email: str) -> int:
 
 
 async def purge_trashed(core: Core) -> int:
-    """Purge agents whose time in the trash is over; returns how many. Ones still sending wait for the next pass."""
+    """Purges agents that were in the trash for the retention time; returns their number. Skips those still sending."""
     retention = timedelta(days=core.settings.trash_retention_days)
     before = to_micros(core.clock.now() - retention)
     purged = 0
@@ -60,7 +60,7 @@ async def _delete_batch(core: Core, email: str) -> int:
             async with core.db.transaction() as transaction:
                 return await _delete_messages(transaction, email)
         except ForeignKeyViolation:
-            # Another replica took in a copy of the same message meanwhile: its content is needed again.
+            # Another process stored a message with the same content meanwhile, so that content must stay.
             if attempt == CONTENT_ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
@@ -85,7 +85,7 @@ async def _delete_messages(transaction: Transaction, email: str) -> int:
 
 
 async def purge_roles(core: Core, registered_domain: str) -> None:
-    """Purge the domain's roles with their mail when nothing else is bound to it; for a domain that is to go."""
+    """Purges the role mailboxes of a domain to be deleted. Does nothing if other agents are bound to it."""
     bound = [row["email"] for row in await core.db.read(queries.agents_under(registered_domain))]
     if all(is_account_only(email) for email in bound):
         for email in bound:

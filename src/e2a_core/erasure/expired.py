@@ -1,4 +1,4 @@
-"""The single things that retention does; each returns how much it deleted."""
+"""The steps of the retention job; each returns the number of items deleted."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from e2a_core.store.statement import Row, Statement
 __all__ = ["purge_content", "purge_events", "purge_orphans", "purge_trash"]
 
 BATCH = 200
-"""Messages in one transaction, so that mail can be stored in between."""
+"""Messages deleted in one transaction; small, so that mail can be stored in between."""
 EVENT_BATCH = 5000
 EVENTS_KEPT = timedelta(days=30)
 ORPHAN_AGE = timedelta(hours=1)
-"""Content is stored in the same commit as its message, so what has none for so long will get none."""
+"""Content is committed with its message, so content this old without a message stays without one."""
 
 
 async def purge_trash(core: Core) -> int:
-    """Messages whose time in the trash is over, for good."""
+    """Deletes messages that were in the trash for the retention time."""
     before = _before(core, timedelta(days=core.settings.trash_retention_days))
     purged = 0
     while True:
@@ -51,7 +51,7 @@ async def purge_events(core: Core) -> int:
 
 
 async def purge_content(core: Core) -> int:
-    """The content of old messages, where the deployment limits its age; what their envelopes say stays."""
+    """Deletes the content of messages beyond the configured age, if any; their metadata stays."""
     days = core.settings.message_retention_days
     if not days:
         return 0

@@ -1,4 +1,4 @@
-"""The hourly job that lets go of what has been kept long enough (mail-pipeline section 14)."""
+"""The hourly job that deletes data at the end of its retention."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _STEPS: Mapping[str, Callable[[Core], Awaitable[int]]] = {
     "idempotency keys": purge_expired,
 }
 
-_LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Retention:
-    """Handles the retention job. A step that fails is logged and does not keep the others from their work."""
+    """Handles the retention job. A failing step is logged, and the others still run."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -42,7 +42,7 @@ class Retention:
             try:
                 purged = await step(self._core)
             except (E2AError, StoreError):
-                _LOG.exception("retention of %s failed; it is tried again within the hour", name)
+                _log.exception("retention of %s failed and is retried within the hour", name)
                 continue
             if purged:
-                _LOG.info("retention deleted %d %s", purged, name)
+                _log.info("retention deleted %d %s", purged, name)

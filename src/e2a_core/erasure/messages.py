@@ -1,4 +1,4 @@
-"""Deleting one message for good."""
+"""Deleting one message permanently."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from e2a_core.store.statement import StaleWrite
 __all__ = ["CLAIM_HONOURED", "oldest_claim", "purge_message"]
 
 CLAIM_HONOURED = timedelta(minutes=10)
-"""How long a submission may be under way; an older claim is that of a process that died."""
+"""How long a submission may take; the process of an older claim is assumed dead."""
 
 
 async def purge_message(core: Core, row: MessageRow) -> None:
-    """Delete a message of the trash, its words in the index, and its content if no other message has it.
+    """Deletes a message in the trash, its index entry, and its content if no other message has the same.
 
-    Raises `SendInProgress` while it is being submitted, and `NotInTrash`.
+    Raises `SendInProgress` while it is being submitted, and `NotInTrash` if it is not in the trash.
     """
     claimed_at = row.submission.claimed_at or 0
     if row.submission.delivery_status is Delivery.SENDING and claimed_at > oldest_claim(core):
@@ -32,9 +32,9 @@ async def purge_message(core: Core, row: MessageRow) -> None:
     try:
         await core.db.write(statements)
     except StaleWrite:
-        raise NotInTrash("only a message in the trash can be deleted for good") from None
+        raise NotInTrash("move the message to the trash before deleting it permanently") from None
 
 
 def oldest_claim(core: Core) -> int:
-    """Microseconds; a claim from before is given up."""
+    """The instant, in microseconds, before which a claim no longer counts."""
     return to_micros(core.clock.now() - CLAIM_HONOURED)

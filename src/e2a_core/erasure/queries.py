@@ -1,4 +1,4 @@
-"""SQL of what is deleted for good: on request, or kept long enough."""
+"""SQL of permanent deletion."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ __all__ = [
 
 
 def trashed_messages(before: int, count: int) -> Statement:
-    """Messages that have been in the trash since `before`, and stay there until the transaction ends."""
+    """Messages that have been in the trash since `before`, locked until the transaction ends."""
     text = "SELECT id, seq, content_hash FROM messages WHERE deleted_at <= :before ORDER BY deleted_at LIMIT :count"
     return Statement(text, {"before": before, "count": count}, f"{text} FOR UPDATE")
 
 
 def expired_events(before: int, count: int) -> Statement:
-    """Deletes the oldest events; the log's order is that of time, so that no index on time is needed."""
+    """Deletes the oldest events. Events are ordered by time, so this needs no index on time."""
     return sql(
         "DELETE FROM events WHERE seq IN (SELECT seq FROM "
         "(SELECT seq, created_at FROM events ORDER BY seq LIMIT :count) oldest WHERE created_at <= :before)",
@@ -46,7 +46,7 @@ def expired_events(before: int, count: int) -> Statement:
 
 
 def aged_content(before: int, count: int) -> Statement:
-    """Messages old enough to lose their content; what is still to be decided or sent keeps it."""
+    """Messages created until `before` that have content, except held ones and those not yet submitted."""
     return sql(
         "SELECT id, seq, content_hash FROM messages WHERE created_at <= :before "
         f"AND (content_hash IS NOT NULL OR draft IS NOT NULL) AND status <> '{Review.PENDING}' "
@@ -66,7 +66,7 @@ def drop_content(ids: Sequence[str]) -> Statement:
 
 
 def unindex_bodies(sequences: Sequence[int], ids: Sequence[str]) -> Statement:
-    """The messages are found by subject and correspondents alone from now on."""
+    """Removes the bodies from the full-text index; subject and addresses stay searchable."""
     by_seq, seq_params = in_list("seq", sequences)
     by_id, id_params = in_list("id", ids)
     return Statement(
@@ -77,7 +77,7 @@ def unindex_bodies(sequences: Sequence[int], ids: Sequence[str]) -> Statement:
 
 
 def orphaned_content(before: int, count: int) -> Statement:
-    """Deletes content stored before `before` that no message has."""
+    """Deletes content stored until `before` that no message refers to."""
     return sql(
         "DELETE FROM raw_messages WHERE content_hash IN (SELECT r.content_hash FROM raw_messages r "
         "WHERE r.created_at <= :before AND NOT EXISTS "
@@ -88,12 +88,12 @@ def orphaned_content(before: int, count: int) -> Statement:
 
 
 def agents_under(registered_domain: str) -> Statement:
-    """The addresses of all that is bound to the domain, trashed or not."""
+    """The addresses of all agents bound to the domain, live or trashed."""
     return sql("SELECT email FROM agents WHERE registered_domain = :domain", domain=registered_domain)
 
 
 def put_aside(email: str, now: int) -> Statement:
-    """`trash` for an agent that may be there already."""
+    """Moves the agent to the trash, if it is not there already."""
     return sql(
         "UPDATE agents SET deleted_at = COALESCE(deleted_at, :now) WHERE email = :email", email=email, now=now
     )
@@ -108,7 +108,7 @@ def trashed_before(instant: int, count: int) -> Statement:
 
 
 def lock(email: str) -> Statement:
-    """Reads the agent so that nothing can refer to it anew until the transaction ends."""
+    """Locks the agent, so that no new row can refer to it until the transaction ends."""
     return Statement(
         "SELECT email FROM agents WHERE email = :email",
         {"email": email},
@@ -117,7 +117,7 @@ def lock(email: str) -> Statement:
 
 
 def message_being_sent(email: str, claimed_since: int) -> Statement:
-    """A message that a worker is submitting now; an older claim is that of a dead worker."""
+    """A message that a worker is submitting, i.e. claimed after `claimed_since`."""
     return sql(
         "SELECT id FROM messages "
         f"WHERE agent_email = :email AND delivery_status = '{Delivery.SENDING}' AND claimed_at > :since LIMIT 1",
@@ -135,7 +135,7 @@ def messages_of(email: str, count: int) -> Statement:
 
 
 def unindex(sequences: Sequence[int], ids: Sequence[str]) -> Statement:
-    """Takes messages out of the full-text index, before they are deleted."""
+    """Removes messages from the full-text index; must precede their deletion."""
     by_seq, seq_params = in_list("seq", sequences)
     by_id, id_params = in_list("id", ids)
     return Statement(
@@ -151,7 +151,7 @@ def delete_messages(ids: Sequence[str]) -> Statement:
 
 
 def delete_unreferenced_content(hashes: Sequence[str]) -> Statement:
-    """Deletes those of the raw messages that no message of any inbox needs."""
+    """Deletes those contents that no message of any inbox refers to."""
     placeholders, params = in_list("hash", hashes)
     return Statement(
         f"DELETE FROM raw_messages WHERE content_hash IN ({placeholders}) "
@@ -165,5 +165,5 @@ def delete_agent(email: str) -> Statement:
 
 
 def delete_trashed(message_id: str) -> Statement:
-    """Deletes a message for good; affects nothing unless it is in the trash."""
+    """Deletes a message permanently. Affects nothing unless it is in the trash."""
     return sql("DELETE FROM messages WHERE id = :id AND deleted_at IS NOT NULL", expect=1, id=message_id)

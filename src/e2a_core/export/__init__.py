@@ -1,1 +1,1 @@
-"""Everything an account holds: its export as one document, and its erasure."""
+"""Export of an account's data as one document."""

@@ -1,4 +1,4 @@
-"""Everything an account holds, as one document (schema version 4)."""
+"""The export of an account as one document (schema version 4)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["SCHEMA_VERSION", "export_account", "exported_messages"]
 
 SCHEMA_VERSION = "4"
 BATCH = 50
-"""Messages read at a time, each with its octets."""
+"""Number of messages read at a time, each with its content."""
 
 
 async def export_account(core: Core, account_id: str) -> UserExport:
-    """The document, trashed things included, without secrets. Raises `NotFound`.
+    """Exports the account, including trashed items, without secrets. Raises `NotFound`.
 
-    Contacts, outreach, templates and delegations follow under members of their own, which readers of version 4 pass
-    over. What changes while it is being read may be in it or not.
+    Contacts, outreach, templates and delegations are in additional members, which readers of version 4 ignore. Changes
+    during the export may or may not be included.
     """
     now = core.clock.now()
     row = first(await core.db.read(account_by_id(account_id)))
@@ -83,7 +83,7 @@ async def export_account(core: Core, account_id: str) -> UserExport:
 
 
 async def exported_messages(core: Core, account_id: str) -> AsyncIterator[Message]:
-    """The account's messages in the order they were stored, a few of them in memory at a time."""
+    """Yields the account's messages in the order they were stored, with at most `BATCH` in memory."""
     position = 0
     while rows := await core.db.read(queries.messages_after(account_id, position, BATCH)):
         for row in rows:

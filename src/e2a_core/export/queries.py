@@ -1,4 +1,4 @@
-"""SQL of what an account export holds."""
+"""SQL of the account export."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 
 
 def domains(account_id: str) -> Statement:
-    """With the public half of the key that signs for each."""
+    """The account's domains, with the public key of each newest DKIM key in use."""
     return sql(
         "SELECT d.domain, d.verification_token, d.created_at, d.verified_at, d.last_checked_at, "
         "(SELECT COUNT(*) FROM agents a "
@@ -48,7 +48,7 @@ def agents(account_id: str) -> Statement:
 
 
 def agent_counts(account_id: str, since: int) -> Statement:
-    """By agent: mail in either direction since `since`, holds, and when mail last arrived."""
+    """For each agent: inbound and outbound messages since `since`, pending holds, and the last arrival."""
     return sql(
         "SELECT agent_email, "
         f"COUNT(CASE WHEN direction = '{Direction.INBOUND}' AND created_at >= :since THEN 1 END) AS inbound, "
@@ -62,7 +62,7 @@ def agent_counts(account_id: str, since: int) -> Statement:
 
 
 def api_keys(account_id: str) -> Statement:
-    """Revoked ones too; never what would let somebody use one."""
+    """The account's keys, including revoked ones, without their hashes."""
     return sql(
         "SELECT id, name, key_prefix, created_at, last_used_at, revoked_at FROM api_keys "
         "WHERE account_id = :account ORDER BY created_at, id",
@@ -71,7 +71,7 @@ def api_keys(account_id: str) -> Statement:
 
 
 def messages_after(account_id: str, seq: int, count: int) -> Statement:
-    """Messages of the account in the order they were stored, with their octets."""
+    """Messages of the account in the order they were stored, with their content."""
     return sql(
         "SELECT m.*, r.data AS content FROM messages m LEFT JOIN raw_messages r ON r.content_hash = m.content_hash "
         f"WHERE m.account_id = :account AND m.seq > :seq AND {beside_notices('m.agent_email')} "

@@ -1,4 +1,4 @@
-"""Rows as the account export shows them. No secret, token or sealed key is among their members."""
+"""The entries of the account export. They contain no secrets or private keys."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 _SCAN_THRESHOLDS = {"off": (0.0, 0.0), "low": (0.7, 0.95), "medium": (0.5, 0.9), "high": (0.3, 0.8)}
-"""Scores at which each sensitivity of the content scan asks for a review, and blocks."""
+"""The scores at which each sensitivity of the content scan holds and blocks a message."""
 _INSTANTS = frozenset(
     {"created_at", "next_action_at", "revoked_at", "updated_at", "valid_from", "valid_until"}
 )
@@ -105,7 +105,7 @@ def api_key_entry(row: Row) -> APIKeyExportEntry:
 
 
 def message_entry(row: MessageRow, content: bytes | None) -> Message:
-    """`content` is what is stored; the export has the message as it is handed on, and of a draft its text."""
+    """`content` is the stored content; the entry has it with the trace. A draft has its text instead."""
     draft = row.hold.draft if content is None and row.hold.draft else {}
     raw = None if content is None else row.trace.encode() + content
     return Message(
@@ -180,7 +180,7 @@ def protection_entry(row: Row) -> ProtectionEventExportEntry:
 
 
 def plain_entry(row: Row) -> dict[str, Any]:
-    """A row of what later versions of the document may describe: its columns, in the spellings of the wire."""
+    """An entry of the additional members: the columns of the row, with values as the API writes them."""
     entry: dict[str, Any] = {}
     for name, value in row.items():
         if value is None or name == "account_id":

@@ -1,1 +1,1 @@
-"""What other systems report of mail that was sent."""
+"""Processing delivery status notifications and complaints about sent mail."""

@@ -1,4 +1,4 @@
-"""Reports that come back (RFC 3464, RFC 5965), matched to the message and the recipients they are about."""
+"""Delivery status notifications (RFC 3464) and feedback reports (RFC 5965), matched to sent messages."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from e2a_core.suppressions.entries import add_to_account
 __all__ = ["report_statements"]
 
 _COMPLAINTS = frozenset({"abuse", "fraud", "virus", "opt-out"})
-"""Types of feedback (RFC 5965 section 7.3) after which the recipient is left alone."""
+"""Types of feedback (RFC 5965 section 7.3) that suppress the recipient."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """What a report says of one recipient. `suppress` is the source of the entry it leads to, if it does."""
+    """The report's statement about one recipient. `suppress` is the source of the suppression entry, if any."""
 
     address: str
     status: Delivery
@@ -45,12 +45,12 @@ class _Finding:
 async def report_statements(
     core: Core, parsed: ParsedMessage, reporter: Reporter, agent_email: str, now: int
 ) -> list[Statement]:
-    """What a report that reached this inbox changes about messages sent from here.
+    """Returns the statements that apply a report, received by this inbox, to the message it is about.
 
-    A delivery report counts for mail of this very inbox, where it was asked for, and only from the null sender
-    (RFC 3464 section 2); a complaint for mail of the whole account, since feedback loops have one address per domain.
-    Only recipients the message really had count. Any of them can forge a report about the others, so one about mail
-    to several is no reason to suppress unless the `reporter` answers for the recipient.
+    A delivery status notification counts only if it has the null sender (RFC 3464 section 2) and is about mail of
+    this inbox. A complaint counts for mail of the whole account, since feedback loops have one address per domain.
+    Only actual recipients of the message count. Each of them can forge a report about the others, so a report about
+    a message with several recipients suppresses one only if `reporter` answers for that recipient.
     """
     report = parsed.dsn or parsed.complaint
     if report is None or not report.original_message_id:
@@ -86,7 +86,7 @@ async def _concerns(
 
 
 def _findings(report: DeliveryReport | ComplaintReport, known: Mapping[str, Delivery]) -> list[_Finding]:
-    """What the report says of those it can speak of: the recipients the message had."""
+    """The report's findings about the recipients that the message had."""
     if isinstance(report, DeliveryReport):
         found = (_delivery_finding(item) for item in report.recipients)
         return [item for item in found if item is not None and item.address in known]
@@ -94,7 +94,7 @@ def _findings(report: DeliveryReport | ComplaintReport, known: Mapping[str, Deli
         return []
     named = {normalize_addr_spec(address) for address in report.original_recipients}
     if not named and len(known) == 1:
-        # Providers like to leave out who complained; of one recipient it can only be that one.
+        # Many providers redact the complainant; with a single recipient it must be that one.
         named = set(known)
     return [
         _Finding(
@@ -109,7 +109,7 @@ def _findings(report: DeliveryReport | ComplaintReport, known: Mapping[str, Deli
 
 
 def _delivery_finding(report: RecipientReport) -> _Finding | None:
-    """The meaning of an action of RFC 3464 section 2.3.3; None for one that is not known."""
+    """Interprets the action of RFC 3464 section 2.3.3; returns None for an unknown action."""
     address = normalize_addr_spec(report.address)
     detail = " ".join(filter(None, (report.status, report.diagnostic))) or None
     enhanced = report.status or None
@@ -153,7 +153,10 @@ def _apply(core: Core, sent: MessageRow, finding: _Finding, now: int) -> list[St
 async def _suppress(
     core: Core, sent: MessageRow, finding: _Finding, source: str, now: int
 ) -> list[Statement]:
-    """The entry on the account's list, unless there is one, or was one for this message that the owner took away."""
+    """Adds the recipient to the account's suppression list.
+
+    Returns nothing if it is on the list, or if the owner removed an entry that this message had caused.
+    """
     reason = "suppression.hard_bounce_applied" if source == "bounce" else "suppression.complaint_applied"
     if first(await core.db.read(lifecycle.recorded(sent.id, f"{reason}:{finding.address}"))):
         return []
@@ -169,7 +172,7 @@ async def _suppress(
 
 
 def _event(core: Core, sent: MessageRow, finding: _Finding, now: int) -> list[Statement]:
-    """A delay is no event: what it will come to is not known yet."""
+    """The event of a finding. A delay emits none, because its outcome is not known yet."""
     if finding.bounce_type:
         data = payloads.bounced(sent, finding.address, finding.bounce_type, finding.detail)
         return emit_unique(core, "email.bounced", sent, data, now)

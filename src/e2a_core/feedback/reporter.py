@@ -1,8 +1,8 @@
-"""Who sent a report, and whom it may keep from being written to again.
+"""The sender of a report, and the recipients it may suppress.
 
-Everyone who got a message knows its Message-ID and, from its header, the other recipients; a report about them takes
-no more than that. What it says is told either way, but only somebody who answers for a recipient's mail, or for the
-way it took, can have the whole account stop writing to that recipient.
+Everyone who got a message knows its Message-ID and, from its header, other recipients, which is enough to forge a
+report about them. Reports are therefore always recorded, but only a reporter responsible for the recipient's mail, or
+for its path, can suppress that recipient for the whole account.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ __all__ = ["Reporter"]
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """`null_sender` tells of the envelope; `domain` is the Author Domain when it is proven, else empty."""
+    """`null_sender` is True if the envelope sender was empty; `domain` is the authenticated Author Domain, or ""."""
 
     null_sender: bool
     domain: str
 
     def answers_for(self, address: str, settings: Settings) -> bool:
-        """Whether it is of the recipient's domain, of the one this deployment sends from, or of its relay's."""
+        """Returns True if the domain is related to the recipient's, to this deployment's or to its relay's."""
         domains = (address.rpartition("@")[2], settings.from_domain, settings.outbound_smtp_host)
         return any(_related(self.domain, domain) for domain in domains)
 
 
 def _related(one: str, other: str) -> bool:
-    """Whether the domains are the same or one is above the other; a top-level domain is above nothing."""
+    """Returns True if the domains are equal or one is a parent of the other; top-level domains have no relatives."""
     first, second = to_ascii_domain(one) or "", to_ascii_domain(other) or ""
     if not first or not second:
         return False

@@ -1,1 +1,1 @@
-"""Mail that waits for a person."""
+"""Holding mail for review."""

@@ -1,4 +1,4 @@
-"""Putting a message on hold, and the audit of why."""
+"""Putting a message on hold, and recording the reason."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SUMMARIES = {
 
 
 def hold(row: MessageRow, finding: Finding, ttl_seconds: int) -> None:
-    """Turn `row` into a held message that expires `ttl_seconds` after its creation."""
+    """Makes `row` a held message; the hold expires `ttl_seconds` after the message's creation."""
     row.hold = HoldRow(
         status=Review.PENDING,
         hidden=1 if row.inbound else 0,
@@ -43,7 +43,7 @@ def hold(row: MessageRow, finding: Finding, ttl_seconds: int) -> None:
 
 
 def hold_statements(core: Core, row: MessageRow, finding: Finding) -> list[Statement]:
-    """What goes with a new hold: its event, word to the owner, and the job that ends it. Goes behind the row itself."""
+    """The event, notice job and expiry job of a new hold. They must follow the insert of the message."""
     data = payloads.review_requested(row, finding.detail, finding.reason)
     return [
         *emit(core, "email.review_requested", row, data, row.created_at),
@@ -63,7 +63,7 @@ def expiry_job(core: Core, message_id: str, expires_at: int, now: int) -> Statem
 
 
 def protection_statement(row: MessageRow, finding: Finding) -> Statement:
-    """The audit row of one finding; it outlives the message."""
+    """Inserts the audit row of a finding, which is kept when the message is deleted."""
     return sql(
         "INSERT INTO protection_events (id, message_id, agent_email, direction, source, reason, action, "
         "subject_addr, detector, score, categories, created_at) VALUES (:id, :message, :agent, :direction, "
@@ -85,7 +85,7 @@ NOTICE_JOB = "hold_notice"
 
 
 def notice_job(core: Core, row: MessageRow) -> list[Statement]:
-    """What goes with a new hold so that its owner hears of it: nothing for received mail, nor in a sandbox."""
+    """The job that notifies the owner of a new hold. Empty for inbound mail and in a sandbox."""
     if row.inbound or core.settings.sandbox:
         return []
     at = from_micros(row.created_at)

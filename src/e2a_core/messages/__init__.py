@@ -1,1 +1,1 @@
-"""Messages: the rules of reading, listing, labelling and trashing what an inbox holds."""
+"""Messages: reading, listing, searching, labelling and trashing the mail of an inbox."""

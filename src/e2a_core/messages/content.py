@@ -19,7 +19,7 @@ def preview(text: str) -> str:
 
 
 async def load_content(core: Core, row: MessageRow) -> bytes | None:
-    """Our trace on top of the stored bytes; None for a draft."""
+    """Returns the stored bytes preceded by the trace header fields, or None for a draft."""
     if row.content_hash is None:
         return None
     found = first(await core.db.read(queries.content(row.content_hash)))

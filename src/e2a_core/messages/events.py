@@ -1,4 +1,4 @@
-"""Writing an event beside the change it reports."""
+"""Statements that write an event in the same commit as the change it reports."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["emit", "emit_unique"]
 
 
 def emit(core: Core, event_type: str, row: MessageRow, data: dict[str, Any], now: int) -> list[Statement]:
-    """The one event of this type that a message can have; a second insert of it is dropped."""
+    """An event that a message can have only once; a second insert has no effect."""
     return _append(core, event_id(row.id, event_type), event_type, row, data, now)
 
 
 def emit_unique(
     core: Core, event_type: str, row: MessageRow, data: dict[str, Any], now: int
 ) -> list[Statement]:
-    """An event that may happen to a message many times."""
+    """An event that a message can have many times."""
     return _append(core, core.ids.event(), event_type, row, data, now)
 
 

@@ -1,7 +1,7 @@
-"""The `filter` expression of a message list: `parse_filter` reads it, `compile_filter` makes it an SQL condition.
+"""The `filter` expression of a message list: `parse_filter` reads it, `compile_filter` turns it into SQL.
 
-The condition is over `messages m` and `message_labels` and is the same for both databases. The language is told in
-`filter_syntax`.
+The condition covers `messages m` and `message_labels` and is the same for both databases. `filter_syntax` describes
+the language.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _COMPARE_SQL = {
 
 @dataclass(frozen=True, slots=True)
 class FilterRow:
-    """The parts of a message a filter looks at; `created` in microseconds since the Unix epoch."""
+    """The parts of a message that a filter compares; `created` is in microseconds since the Unix epoch."""
 
     sender: str
     subject: str
@@ -36,17 +36,17 @@ class FilterRow:
 
 
 def compile_filter(tree: Node) -> tuple[str, dict[str, Any]]:
-    """A boolean SQL expression and its named parameters `:f0`, `:f1`, ...
+    """Returns a boolean SQL expression and its named parameters `:f0`, `:f1`, ...
 
-    Values only ever travel as parameters. How much of Unicode a subject's case is ignored for is up to the `lower`
-    of the database; SQLite's own folds ASCII unless the connection brings a better one.
+    Values are always parameters, never part of the SQL text. Subjects are compared with the database's `lower`:
+    SQLite's own folds ASCII only, unless the connection registers a better one.
     """
     compiler = _Compiler()
     return compiler.condition(tree), compiler.params
 
 
 def evaluate(tree: Node, row: FilterRow) -> bool:
-    """Whether `row` matches, without a database: what the SQL must agree with."""
+    """Returns True if `row` matches. Needs no database; the SQL must give the same answer."""
     match tree:
         case And(operands):
             return all(evaluate(operand, row) for operand in operands)

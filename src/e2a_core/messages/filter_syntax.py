@@ -1,17 +1,17 @@
-"""The language of a message list's `filter`, after AIP-160: text to syntax tree.
+"""The `filter` language of message lists, based on AIP-160: text to syntax tree.
 
     label:urgent (from:@example.org OR from:@example.net) -subject:"out of office" created >= 2026-01-31
 
-Terms side by side mean AND, OR binds tighter than AND, and NOT (or a leading minus) tighter than either.
+Adjacent terms are joined with AND. OR binds tighter than AND; NOT (or a leading minus) binds tightest.
 
 | field   | operators          | meaning                                                                        |
 |---------|--------------------|--------------------------------------------------------------------------------|
 | label   | `:` `=` `!=`       | the message has the label                                                      |
-| from    | `:` `=` `!=`       | `:` part of the author's address, `=` the whole of it, in any case             |
-| subject | `:` `=` `!=`       | `:` part of the subject, `=` the whole of it, in any case                      |
-| created | `=` `!=` `<` `<=` `>` `>=` | an RFC 3339 timestamp, or a date meaning that whole day in UTC         |
+| from    | `:` `=` `!=`       | `:` part of the author's address, `=` the whole address; ignores case          |
+| subject | `:` `=` `!=`       | `:` part of the subject, `=` the whole subject; ignores case                   |
+| created | `=` `!=` `<` `<=` `>` `>=` | an RFC 3339 timestamp, or a date that stands for that whole day in UTC |
 
-Values are bare words or quoted with `"` or `'`, in which a backslash makes the next character literal.
+Values are bare words or are quoted with `"` or `'`; inside quotes a backslash makes the next character literal.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ __all__ = [
 ]
 
 MAX_FILTER_CHARS = 500
-# A person nests two or three deep; the bound keeps the parser and the database off their stacks' ends.
 _MAX_DEPTH = 20
+"""Limits the recursion of the parser and of the database; people nest two or three deep."""
 
 Field = Literal["label", "from", "subject", "created"]
 Operator = Literal[":", "=", "!=", "<", "<=", ">", ">="]
@@ -66,7 +66,7 @@ _DAY_MICROS = 86_400_000_000
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The microseconds `start <= t < end` since the Unix epoch that a date or timestamp stands for."""
+    """The half-open interval `start <= t < end` of a date or timestamp, in microseconds since the Unix epoch."""
 
     start: int
     end: int
@@ -74,7 +74,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`field operator value`; labels and addresses are in lower case as they are stored."""
+    """`field operator value`; labels and addresses are in lower case, as in the store."""
 
     field: Field
     operator: Operator
@@ -88,14 +88,14 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """All of the operands; without any, true."""
+    """All operands match; true if there are none."""
 
     operands: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """At least one of two or more operands."""
+    """At least one of two or more operands matches."""
 
     operands: tuple[Node, ...]
 
@@ -104,14 +104,14 @@ Node = Comparison | Not | And | Or
 
 
 def parse_filter(text: str) -> Node:
-    """The tree of `text`; an empty filter matches every message.
+    """Returns the syntax tree of `text`; an empty filter matches every message.
 
-    Raises `errors.InvalidFilter` whose `position` is the offset, in characters, of what cannot be read.
+    Raises `InvalidFilter`, whose `position` is the character offset of the error.
     """
     if len(text) > MAX_FILTER_CHARS:
-        _refuse(f"a filter has at most {MAX_FILTER_CHARS} characters, this one {len(text)}", MAX_FILTER_CHARS)
+        _refuse(f"a filter may have {MAX_FILTER_CHARS} characters, this has {len(text)}", MAX_FILTER_CHARS)
     if forbidden := _FORBIDDEN.search(text):
-        _refuse("a filter has no control characters or unpaired surrogates", forbidden.start())
+        _refuse("a filter must not contain control characters or lone surrogates", forbidden.start())
     parser = _Parser(text)
     if parser.at_end():
         return And(())
@@ -122,10 +122,10 @@ def parse_filter(text: str) -> Node:
 
 
 class _Parser:
-    """Recursive descent over the grammar of AIP-160, reading tokens where the grammar expects them.
+    """Recursive descent over the grammar of AIP-160, without a separate tokenizer.
 
-    Tokens depend on their place: `2026-01-31T00:00:00Z` and `e2a:spam` are single values although `:` is an
-    operator elsewhere.
+    Tokens depend on their position: in `2026-01-31T00:00:00Z` and `e2a:spam` the `:` belongs to the value, elsewhere
+    it is an operator.
     """
 
     def __init__(self, text: str) -> None:
@@ -138,7 +138,7 @@ class _Parser:
         return self.position == len(self._text)
 
     def expression(self) -> Node:
-        """factor { ["AND"] factor }, up to the end or a closing parenthesis."""
+        """factor { ["AND"] factor }, up to the end of the text or a closing parenthesis."""
         operands = [self._factor()]
         while not self.at_end() and not self._next_is(")"):
             self._take_keyword("AND")
@@ -186,18 +186,16 @@ class _Parser:
         word = _WORD.match(self._text, start)
         if word is None:
             if start == len(self._text):
-                _refuse("the filter ends where a term such as label:urgent should follow", start)
-            _refuse(
-                "here a term such as label:urgent must begin; text to look for goes after subject:", start
-            )
+                _refuse("the filter ends where a term such as label:urgent is expected", start)
+            _refuse("expected a term such as label:urgent; to search for text write subject:text", start)
         name = word.group()
         if name in _OPERATORS_OF:
             self.position = word.end()
             return name
         if name.upper() in _KEYWORDS:
             if name not in _KEYWORDS:
-                _refuse("AND, OR and NOT are written in capitals", start)
-            _refuse("AND and OR stand between two terms", start)
+                _refuse("AND, OR and NOT must be in capitals", start)
+            _refuse("AND and OR must be between two terms", start)
         _refuse("unknown field; the fields are label, from, subject and created", start)
 
     def _operator(self, field: Field) -> Operator:
@@ -205,7 +203,7 @@ class _Parser:
         allowed = _OPERATORS_OF[field]
         found = _OPERATOR.match(self._text, self.position)
         if found is None or found.group() not in allowed:
-            _refuse(f"after {field} one of {' '.join(allowed)} must follow", self.position)
+            _refuse(f"expected one of {' '.join(allowed)} after {field}", self.position)
         self.position = found.end()
         return cast("Operator", found.group())
 
@@ -219,11 +217,9 @@ class _Parser:
             return _ESCAPE.sub(r"\1", quoted.group()[1:-1])
         bare = _BARE_VALUE.match(self._text, start)
         if bare is None:
-            _refuse("a value must follow; one with spaces or punctuation is written in quotes", start)
+            _refuse("expected a value; put one with spaces or punctuation in quotes", start)
         if self._text.startswith("*", bare.end()) or bare.group() in _KEYWORDS:
-            _refuse(
-                "a value with this in it is written in quotes (: finds parts; there is no wildcard)", start
-            )
+            _refuse("put a value with * or a keyword in quotes; : finds parts, there is no wildcard", start)
         self.position = bare.end()
         return bare.group()
 
@@ -253,12 +249,12 @@ def _interpret(field: Field, text: str, position: int) -> str | Interval:
     if field == "created":
         return _interval(text, position)
     if not text:
-        _refuse(f"{field} needs a value that is not empty", position)
+        _refuse(f"the value of {field} must not be empty", position)
     if field == "subject":
         return text
     value = text.lower()
     if field == "label" and not _LABEL.fullmatch(value):
-        _refuse("a label has 1 to 64 characters out of a-z 0-9 : _ -", position)
+        _refuse("a label has 1 to 64 characters of a-z 0-9 : _ -", position)
     return value
 
 
@@ -271,7 +267,7 @@ def _interval(text: str, position: int) -> Interval:
         return Interval(start, start + 1)
     except ValueError:
         pass
-    _refuse("created is compared with a date (2026-01-31) or a timestamp (2026-01-31T12:00:00Z)", position)
+    _refuse("created needs a date (2026-01-31) or a timestamp (2026-01-31T12:00:00Z)", position)
 
 
 def _refuse(reason: str, position: int) -> NoReturn:

@@ -1,6 +1,6 @@
-"""The lifecycle ledger: one append-only row for each thing that happened to a message.
+"""The lifecycle ledger: one append-only row for each step in the life of a message.
 
-`REASONS` is the closed vocabulary of the wire; a row's stage, outcome and retryability follow from its reason.
+`REASONS` lists every reason code of the API; the code determines a row's stage, outcome and retryability.
 """
 
 from __future__ import annotations
@@ -49,10 +49,11 @@ REASONS: Mapping[str, tuple[str, str, bool]] = {
 }
 
 _ORDER = {reason: place for place, reason in enumerate(REASONS)}
-"""`REASONS` follows a message's life, and so do the rows of one instant: their ids begin with this place."""
+"""The position of each code in `REASONS`, which follows the life of a message. Ids begin with it, so that rows of
+the same instant sort in that order."""
 
 _MAX_TEXT = 2048
-"""Longest string of evidence, in characters; a relay's reply can be any length."""
+"""Longest string stored as evidence, in characters; a relay's reply can have any length."""
 
 
 def record(
@@ -67,7 +68,7 @@ def record(
     evidence: Mapping[str, Any] | None = None,
     correlation: Mapping[str, str] | None = None,
 ) -> Statement:
-    """The statement that appends one row; a second with the same `dedupe` key is dropped."""
+    """Returns the statement that appends one row; a second row with the same `dedupe` key has no effect."""
     stage, outcome, retryable = REASONS[reason]
     clipped = {
         key: value[:_MAX_TEXT] if isinstance(value, str) else value for key, value in (evidence or {}).items()
@@ -99,7 +100,7 @@ def _identifier(ids: Ids, reason: str) -> str:
 
 
 def recorded(message_id: str, dedupe: str) -> Statement:
-    """A row if there is one with this key."""
+    """Reads the row with this dedupe key, if it exists."""
     return sql(
         "SELECT id FROM lifecycle WHERE message_id = :message AND dedupe_key = :dedupe",
         by_key=True,
@@ -109,7 +110,7 @@ def recorded(message_id: str, dedupe: str) -> Statement:
 
 
 def page(message_id: str, after: Position | None, limit: int) -> Statement:
-    """Rows oldest first."""
+    """One page of the message's rows, oldest first."""
     condition, params = beyond(after, "occurred_at", "id", ascending=True)
     return Statement(
         f"SELECT * FROM lifecycle WHERE message_id = :message{condition} ORDER BY occurred_at, id LIMIT :limit",

@@ -1,4 +1,4 @@
-"""The `data` of each event type (http-api section 19.3). Metadata only: bodies never travel in events."""
+"""The `data` object of each event type. It holds metadata only; events never carry message bodies."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def bounced(row: MessageRow, address: str, bounce_type: str, detail: str | None)
 
 
 def updated(row: MessageRow, change: str) -> dict[str, Any]:
-    """`change` is read, unread, labels, deleted or restored."""
+    """`change` is one of read, unread, labels, deleted and restored."""
     return {
         "message_id": row.id,
         "agent_email": row.agent_email,

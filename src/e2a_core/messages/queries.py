@@ -1,4 +1,4 @@
-"""SQL over messages and what hangs on them."""
+"""SQL over messages, their contents, labels, references and search index."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _SENDS = (
     f"{_MADE} AND deleted_at IS NULL AND hidden = 0 AND created_at >= :since UNION ALL "
     f"{_MADE} AND deleted_at IS NOT NULL AND created_at >= :since"
 )
-"""Two reads, one for each index that ends in the time of creation."""
+"""Two reads, because the partial indexes for live and for trashed mail are separate."""
 
 SUMMARY = ", ".join(f"m.{name}" for name in SUMMARY_COLUMNS)
 
@@ -70,7 +70,7 @@ def by_id_in_account(account_id: str, message_id: str) -> Statement:
 
 
 def by_dedupe_key(dedupe_key: str, agents: Sequence[str]) -> Statement:
-    """Which of `agents` already hold the message with this key."""
+    """Those of `agents` that already have the message with this key."""
     names, params = in_list("agent", agents)
     return Statement(
         f"SELECT agent_email, id FROM messages WHERE dedupe_key = :key AND agent_email IN ({names})",
@@ -84,9 +84,9 @@ def insert(row: MessageRow) -> Statement:
 
 
 def insert_content(content_hash: str, data: bytes, now: int) -> Statement:
-    """Keeps the bytes once per distinct content.
+    """Stores the bytes once per distinct content.
 
-    The update takes the row's lock, so that a purge at the same moment cannot take it away again.
+    The update locks the row, so that a concurrent purge cannot delete it.
     """
     return sql(
         "INSERT INTO raw_messages (content_hash, data, created_at) VALUES (:hash, :data, :now) "
@@ -103,7 +103,7 @@ def content(content_hash: str) -> Statement:
 
 
 def insert_refs(agent_email: str, message_id: str, refs: Iterable[str]) -> list[Statement]:
-    """The Message-IDs by which later mail may refer to this message."""
+    """Stores the Message-IDs by which later mail may refer to this message."""
     return [
         sql(
             "INSERT INTO message_refs (agent_email, ref, message_id) VALUES (:agent, :ref, :id) "
@@ -119,7 +119,7 @@ def insert_refs(agent_email: str, message_id: str, refs: Iterable[str]) -> list[
 
 
 def find_threads(agent_email: str, refs: Sequence[str]) -> Statement:
-    """Thread and conversation of the messages of this inbox that `refs` name, newest first."""
+    """The threads and conversations of this inbox's messages with one of the Message-IDs `refs`, newest first."""
     names, params = in_list("ref", refs)
     return Statement(
         "SELECT r.ref, m.thread_id, m.conversation_id FROM message_refs r "
@@ -131,7 +131,7 @@ def find_threads(agent_email: str, refs: Sequence[str]) -> Statement:
 
 
 def sent_with_message_id(agent_email: str, refs: Sequence[str]) -> Statement:
-    """Messages that an inbox of the same account sent and that are known by one of these Message-IDs."""
+    """Messages with one of the Message-IDs `refs` that any inbox of the agent's account sent."""
     names, params = in_list("ref", refs)
     return Statement(
         "SELECT m.* FROM message_refs r JOIN messages m ON m.id = r.message_id "
@@ -143,7 +143,7 @@ def sent_with_message_id(agent_email: str, refs: Sequence[str]) -> Statement:
 
 
 def index_text(message_id: str, subject: str, addresses: str, body: str) -> Statement:
-    """Makes the message findable; the texts are folded (`search.fold_text`). Goes behind the insert."""
+    """Adds the message to the full-text index. Must follow its insert; the texts come from `search.fold_text`."""
     return Statement(
         "INSERT INTO message_search (rowid, subject, addresses, body) "
         "SELECT seq, :subject, :addresses, :body FROM messages WHERE id = :id",
@@ -185,7 +185,7 @@ def label_rows(message_id: str) -> Statement:
 
 
 def set_label_cache(message_id: str, labels: Sequence[str]) -> Statement:
-    """The labels as the views read them; `message_labels` is what the filters search."""
+    """Updates the copy of the labels that views read; filters search `message_labels`."""
     return sql(
         "UPDATE messages SET labels = :labels WHERE id = :id",
         by_key=True,
@@ -208,7 +208,7 @@ def mark_unread(message_id: str) -> Statement:
 
 
 def mark_deleted(message_id: str, now: int, oldest_claim: int) -> Statement:
-    """Affects nothing while the message is held, or in the hands of a submission claimed since `oldest_claim`."""
+    """Affects nothing while the message is held, or while a submission claimed after `oldest_claim` is sending it."""
     return sql(
         "UPDATE messages SET deleted_at = :now "
         f"WHERE id = :id AND deleted_at IS NULL AND status <> '{Review.PENDING}' AND NOT "
@@ -231,7 +231,7 @@ def restore(message_id: str) -> Statement:
 
 
 def adopt_into_conversation(agent_email: str, thread_id: str, conversation_id: str) -> Statement:
-    """Gives the mail of a thread that has no conversation yet the one the agent just started."""
+    """Sets the conversation of those messages in the thread that have none."""
     return sql(
         "UPDATE messages SET conversation_id = :conversation "
         "WHERE agent_email = :agent AND thread_id = :thread AND conversation_id = ''",
@@ -257,7 +257,7 @@ def recipients(message_id: str) -> Statement:
 
 
 def count_sends(agent_email: str, since: int) -> Statement:
-    """How many messages the agent made since `since`, and when the first of them; those it threw away count too."""
+    """The number of messages the agent sent since `since`, trashed ones included, and the time of the first."""
     return sql(
         f"SELECT count(*) AS n, min(created_at) AS first FROM ({_SENDS}) sends",
         by_key=True,
@@ -267,7 +267,7 @@ def count_sends(agent_email: str, since: int) -> Statement:
 
 
 def fewer_sends(agent_email: str, since: int, limit: int) -> Statement:
-    """A condition of a write: the agent made fewer than `limit` messages since `since`, counted as `count_sends`."""
+    """A write condition: the agent sent fewer than `limit` messages since `since`, counted as in `count_sends`."""
     return sql(
         f"SELECT email FROM agents WHERE email = :agent AND (SELECT count(*) FROM ({_SENDS}) sends) < :limit",
         by_key=True,
@@ -279,7 +279,7 @@ def fewer_sends(agent_email: str, since: int, limit: int) -> Statement:
 
 
 def fewer_replies(agent_email: str, thread_id: str, counterpart: str, since: int, limit: int) -> Statement:
-    """A condition of a write: the agent addressed fewer than `limit` messages of the thread to `counterpart`."""
+    """A write condition: the agent sent `counterpart` fewer than `limit` messages in the thread since `since`."""
     return sql(
         "SELECT email FROM agents WHERE email = :agent AND (SELECT count(*) FROM messages "
         "WHERE agent_email = :agent AND thread_id = :thread "

@@ -1,4 +1,4 @@
-"""A message as the store keeps it: one row of `messages` as the message, its submission and its hold."""
+"""The stored form of a message: one row of `messages`, split into the message, its submission and its hold."""
 
 from __future__ import annotations
 
@@ -53,23 +53,23 @@ SUMMARY_COLUMNS = (
     "auto_submitted",
     "attachments",
 )
-"""What a list shows of a message."""
+"""The columns that message lists show."""
 
 _JSON_LISTS = ("to_addresses", "cc", "bcc", "reply_to", "labels", "attachments")
 _JSON_OBJECTS = ("authentication", "auth_headers", "auto_submitted", "hold_reason", "draft")
 _JSON_COLUMNS = _JSON_LISTS + _JSON_OBJECTS
 
-# `json.dumps` with these options would make an encoder for each value.
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-# What we wrote has no white space around it to look for.
+"""`json.dumps` with these options would create an encoder for each value."""
 _decode = json.JSONDecoder().raw_decode
+"""Faster than `decode`, which also skips white space that `_encode` never writes."""
 
 
 @dataclass(slots=True, kw_only=True)
 class SubmissionRow:
-    """The columns that tell of a sent message's way out; all empty for a received one.
+    """The submission columns of an outbound message; all empty for an inbound one.
 
-    `scheduled_at` is the instant before which it does not leave, `claimed_at` when a worker last took it.
+    The message is not submitted before `scheduled_at`; `claimed_at` is when a worker last claimed it.
     """
 
     delivery_status: Delivery | None = None
@@ -81,17 +81,17 @@ class SubmissionRow:
     claimed_at: int | None = None
 
     def move(self, after: Delivery) -> None:
-        """Change the status. Raises `ForbiddenTransition`; only what is accepted has one to change."""
+        """Changes the status. Raises `ForbiddenTransition`, also if the message was never accepted."""
         if self.delivery_status is None:
-            raise ForbiddenTransition(f"what was not accepted cannot become {after}")
+            raise ForbiddenTransition(f"a message that was not accepted cannot become {after}")
         self.delivery_status = moved(DELIVERY, self.delivery_status, after)
 
 
 @dataclass(slots=True, kw_only=True)
 class HoldRow:
-    """The columns that tell of a review. `hidden` is 1 while the agent may not see the message.
+    """The review columns of a message. `hidden` is 1 while the agent may not see it.
 
-    `draft` is what waits to be sent, and afterwards what was decided upon, without its files.
+    `draft` is the mail to be sent; after the decision it is the mail decided on, without its files.
     """
 
     status: Review = Review.SENT
@@ -105,7 +105,7 @@ class HoldRow:
     draft: dict[str, Any] | None = None
 
     def decide(self, after: Review) -> None:
-        """End the hold. Raises `ForbiddenTransition`."""
+        """Ends the hold. Raises `ForbiddenTransition` if it was decided before."""
         self.status = moved(REVIEW, self.status, after)
 
 
@@ -113,9 +113,8 @@ class HoldRow:
 class MessageRow:
     """One message of one inbox. Instants are microseconds since the epoch; lists and objects are decoded JSON.
 
-    `author_agent` is the agent of this deployment that is proven to have written a received message.
-    `trace` is the header block this relay puts on top of the stored content, so what is handed on is
-    `trace + content`.
+    `author_agent` is the agent of this deployment that provably wrote an inbound message. `trace` is the block of
+    header fields that this relay adds; a message is delivered or submitted as `trace + content`.
     """
 
     id: str
@@ -158,7 +157,7 @@ class MessageRow:
 
     @classmethod
     def from_store(cls, row: Row) -> MessageRow:
-        """Columns that were not read have their defaults."""
+        """Columns missing from `row` get their defaults."""
         values = dict(row)
         for name in _JSON_COLUMNS:
             if name in values:
@@ -171,7 +170,7 @@ class MessageRow:
         return cls(**values, submission=SubmissionRow(**submission), hold=HoldRow(**hold))
 
     def to_store(self) -> dict[str, Any]:
-        """Column values for an insert; `seq` is the store's to give."""
+        """The column values for an insert, without `seq`, which the store assigns."""
         values: dict[str, Any] = {name: getattr(self, name) for name in _MESSAGE_COLUMNS}
         values |= {name: getattr(self.submission, name) for name in _SUBMISSION_COLUMNS}
         values |= {name: getattr(self.hold, name) for name in _HOLD_COLUMNS}
@@ -185,12 +184,12 @@ class MessageRow:
 
     @property
     def visible(self) -> bool:
-        """Whether the agent itself may see it."""
+        """True if the agent may see the message."""
         return not self.hold.hidden
 
     @property
     def verified_domain(self) -> str | None:
-        """The Author Domain if DMARC passed for it, else None."""
+        """The Author Domain, or None if DMARC did not pass."""
         dmarc = (self.authentication or {}).get("dmarc", {})
         return dmarc.get("domain") if dmarc.get("status") == "pass" else None
 
@@ -206,14 +205,14 @@ _STATE_COLUMNS: dict[str, type[StrEnum]] = {
     "method": Method,
 }
 COLUMNS = (*_MESSAGE_COLUMNS, *_SUBMISSION_COLUMNS, *_HOLD_COLUMNS)
-"""What an insert writes."""
+"""The columns that an insert writes."""
 
 
 def dump_json(value: Any) -> str | None:
-    """Compact JSON text, or None for None."""
+    """Returns compact JSON text, or None for None."""
     return None if value is None else _encode(value)
 
 
 def load_json(text: str | None) -> Any:
-    """The value `dump_json` wrote."""
+    """Returns the value that `dump_json` wrote."""
     return None if text is None else _decode(text)[0]

@@ -1,4 +1,7 @@
-"""`MessageQuery` to SQL: defaults, checks, cursor binding (http-api section 10.2)."""
+"""A `MessageQuery` as SQL: its defaults, its checks, and the values that bind its cursors.
+
+By default a list shows unread inbound mail, a full-text search all inbound mail, and the trash all mail.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ _ASCII_WORDS = {code: chr(code).lower() if chr(code).isalnum() else " " for code
 
 @dataclass(frozen=True, slots=True)
 class MessageSearch:
-    """A checked query of one inbox with its effective values."""
+    """A checked query of one inbox, with defaults filled in."""
 
     agent_email: str
     direction: str
@@ -46,7 +49,7 @@ class MessageSearch:
     binding: Mapping[str, Any]
     words: tuple[str, ...] = ()
     by_index: bool = False
-    """Whether an index leads to the rows, and to hardly any others."""
+    """True if an index finds the rows and reads hardly any others."""
 
     @classmethod
     def of(cls, agent_email: str, query: MessageQuery) -> MessageSearch:
@@ -64,7 +67,7 @@ class MessageSearch:
         builder.labels(query.labels)
         builder.expression(query.filter)
         words = _words(query.query)
-        # Effective values, so that two spellings of one query share their cursors.
+        # Effective values, so that equivalent queries share their cursors.
         binding = {
             "agent": agent_email,
             "direction": direction,
@@ -90,7 +93,7 @@ class MessageSearch:
         )
 
     def statement(self, after: Position | None, limit: int) -> Statement:
-        """Up to `limit` summary rows beyond `after`."""
+        """Reads up to `limit` summary rows beyond `after`."""
         where = ["m.agent_email = :agent", *self._state(), *self.conditions]
         condition, place = beyond(after, "m.created_at", "m.id", ascending=self.ascending)
         params = {"agent": self.agent_email, "limit": limit, **self.params, **place}
@@ -104,7 +107,7 @@ class MessageSearch:
                 f"SELECT {SUMMARY} FROM messages m WHERE {chosen}{tail}",
                 by_key=self.by_index,
             )
-        # Every word must occur; the last one may be the start of a longer word.
+        # Every word must occur; the last may be the prefix of a longer word.
         match = " ".join(f'"{word}"' for word in self.words) + "*"
         prefix = " & ".join([*(f"'{word}'" for word in self.words[:-1]), f"'{self.words[-1]}':*"])
         sqlite = (
@@ -118,9 +121,9 @@ class MessageSearch:
         return Statement(sqlite, {**params, "match": match, "tsquery": prefix}, postgresql)
 
     def _index(self) -> str:
-        """The index SQLite must take, where it would read all mail of the inbox to find the few.
+        """The index that SQLite must use; without the hint it would read all mail of the inbox.
 
-        It has no statistics and prefers the index that binds more columns to the one that holds fewer rows.
+        It has no statistics and prefers the index with more bound columns to the one with fewer rows.
         """
         if self.deleted:
             return ""
@@ -130,7 +133,7 @@ class MessageSearch:
         return " INDEXED BY messages_unread" if unread else ""
 
     def _state(self) -> list[str]:
-        """Literal conditions, spelled as in the partial indexes so that both planners use them."""
+        """Literal conditions, written as in the partial indexes so that both planners use these."""
         state = ["m.deleted_at IS NOT NULL" if self.deleted else "m.deleted_at IS NULL", "m.hidden = 0"]
         if self.direction != "all":
             state.append(f"m.direction = '{self.direction}'")
@@ -152,7 +155,7 @@ class _Conditions:
         self.conditions: list[str] = []
         self.params: dict[str, Any] = {}
         self.tries_rows = False
-        """Whether there is a condition that rows must be read to try."""
+        """True if a condition can only be checked by reading the rows."""
 
     def text(self, column: str, value: str | None, location: str) -> None:
         if not value:
@@ -206,7 +209,7 @@ class _Conditions:
 
 
 def instant(text: str | None, location: str) -> int | None:
-    """Microseconds of an RFC 3339 timestamp; None for nothing. Raises `InvalidFilter`."""
+    """Returns the microseconds of an RFC 3339 timestamp, or None if `text` is blank. Raises `InvalidFilter`."""
     if text is None or not text.strip():
         return None
     try:
@@ -218,7 +221,7 @@ def instant(text: str | None, location: str) -> int | None:
 
 
 def normalize_labels(labels: list[str], location: str, error: type[InvalidFilter] | Any) -> list[str]:
-    """Trimmed and lower-cased labels without repeats; raises `error` naming the one at fault."""
+    """Returns the labels trimmed, in lower case and without repeats. Raises `error` naming the invalid label."""
     if len(labels) > MAX_LABELS:
         raise error(f"at most {MAX_LABELS} labels", location=location)
     normal: list[str] = []
@@ -238,7 +241,7 @@ def _require_storable(value: str, location: str) -> None:
 
 
 def _words(text: str | None) -> tuple[str, ...]:
-    """The words of a full-text query, stripped of anything a search engine would read as syntax."""
+    """The words of a full-text query, without anything a search engine would read as syntax."""
     if text is None or not text.strip():
         return ()
     if len(text) > MAX_QUERY:
@@ -250,11 +253,11 @@ def _words(text: str | None) -> tuple[str, ...]:
 
 
 def fold_text(text: str) -> str:
-    """Words alone, without case and accents, separated by blanks: what both indexes hold and are asked for.
+    """Returns the words of `text` without case and accents, separated by blanks.
 
-    Folding here instead of in the database gives both the same idea of a word.
+    Indexed texts and queries are folded here and not by the database, so that both databases agree on what a word is.
     """
-    if text.isascii():  # most of it, and several times faster
+    if text.isascii():  # The common case; this path is several times faster.
         return " ".join(text.translate(_ASCII_WORDS).split())
     decomposed = unicodedata.normalize("NFKD", text)
     bare = "".join(char for char in decomposed if not unicodedata.combining(char))

@@ -1,4 +1,7 @@
-"""Which state may follow which: checked where a row changes, and the guard of the SQL that changes it."""
+"""The allowed state transitions of messages, recipients and reviews.
+
+They are checked when a row object changes, and guard the SQL that changes the stored row.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +39,11 @@ REVIEW: Transitions[Review] = {
     Review.EXPIRED_APPROVED: frozenset(),
     Review.EXPIRED_REJECTED: frozenset(),
 }
-"""A hold is decided once. A message is made sent, pending or rejected."""
+"""Reviews. A hold is decided once; a message starts as sent, pending or rejected."""
 
 DELIVERY: Transitions[Delivery] = {
     Delivery.ACCEPTED: frozenset({Delivery.SENDING, Delivery.FAILED}),
-    # A submission that was taken over from a process that died begins again.
+    # Another process takes over a submission whose process died.
     Delivery.SENDING: frozenset({Delivery.SENDING, Delivery.SENT, Delivery.FAILED}),
     Delivery.SENT: _BY_REPORT,
     Delivery.DEFERRED: _BY_REPORT - {Delivery.DEFERRED},
@@ -49,7 +52,8 @@ DELIVERY: Transitions[Delivery] = {
     Delivery.BOUNCED: frozenset({Delivery.COMPLAINED}),
     Delivery.COMPLAINED: frozenset(),
 }
-"""A message: its submission ends before reports can move it, and they move it only forward (mail-pipeline 10.10)."""
+"""Messages. Reports change the status only after the submission has ended, and only forward: a later, lesser report
+(such as delivered after bounced) has no effect."""
 
 RECIPIENT: Transitions[Delivery] = {
     **DELIVERY,
@@ -57,17 +61,17 @@ RECIPIENT: Transitions[Delivery] = {
     Delivery.SENDING: _BY_SUBMISSION | _BY_REPORT,
     Delivery.DEFERRED: _BY_SUBMISSION | _BY_REPORT,
 }
-"""One recipient: reports about it may come while the others still wait, and then they stand."""
+"""Recipients. A report about one may arrive while others still wait for submission, and it stands."""
 
 UNDER_WAY = frozenset({Delivery.ACCEPTED, Delivery.SENDING})
-"""A message in one of these has a submission that has not ended."""
+"""The submission of a message in one of these states has not ended."""
 
 HIDDEN = frozenset({Review.PENDING, Review.REJECTED, Review.EXPIRED_REJECTED})
-"""An inbound message in one of these does not exist for its agent."""
+"""An agent cannot see an inbound message in one of these states."""
 
 
 class ForbiddenTransition(Exception):
-    """A move that no table has: a bug of the caller, not of a client."""
+    """A transition that the tables do not allow: a bug in this program, not a client error."""
 
 
 def may_become(transitions: Transitions[State], state: State, after: State) -> bool:
@@ -75,17 +79,17 @@ def may_become(transitions: Transitions[State], state: State, after: State) -> b
 
 
 def moved(transitions: Transitions[State], state: State, after: State) -> State:
-    """`after`, if it may follow `state`. Raises `ForbiddenTransition`."""
+    """Returns `after`. Raises `ForbiddenTransition` if it may not follow `state`."""
     if not may_become(transitions, state, after):
         raise ForbiddenTransition(f"{state} cannot become {after}")
     return after
 
 
 def any_before(transitions: Transitions[State], after: State) -> str:
-    """The states that may become `after`, as `any_of`."""
+    """The states that may become `after`, in the form of `any_of`."""
     return any_of(state for state in transitions if after in transitions[state])
 
 
 def any_of(states: Iterable[StrEnum]) -> str:
-    """The states as an SQL list for IN, in one order so that each statement has one text."""
+    """The states as an SQL list for IN, sorted so that each statement always has the same text."""
     return "(" + ", ".join(f"'{state}'" for state in sorted(states)) + ")"

@@ -1,4 +1,4 @@
-"""Rows to wire models."""
+"""API models built from stored messages."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = ["lifecycle_view", "message_view", "read_status", "review_view", "summ
 
 
 def read_status(direction: str, read_at: int | None) -> str:
-    """Outbound mail has none, which the wire writes as an empty string."""
+    """Returns `read` or `unread`, or an empty string for outbound mail."""
     if direction != Direction.INBOUND:
         return ""
     return "unread" if read_at is None else "read"
@@ -43,7 +43,7 @@ def read_status(direction: str, read_at: int | None) -> str:
 
 REMEMBERED_ROWS = 1024
 MAX_REMEMBERED_CHARS = 4096
-"""With the number of rows this bounds the memory they take."""
+"""Together with `REMEMBERED_ROWS` this limits the memory of the cache."""
 
 _UNBOUNDED = itemgetter(
     *map(SUMMARY_COLUMNS.index, ("subject", "to_addresses", "cc", "reply_to", "labels", "attachments"))
@@ -56,7 +56,7 @@ def summary_row(values: tuple[Any, ...]) -> Row:
 
 
 def summary_view(values: tuple[Any, ...]) -> MessageSummaryView:
-    """From the values of `SUMMARY_COLUMNS`; built without validation, since the store is ours.
+    """Builds the view from the values of `SUMMARY_COLUMNS`, without validation, since the store is trusted.
 
     Equal rows share one view, since clients list an inbox again and again: a page of 20 takes 0.01 ms instead of 0.41
     (`bench api_list`).
@@ -110,7 +110,7 @@ _remembered = lru_cache(maxsize=REMEMBERED_ROWS)(_summary_view)
 
 
 def _list(text: str) -> list[Any]:
-    """Most lists of most messages are empty, and a page has a hundred of them."""
+    """Decodes a JSON list; skips the decoder for the empty list, by far the most frequent."""
     return [] if text == "[]" else from_json(text)
 
 
@@ -123,7 +123,7 @@ def message_view(
     for_review: bool = False,
     whole: bool = False,
 ) -> MessageView:
-    """The full view; `content` is the message as handed on, None for a held draft."""
+    """The full view. `content` is the message from `load_content`, None for a held draft."""
     draft = row.hold.draft or {}
     return MessageView(
         id=row.id,
@@ -177,7 +177,7 @@ def message_view(
 
 
 def reviewed_hash(row: MessageRow) -> str | None:
-    """What identifies the thing a reviewer looked at: the draft's digest, or that of the received bytes."""
+    """The hash of the content that a reviewer saw: the digest of the draft, or of the received bytes."""
     return (row.hold.draft or {}).get("digest") or row.content_hash
 
 
@@ -239,7 +239,7 @@ def _parsed_view(parsed: ParsedMessage, *, whole: bool) -> MessageParsedView:
 
 
 def _report(parsed: ParsedMessage | None) -> dict[str, Any] | None:
-    """A delivery report's content (RFC 3464), when the message is one."""
+    """The contents of a delivery status notification (RFC 3464), or None if the message is not one."""
     if parsed is None or parsed.dsn is None:
         return None
     report = parsed.dsn
@@ -279,7 +279,7 @@ def _review_status(row: MessageRow, for_review: bool) -> str | None:
 
 
 def _outbound_review_status(status: str) -> str:
-    """A draft that a person approved reads as sent."""
+    """A draft that a reviewer approved is shown as sent."""
     return Review.SENT if status == Review.APPROVED else status
 
 

@@ -1,1 +1,1 @@
-"""Counts and rates over the mail of a window."""
+"""Metrics: counts and rates over the mail of a time window."""

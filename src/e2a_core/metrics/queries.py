@@ -1,4 +1,4 @@
-"""SQL of metrics: counts over the messages created in a window, by their ledger rows."""
+"""SQL of metrics: counts of the messages created in a window, by their ledger rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Whose messages, and from when to when (microseconds, the end excluded); all agents without `agent_email`."""
+    """The messages to count: of the account, or of one agent, with `start <= created_at < end` (microseconds)."""
 
     account_id: str
     start: int
@@ -41,7 +41,7 @@ class Window:
 
 
 def lifecycle_counts(window: Window, group: str = "") -> Statement:
-    """Messages and ledger rows for each reason; `group` is "", agent or day."""
+    """Counts messages and ledger rows for each reason; `group` is "", agent or day."""
     by = _GROUPS[group]
     return Statement(
         f"SELECT {by} AS grp, l.reason_code AS reason, COUNT(DISTINCT l.message_id) AS messages, "
@@ -52,13 +52,13 @@ def lifecycle_counts(window: Window, group: str = "") -> Statement:
 
 
 def message_counts(window: Window, group: str = "") -> Statement:
-    """Messages of each group: all, those with ledger rows, and those that several reasons of one kind may apply to."""
+    """Counts messages of each group: all, those with ledger rows, and by kinds of reasons that can occur together."""
     by = _GROUPS[group]
     return Statement(
         f"SELECT {by} AS grp, COUNT(*) AS messages, "
         f"{_count_with(())} AS with_lifecycle, {_count_with(SUBMITTED)} AS submitted, "
         f"{_count_with(FAILED)} AS send_failed, "
-        # What reached inboxes here and others too has left all the same.
+        # A message to recipients both here and elsewhere does not count as loopback.
         f"{_count_with(SUBMITTED, _STAYED)} AS loopback "
         f"FROM messages m WHERE {window.condition}{f' GROUP BY {by}' if group else ''}",
         window.params,
@@ -66,7 +66,7 @@ def message_counts(window: Window, group: str = "") -> Statement:
 
 
 def _count_with(reasons: tuple[str, ...], condition: str = "") -> str:
-    """Counts the messages with a ledger row of one of `reasons`, or any."""
+    """Counts the messages with a ledger row of one of `reasons`, or with any ledger row if that is empty."""
     names = ", ".join(f"'{reason}'" for reason in reasons)
     which = f" AND l.reason_code IN ({names})" if names else ""
     exists = f"EXISTS (SELECT 1 FROM lifecycle l WHERE l.message_id = m.id{which})"

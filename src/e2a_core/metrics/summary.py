@@ -1,4 +1,4 @@
-"""From counts of reasons to the figures and rates of the wire."""
+"""The figures and rates of the API, computed from counts of reasons."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _SUMMARY: Mapping[str, tuple[str, ...]] = {
     "review_expired_approved": ("review.expired_approved",),
     "review_expired_rejected": ("review.expired_rejected",),
 }
-"""The reasons whose messages each figure counts; no message has two of one figure's."""
+"""The reasons whose messages each figure counts; a message has at most one of a figure's reasons."""
 
 
 @dataclass(slots=True)
 class Counts:
-    """What was counted of one group: by reason (messages, observations), and messages as such.
+    """The counts of one group: by reason (messages, observations), and of messages.
 
-    `loopback` are those submitted messages that reached nobody outside.
+    `loopback` counts submitted messages that had only recipients in this deployment.
     """
 
     reasons: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Counts:
 
 
 def counters(counts: Counts) -> list[MetricsCounterView]:
-    """One for each reason that was observed, by its code."""
+    """One counter for each observed reason, sorted by code."""
     views = []
     for reason, (messages, observations) in sorted(counts.reasons.items()):
         stage, outcome, retryable = REASONS[reason]
@@ -78,7 +78,7 @@ def summary(counts: Counts) -> MetricsSummaryView:
 
 
 def rates(view: MetricsSummaryView) -> MetricsRatesView:
-    """Rates over mail that was to leave; None where there was none of what they are shares of."""
+    """Rates over mail to recipients outside the deployment; None if the denominator is zero."""
     outward = view.accepted - view.loopback
     bounced = view.bounced_hard + view.bounced_soft + view.bounced_undetermined
     return MetricsRatesView(

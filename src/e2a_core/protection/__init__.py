@@ -1,1 +1,1 @@
-"""Protection: which mail an agent's owner lets through, holds or blocks, in each direction."""
+"""Protection: an agent's rules for mail to accept, hold or block, in each direction."""

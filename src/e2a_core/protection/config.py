@@ -1,4 +1,4 @@
-"""The protection config of an agent: as stored, as asked for, and as answered."""
+"""The protection config of an agent: loading, normalising and viewing it."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from e2a_core.screening.gates import Gate
 __all__ = ["MAX_HOLD_TTL", "config_view", "gate_of", "load_config", "normalised_config"]
 
 MAX_HOLD_TTL = 604_800
-"""Seconds: what nobody has looked at within a week is not waited for any longer."""
+"""Longest hold in seconds (one week)."""
 
 
 def load_config(stored: str) -> ProtectionConfig:
-    """The config an agent row holds; `{}` is that of a new agent."""
+    """Parses the config stored with an agent; `{}` stands for that of a new agent."""
     if stored == "{}":
         return ProtectionConfig(inbound=_open(), outbound=_open(), holds=ProtectionHolds())
     return ProtectionConfig.model_validate_json(stored)
 
 
 def normalised_config(config: ProtectionConfig) -> ProtectionConfig:
-    """The config as it is stored.
+    """Returns the config in the form it is stored.
 
-    A hold time of 0 is the default one. No content detector runs here, so sensitivities are stored as `off`.
-    Allowlist entries are brought to one spelling, each once. Raises `InvalidRequest` naming the member at fault.
+    A hold time of 0 becomes the default. Sensitivities become `off`, since this deployment has no content detector.
+    Allowlist entries are normalised, without repeats. Raises `InvalidRequest` naming the invalid member.
     """
     ttl = config.holds.ttl_seconds or DEFAULT_HOLD_TTL
     if ttl > MAX_HOLD_TTL:
-        raise InvalidRequest(f"must be at most {MAX_HOLD_TTL}", location="body.holds.ttl_seconds")
+        raise InvalidRequest(f"must be at most {MAX_HOLD_TTL} seconds", location="body.holds.ttl_seconds")
     return ProtectionConfig(
         inbound=_normalised(config.inbound, "body.inbound.gate.allowlist"),
         outbound=_normalised(config.outbound, "body.outbound.gate.allowlist"),
@@ -50,7 +50,7 @@ def normalised_config(config: ProtectionConfig) -> ProtectionConfig:
 
 
 def config_view(config: ProtectionConfig) -> ProtectionConfigView:
-    """The answer, without an empty allowlist and without `suppress_notifications` when it is off."""
+    """The view of the config; omits an empty allowlist, and `suppress_notifications` if it is off."""
     holds: dict[str, object] = {
         "ttl_seconds": config.holds.ttl_seconds,
         "on_expiry": config.holds.on_expiry,
@@ -79,7 +79,7 @@ def _normalised(direction: ProtectionDirection, location: str) -> ProtectionDire
 
 
 def _normalised_entry(entry: str, policy: str, location: str) -> str:
-    """An address under the `allowlist` policy, a domain under `domain`, either while the gate is open."""
+    """Normalises an entry: an address under the `allowlist` policy, a domain under `domain`, either under `open`."""
     text = entry.strip()
     domain = to_ascii_domain(text.removeprefix("@"))
     if domain is not None and policy != "allowlist":
@@ -103,10 +103,10 @@ def _direction_view(direction: ProtectionDirection) -> dict[str, dict[str, Any]]
 
 
 def gate_of(config: ProtectionGate) -> Gate:
-    """The config as the gates of screening read it."""
+    """The gate of a direction, as screening takes it."""
     return Gate(config.policy, tuple(config.allowlist), Disposition.of(config.action))
 
 
 def config_of(agent: AgentRow) -> ProtectionConfig:
-    """The config that applies to mail of an agent."""
+    """The protection config of an agent."""
     return load_config(agent.protection)

@@ -1,4 +1,4 @@
-"""SQL of protection configs, which live in the row of their agent."""
+"""SQL over protection configs, which are stored with their agents."""
 
 from __future__ import annotations
 

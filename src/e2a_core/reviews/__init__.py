@@ -1,1 +1,1 @@
-"""Holds: mail that waits for a person, and the decision on it."""
+"""Reviews: listing held mail, and deciding on it."""

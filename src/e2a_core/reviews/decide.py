@@ -1,4 +1,4 @@
-"""Deciding a hold: approve or reject, by a person or by time. Of several deciders exactly one wins."""
+"""Approving or rejecting a hold, by a reviewer or at its expiry. Of several concurrent decisions only one succeeds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Also = Callable[[SendResultView], Sequence[Statement]]
 
 @dataclass(frozen=True, slots=True)
 class Decider:
-    """Who decides: `reviewer` is for the record, `automatic` marks the end of the hold's time."""
+    """Who decides: `reviewer` is recorded with the decision, `automatic` is True at the hold's expiry."""
 
     reviewer: str
     automatic: bool = False
@@ -44,11 +44,10 @@ async def approve(
     decider: Decider,
     also: Also = lambda result: (),
 ) -> SendResultView:
-    """Send a held draft, or let held inbound mail into its inbox.
+    """Sends a held draft, or releases held inbound mail into its inbox.
 
-    What `also` makes of the result is committed with the decision.
-
-    Raises `MessageNotPending` for whoever comes second and `DraftChanged` when it is not what was looked at.
+    The statements that `also` returns for the result are committed with the decision. Raises `MessageNotPending` if
+    the hold was decided before, and `DraftChanged` if `request.content_hash` is not that of the message.
     """
     _check_pending(row, request.content_hash)
     if row.inbound:
@@ -64,7 +63,7 @@ async def reject(
     *,
     content_hash: str | None = None,
 ) -> RejectResultView:
-    """Turn a held message down; inbound mail stays stored and out of sight. Raises as `approve` does."""
+    """Rejects a held message; inbound mail stays stored but hidden. Raises as `approve` does."""
     _check_pending(row, content_hash)
     now = to_micros(core.clock.now())
     row.hold.decide(Review.EXPIRED_REJECTED if decider.automatic else Review.REJECTED)
@@ -113,7 +112,7 @@ async def _release(core: Core, row: MessageRow, decider: Decider, also: Also) ->
 async def _send(
     core: Core, row: MessageRow, request: ApproveRequest, decider: Decider, also: Also
 ) -> SendResultView:
-    """The second half of the road of `submission.send`: admit the draft again, and queue it."""
+    """Admits the edited draft again and queues it, as `submission.send` does for a new one."""
     agent = await _agent(core, row)
     seen = dump_json(row.hold.draft)
     draft = Draft.from_json(row.hold.draft or {})
@@ -144,7 +143,7 @@ async def _send(
 
 
 def _edit(draft: Draft, request: ApproveRequest) -> bool:
-    """Apply the reviewer's edits; whether there were any. Attachments given count even if they are the same."""
+    """Applies the reviewer's edits. Returns True if there were any; given attachments always count as an edit."""
     before = draft.digest
     for name in ("subject", "text", "html", "to", "cc", "bcc"):
         value = getattr(request, name)
@@ -156,7 +155,7 @@ def _edit(draft: Draft, request: ApproveRequest) -> bool:
 
 
 def _without_files(draft: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of a draft that was decided: what it said. Its files are in the message, or go nowhere."""
+    """The draft as stored after the decision. Its files are in the sent message, or are not needed any more."""
     return {**draft, "attachments": []}
 
 
@@ -169,9 +168,9 @@ async def _agent(core: Core, row: MessageRow) -> AgentRow:
 
 def _check_pending(row: MessageRow, content_hash: str | None) -> None:
     if row.hold.status is not Review.PENDING:
-        raise MessageNotPending("the message was already decided")
+        raise MessageNotPending("this message was decided before")
     if content_hash is not None and content_hash != reviewed_hash(row):
-        raise DraftChanged("the message is not the one that was reviewed; read it again before deciding")
+        raise DraftChanged("the message changed since it was reviewed; read it again before deciding")
 
 
 def _resolution(core: Core, row: MessageRow, reason: str, now: int) -> Statement:
@@ -190,4 +189,4 @@ async def _write(core: Core, statements: list[Statement]) -> None:
     try:
         await core.db.write(statements)
     except StaleWrite:
-        raise MessageNotPending("the message was decided meanwhile") from None
+        raise MessageNotPending("this message was decided by another request") from None

@@ -1,4 +1,4 @@
-"""What happens to a hold that nobody decides in time."""
+"""Ending holds that expire without a decision."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from e2a_core.store.statement import first
 
 __all__ = ["HoldExpiry"]
 
-_LOG = logging.getLogger(__name__)
 _BY_TIME = Decider("expiry", automatic=True)
 _RECHECK_MICROS = 3_600_000_000
-"""How long to wait while the inbox is in the trash, where holds do not expire."""
+"""The wait before checking again while the inbox is in the trash, where holds do not expire."""
+
+_log = logging.getLogger(__name__)
 
 
 class HoldExpiry:
-    """Handles expiry jobs: each ends one hold as the agent's protection config says."""
+    """Handles expiry jobs. Each approves or rejects one hold, as the agent's protection config says."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -48,7 +49,7 @@ class HoldExpiry:
         try:
             await self._end(row, approve=config_of(agent).holds.on_expiry == "approve")
         except MessageNotPending:
-            _LOG.debug("hold %s was decided while it expired", row.id)
+            _log.debug("hold %s was decided while it expired", row.id)
 
     async def _end(self, row: MessageRow, *, approve: bool) -> None:
         if not approve:
@@ -59,5 +60,5 @@ class HoldExpiry:
         except (MessageNotPending, StoreUnavailable):
             raise
         except E2AError as problem:
-            # A draft that cannot be sent any more would otherwise stay held for ever.
+            # Otherwise a draft that can no longer be sent would stay held forever.
             await decide.reject(self._core, row, f"could not be sent at expiry: {problem.message}", _BY_TIME)

@@ -1,4 +1,4 @@
-"""Telling the account's owner by mail that a draft waits, with the links that decide it (http-api section 14)."""
+"""Mail to the account's owner about a held draft, with links to approve or reject it."""
 
 from __future__ import annotations
 
@@ -32,14 +32,15 @@ from e2a_core.submission.transports.base import Transport
 __all__ = ["HoldNotice"]
 
 MAX_SUBJECT_CHARS = 60
-# A link opened in the last minute must still show that the hold has ended, not that the link is no good.
 _LINK_GRACE = timedelta(minutes=10)
+"""Links outlive the hold by this, so that they show that the hold has ended instead of an invalid link."""
 
 _log = logging.getLogger(__name__)
 
 
 class HoldNotice:
-    """Handles notice jobs. The mail tells recipients and subject, not the text: a mailbox may have many readers."""
+    """Handles notice jobs. The mail has the draft's recipients and subject, but not its text, since others may read
+    the owner's mailbox."""
 
     def __init__(self, core: Core, upstream: Transport, keys: SigningKeys) -> None:
         self._core = core
@@ -63,10 +64,13 @@ class HoldNotice:
             again = job.retry(step.at, detail, count_attempt=step.attempt > job.attempts)
             await self._core.db.write([again])
         elif result.of(Outcome.FAILED):
-            _log.warning("the owner could not be told of hold %s: %s", row.id, detail)
+            _log.warning("the notice of hold %s could not be sent to the owner: %s", row.id, detail)
 
     async def _reader(self, row: MessageRow) -> Address | None:
-        """Whom to tell, or None. An inbox of this deployment is never told: its agent would hold the link."""
+        """The owner's address, or None if no notice is sent.
+
+        Notices never go to an inbox of this deployment, because its agent would get the links.
+        """
         agent = agent_from(first(await self._core.db.read(agent_queries.agent(row.agent_email))) or {})
         if config_of(agent).holds.suppress_notifications:
             return None
@@ -78,7 +82,7 @@ class HoldNotice:
         if owner is None or owner.domain == "localhost":
             return None
         if await local_recipients(self._core, [owner.addr_spec]):
-            _log.warning("nobody is told of hold %s: the account's address is an inbox here", row.id)
+            _log.warning("no notice of hold %s is sent: the account's address is an inbox here", row.id)
             return None
         return owner
 
@@ -95,7 +99,7 @@ class HoldNotice:
                 subject=f"[e2a] approve outbound from {row.agent_email}: {subject}",
                 text=_text(facts, links),
                 html=render("hold_notice.html", facts=facts, links=links),
-                # Should the owner's mail be passed on to an inbox here, its agent must not come by the links.
+                # If the owner's mail is forwarded to an inbox here, its agent must not get the links.
                 extra_headers=[(LOOP_HEADER, self._core.settings.hostname)],
             ),
             message_id=f"<hitl-approve-{row.id}@{domain}>",
@@ -132,5 +136,8 @@ def _text(facts: dict[str, str], links: dict[str, str]) -> str:
     lines = ["An agent wants to send a message that needs your approval.", ""]
     lines += [f"{name}: {value}" for name, value in facts.items()]
     lines += ["", *(f"{action.capitalize()}: {link}" for action, link in links.items())]
-    lines += ["", "Each link shows the whole message and asks once more. Undecided, the hold ends by itself."]
+    lines += [
+        "",
+        "Each link shows the whole message and asks for confirmation. Without a decision the hold expires.",
+    ]
     return "\n".join(lines) + "\n"

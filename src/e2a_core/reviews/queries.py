@@ -40,7 +40,7 @@ SHOWN = (
     "approval_expires_at",
     "scheduled_at",
 )
-"""What the queue shows of a message, and what every `MessageRow` has."""
+"""The columns that the review queue shows, and those that every `MessageRow` needs."""
 
 _SHOWN = ", ".join(f"m.{name}" for name in SHOWN)
 _LIVE = "JOIN agents a ON a.email = m.agent_email AND a.deleted_at IS NULL"
@@ -58,7 +58,7 @@ def page(account_id: str, after: Position | None, limit: int) -> Statement:
 
 
 def message(message_id: str) -> Statement:
-    """A message of any live agent, for whoever holds a signed link to it or is the deployment itself."""
+    """A message of any live agent. Only for callers with a signed link, and for the deployment itself."""
     return sql(f"SELECT m.* FROM messages m {_LIVE} WHERE m.id = :id", id=message_id)
 
 
@@ -90,7 +90,7 @@ def release_inbound(message_id: str, status: Review, now: int, reviewer: str | N
 
 
 def release_outbound(row: MessageRow, seen_draft: str, now: int, reviewer: str | None) -> Statement:
-    """The composed message takes the place of the draft, if that is still the draft which was approved."""
+    """Replaces the draft by the composed message. Affects nothing if the draft is no longer `seen_draft`."""
     values = row.to_store()
     columns = [
         "status",
@@ -150,5 +150,5 @@ def turn_down(
 
 
 def _may_become(status: Review) -> str:
-    """The condition under which a message may be decided like that: it still waits."""
+    """The condition that the review may change to `status`, i.e. is still pending."""
     return f"status IN {any_before(REVIEW, status)}"

@@ -1,4 +1,4 @@
-"""A held message as its reviewer sees it."""
+"""The view of a held message for its reviewer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 
 
 async def review_detail(core: Core, row: MessageRow) -> MessageView:
-    """What a reviewer sees, held or not; looking does not mark the message read."""
+    """The view of a message, held or decided, for a reviewer. Does not mark the message read."""
     content = await load_content(core, row)
     parsed = parse_message(content) if content else None
     findings = await core.db.read(queries.protection(row.id))

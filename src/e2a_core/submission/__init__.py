@@ -1,1 +1,1 @@
-"""Outbound mail: from an accepted request to a known outcome for each recipient."""
+"""Outbound mail: from the request to send to the outcome for each recipient."""

@@ -1,4 +1,4 @@
-"""Who a message is from and who it reaches: the sender's identity, and which recipients are inboxes here."""
+"""The sender's identity, and which recipients are inboxes of this deployment."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ __all__ = [
 ]
 
 RELAY_SLUG = "agent"
-"""Local part of the relay's own sender; a reserved slug, so no inbox can have it."""
+"""Local part of the relay's own address; a reserved slug, so no inbox can have it."""
 PLATFORM_SLUG = "noreply"
-"""Local part of what the deployment itself writes."""
+"""Local part of the address that sends the deployment's own mail."""
 
 
 @dataclass(frozen=True, slots=True)
 class SenderIdentity:
-    """`author` goes into From; `sent_as` tells whether that is the agent itself or the relay for it."""
+    """`author` goes into From; `sent_as` is `own_address` for the agent's address, `relay` for the relay's."""
 
     author: Address
     sent_as: str
 
 
 def sender_identity(settings: Settings, agent: AgentRow, *, inside: bool) -> SenderIdentity:
-    """The agent's own address where its domain may be used upstream, else the relay's with the agent's name.
+    """The agent's own address if its domain may be used upstream, else the relay's with the agent's name.
 
-    Mail that stays `inside` the deployment is always the agent's own: nobody has to be convinced of it.
+    Mail that stays `inside` the deployment always has the agent's address, since no receiver authenticates it.
     """
     own = parse_address(agent.email)
     if inside or _own_address_may_leave(settings, agent):
@@ -56,12 +56,12 @@ def sender_identity(settings: Settings, agent: AgentRow, *, inside: bool) -> Sen
 
 
 def relay_address(settings: Settings) -> str:
-    """The envelope sender of mail that leaves under the relay's identity: an address, and no inbox."""
+    """The envelope sender of mail sent under the relay's identity. It is not the address of an inbox."""
     return f"{RELAY_SLUG}@{settings.from_domain}"
 
 
 def platform_identity(settings: Settings) -> SenderIdentity:
-    """The deployment itself, which takes no answers."""
+    """The identity of the deployment's own mail, which cannot be replied to."""
     author = Address("e2a", PLATFORM_SLUG, settings.from_domain)
     return SenderIdentity(author, "relay")
 
@@ -73,27 +73,28 @@ def _own_address_may_leave(settings: Settings, agent: AgentRow) -> bool:
 
 
 def is_self_send(agent: AgentRow, draft: Draft) -> bool:
-    """Whether the draft goes to the agent itself and to nobody else."""
+    """Returns True if the agent itself is the only recipient."""
     recipients = [parse_address(item).normalized for item in draft.recipients]
     return bool(recipients) and set(recipients) == {agent.email}
 
 
 def sole_recipient(draft: Draft, agent_email: str) -> str:
-    """The one address a link can be for, the agent itself left out. Raises `InvalidRequest` when there are several."""
+    """The only recipient besides the agent. Raises `InvalidRequest` if there are several."""
     everyone = {parse_address(item).normalized for item in draft.recipients}
     recipients = everyone - {agent_email} or everyone
     if len(recipients) != 1:
         raise InvalidRequest(
-            "managed unsubscribe needs exactly one recipient, since the link is theirs",
+            "managed unsubscribe needs exactly one recipient, because the link is personal",
             location="body.unsubscribe",
         )
     return recipients.pop()
 
 
 def canonical_recipients(draft: Draft, own_addresses: set[str], *, keep_own: bool) -> dict[str, list[str]]:
-    """Bare lower-case addresses, each once, To before Cc before Bcc, without the agent itself.
+    """Returns the recipients of each field as bare lower-case addresses, without repeats and `own_addresses`.
 
-    `keep_own` is for mail the agent sends to nobody but itself. Raises `InvalidRequest` when nobody is left.
+    A repeated address stays in the first of To, Cc and Bcc. `keep_own` is for mail from the agent to itself alone.
+    Raises `InvalidRequest` if To and Cc are empty afterwards.
     """
     seen: set[str] = set() if keep_own else set(own_addresses)
     result: dict[str, list[str]] = {}
@@ -105,29 +106,29 @@ def canonical_recipients(draft: Draft, own_addresses: set[str], *, keep_own: boo
                 kept.append(address)
         result[name] = kept
     if not result["to"] and not result["cc"]:
-        raise InvalidRequest("no recipient is left besides the agent itself", location="body.to")
+        raise InvalidRequest("needs a recipient in to or cc besides the agent itself", location="body.to")
     return result
 
 
 def stays_inside(core: Core, message_type: str) -> bool:
-    """Whether mail to inboxes of this deployment is handed over here.
+    """Returns True if mail to inboxes of this deployment is delivered directly, without the upstream relay.
 
-    A test shows that mail from outside arrives, so it leaves and comes back wherever there is a relay to send it to.
+    A test message must show that mail from outside arrives, so it goes through the relay unless in a sandbox.
     """
     return message_type != "test" or core.settings.sandbox
 
 
 def method_of(core: Core, draft: Draft, *, everyone_local: bool) -> Method:
-    """The transport a message is reported under; `loopback` for one that reaches nobody outside."""
+    """The transport reported for a message; `loopback` if all recipients are inboxes of this deployment."""
     if everyone_local and stays_inside(core, draft.type):
         return Method.LOOPBACK
     return Method.SANDBOX if core.settings.sandbox else Method.SMTP
 
 
 async def local_recipients(core: Core, recipients: Sequence[str]) -> dict[str, str]:
-    """Recipient as given -> the agent it reaches; recipients elsewhere are absent.
+    """Maps each local recipient, as given, to the address of its agent. Recipients elsewhere are absent.
 
-    Everything under the shared domain is local, whether or not an inbox has that address: nobody else serves it.
+    Every address under the shared domain is local, even without an inbox: only this deployment serves that domain.
     """
     found: dict[str, str] = {}
     for text in recipients:

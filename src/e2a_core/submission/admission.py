@@ -1,4 +1,4 @@
-"""What stands between a draft and the queue: domain, plan, suppressions, gate, rate, and the reply-loop guard."""
+"""The checks on a draft before it is queued: domain, plan, suppressions, gate, rate and reply-loop guard."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 REPLIES_PER_HOUR = 10
-"""Answers to one automatic counterpart in one thread before a person has to look."""
+"""Replies per thread to one automatic counterpart; further ones are held for review."""
 
 _MINUTE = 60_000_000
 _HOUR = 60 * _MINUTE
@@ -41,24 +41,24 @@ _HOUR = 60 * _MINUTE
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A draft that may leave. `local` has its recipients that are inboxes here, as given, and the agents they reach."""
+    """A draft that may be sent, with its `local` recipients as from `local_recipients`."""
 
     draft: Draft
     local: Mapping[str, str]
 
     @property
     def inside(self) -> bool:
-        """Whether it reaches nobody outside the deployment."""
+        """True if all recipients are inboxes of this deployment."""
         return all(item in self.local for item in self.draft.recipients)
 
 
 async def admit(core: Core, agent: AgentRow, draft: Draft, *, held: bool = False) -> Admitted:
-    """The rules for a new draft, and again for a `held` one, which the plan has counted already.
+    """Checks a new draft, or a `held` one again, which already counts towards the plan.
 
     Raises `DomainNotVerified`, `LimitExceeded`, `InvalidRequest` or `RecipientSuppressed`.
     """
     if not agent.domain_verified:
-        raise DomainNotVerified(f"the domain {agent.registered_domain} is not verified yet")
+        raise DomainNotVerified(f"the domain {agent.registered_domain} must be verified before sending")
     if not held:
         await refuse_beyond_plan(core, agent.account_id)
     if draft.unsubscribe:
@@ -69,10 +69,10 @@ async def admit(core: Core, agent: AgentRow, draft: Draft, *, held: bool = False
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """What must hold when the message is stored, as the first statements of that write.
+    """The conditions for storing the message, as the first statements of that write.
 
-    Counted before it, many sends at once would all find room. `replies` are the counterparts whose limit is
-    guarded, in the order of the statements behind the rate's.
+    Checked before the write, concurrent sends could all pass. `rate` is True if the statements guard the send rate;
+    `replies` are the counterparts guarded by the statements after it, in the same order.
     """
 
     statements: Sequence[Statement]
@@ -80,20 +80,20 @@ class Guards:
     replies: Sequence[str]
 
     def broken(self, stale: StaleWrite) -> bool:
-        """Whether it was one of these that did not hold."""
+        """Returns True if one of these conditions failed."""
         return stale.index < len(self.statements)
 
     def loop(self, stale: StaleWrite) -> Finding | None:
-        """A hold for the answer that would be one too many within the hour; None when the rate was exceeded."""
+        """The finding that holds a reply beyond the hourly limit; None if the rate was exceeded."""
         place = stale.index - 1 - self.rate
         if place < 0:
             return None
-        detail = f"{REPLIES_PER_HOUR} answers to this counterpart within an hour"
+        detail = f"{REPLIES_PER_HOUR} replies to this counterpart within an hour"
         return Finding("send", "reply_loop", Disposition.REVIEW, self.replies[place], detail)
 
 
 def guards(core: Core, agent: AgentRow, thread_id: str | None, counterparts: Sequence[str]) -> Guards:
-    """The agent's sends per minute, and its answers to each of `counterparts` in the thread."""
+    """Guards for the agent's sends per minute and its hourly replies to each of `counterparts` in the thread."""
     limit, now = core.settings.send_rate_per_minute, to_micros(core.clock.now())
     rates = [queries.fewer_sends(agent.email, now - _MINUTE, limit)] if limit else []
     replies = [
@@ -106,7 +106,7 @@ def guards(core: Core, agent: AgentRow, thread_id: str | None, counterparts: Seq
 
 
 async def check_rate(core: Core, agent: AgentRow) -> None:
-    """The agent's sends per minute, counted in the store so that every process shares them."""
+    """Raises `RateLimited` if the agent has used up its sends per minute, counted in the store for all processes."""
     limit = core.settings.send_rate_per_minute
     if not limit:
         return
@@ -117,23 +117,23 @@ async def check_rate(core: Core, agent: AgentRow) -> None:
 
 
 async def rate_exceeded(core: Core, agent: AgentRow) -> RateLimited:
-    """The refusal for whom the guard of the rate has stopped."""
+    """The error to raise after the rate guard failed."""
     now = to_micros(core.clock.now())
     [row] = await core.db.read(queries.count_sends(agent.email, now - _MINUTE))
     return _rate_exceeded(core.settings.send_rate_per_minute, (row["first"] or now) + _MINUTE - now)
 
 
 def screen(agent: AgentRow, draft: Draft) -> Finding | None:
-    """What the recipient gate finds against the draft."""
+    """The recipient gate's finding on the draft, or None."""
     return recipient_gate(
         gate_of(config_of(agent).outbound.gate), recipients=draft.recipients, agent_domain=agent.domain
     )
 
 
 def loop_counterparts(draft: Draft, parent: MessageRow | None, local: Container[str]) -> list[str]:
-    """To whom this is an answer that is counted: two programs answering each other never tire.
+    """The recipients to whom this reply counts towards the loop limit: those that may reply automatically.
 
-    `local` are the recipients, as given, that are inboxes of this deployment.
+    `local` contains the recipients, as given, that are inboxes of this deployment.
     """
     if draft.thread_id is None:
         return []
@@ -143,7 +143,7 @@ def loop_counterparts(draft: Draft, parent: MessageRow | None, local: Container[
 
 
 def _rate_exceeded(limit: int, wait: int) -> RateLimited:
-    return RateLimited(f"at most {limit} messages a minute may be sent", max(wait, 0) // 1_000_000 + 1)
+    return RateLimited(f"the agent may send {limit} messages a minute", max(wait, 0) // 1_000_000 + 1)
 
 
 def _written_by_machine(parent: MessageRow) -> bool:

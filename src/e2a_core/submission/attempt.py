@@ -1,4 +1,4 @@
-"""One attempt to submit a message: its results as one, and the rows that keep them."""
+"""One attempt to submit a message: merging the results of its transports, and storing them."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from e2a_core.suppressions.check import Block
 __all__ = ["attempt_statements", "blocked_statements", "cancelled", "given_up", "merged"]
 
 _NOBODY = "none"
-"""The transport of recipients that no transport was given."""
+"""The transport of recipients that were not submitted."""
 
 
 def cancelled(blocks: Mapping[str, Block]) -> list[SubmissionResult]:
-    """The outcome of the recipients no relay is asked about; the others still get their mail."""
+    """The result for suppressed recipients, which are not submitted; the others still get the message."""
     outcomes = failed(blocks, FailureKind.CANCELLED, SUPPRESSED)
     return [SubmissionResult(tuple(outcomes), _NOBODY)] if outcomes else []
 
 
 def merged(results: Sequence[SubmissionResult]) -> SubmissionResult:
-    """The results of one attempt as one; the last transport is the one that named the message."""
+    """Merges the results of one attempt; transport and Message-ID are those of the last result."""
     outcomes = tuple(item for result in results for item in result.outcomes)
     return replace(results[-1], outcomes=outcomes)
 
 
 def given_up(result: SubmissionResult, step: GiveUp) -> SubmissionResult:
-    """The failures that will not be tried again are failures for good."""
+    """Makes the failures that will not be retried final."""
     recipients = set(step.recipients)
     outcomes = tuple(
         replace(item, kind=None, detail=f"{item.detail} ({step.reason})".strip())
@@ -51,7 +51,7 @@ def given_up(result: SubmissionResult, step: GiveUp) -> SubmissionResult:
 def attempt_statements(
     core: Core, job: Job, row: MessageRow, results: Sequence[SubmissionResult], now: int
 ) -> list[Statement]:
-    """What this attempt did to each recipient, and the ledger rows of the attempt."""
+    """Stores the outcome of this attempt for each recipient, and its ledger rows."""
     result = merged(results)
     statements = [
         queries.set_recipient(
@@ -75,7 +75,7 @@ def attempt_statements(
 
 
 def blocked_statements(core: Core, row: MessageRow, blocks: Mapping[str, Block], now: int) -> list[Statement]:
-    """The ledger's word on each recipient that was left out."""
+    """Ledger rows for the suppressed recipients."""
     return [
         lifecycle.record(
             core.ids,
@@ -123,7 +123,7 @@ def _status(item: RecipientOutcome) -> Delivery:
 
 
 def _reasons(results: Sequence[SubmissionResult]) -> dict[str, str]:
-    """Each thing the ledger says about one attempt, with its detail."""
+    """The ledger's reason codes for one attempt, each with its detail."""
     reasons: dict[str, str] = {}
     for result in results:
         if result.transport == _NOBODY and len(results) > 1:

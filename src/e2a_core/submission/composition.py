@@ -1,4 +1,4 @@
-"""A draft becomes a message (RFC 5322), and the facts that its row keeps of it."""
+"""Composing a message (RFC 5322) from a draft, and filling its row."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """The message without the signature it leaves with, and the facts about it that its row keeps."""
+    """The message before it is signed, and the values that its row stores."""
 
     content: bytes
     message_id: str
@@ -43,9 +43,9 @@ class Composed:
 
 
 def compose(core: Core, agent: AgentRow, draft: Draft, *, inside: bool) -> Composed:
-    """The message of `draft`, whose recipients are all `inside` the deployment or not.
+    """Composes the message of `draft`; `inside` is True if all recipients are inboxes of this deployment.
 
-    Raises `InvalidRequest` for what cannot be written into one.
+    Raises `InvalidRequest` for values that a message cannot contain.
     """
     link = issue_link(core, agent.account_id, agent.email, draft) if draft.unsubscribe else None
     return _compose(core, agent, link.with_footer(draft) if link else draft, link, inside=inside)
@@ -87,7 +87,7 @@ def _compose(
 
 
 def apply_draft(row: MessageRow, draft: Draft) -> None:
-    """What the row shows of a draft before it is composed."""
+    """Fills the columns that show a draft before it is composed."""
     row.type = draft.type
     row.to_addresses, row.cc, row.bcc = draft.to, draft.cc, draft.bcc
     row.reply_to = draft.reply_to
@@ -107,7 +107,7 @@ def apply_draft(row: MessageRow, draft: Draft) -> None:
 
 
 def apply_composed(row: MessageRow, composed: Composed, draft: Draft) -> None:
-    """What the row keeps of a composed message."""
+    """Fills the columns that describe a composed message, and marks it accepted."""
     apply_draft(row, draft)
     row.to_addresses, row.cc = composed.recipients["to"], composed.recipients["cc"]
     row.bcc = composed.recipients["bcc"]
@@ -126,5 +126,5 @@ def _kept(text: str, addresses: list[str]) -> bool:
 
 
 def _default_reply_to(agent: AgentRow, identity: SenderIdentity) -> list[Address]:
-    """Only mail that leaves under the relay's address has to say where the answer goes."""
+    """The agent's address for mail sent under the relay's address, else nothing."""
     return [] if identity.sent_as == "own_address" else [parse_address(agent.email)]

@@ -1,4 +1,4 @@
-"""The end of a submission, whether it was tried or called off: the final status, and the events that tell of it."""
+"""The end of a submission, attempted or cancelled: its final status and its events."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ INBOX_TRASHED = "its inbox was moved to the trash before it was submitted"
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """The final status of a message, why if not everybody got it, and the events that tell of it."""
+    """The final status of a message, the reason if a recipient did not get it, and the events to emit."""
 
     status: Delivery
     detail: str | None
@@ -44,9 +44,9 @@ class Conclusion:
 
 
 def conclude(core: Core, row: MessageRow, outcomes: Sequence[RecipientOutcome], now: int) -> Conclusion:
-    """The end of a submission by the outcomes of all its recipients; `row` stays as it is.
+    """Derives the end of a submission from the outcomes of all recipients. Does not change `row`.
 
-    A message that only some of them got has failed, and both is told: it was sent, and to whom it was not.
+    If only some recipients got the message, its status is failed, and both `email.sent` and `email.failed` are emitted.
     """
     missed = [item for item in outcomes if item.outcome is not Outcome.SUCCEEDED]
     delivered = len(missed) < len(outcomes)
@@ -57,7 +57,7 @@ def conclude(core: Core, row: MessageRow, outcomes: Sequence[RecipientOutcome], 
     if failed:
         code = _failure_code(missed)
         _, _, retryable = lifecycle.REASONS[code]
-        # Sending it again would reach those who have it, or may have it, a second time.
+        # Sending it again would deliver a second copy to those who have it or may have it.
         retryable = retryable and known and not delivered
         data = payloads.failed(row, detail or "not accepted", code, retryable=retryable)
         events += emit(core, "email.failed", row, data, now)
@@ -65,7 +65,8 @@ def conclude(core: Core, row: MessageRow, outcomes: Sequence[RecipientOutcome], 
 
 
 def cancel_statements(core: Core, row: MessageRow, detail: str, now: int) -> list[Statement]:
-    """Makes `row` failed because of `detail`; returns what stores and tells that, for the end of a write."""
+    """Marks `row` failed because of `detail`. Returns the statements that store it and emit the event, to be put at
+    the end of a write."""
     row.submission.move(Delivery.FAILED)
     row.submission.delivery_detail = detail
     data = payloads.failed(row, detail, "submission.cancelled", retryable=False)
@@ -86,7 +87,7 @@ def cancel_statements(core: Core, row: MessageRow, detail: str, now: int) -> lis
 
 
 def stored_outcome(row: Row) -> RecipientOutcome:
-    """The outcome that an earlier attempt had for a recipient; what it left to be tried again is not among them."""
+    """The final outcome that an earlier attempt stored for a recipient; must not be called for a pending one."""
     outcome = Outcome(row["outcome"])
     kind = None
     if outcome is Outcome.FAILED:
@@ -95,7 +96,7 @@ def stored_outcome(row: Row) -> RecipientOutcome:
 
 
 def failure_reason(item: RecipientOutcome) -> str:
-    """The ledger's code for a recipient that finally did not get the message."""
+    """The ledger's reason code for a recipient whose submission failed for good."""
     if item.kind is FailureKind.CANCELLED:
         return "submission.cancelled"
     permanent = item.outcome is Outcome.FAILED and item.kind is not None
@@ -103,7 +104,7 @@ def failure_reason(item: RecipientOutcome) -> str:
 
 
 def _detail(missed: Sequence[RecipientOutcome], *, everybody: bool) -> str:
-    """Why, and for whom unless it is the same for all."""
+    """The reasons, each with its recipients; without recipients if one reason applies to everybody."""
     reasons: dict[str, list[str]] = {}
     for item in missed:
         detail = UNKNOWN if item.outcome is Outcome.UNKNOWN else item.detail or "not accepted"

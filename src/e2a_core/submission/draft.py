@@ -1,4 +1,4 @@
-"""What an agent wants to send, before it is a message: checked, comparable and storable."""
+"""A draft: the mail an agent asks to send, before it is composed. It can be checked, compared and stored."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ class DraftAttachment:
 
 @dataclass(slots=True)
 class Draft:
-    """One message to be sent. Recipients are as the caller gave them until `canonical_recipients` reduces them.
+    """One message to be sent. Recipients are as the caller gave them; composing applies `canonical_recipients`.
 
-    `type` is send, reply or forward. `parent_id`, `in_reply_to`, `references` and `thread_id` come from the message
-    that is answered, if one is. `unsubscribe` asks for a managed unsubscribe link, which is made when the message is
-    composed; `send_at` is the instant, in microseconds, before which it does not leave.
+    `type` is send, reply, forward or test. `parent_id`, `in_reply_to`, `references` and `thread_id` come from the
+    message that a reply answers. `unsubscribe` asks for a managed unsubscribe link, added when the message is composed.
+    The message is not submitted before `send_at`, in microseconds since the epoch.
     """
 
     type: str
@@ -90,12 +90,12 @@ class Draft:
 
     @property
     def auto_submitted(self) -> str:
-        """RFC 3834 section 5: everything an agent sends says that no person typed it."""
+        """The Auto-Submitted value (RFC 3834 section 5), since no person types what an agent sends."""
         return "auto-replied" if self.type == "reply" else "auto-generated"
 
     @property
     def digest(self) -> str:
-        """SHA-256 over all a reviewer would see; any edit changes it."""
+        """SHA-256 of everything a reviewer sees; any edit changes it."""
         return hashlib.sha256(json.dumps(self._members(), sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
@@ -119,25 +119,29 @@ class Draft:
 
 
 def check_draft(draft: Draft) -> None:
-    """The field rules every draft must pass, in the order clients rely on (http-api section 11.2)."""
+    """Checks the fields of a draft, in an order that clients rely on.
+
+    A send needs a subject, a send or reply a text; all need a recipient in To or Cc. Raises `InvalidRequest`,
+    `InvalidRecipient`, `TooManyRecipients` or `PayloadTooLarge` for the first field at fault.
+    """
     if draft.type == "send" and not draft.subject.strip():
-        raise InvalidRequest("a subject is needed", location="body.subject")
+        raise InvalidRequest("must not be empty", location="body.subject")
     if draft.type != "forward" and not draft.text.strip():
-        raise InvalidRequest("a text is needed", location="body.text")
+        raise InvalidRequest("must not be empty", location="body.text")
     for name in ("subject", "text", "html", "conversation_id"):
         require_storable(getattr(draft, name) or "", f"body.{name}")
     if "\r" in draft.subject or "\n" in draft.subject:
         raise InvalidRequest("the subject must be one line", location="body.subject")
     if not draft.to and not draft.cc:
-        raise InvalidRequest("at least one recipient in to or cc is needed", location="body.to")
+        raise InvalidRequest("needs at least one recipient in to or cc", location="body.to")
     if len(draft.recipients) > MAX_RECIPIENTS:
         raise TooManyRecipients(len(draft.recipients), MAX_RECIPIENTS)
     parse_recipients(draft)
     if len(draft.conversation_id) > MAX_CONVERSATION_ID or not is_header_text(draft.conversation_id):
-        # It travels in a header field, and both sides must end with the same id.
+        # It is sent in a header field and must arrive unchanged.
         raise InvalidRequest(
-            f"a conversation id is at most {MAX_CONVERSATION_ID} printable characters on one line, without blanks "
-            "at its ends, two together, or =?",
+            f"must be at most {MAX_CONVERSATION_ID} printable characters on one line, without leading, trailing or "
+            "double blanks and without =?",
             location="body.conversation_id",
         )
     _check_reply_to(draft.reply_to)
@@ -145,12 +149,12 @@ def check_draft(draft: Draft) -> None:
 
 
 def parse_recipients(draft: Draft) -> dict[str, list[Address]]:
-    """The recipients by field. Raises `InvalidRecipient` naming the one at fault."""
+    """Returns the recipients by field. Raises `InvalidRecipient` naming the invalid one."""
     return {name: _parse(getattr(draft, name), f"body.{name}") for name in ("to", "cc", "bcc")}
 
 
 def check_sizes(draft: Draft) -> None:
-    """Raises `PayloadTooLarge` for what is more than one message may hold."""
+    """Raises `PayloadTooLarge` if the draft exceeds the size limits of a message."""
     total = sum(len(item.data) for item in draft.attachments)
     if total > MAX_ATTACHMENTS_BYTES:
         raise PayloadTooLarge("attachments_total", total, MAX_ATTACHMENTS_BYTES)
@@ -160,27 +164,26 @@ def check_sizes(draft: Draft) -> None:
 
 
 def schedule(draft: Draft, send_at: datetime | None, now: datetime, *, self_send: bool) -> None:
-    """Have the draft wait until `send_at`, or not at all when that is None or has passed.
+    """Schedules the draft for `send_at`; does nothing if that is None or has passed.
 
-    Raises `InvalidRequest` for an instant too far away, and for mail from an agent to itself, which is delivered
-    rather than submitted.
+    Raises `InvalidRequest` if the instant is too far ahead, or if the agent writes to itself.
     """
     if send_at is None or send_at <= now:
         return
     if send_at - now > MAX_AHEAD:
-        raise InvalidRequest(f"must lie at most {MAX_AHEAD.days} days ahead", location="body.send_at")
+        raise InvalidRequest(f"must be at most {MAX_AHEAD.days} days ahead", location="body.send_at")
     if self_send:
         raise InvalidRequest("mail to the agent itself cannot be scheduled", location="body.send_at")
     draft.send_at = to_micros(send_at)
 
 
 def due_at(draft: Draft, now: int) -> int:
-    """When the message may be submitted: `now`, unless its instant is still to come."""
+    """When the message may be submitted: at `send_at` if that is in the future, else `now`."""
     return max(now, draft.send_at or now)
 
 
 def decode_attachments(attachments: Sequence[Attachment] | None) -> list[DraftAttachment]:
-    """Decoded files; raises `InvalidAttachment`, `InvalidRequest` or `PayloadTooLarge` naming the one at fault."""
+    """Decodes files. Raises `InvalidAttachment`, `InvalidRequest` or `PayloadTooLarge` naming the file at fault."""
     given = list(attachments or [])
     if len(given) > MAX_ATTACHMENTS:
         raise InvalidRequest(f"at most {MAX_ATTACHMENTS} attachments", location="body.attachments")
@@ -188,7 +191,7 @@ def decode_attachments(attachments: Sequence[Attachment] | None) -> list[DraftAt
 
 
 def carried_attachment(meta: AttachmentMeta, data: bytes) -> DraftAttachment:
-    """A file of received mail as it is passed on; what its sender made up as a type counts as octets."""
+    """A file of received mail, to be forwarded. An invalid media type becomes application/octet-stream."""
     known = _MEDIA_TYPE.fullmatch(meta.content_type)
     return DraftAttachment(
         meta.filename or f"attachment-{meta.index}",
@@ -201,10 +204,10 @@ def _decode(item: Attachment, location: str) -> DraftAttachment:
     for name in ("filename", "content_type"):
         require_storable(getattr(item, name), f"{location}.{name}")
     if not item.filename or re.search(r"[\r\n]", item.filename):
-        raise InvalidRequest("a file name of one line is needed", location=f"{location}.filename")
+        raise InvalidRequest("must be a file name on one line", location=f"{location}.filename")
     if not _MEDIA_TYPE.fullmatch(item.content_type):
         raise InvalidRequest(
-            "a media type such as application/pdf is needed", location=f"{location}.content_type"
+            "must be a media type such as application/pdf", location=f"{location}.content_type"
         )
     try:
         data = base64.b64decode(_BLANKS.sub("", item.data), validate=True)

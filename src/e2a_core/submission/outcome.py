@@ -1,8 +1,7 @@
-"""What became of a submission, recipient by recipient.
+"""The outcome of a submission for each recipient.
 
-Three outcomes are told apart because they call for three different things: what succeeded is done, what failed may
-be tried again when its kind allows, and what is unknown (the connection broke after the message was complete and
-before its reply) is never sent again blindly, since the relay may well have it.
+A success is final. A failure may be retried if its kind allows. An unknown outcome (the connection broke after the
+message was complete, before the reply) is never retried, because the relay may have the message.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ __all__ = [
 ]
 
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|\Z)")
-# Detail ends up in lifecycle rows and events; a relay's essay is cut.
 _MAX_DETAIL_CHARS = 500
-# RFC 4954: our credentials are missing, wrong, too weak or momentarily unverifiable. That is a matter of this
-# deployment's configuration, and no message may be given up for it.
+"""Longer reply texts are cut, since the detail is stored in lifecycle rows and events."""
 _AUTHENTICATION_CODES = frozenset({432, 454, 530, 534, 535, 538})
+"""Replies about this deployment's credentials (RFC 4954 section 6). They are a matter of configuration, so no message
+is given up because of them."""
 _SERVICE_NOT_AVAILABLE = 421
 
 
@@ -40,11 +39,11 @@ class Outcome(StrEnum):
 
 
 class FailureKind(StrEnum):
-    """Whether trying again can help.
+    """The kind of a failure, which decides whether it is retried.
 
-    PERMANENT: the relay refused this message or recipient for good. TRANSIENT: it refused for now.
-    OUTAGE: the relay could not be used at all, so the attempt says nothing about the message.
-    CANCELLED: this deployment decided not to send, and no relay was asked.
+    PERMANENT: the relay refused the message or recipient permanently. TRANSIENT: it refused temporarily.
+    OUTAGE: the relay could not be used, so the attempt says nothing about the message.
+    CANCELLED: this deployment decided not to submit the message.
     """
 
     PERMANENT = "permanent"
@@ -55,8 +54,8 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecipientOutcome:
-    """One recipient's outcome. `code` is the SMTP reply code, `enhanced` the code of RFC 3463, where there was one;
-    `kind` is set exactly for failures."""
+    """One recipient's outcome. `code` is the SMTP reply code and `enhanced` the enhanced status code (RFC 3463), if
+    there was one; `kind` is set for failures only."""
 
     address: str
     outcome: Outcome
@@ -72,7 +71,7 @@ class RecipientOutcome:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionResult:
-    """The outcome of one submission: every recipient once, in the order given."""
+    """The outcomes of one submission, one for each recipient in the given order."""
 
     outcomes: tuple[RecipientOutcome, ...]
     transport: str
@@ -87,14 +86,14 @@ class SubmissionResult:
 
 
 def classify_reply(code: int) -> FailureKind:
-    """The kind of a refusal by its reply code (RFC 5321 section 4.2.1)."""
+    """Classifies a refusal by its reply code (RFC 5321 section 4.2.1)."""
     if code == _SERVICE_NOT_AVAILABLE or code in _AUTHENTICATION_CODES:
         return FailureKind.OUTAGE
     return FailureKind.PERMANENT if 500 <= code <= 599 else FailureKind.TRANSIENT
 
 
 def split_enhanced_code(text: str) -> tuple[str | None, str]:
-    """The enhanced status code (RFC 2034) a reply's text begins with, and the text without it, on one line."""
+    """Splits the text of a reply into its enhanced status code (RFC 2034), if any, and the rest on one line."""
     lines = [line.strip() for line in text.splitlines()]
     found = _ENHANCED.match(lines[0]) if lines else None
     if found:
@@ -104,19 +103,19 @@ def split_enhanced_code(text: str) -> tuple[str | None, str]:
 
 
 def succeeded(addresses: Iterable[str], code: int | None = None, text: str = "") -> list[RecipientOutcome]:
-    """The relay took responsibility for these recipients."""
+    """Outcomes for recipients that the relay accepted."""
     return _all(addresses, Outcome.SUCCEEDED, code, text, None)
 
 
 def failed(
     addresses: Iterable[str], kind: FailureKind, text: str, code: int | None = None
 ) -> list[RecipientOutcome]:
-    """None of these recipients got the message in this attempt."""
+    """Outcomes for recipients that did not get the message in this attempt."""
     return _all(addresses, Outcome.FAILED, code, text, kind)
 
 
 def unknown(addresses: Sequence[str], text: str) -> list[RecipientOutcome]:
-    """The relay had all of the message and its answer was lost."""
+    """Outcomes for recipients of a message that was sent completely, but whose reply was lost."""
     return _all(addresses, Outcome.UNKNOWN, None, text, None)
 
 

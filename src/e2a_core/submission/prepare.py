@@ -1,4 +1,4 @@
-"""Requests to drafts: what a send, a reply and a forward each take from the caller and from the parent."""
+"""Drafts from requests: what a send, a reply and a forward take from the caller and from the parent message."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _TEST_TEXT = (
 
 
 def send_draft(request: SendEmailRequest) -> Draft:
-    """A new message. One that refers to a template has no content yet and is checked when it gets it."""
+    """The draft of a new message. One that refers to a template is checked later, when the template is rendered."""
     draft = Draft(
         type="send",
         to=request.to,
@@ -57,7 +57,7 @@ def send_draft(request: SendEmailRequest) -> Draft:
 
 
 def test_draft(agent: AgentRow) -> Draft:
-    """What the deployment writes to an agent that wants to know whether mail reaches it."""
+    """The draft of a test message from the deployment to the agent."""
     return Draft(
         type="test",
         to=[agent.email],
@@ -71,7 +71,12 @@ def test_draft(agent: AgentRow) -> Draft:
 
 
 def reply_draft(agent: AgentRow, parent: MessageRow, parsed: ParsedMessage, request: ReplyRequest) -> Draft:
-    """The answer to `parent`, addressed and threaded (http-api section 11.6)."""
+    """The draft of a reply to `parent`.
+
+    It goes to Reply-To, else From, of the parent, or to its recipients if the agent sent it; `reply_all` adds the
+    others. Subject, references and thread follow RFC 5322 section 3.6.4. Raises `MessageNotYetDelivered` if the
+    parent is still being submitted, and what `check_draft` raises.
+    """
     parent_ref = _thread_reference(parent)
     to, cc = reply_recipients(
         Correspondents(
@@ -114,7 +119,7 @@ def forward_draft(
     attachments: list[DraftAttachment],
     request: ForwardRequest,
 ) -> Draft:
-    """`parent` passed on with its attachments, as a new conversation (http-api section 11.7)."""
+    """The draft that forwards `parent` with its attachments, in a new thread. Raises as `reply_draft` does."""
     _thread_reference(parent)
     original = Original(
         header_from=parent.header_from or "",
@@ -154,21 +159,21 @@ def _with_history(text: str, html: str | None, sender: str, parsed: ParsedMessag
 
 
 def _as_html(text: str) -> str:
-    """Plain text as HTML that reads the same."""
+    """Plain text as HTML that is displayed the same."""
     return f'<div style="white-space:pre-wrap">{escape(text)}</div>' if text else ""
 
 
 def _thread_reference(parent: MessageRow) -> str | None:
-    """The Message-ID an answer refers to; the relay's own when it replaced ours."""
+    """The Message-ID a reply refers to. Raises `MessageNotYetDelivered` while the parent is being submitted."""
     if parent.inbound:
         return parent.email_message_id
     if parent.submission.delivery_status in UNDER_WAY and parent.submission.method is not Method.LOOPBACK:
-        raise MessageNotYetDelivered("the message is still on its way out; try again once it is sent")
+        raise MessageNotYetDelivered("the message is still being submitted; try again once it is sent")
     return parent.email_message_id or parent.submission.provider_message_id
 
 
 def _without(addresses: list[str], taken: list[str]) -> list[str]:
-    """`addresses` whose bare form is not among `taken`."""
+    """Those of `addresses` whose bare form is not in `taken`, without repeats."""
     present = set(taken)
     kept = []
     for address in addresses:

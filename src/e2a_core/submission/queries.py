@@ -21,7 +21,7 @@ __all__ = [
 
 
 def message(message_id: str) -> Statement:
-    """An outbound message, and when its inbox went to the trash as `agent_deleted_at`."""
+    """An outbound message; `agent_deleted_at` is when its inbox was moved to the trash, if it was."""
     return sql(
         "SELECT m.*, a.deleted_at AS agent_deleted_at FROM messages m JOIN agents a ON a.email = m.agent_email "
         f"WHERE m.id = :id AND m.direction = '{Direction.OUTBOUND}'",
@@ -31,7 +31,7 @@ def message(message_id: str) -> Statement:
 
 
 def sender_of_relayed(ref: str) -> Statement:
-    """The inbox whose mail left under the relay's identity with this Message-ID, its own or the one it was given."""
+    """The inbox that sent mail with this Message-ID, ours or the relay's, under the relay's identity."""
     return sql(
         "SELECT agent_email FROM messages WHERE email_message_id = :ref AND sent_as = 'relay' UNION "
         "SELECT agent_email FROM messages WHERE provider_message_id = :ref AND sent_as = 'relay'",
@@ -51,7 +51,7 @@ def insert_recipient(message_id: str, address: str, now: int) -> Statement:
 
 
 def claim(message_id: str, now: int) -> Statement:
-    """Take the message for a submission; affects nothing once it is settled, or it or its inbox is in the trash."""
+    """Claims the message for a submission. Affects nothing once it is settled, or if it or its inbox is trashed."""
     return sql(
         f"UPDATE messages SET delivery_status = '{Delivery.SENDING}', claimed_at = :now "
         f"WHERE id = :id AND delivery_status IN {any_before(DELIVERY, Delivery.SENDING)} AND deleted_at IS NULL "
@@ -74,7 +74,7 @@ def set_recipient(
     enhanced: str | None = None,
     detail: str | None = None,
 ) -> Statement:
-    """What became of a recipient; affects nothing once a later state is known, such as by a report."""
+    """Stores the outcome for a recipient. Affects nothing once a later state is stored, such as one from a report."""
     return sql(
         "UPDATE message_recipients SET outcome = :outcome, status = :status, code = :code, enhanced = :enhanced, "
         "detail = :detail, updated_at = :now WHERE message_id = :id AND address = :address "
@@ -92,7 +92,7 @@ def set_recipient(
 
 
 def fail_pending(message_id: str, detail: str, now: int) -> Statement:
-    """What no transport has decided yet has failed because of `detail`."""
+    """Marks all pending recipients failed because of `detail`."""
     return sql(
         f"UPDATE message_recipients SET outcome = 'failed', status = '{Delivery.FAILED}', detail = :detail, "
         "updated_at = :now WHERE message_id = :id AND outcome = 'pending'",
@@ -104,7 +104,7 @@ def fail_pending(message_id: str, detail: str, now: int) -> Statement:
 
 
 def move_delivery(message_id: str, after: Delivery, **values: Any) -> Statement:
-    """`set_delivery` with a new status; affects nothing if the message cannot become that any more."""
+    """`set_delivery` with a new status. Affects nothing if the message may no longer change to it."""
     assignments = "".join(f", {name} = :{name}" for name in values)
     return Statement(
         f"UPDATE messages SET delivery_status = :after{assignments} "
@@ -114,7 +114,7 @@ def move_delivery(message_id: str, after: Delivery, **values: Any) -> Statement:
 
 
 def set_delivery(message_id: str, **values: Any) -> Statement:
-    """Update of the columns named by `values`, which are this module's callers' own words."""
+    """Updates the columns named by the keys of `values`, which must be literals, never input."""
     assignments = ", ".join(f"{name} = :{name}" for name in values)
     return Statement(
         f"UPDATE messages SET {assignments} WHERE id = :id", {"id": message_id, **values}, by_key=True

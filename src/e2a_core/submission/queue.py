@@ -1,4 +1,4 @@
-"""An admitted draft becomes a composed message and the job that submits it: the end of the road to the queue."""
+"""Queueing an admitted draft: its composed message, and the job that submits it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SUBMIT_JOB = "submit"
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """What stores a message for submission: `content` before its row, `statements` after it."""
+    """The statements that queue a message: `content` goes before the insert of its row, `statements` after."""
 
     content: Statement
     statements: list[Statement]
@@ -36,9 +36,9 @@ class Queued:
 
 
 def queue(core: Core, agent: AgentRow, row: MessageRow, admitted: Admitted, now: int) -> Queued:
-    """Compose the message, complete `row` with it, and queue it for when it is due.
+    """Composes the message, completes `row`, and returns the statements that queue it for when it is due.
 
-    Raises `InvalidRequest` for what cannot be written into a message.
+    Raises `InvalidRequest` for values that a message cannot contain.
     """
     draft = admitted.draft
     composed = compose(core, agent, draft, inside=admitted.inside)

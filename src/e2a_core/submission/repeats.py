@@ -1,4 +1,4 @@
-"""One acceptance per idempotency key: the caller's, or one minted from the mail itself."""
+"""Accepting one message per idempotency key: the caller's, or one derived from the mail itself (minted)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from e2a_core.submission.draft import Draft
 __all__ = ["RepeatKey", "callers_key", "minted_key", "once"]
 
 REPEAT_WINDOW = timedelta(minutes=10)
-"""Within it the same mail again is taken for a repeated call, not a second message."""
+"""Within this time the same mail counts as a repeated call, not as a second message."""
 MINTED = "repeat"
-"""The namespace of minted keys, which no caller's key can be in."""
+"""The namespace of minted keys; callers' keys are in another."""
 
 
 @dataclass(frozen=True, slots=True)
 class RepeatKey:
-    """What makes two calls one; an answer counts for `kept`."""
+    """Identifies repeated calls; the first answer is returned for the time `kept`."""
 
     namespace: str
     value: str
@@ -41,12 +41,12 @@ class RepeatKey:
 
 
 def callers_key(value: str, route: str, request: Request) -> RepeatKey:
-    """The caller's own key. Raises `InvalidRequest` for a request that has no fingerprint."""
+    """The key that the caller chose. Raises `InvalidRequest` if the request has no fingerprint."""
     return RepeatKey(REQUESTS, value, fingerprint_of(route, request), KEPT)
 
 
 def minted_key(agent: AgentRow, draft: Draft) -> RepeatKey:
-    """The same key for two sends that a person would call the same mail."""
+    """A key that is the same for two sends with the same recipients, content and thread."""
     content = {
         "agent": agent.email,
         "thread": draft.parent_id or draft.conversation_id,
@@ -64,9 +64,9 @@ def minted_key(agent: AgentRow, draft: Draft) -> RepeatKey:
 
 @asynccontextmanager
 async def once(core: Core, agent: AgentRow, key: RepeatKey) -> AsyncIterator[Claim]:
-    """The claim of `key` for the length of a block; one that has `stored` is a repeat.
+    """Claims `key` for the duration of the block; if the claim has `stored`, the call is a repeat.
 
-    Mail that came to nothing is forgotten first if its key was minted. Raises as `idempotency.claim` does.
+    A minted key is released first if no recipient got or will get the earlier message. Raises as `idempotency.claim`.
     """
     async with _claimed(core, agent, key) as claim:
         if (
@@ -86,7 +86,7 @@ def _claimed(core: Core, agent: AgentRow, key: RepeatKey) -> AbstractAsyncContex
 
 
 async def _came_to_nothing(core: Core, agent: AgentRow, answer: str) -> bool:
-    """Whether nobody will get the message of that answer: then the same mail again is no repeat, but meant."""
+    """Returns True if no recipient got or will get the message, so sending it again is no duplicate."""
     message_id = SendResultView.model_validate_json(answer).message_id
     found, outcomes = await core.db.read(
         [queries.by_id(agent.email, message_id), queries.recipients(message_id)]
@@ -96,7 +96,7 @@ async def _came_to_nothing(core: Core, agent: AgentRow, answer: str) -> bool:
     row = found[0]
     refused = row["status"] in {Review.REJECTED, Review.EXPIRED_REJECTED}
     failed = bool(outcomes) and all(item["outcome"] == "failed" for item in outcomes)
-    # What was thrown away after it had left has left all the same.
+    # A message trashed after its submission was sent all the same.
     called_off = row["deleted_at"] is not None and not any(
         item["outcome"] in {"succeeded", "unknown"} for item in outcomes
     )

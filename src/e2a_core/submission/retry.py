@@ -1,4 +1,4 @@
-"""When to try a submission again: a pure function of what happened and when the message was accepted."""
+"""When to retry a submission, as a pure function of its result and of when the message was accepted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from e2a_core.submission.outcome import FailureKind, SubmissionResult
 
 __all__ = ["MAX_ATTEMPTS", "Done", "GiveUp", "NextStep", "RetryAt", "next_step"]
 
-# The wait after each attempt but the last: quick for greylisting, then patient.
 _DELAYS = (
     timedelta(seconds=30),
     timedelta(minutes=2),
@@ -17,21 +16,22 @@ _DELAYS = (
     timedelta(hours=1),
     timedelta(hours=4),
 )
+"""The wait after each attempt but the last: short at first for greylisting, then longer."""
 MAX_ATTEMPTS = len(_DELAYS) + 1
 
 _OUTAGE_DELAY = timedelta(minutes=5)
-# Long enough to sit out a weekend, short enough that nobody is surprised by old mail.
 PATIENCE = timedelta(hours=72)
+"""Long enough for an outage over a weekend, short enough that recipients do not get outdated mail."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Nothing is left to try: every recipient's outcome is final."""
+    """The outcome of every recipient is final."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryAt:
-    """Submit again at `at`, to `recipients` only; that will be attempt `attempt`."""
+    """Submit again at `at`, to `recipients` only, as attempt number `attempt`."""
 
     at: datetime
     recipients: tuple[str, ...]
@@ -50,9 +50,9 @@ NextStep = Done | RetryAt | GiveUp
 
 
 def next_step(attempt: int, result: SubmissionResult, accepted_at: datetime, now: datetime) -> NextStep:
-    """What follows attempt number `attempt` (from 1) of a message accepted at `accepted_at`.
+    """Returns what follows attempt number `attempt` (from 1) of a message accepted at `accepted_at`.
 
-    An outage does not consume the attempt: the retry carries the same number. Unknown outcomes are final.
+    An outage does not use up the attempt: the retry has the same number. Unknown outcomes are final.
     """
     if attempt < 1:
         raise ValueError("attempts are counted from 1")

@@ -1,4 +1,4 @@
-"""The outbound pipeline: validate, find repeats, suppress, screen, hold or queue, tell."""
+"""The outbound pipeline: validate, detect repeats, check suppressions, screen, then hold or queue."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ __all__ = ["Sender"]
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One request to send; `route` tells it from the same words sent elsewhere."""
+    """One request to send; `route` distinguishes it from the same request to another endpoint."""
 
     agent: AgentRow
     draft: Draft
@@ -63,7 +63,7 @@ class _Call:
 
 @dataclass(frozen=True, slots=True)
 class _Accepted:
-    """A message that is ready to be stored, and the answer to its sender."""
+    """A message ready to be stored, and the result for the caller."""
 
     row: MessageRow
     statements: list[Statement]
@@ -71,7 +71,7 @@ class _Accepted:
 
 
 class Sender:
-    """Accepts mail from agents: what it accepts is stored, and held or queued in the same commit."""
+    """Accepts mail from agents. An accepted message is stored, and held or queued, in one commit."""
 
     def __init__(self, core: Core, waiting: Waiting) -> None:
         self._core = core
@@ -99,7 +99,7 @@ class Sender:
         return await self._send(_Call(agent, draft, parent, request, f"/v1/forward/{parent.id}", options))
 
     async def test(self, agent: AgentRow) -> SendResultView:
-        """A message from the deployment to the agent, which takes the way that mail from outside takes."""
+        """Sends a message from the deployment to the agent, over the same path as mail from outside."""
         return await self._accept(agent, test_draft(agent), None, None)
 
     async def _read(self, parent: MessageRow) -> tuple[bytes, ParsedMessage]:
@@ -109,9 +109,9 @@ class Sender:
         return content, parse_message(content)
 
     async def _send(self, call: _Call) -> SendResultView:
-        """One acceptance per key, the caller's or a minted one; without a key each call is a message."""
+        """Accepts one message per key, the caller's or a minted one. Without a key each call is a new message."""
         options = call.options
-        # The template may have changed or gone since; a repeat under the caller's key is answered without it.
+        # The template may have been changed or deleted since; a repeat with the caller's key does not read it.
         rendered_late = bool(options.idempotency_key) and call.template is not None
         if not rendered_late:
             await self._complete(call)
@@ -133,7 +133,7 @@ class Sender:
         return result.model_copy(update={"deduplicated": True}) if repeated else result
 
     async def _complete(self, call: _Call) -> None:
-        """Give the draft the content of its template, when it leaves, and the way to end more of its kind."""
+        """Adds the template's content, the schedule and the unsubscribe option to the draft."""
         draft, request = call.draft, call.request
         if call.template is not None:
             content = await render_for_send(self._core, call.agent.account_id, call.template)
@@ -146,7 +146,7 @@ class Sender:
     async def _accept(
         self, agent: AgentRow, draft: Draft, parent: MessageRow | None, claim: Claim | None
     ) -> SendResultView:
-        """Suppress, screen, then hold or queue. An answer that turns out to be one of a loop is held instead."""
+        """Checks suppressions, screens, then holds or queues. A reply that exceeds the loop limit is held."""
         admitted = await admit(self._core, agent, draft)
         finding = screen(agent, draft)
         if finding is not None and finding.action is Disposition.BLOCK:
@@ -199,7 +199,7 @@ class Sender:
         return _Accepted(row, statements, result)
 
     async def _block(self, agent: AgentRow, draft: Draft, finding: Finding) -> NoReturn:
-        """Nothing is stored of a blocked send but the audit of it, under a reference that is no message's."""
+        """Stores only the audit row and the event of a blocked send. Their reference is not a message id."""
         row = self._row(agent, draft)
         row.id = _blocked_reference(agent.email, draft)
         recipients = {"to": draft.to, "cc": draft.cc, "bcc": draft.bcc}
@@ -238,9 +238,9 @@ class Sender:
         counterparts: Sequence[str],
         claim: Claim | None,
     ) -> Finding | None:
-        """Commit the message, unless it is one answer too many to one of `counterparts`: returns that finding.
+        """Commits the message and returns None, or returns a finding if it would exceed the loop limit.
 
-        Raises `RateLimited`.
+        `counterparts` are those of `loop_counterparts`. Raises `RateLimited` if the send rate is exceeded.
         """
         row, guard = accepted.row, guards(self._core, agent, draft.thread_id, counterparts)
         statements = [*guard.statements, *accepted.statements]
@@ -260,7 +260,7 @@ class Sender:
         return None
 
     async def _finish(self, call: _Call, result: SendResultView) -> SendResultView:
-        """Waits for the outcome when the caller asked to, or when it is a matter of milliseconds."""
+        """Waits for the outcome if the caller asked to, or if the agent writes to itself, which takes milliseconds."""
         if result.status != "accepted":
             return result
         if call.options.wait_sent:

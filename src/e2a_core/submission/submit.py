@@ -1,4 +1,4 @@
-"""The worker that submits accepted messages and settles what became of them."""
+"""The worker that submits accepted messages and stores the outcomes."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ from e2a_core.suppressions.check import Block, blocks_of
 __all__ = ["Submission"]
 
 SETTLE_PAUSES_SECONDS = (0.1, 0.3, 1.0, 3.0)
-"""Between the attempts to store what a relay said. The runner renews the lease meanwhile."""
+"""Pauses between attempts to store the outcome. The job runner renews the lease meanwhile."""
 
 
 class Submission:
-    """Handles submit jobs. `local` reaches inboxes of this deployment, `upstream` everyone else."""
+    """Handles submit jobs. `local` delivers to inboxes of this deployment, `upstream` submits to the relay."""
 
     def __init__(self, core: Core, local: Transport, upstream: Transport, keys: SigningKeys) -> None:
         self._core = core
@@ -72,13 +72,13 @@ class Submission:
             results = cancelled(blocks)
             results += await self._submit(job, row, [item for item in pending if item not in blocks], content)
         else:
-            # Whoever had the job before died between the content and the answer.
+            # The process that had the job before died between sending the content and storing the reply.
             lost = [item["address"] for item in recipients if item["outcome"] == Outcome.UNKNOWN.value]
             results = [SubmissionResult(tuple(unknown(lost, UNKNOWN)), self._upstream.name)]
         await self._settle_surely(job, row, results, blocks)
 
     async def _claim(self, job: Job) -> MessageRow | None:
-        """The message if there is anything to do for it; a trashed one, or a trashed agent's, is cancelled here."""
+        """Claims the message. Returns None if there is nothing to do; cancels it if it or its agent is trashed."""
         while True:
             found = first(await self._core.db.read(queries.message(str(job.payload["message_id"]))))
             if found is None:
@@ -96,14 +96,14 @@ class Submission:
             try:
                 await self._core.db.write([queries.claim(row.id, now)])
             except StaleWrite:
-                continue  # It was trashed or ended between the look and the claim.
+                continue  # It was trashed or settled between the read and the claim.
             row.submission.move(Delivery.SENDING)
             return row
 
     async def _submit(
         self, job: Job, row: MessageRow, pending: Sequence[str], content: bytes
     ) -> list[SubmissionResult]:
-        """One result for each transport that had something to do."""
+        """Submits to each transport that has recipients; returns one result for each."""
         local = await local_recipients(self._core, pending) if stays_inside(self._core, row.type) else {}
         outside = [address for address in pending if address not in local]
         results: list[SubmissionResult] = []
@@ -131,7 +131,7 @@ class Submission:
         return results
 
     async def _signed(self, row: MessageRow, content: bytes) -> bytes:
-        """What leaves. Its signature is made once, with the key of the day it leaves, and kept on top of the row."""
+        """Returns the signed content. The row keeps the signature, which is made at the first upstream attempt."""
         if not row.trace:
             signature = await self._keys.signature(await self._signing_domain(row), content)
             row.trace = signature.decode("ascii")
@@ -146,10 +146,10 @@ class Submission:
         return agent_from(agent).registered_domain if agent else ""
 
     async def _mark_unknown(self, job: Job, row: MessageRow, addresses: Sequence[str]) -> None:
-        """From the moment the content is on its way until the answer is stored, nobody can tell.
+        """Stores the outcome as unknown before the content is sent.
 
-        A process that dies in between leaves this mark, and whoever takes the job over does not send again. Where
-        the job has been taken over already, `StaleWrite` keeps the content from being sent.
+        If this process dies before the reply is stored, the process that takes over the job does not send again. If
+        the job was already taken over, this raises `StaleWrite` and the content is not sent.
         """
         now = to_micros(self._core.clock.now())
         await self._core.db.write(
@@ -165,7 +165,7 @@ class Submission:
     async def _settle_surely(
         self, job: Job, row: MessageRow, results: Sequence[SubmissionResult], blocks: Mapping[str, Block]
     ) -> None:
-        """`_settle`, again when the store does not answer: a relay's answer is not to be had a second time."""
+        """Calls `_settle`, with retries if the store is unavailable: the relay's reply cannot be obtained again."""
         for pause in SETTLE_PAUSES_SECONDS:
             try:
                 return await self._settle(job, row, results, blocks)
@@ -202,7 +202,7 @@ class Submission:
     async def _concluded(
         self, job: Job, row: MessageRow, result: SubmissionResult, now: int
     ) -> list[Statement]:
-        """The end of the message, by this attempt's outcomes and those that earlier ones had."""
+        """Concludes the message from the outcomes of this attempt and of earlier ones."""
         stored = await self._core.db.read(message_queries.recipients(row.id))
         decided = {item.address for item in result.outcomes}
         earlier = [
@@ -222,5 +222,5 @@ class Submission:
 
 
 def _leaves(row: MessageRow) -> dict[str, Any]:
-    """The columns that signing has changed."""
+    """The columns that signing changes."""
     return {"trace": row.trace, "size_bytes": row.size_bytes}

@@ -1,4 +1,4 @@
-"""Managed unsubscribe: the link in a message, and what following it does (RFC 2369 section 3.2, RFC 8058)."""
+"""Managed unsubscribe: the link in a message, and the effect of using it (RFC 2369 section 3.2, RFC 8058)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BODY_END = re.compile(r"</body\s*>", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class UnsubscribeLink:
-    """The link for one recipient of one agent; `statement` keeps its digest with the message that carries it."""
+    """The link for one recipient of one agent; `statement` stores its digest together with the message."""
 
     url: str
     agent_email: str
@@ -39,14 +39,14 @@ class UnsubscribeLink:
 
     @property
     def header_fields(self) -> list[tuple[str, str]]:
-        """RFC 8058 section 3.1: both, and both under the DKIM signature."""
+        """The two header fields of RFC 8058 section 3.1, which DKIM must sign."""
         return [
             ("List-Unsubscribe", f"<{self.url}>"),
             ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
         ]
 
     def with_footer(self, draft: Draft) -> Draft:
-        """The draft with the link at the end of each of its bodies. Raises `PayloadTooLarge`."""
+        """Returns the draft with the link at the end of its text and HTML. Raises `PayloadTooLarge`."""
         line = f"Unsubscribe from {self.agent_email}: {self.url}"
         paragraph = render("unsubscribe_footer.html", url=self.url, agent_email=self.agent_email)
         grown = replace(
@@ -60,7 +60,7 @@ class UnsubscribeLink:
 
 @dataclass(frozen=True, slots=True)
 class UnsubscribeTarget:
-    """Whose mail a link ends: that of `agent_email` to `address`."""
+    """The mail that a link ends: that from `agent_email` to `address`."""
 
     account_id: str
     agent_email: str
@@ -68,7 +68,10 @@ class UnsubscribeTarget:
 
 
 def issue_link(core: Core, account_id: str, agent_email: str, draft: Draft) -> UnsubscribeLink:
-    """The link that goes with `draft`; the same each time for the same agent and recipient."""
+    """Creates the link for `draft`; it is always the same for the same agent and recipient.
+
+    Raises `InvalidRequest` if the draft has several recipients, `InternalError` without a usable public URL.
+    """
     address = sole_recipient(draft, agent_email)
     base = core.links.base_url
     if not base or (core.settings.production and urlsplit(base).scheme != "https"):
@@ -83,7 +86,7 @@ def issue_link(core: Core, account_id: str, agent_email: str, draft: Draft) -> U
 
 
 async def find_unsubscribe(core: Core, token: str) -> UnsubscribeTarget:
-    """Whom `token` stands for; changes nothing. Raises `NotFound` for one that this deployment never sent."""
+    """Looks up the target of `token` without side effects. Raises `NotFound` if this deployment never issued it."""
     if looks_like_unsubscribe_token(token):
         row = first(await core.db.read(queries.token_target(unsubscribe_digest(token))))
         if row is not None:
@@ -92,14 +95,14 @@ async def find_unsubscribe(core: Core, token: str) -> UnsubscribeTarget:
 
 
 async def unsubscribe(core: Core, token: str) -> UnsubscribeTarget:
-    """Keep the agent from writing to the recipient again, also when the agent is gone. Raises `NotFound`."""
+    """Suppresses the recipient for the agent, even if the agent is deleted. Raises `NotFound`."""
     target = await find_unsubscribe(core, token)
     await add_to_agent(core, target.account_id, target.agent_email, target.address, "unsubscribe", None)
     return target
 
 
 def _append(document: str, paragraph: str) -> str:
-    """Inside the body where there is one, so that no client drops what follows it."""
+    """Inserts `paragraph` before `</body>` if there is one, since clients may drop what follows it."""
     ends = [found.start() for found in _BODY_END.finditer(document)]
     at = ends[-1] if ends else len(document)
     return document[:at] + paragraph + document[at:]

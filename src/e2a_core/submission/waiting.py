@@ -1,4 +1,4 @@
-"""Waiting for the end of a submission: whichever process submits, the event log tells of it."""
+"""Waiting for the end of a submission by following the event log, so that any process may submit."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from e2a_core.store.statement import first
 __all__ = ["WAIT_SELF_SECONDS", "WAIT_SENT_SECONDS", "Waiting"]
 
 WAIT_SENT_SECONDS = 15.0
-"""For callers that ask to wait (http-api section 11.1)."""
+"""Longest wait for callers that ask for it with `wait=sent`."""
 WAIT_SELF_SECONDS = 2.0
-"""For mail that stays in the deployment, which takes milliseconds."""
+"""Longest wait for mail from an agent to itself, which normally takes milliseconds."""
 
 CONCLUSIONS = frozenset({"email.sent", "email.failed"})
-"""Every submission ends with one of these, a partial one with both in one commit."""
+"""Every submission ends with one of these events, or with both in one commit if only some recipients got it."""
 
 
 class Waiting:
-    """Turns the answer to a send into the answer to a send that has ended."""
+    """Waits until a send has ended, and completes its result."""
 
     def __init__(self, core: Core, feed: EventFeed) -> None:
         self._core = core
@@ -48,7 +48,7 @@ class Waiting:
             return result
 
     async def _ended(self, result: SendResultView) -> SendResultView | None:
-        """`result` with the outcome in the row, or None while the submission is under way."""
+        """`result` with the stored outcome, or None while the submission is under way."""
         row = first(await self._core.db.read(queries.delivery_state(result.message_id)))
         if row is None or row["delivery_status"] in UNDER_WAY:
             return None
@@ -65,7 +65,7 @@ class Waiting:
         )
 
     async def _missed(self, message_id: str) -> list[str] | None:
-        """The recipients not known to have a message that others got; None if nobody got it."""
+        """The recipients not known to have the message; None if no recipient has it."""
         rows = await self._core.db.read(queries.recipients(message_id))
         missed = [row["address"] for row in rows if row["outcome"] != "succeeded"]
         return missed if len(missed) < len(rows) else None

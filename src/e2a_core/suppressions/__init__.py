@@ -1,1 +1,1 @@
-"""Addresses not to be written to, and how their owners get there."""
+"""Suppressions: addresses that must not receive mail, per account or per agent."""

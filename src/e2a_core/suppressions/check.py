@@ -1,4 +1,4 @@
-"""Whether a recipient may be written to."""
+"""Checking recipients against the suppression lists."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Block", "blocks_of", "refuse_suppressed"]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Why `address` may not be written to; `scope` is account or agent."""
+    """The suppression of `address`; `scope` is account or agent."""
 
     address: str
     scope: str
@@ -26,7 +26,7 @@ class Block:
 async def blocks_of(
     core: Core, account_id: str, agent_email: str, addresses: Sequence[str]
 ) -> dict[str, Block]:
-    """The blocked ones among bare lower-case `addresses`; where both lists have one, the account's entry counts."""
+    """The suppressed ones of `addresses` (bare, lower case). If both lists have one, returns the account's entry."""
     if not addresses:
         return {}
     found: dict[str, Block] = {}
@@ -38,11 +38,11 @@ async def blocks_of(
 
 
 async def refuse_suppressed(core: Core, account_id: str, agent_email: str, recipients: Sequence[str]) -> None:
-    """Raises `RecipientSuppressed`, naming them, when one of `recipients` (as given) is on either list."""
+    """Raises `RecipientSuppressed` with the addresses if any of `recipients` (as given) is on either list."""
     bare = [parse_address(item).normalized for item in recipients]
     blocked = await blocks_of(core, account_id, agent_email, bare)
     if blocked:
         addresses = sorted(blocked)
         raise RecipientSuppressed(
-            f"must not be written to: {', '.join(addresses)}", details={"addresses": addresses}
+            f"on a suppression list: {', '.join(addresses)}", details={"addresses": addresses}
         )

@@ -1,4 +1,4 @@
-"""Putting an address on a list: at most one entry each, and one event for each new one."""
+"""Adding an address to a suppression list, with an event for each new entry."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["add_to_account", "add_to_agent"]
 def add_to_account(
     core: Core, account_id: str, address: str, source: str, reason: str | None, message_id: str, now: int
 ) -> list[Statement]:
-    """What puts a recipient on the account's list because of `message_id`, and the event of it, for the end of a write.
+    """Adds a recipient to the account's list because of `message_id`, and emits the event.
 
-    `source` is bounce or complaint. For an address that is not on the list yet.
+    The statements go at the end of a write. `source` is bounce or complaint. The address must not be on the list yet.
     """
     data: dict[str, str] = {"address": address, "source": source, "message_id": message_id}
     if reason:
@@ -36,7 +36,7 @@ def add_to_account(
 async def add_to_agent(
     core: Core, account_id: str, agent_email: str, address: str, source: str, reason: str | None
 ) -> bool:
-    """Put an address on an agent's list; whether it is new there. An existing entry is left as it is.
+    """Adds an address to an agent's list. Returns False if it is on the list, whose entry then stays unchanged.
 
     `source` is manual or unsubscribe.
     """

@@ -1,4 +1,4 @@
-"""SQL of suppressions and unsubscribe tokens."""
+"""SQL over suppressions and unsubscribe tokens."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def one_of_agent(account_id: str, agent_email: str, address: str) -> Statement:
 
 
 def blocked(account_id: str, agent_email: str, addresses: Sequence[str]) -> Statement:
-    """Entries of either list about `addresses`; those of the account first."""
+    """The entries of both lists for `addresses`; those of the account first."""
     names, params = in_list("address", addresses)
     return Statement(
         "SELECT address, source, reason, 'account' AS scope FROM suppressions "
@@ -69,7 +69,7 @@ def blocked(account_id: str, agent_email: str, addresses: Sequence[str]) -> Stat
 def insert(
     account_id: str, address: str, source: str, reason: str | None, message_id: str | None, now: int
 ) -> Statement:
-    """Affects no row when the address is on the account's list."""
+    """Affects no row if the address is on the account's list."""
     return sql(
         "INSERT INTO suppressions (account_id, address, source, reason, source_message_id, created_at) "
         "VALUES (:account, :address, :source, :reason, :message, :now) "
@@ -87,7 +87,7 @@ def insert(
 def insert_of_agent(
     account_id: str, agent_email: str, address: str, source: str, reason: str | None, now: int
 ) -> Statement:
-    """Affects no row when the address is on the agent's list."""
+    """Affects no row if the address is on the agent's list."""
     return sql(
         "INSERT INTO agent_suppressions (account_id, agent_email, address, source, reason, created_at) "
         "VALUES (:account, :agent, :address, :source, :reason, :now) "
@@ -123,7 +123,7 @@ def delete_of_agent(account_id: str, agent_email: str, address: str) -> Statemen
 
 
 def insert_token(digest: str, account_id: str, agent_email: str, address: str, now: int) -> Statement:
-    """Keeps whom a token stands for; the token itself is in the recipient's mail alone."""
+    """Stores the target of a token by the token's digest; the token itself is only in the recipient's mail."""
     return sql(
         "INSERT INTO unsubscribe_tokens (token_hash, account_id, agent_email, address, created_at) "
         "VALUES (:digest, :account, :agent, :address, :now) ON CONFLICT (token_hash) DO NOTHING",

@@ -1,1 +1,1 @@
-"""Templates: sources with slots that accounts keep, and the starters to copy from."""
+"""Templates: an account's mail sources with slots, and the starters to copy from."""

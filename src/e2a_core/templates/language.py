@@ -1,8 +1,8 @@
-"""The template language: literal text with slots, and nothing else.
+"""The template language: literal text with slots.
 
-`{{name}}` is a slot, `{{{name}}}` one whose value is never escaped. A name is made of identifiers joined by dots,
-which walk nested objects. There are no conditions, loops or includes, and the characters that mark them elsewhere
-are refused, so that a source meant for another language fails instead of being sent.
+`{{name}}` is a slot, `{{{name}}}` a slot whose value is never escaped. Names are identifiers joined by dots, which
+select members of nested objects. There are no conditions, loops or includes. The characters that mark them in other
+languages are refused, so that a source for such a language fails instead of being sent.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ __all__ = [
 ]
 
 MAX_SOURCE_BYTES = 256 * 1024
-"""A mail of which the text alone is larger is cut short by the readers it goes to."""
+"""Mail readers cut texts that are larger."""
 MAX_RENDERED_BYTES = 2 * 1024 * 1024
-"""A source of many slots and one long value would otherwise multiply without bound."""
+"""Bounds the result of a source with many slots for one long value."""
 MAX_DATA_DEPTH = 8
-"""Objects and arrays within each other; deeper data is a mistake of whoever made it."""
+"""Levels of nested objects and arrays; deeper data is a mistake."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _RESERVED = frozenset("#/^>!")
@@ -39,16 +39,16 @@ _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'"
 
 
 class TemplateSyntaxError(Exception):
-    """A source that is no template; the text says why."""
+    """The source is not a valid template; the text gives the reason."""
 
 
 class RenderError(Exception):
-    """Data a template cannot be filled in with; the text says why."""
+    """The template cannot be rendered with the data; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place for a value; a `raw` one takes it as it is, even into HTML."""
+    """A placeholder for a value; a `raw` one is not escaped, even in HTML."""
 
     name: str
     raw: bool
@@ -62,13 +62,14 @@ class Template:
 
     @property
     def variables(self) -> list[str]:
-        """The names of the slots, each once, in the order of the source."""
+        """The names of the slots in the order of the source, without repeats."""
         return list(dict.fromkeys(piece.name for piece in self.pieces if isinstance(piece, Slot)))
 
     def render(self, data: Mapping[str, Any], *, html: bool = False) -> str:
-        """The source with the values of `data`, which `check_data` has passed; `html` escapes them.
+        """Fills the slots with the values of `data`, escaped if `html`. `data` must have passed `check_data`.
 
-        What has no text of its own (missing, null, an object, an array) leaves nothing. Raises `RenderError`.
+        A value that is missing, null, an object or an array renders as empty. Raises `RenderError` if the result is
+        too large or a number has too many digits.
         """
         known: dict[Slot, tuple[str, int]] = {}
         rendered, size = [], 0
@@ -88,7 +89,7 @@ class Template:
 
 
 def parse_template(source: str) -> Template:
-    """Raises `TemplateSyntaxError`."""
+    """Parses a source. Raises `TemplateSyntaxError`."""
     if len(source) > MAX_SOURCE_BYTES or _sized(source)[1] > MAX_SOURCE_BYTES:
         raise TemplateSyntaxError(f"the source is larger than {MAX_SOURCE_BYTES} bytes")
     pieces: list[str | Slot] = []
@@ -109,7 +110,7 @@ def parse_template(source: str) -> Template:
 
 
 def check_data(data: Mapping[str, Any]) -> None:
-    """Raises `RenderError` when objects and arrays are nested too deep."""
+    """Raises `RenderError` if objects and arrays are nested too deeply."""
     level: list[Any] = [data]
     for _ in range(MAX_DATA_DEPTH):
         level = [child for value in level for child in _children(value)]
@@ -118,7 +119,10 @@ def check_data(data: Mapping[str, Any]) -> None:
 
 
 def suggested_data(variables: Sequence[str]) -> dict[str, Any]:
-    """A value for each variable, nested as its name is; one that others lie below has to be an object."""
+    """Example data with a value for each variable, nested by its dotted name.
+
+    A variable that is a prefix of others gets no value of its own, because it must be an object.
+    """
     data: dict[str, Any] = {}
     for name in sorted(variables, key=lambda name: name.count("."), reverse=True):
         *path, last = name.split(".")
@@ -139,7 +143,7 @@ def _name(text: str, at: int) -> str:
     if text[0] in _RESERVED:
         raise TemplateSyntaxError(f"{where} begins with {text[0]}, which is reserved")
     if not _NAME.fullmatch(text):
-        raise TemplateSyntaxError(f"{where} names no variable: letters, digits, underscores and dots")
+        raise TemplateSyntaxError(f"{where} needs a name of letters, digits, underscores and dots")
     return text
 
 

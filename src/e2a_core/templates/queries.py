@@ -1,4 +1,4 @@
-"""SQL of templates."""
+"""SQL over templates."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class TemplateRow:
-    """One template; `alias` and `html` are None where it has none. Instants in microseconds."""
+    """One template; `alias` and `html` are None if it has none. Instants are in microseconds."""
 
     id: str
     account_id: str
@@ -60,7 +60,7 @@ def template_from(row: Row) -> TemplateRow:
 
 
 def claim(account_id: str) -> Statement:
-    """Reads the account so that nobody else changes its templates until the transaction ends."""
+    """Locks the account, so that no other transaction changes its templates."""
     return Statement(
         "SELECT id FROM accounts WHERE id = :account",
         {"account": account_id},
@@ -85,7 +85,7 @@ def template_named(account_id: str, alias: str) -> Statement:
 
 
 def templates(account_id: str, after: Position | None, count: int) -> Statement:
-    """What a list shows of the account's templates, newest first."""
+    """The columns that lists show of the account's templates, newest first."""
     condition, params = beyond(after, "created_at", "id")
     return Statement(
         "SELECT id, name, alias, subject, created_at, updated_at FROM templates "

@@ -1,4 +1,4 @@
-"""From a reference in a send to the subject, text and HTML that go out."""
+"""Rendering the template that a send refers to."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Rendered", "check_reference", "parse_part", "refers_to_template", "r
 
 
 class Rendered(NamedTuple):
-    """The parts of a message; `html` is None for a template without."""
+    """The rendered parts of a message; `html` is None if the template has none."""
 
     subject: str
     text: str
@@ -36,7 +36,7 @@ def refers_to_template(request: SendEmailRequest) -> bool:
 
 
 def check_reference(request: SendEmailRequest) -> None:
-    """Raises `InvalidRequest` unless the send has a content of its own or one reference to a template."""
+    """Raises `InvalidRequest` unless the send has either content or one reference to a template."""
     if not refers_to_template(request):
         if request.template_data is not None:
             raise InvalidRequest("needs template_id or template_alias", location="body.template_data")
@@ -45,11 +45,11 @@ def check_reference(request: SendEmailRequest) -> None:
         raise InvalidRequest("give template_id or template_alias, not both", location="body.template_alias")
     for part in ("subject", "text", "html"):
         if getattr(request, part):
-            raise InvalidRequest("comes from the template; leave it out", location=f"body.{part}")
+            raise InvalidRequest("comes from the template; omit it", location=f"body.{part}")
 
 
 async def render_for_send(core: Core, account_id: str, request: SendEmailRequest) -> Rendered:
-    """The template that `request` refers to, filled in with its data.
+    """Renders the template that `request` refers to with the request's data.
 
     Raises `TemplateNotFound`, `TemplateRenderFailed` or `TemplateRenderedEmpty`.
     """
@@ -66,7 +66,7 @@ async def render_for_send(core: Core, account_id: str, request: SendEmailRequest
 
 
 def parse_part(part: str, source: str) -> Template:
-    """Raises `InvalidTemplate`."""
+    """Parses the source of a part. Raises `InvalidTemplate`."""
     try:
         return parse_template(source)
     except TemplateSyntaxError as problem:

@@ -1,7 +1,7 @@
-"""The starters: templates that come with the program, to be copied into an account and changed there.
+"""The starters: templates that come with the program, to be copied into an account and edited there.
 
-`masters/catalogue.toml` describes them. The text and the inside of the HTML are files named by alias; every HTML
-master is that inside in the one layout.
+`masters/catalogue.toml` describes them. Text and HTML content are in files named by alias; the HTML content is put
+into a common layout.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["STARTER_VERSION", "Starter", "Variable", "starters"]
 STARTER_VERSION = "1.0.0"
 _CONTENT = "<!-- content -->\n"
 _FOOTER = "\n-- \n{{company_name}}\n{{company_address}}\nQuestions: {{support_email}}\n"
-"""The signature separator of RFC 3676 section 4.3, so that mail readers can fold it away."""
+"""Begins with the signature separator of RFC 3676 section 4.3, so that mail readers can hide it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Starter:
 
 @cache
 def starters() -> Mapping[str, Starter]:
-    """All starters by alias, in the order of their aliases."""
+    """All starters by alias, sorted by alias."""
     folder = resources.files(__package__) / "masters"
     catalogue = tomllib.loads((folder / "catalogue.toml").read_text(encoding="utf-8"))
     layout = (folder / "layout.html").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Trying a source: what is wrong with it, what it comes to with some data, and what data it wants."""
+"""Validating a template source: its errors, its result with test data, and example data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["validate"]
 
 
 def validate(request: ValidateTemplateRequest) -> ValidateTemplateResponse:
-    """Never fails: whatever is wrong with the source or its test data is in the answer."""
+    """Validates the source. Returns errors of the source and its test data in the response instead of raising."""
     parsed: dict[str, Template] = {}
     errors: list[TemplatePartError] = []
     for part in ("subject", "text", "html"):

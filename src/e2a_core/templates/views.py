@@ -1,4 +1,4 @@
-"""Templates and starters as the wire shows them."""
+"""The views of templates and starters."""
 
 from __future__ import annotations
 

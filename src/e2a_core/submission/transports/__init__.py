@@ -1,1 +1,1 @@
-"""Transports: the ways a composed message can leave this deployment."""
+"""Transports: the ways to deliver or submit a composed message."""

@@ -1,4 +1,4 @@
-"""What every transport is: something that takes a composed message and says what became of it."""
+"""The interface of transports, which submit a composed message and return the outcome."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from e2a_core.submission.outcome import SubmissionResult
 __all__ = ["BeforeContent", "Transport"]
 
 BeforeContent = Callable[[Sequence[str]], Awaitable[None]]
-"""Told the recipients that were accepted, just before the relay can have the whole message."""
+"""Called with the accepted recipients, just before the end of the message is sent."""
 
 
 class Transport(Protocol):
-    """One way out. `name` is what results and lifecycle rows call it."""
+    """One way to submit mail. `name` identifies it in results and lifecycle rows."""
 
     name: str
 
@@ -25,13 +25,13 @@ class Transport(Protocol):
         content: bytes,
         before_content: BeforeContent | None = None,
     ) -> SubmissionResult:
-        """Hand `content` (RFC 5322, CRLF line ends) on to bare `recipients`, from the bare `envelope_from`.
+        """Submits `content` (RFC 5322, CRLF line ends) from `envelope_from` to `recipients`, all bare addresses.
 
-        An empty `envelope_from` is the null reverse-path. Everything that can go wrong on the way is an outcome of
-        a recipient, not an exception; each recipient appears once in the result. A cancelled call may have
-        submitted: whoever cancels must treat the outcome as unknown. `before_content` is awaited at the last moment
-        at which nothing has been submitted; if it raises, nothing is, and the exception comes out of here.
+        An empty `envelope_from` is the null reverse-path. Failures of the relay or network are outcomes of the
+        recipients, not exceptions; each recipient appears once in the result. If the call is cancelled, the outcome
+        is unknown. `before_content` is awaited just before the message is completed; if it raises, nothing is
+        submitted and the exception propagates.
         """
 
     async def aclose(self) -> None:
-        """Let go of connections; what is under way ends first."""
+        """Closes all connections, after the submissions under way have ended."""

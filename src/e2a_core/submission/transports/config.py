@@ -1,4 +1,4 @@
-"""How to reach the upstream relay, and for how long to wait for it."""
+"""The address, credentials and timeouts of the upstream relay."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 __all__ = ["Timeouts", "UpstreamConfig"]
 
-# RFC 8314 section 3.3: "submissions", TLS from the first octet.
 _IMPLICIT_TLS_PORTS = frozenset({465})
+"""The port of "submissions", with TLS from the first octet (RFC 8314 section 3.3)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. The defaults are the minimums of RFC 5321 section 4.5.3.2, except for connecting."""
+    """Timeouts in seconds. The defaults are the minimums of RFC 5321 section 4.5.3.2, except `connect` and `quit`."""
 
     connect: float = 30.0
     command: float = 300.0
@@ -25,11 +25,11 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamConfig:
-    """Where the upstream relay is and what to ask of it.
+    """The upstream relay and how to connect to it.
 
     `ehlo_name` is this host's name or address literal; relays distrust `localhost`. `message_id_domain` completes a
-    provider's message id that has no domain. On `implicit_tls_ports` the connection is TLS from the start; on
-    others STARTTLS is used whenever offered, and `require_tls` refuses to go on without.
+    provider's message id that has no domain. Connections to `implicit_tls_ports` use TLS from the start; on others
+    STARTTLS is used if offered, and `require_tls` makes it mandatory.
     """
 
     host: str

@@ -1,4 +1,4 @@
-"""A transport whose submissions are counted."""
+"""A transport wrapper that counts submissions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WORST_FIRST = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.SUCCEEDED)
 
 
 class ObservedTransport:
-    """`transport`, with each submission told to `observer`."""
+    """Wraps `transport` and reports each submission to `observer`."""
 
     def __init__(self, transport: Transport, observer: Observer, clock: Clock) -> None:
         self._transport = transport

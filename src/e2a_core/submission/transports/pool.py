@@ -1,4 +1,4 @@
-"""A few connections to the upstream relay, kept for the next message."""
+"""A small pool of connections to the upstream relay."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["Lease", "SessionPool"]
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A session for one message; `reused` if it carried another before."""
+    """A session for one message; `reused` is True if it transferred another before."""
 
     session: SmtpSession
     reused: bool
 
 
 class SessionPool:
-    """At most `max_connections` sessions at a time; one that was not used for `idle_seconds` is closed.
+    """Has at most `max_connections` sessions, and closes those idle for `idle_seconds`.
 
-    A kept session is asked whether it is alive before it is used again: relays hang up on idle clients.
+    An idle session is checked before it is reused, because relays disconnect idle clients.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class SessionPool:
 
     @asynccontextmanager
     async def lease(self, *, fresh: bool = False) -> AsyncIterator[Lease]:
-        """A session, waiting for a free place; `fresh` never reuses. Raises RelayUnavailable."""
+        """Leases a session, after waiting for a free slot; `fresh` opens a new one. Raises `RelayUnavailable`."""
         async with self._slots:
             kept = None if fresh else await self._take_kept()
             session = kept or await self._open()
@@ -51,7 +51,7 @@ class SessionPool:
             self._keep(session)
 
     async def aclose(self) -> None:
-        """Close every session, once those in use are given back."""
+        """Closes all sessions, after waiting for those in use."""
         for _ in range(self._max_connections):
             await self._slots.acquire()
         if self._reaper is not None:
@@ -83,7 +83,7 @@ class SessionPool:
             self._reaper = loop.call_later(self._idle_seconds, self._reap)
 
     def _reap(self) -> None:
-        """Close what has been idle for long enough; the oldest are in front."""
+        """Closes the sessions that were idle long enough; the list is in the order of their last use."""
         loop = asyncio.get_running_loop()
         self._reaper = None
         while self._idle and loop.time() - self._idle[0][1] >= self._idle_seconds:

@@ -1,4 +1,4 @@
-"""The transport of a deployment without an upstream relay: nothing leaves the machine."""
+"""The transport of a deployment without an upstream relay; it sends nothing."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ __all__ = ["SandboxTransport"]
 
 
 class SandboxTransport:
-    """Captures mail: the stored message is the captured copy, and the result names the sandbox so nobody takes
-    it for a delivery."""
+    """Reports success without sending; the stored message is the captured copy. The result names the sandbox, so that
+    it cannot be mistaken for a delivery."""
 
     name: str = Method.SANDBOX
 
@@ -24,7 +24,7 @@ class SandboxTransport:
         content: bytes,
         before_content: BeforeContent | None = None,
     ) -> SubmissionResult:
-        detail = "captured by the sandbox: no upstream relay is configured, nothing was sent"
+        detail = "captured by the sandbox: no upstream relay is configured, so nothing was sent"
         return SubmissionResult(tuple(succeeded(recipients, text=detail)), self.name)
 
     async def aclose(self) -> None:

@@ -1,7 +1,7 @@
 """One SMTP connection to the upstream relay: opening it, and mail transactions over it (RFC 5321).
 
-The library's own `sendmail` cannot say whether the message was complete when a connection broke, which is what
-decides between trying again and an unknown outcome; the transaction is therefore driven command by command here.
+The library's `sendmail` does not report whether the message was complete when a connection broke. That decides between
+a retry and an unknown outcome, so the transaction is driven command by command here.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from e2a_core.submission.transports.config import Timeouts, UpstreamConfig
 
 __all__ = ["RelayUnavailable", "SmtpSession", "Transaction"]
 
-# Octets handed to the connection at a time, so a large message is not copied into its buffer whole.
 _CHUNK = 64 * 1024
+"""Octets written at a time, so that a large message is not copied into the connection's buffer at once."""
 _BARE_CR_OR_LF = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _UNSENDABLE_ADDRESS = re.compile(r"[\x00-\x20<>\x7f\ud800-\udfff]")
 _LOST = (SMTPException, OSError, TimeoutError)
 
 
 class RelayUnavailable(Exception):
-    """No usable connection: the relay cannot be reached, secured or logged in to. `code` is its reply, if any."""
+    """The relay cannot be reached, or TLS or authentication failed. `code` is its reply code, if any."""
 
     def __init__(self, message: str, code: int | None = None) -> None:
         super().__init__(message)
@@ -47,10 +47,10 @@ class RelayUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """What one mail transaction came to; `reply` is the text of the reply that accepted the message.
+    """The result of one mail transaction; `reply` is the text of the reply that accepted the message.
 
-    `may_repeat`: the relay hung up before DATA, so nothing was submitted and the same transaction can be made on
-    another connection at once.
+    `may_repeat` is True if the relay disconnected before DATA, so that nothing was submitted and the transaction can be
+    repeated on another connection at once.
     """
 
     outcomes: tuple[RecipientOutcome, ...]
@@ -86,13 +86,13 @@ class SmtpSession:
         self._smtp = smtp
         self._protocol = protocol
         self._timeouts = timeouts
-        # The protocol supports StreamWriter's flow control; only `drain` is used of it.
+        # The writer is used only for its flow control (`drain`), which the protocol supports.
         transport = cast("asyncio.WriteTransport", protocol.transport)
         self._writer = asyncio.StreamWriter(transport, protocol, None, asyncio.get_running_loop())
 
     @classmethod
     async def open(cls, config: UpstreamConfig) -> SmtpSession:
-        """Connect, secure, greet and log in; raises RelayUnavailable saying what went wrong."""
+        """Connects, greets, starts TLS and authenticates. Raises `RelayUnavailable` with the reason."""
         smtp = aiosmtplib.SMTP(
             hostname=config.host,
             port=config.port,
@@ -108,11 +108,11 @@ class SmtpSession:
             await _secure(smtp, config)
             await _log_in(smtp, config)
             if smtp.protocol is None:
-                raise RelayUnavailable("the relay hung up after the greeting")
+                raise RelayUnavailable("the relay disconnected after the greeting")
             return cls(smtp, smtp.protocol, config.timeouts)
         except SMTPResponseException as error:
             smtp.close()
-            # The library numbers an answer that is no SMTP reply -1.
+            # The library uses the code -1 for an answer that is not an SMTP reply.
             code = error.code if error.code >= 200 else None
             raise RelayUnavailable(f"the relay answered {error.code} {error.message}", code) from error
         except (*_LOST, ValueError) as error:
@@ -127,14 +127,14 @@ class SmtpSession:
         return self._smtp.is_connected
 
     async def is_alive(self) -> bool:
-        """Whether the relay still answers, by RSET; afterwards no transaction is open."""
+        """Sends RSET, which ends any open transaction; returns True if the relay accepts it."""
         try:
             return (await self._command(b"RSET", timeout=self._timeouts.connect)).code == 250
         except _LOST:
             return False
 
     async def close(self) -> None:
-        """Say QUIT if the relay listens, then let go."""
+        """Sends QUIT if the connection is open, then closes it."""
         try:
             if self.is_open:
                 await self._command(b"QUIT", timeout=self._timeouts.quit)
@@ -144,7 +144,7 @@ class SmtpSession:
             self.abort()
 
     def abort(self) -> None:
-        """Let go without a word."""
+        """Closes the connection without QUIT."""
         self._writer.close()
         self._smtp.close()
 
@@ -155,9 +155,9 @@ class SmtpSession:
         content: bytes,
         before_content: BeforeContent | None = None,
     ) -> Transaction:
-        """One mail transaction; whatever the relay or the network does is an outcome.
+        """Performs one mail transaction. Failures of the relay or network are outcomes, not exceptions.
 
-        The session is closed when what the relay believes is in doubt. What `before_content` raises comes out.
+        Closes the session if the relay's state is in doubt. Exceptions of `before_content` propagate.
         """
         ledger = _Ledger(recipients)
         self._set_aside_unsendable(ledger, envelope_from, content)
@@ -175,11 +175,11 @@ class SmtpSession:
         return Transaction(ledger.outcomes, reply)
 
     def _set_aside_unsendable(self, ledger: _Ledger, envelope_from: str, content: bytes) -> None:
-        """Settle what this relay could not be offered; the reasons carry the codes of RFC 3463 and RFC 6531."""
+        """Fails recipients or messages that this relay cannot be offered, with codes of RFC 3463 and RFC 6531."""
         utf8 = self._offers("smtputf8")
         for address in ledger.open:
             if not address or _UNSENDABLE_ADDRESS.search(address):
-                reason = "5.1.3 the address cannot be written in an SMTP command"
+                reason = "5.1.3 the address is not valid in an SMTP command"
             elif not address.isascii() and not utf8:
                 reason = "5.6.7 the relay does not offer SMTPUTF8, which this address needs"
             else:
@@ -187,12 +187,12 @@ class SmtpSession:
             ledger.settle(failed([address], FailureKind.PERMANENT, reason))
         limit = self._smtp.esmtp_extensions.get("size", "")
         if _UNSENDABLE_ADDRESS.search(envelope_from):
-            reason = "5.1.7 the envelope sender cannot be written in an SMTP command"
+            reason = "5.1.7 the envelope sender is not valid in an SMTP command"
         elif _BARE_CR_OR_LF.search(content):
-            # RFC 5321 section 2.3.8; a relay that takes either for a line end could be made to see another message.
-            reason = "5.6.0 the message has a bare CR or LF"
+            # RFC 5321 section 2.3.8; a relay that accepts either as a line end could be made to see a second message.
+            reason = "5.6.0 the message contains a bare CR or LF"
         elif limit.isdecimal() and 0 < int(limit) < len(content):
-            reason = f"5.3.4 the message is {len(content)} octets, the relay takes {limit}"
+            reason = f"5.3.4 the message has {len(content)} octets, the relay accepts {limit}"
         elif not utf8 and not (envelope_from.isascii() and _header_section(content).isascii()):
             reason = "5.6.7 the relay does not offer SMTPUTF8, which this message needs"
         elif not self._offers("8bitmime") and not content.isascii():
@@ -202,7 +202,7 @@ class SmtpSession:
         ledger.settle(failed(ledger.open, FailureKind.PERMANENT, reason))
 
     async def _envelope(self, ledger: _Ledger, envelope_from: str, content: bytes) -> bool:
-        """MAIL, RCPT for each recipient, DATA; whether the relay now waits for the message."""
+        """Sends MAIL, RCPT for each recipient, and DATA. Returns True if the relay is ready for the message."""
         options = self._mail_options([envelope_from, *ledger.open], content)
         reply = await self._command(b"MAIL", b"FROM:<%s>" % envelope_from.encode(), *options)
         if reply.code != 250:
@@ -230,7 +230,7 @@ class SmtpSession:
         return options
 
     async def _transfer(self, ledger: _Ledger, content: bytes, before_content: BeforeContent | None) -> str:
-        """Send the message and settle everybody by its one reply; returns the text that accepted it, or empty."""
+        """Sends the message and settles all recipients. Returns the text of the reply that accepted it, or ""."""
         reading = asyncio.create_task(self._protocol.read_response(self._timeouts.final_reply))
         complete = False
         try:
@@ -243,7 +243,7 @@ class SmtpSession:
             else:
                 if before_content is not None:
                     await before_content(ledger.open)
-                # From this write on the relay may have the whole message, whatever we hear of it.
+                # From this write on the relay may have the whole message, even if its reply is lost.
                 self._protocol.write(b".\r\n")
                 complete = True
             reply = await reading
@@ -252,7 +252,7 @@ class SmtpSession:
             if complete:
                 ledger.settle(unknown(ledger.open, f"the reply to the complete message was lost: {error}"))
             else:
-                # Transient, not an outage: content that makes a relay hang up must not be offered for days.
+                # Transient, not an outage: content that makes a relay disconnect must not be retried for days.
                 detail = f"the connection broke within the message: {error}"
                 ledger.settle(failed(ledger.open, FailureKind.TRANSIENT, detail))
             return ""
@@ -284,21 +284,23 @@ class SmtpSession:
 
 
 async def _secure(smtp: aiosmtplib.SMTP, config: UpstreamConfig) -> None:
-    """STARTTLS when offered (RFC 3207); the certificate must be valid for the host in every case."""
+    """Uses STARTTLS if offered (RFC 3207); the certificate must always be valid for the host."""
     if smtp.use_tls:
         return
     if smtp.supports_extension("starttls"):
         await smtp.starttls()
         await smtp.ehlo()
     elif config.require_tls:
-        raise RelayUnavailable("the relay does not offer STARTTLS and TLS is required")
+        raise RelayUnavailable("TLS is required, but the relay does not offer STARTTLS")
 
 
 async def _log_in(smtp: aiosmtplib.SMTP, config: UpstreamConfig) -> None:
     if not config.username:
         return
     if smtp.get_transport_info("sslcontext") is None and not config.is_loopback:
-        raise RelayUnavailable("the relay does not offer STARTTLS and credentials are not sent in clear")
+        raise RelayUnavailable(
+            "the relay does not offer STARTTLS, and credentials are not sent in clear text"
+        )
     await smtp.login(config.username, config.password, timeout=config.timeouts.connect)
 
 
@@ -307,8 +309,7 @@ def _header_section(content: bytes) -> bytes:
 
 
 def _transparent_chunks(content: bytes) -> Iterator[bytes]:
-    """The message as sent after DATA, without the final dot: lines that begin with a dot get another (RFC 5321
-    section 4.5.2)."""
+    """The message as sent after DATA, with dot-stuffing (RFC 5321 section 4.5.2) and without the final dot."""
     if not content.endswith(b"\r\n"):
         content += b"\r\n"
     if content.startswith(b"."):

@@ -1,4 +1,4 @@
-"""The transport that hands mail to an upstream SMTP relay (a smarthost or a provider's submission service)."""
+"""The transport that submits to an upstream SMTP relay (a smarthost or a provider's submission service)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ _SES_HOST = re.compile(r"email-smtp\.([a-z0-9-]+)\.amazonaws\.com", re.IGNORECAS
 
 
 class UpstreamTransport:
-    """Submits over a small pool of kept connections.
+    """Submits over a small pool of connections.
 
-    A message is offered a second time within one call only when a kept connection turns out to be dead before
-    DATA; after that point nothing is ever repeated here.
+    One call repeats a transaction only if a reused connection breaks before DATA.
     """
 
     name = "upstream"
@@ -72,10 +71,10 @@ class UpstreamTransport:
 
 
 def provider_message_id(reply: str, host: str = "", domain: str = "") -> str | None:
-    """The message id the relay says it gave the message, with its angle brackets; None if it named none.
+    """The Message-ID that the relay's reply names, with angle brackets, or None.
 
-    Relays that stamp their own Message-ID tell it in the reply to DATA, in brackets or as the one word after Ok.
-    One without a domain is completed with `domain`, or with what Amazon SES uses in the region `host` names.
+    Relays that assign their own Message-ID report it in the reply to DATA, in brackets or as the only word after Ok.
+    If it has no domain, `domain` is added, or the domain that Amazon SES uses in the region of `host`.
     """
     found = _ANGLE_BRACKETED.search(reply) or _AFTER_OK.search(reply)
     if found is None:
