@@ -1,7 +1,7 @@
-"""Time, injected: nothing in this package asks the operating system directly.
+"""Clocks are injected: no other code in this package reads the system time.
 
-Instants are aware UTC datetimes at the API and integer microseconds since the Unix epoch in the store, so
-both databases order and compare them alike.
+Instants are aware UTC datetimes in the API and integer microseconds since the Unix epoch in the store, so that both
+databases order and compare them alike.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\
 
 
 class Clock(Protocol):
-    """The two clocks a mail system needs."""
+    """A wall clock and a monotonic clock."""
 
     def now(self) -> datetime:
-        """The current instant, aware, in UTC."""
+        """Returns the current instant, aware, in UTC."""
 
     def monotonic(self) -> float:
-        """Seconds on a clock that never jumps; for intervals and deadlines only."""
+        """Returns the seconds of a clock that never jumps. Only for intervals and deadlines."""
 
 
 class SystemClock:
@@ -39,26 +39,26 @@ class SystemClock:
 
 
 def to_micros(instant: datetime) -> int:
-    """Microseconds since the Unix epoch; `instant` must be aware."""
+    """Returns microseconds since the Unix epoch. `instant` must be aware."""
     return (instant - _EPOCH) // _MICROSECOND
 
 
 def from_micros(micros: int) -> datetime:
-    """The aware UTC datetime `micros` microseconds after the Unix epoch."""
+    """Returns the aware UTC datetime `micros` microseconds after the Unix epoch."""
     return _EPOCH + timedelta(microseconds=micros)
 
 
 def rfc3339(instant: datetime) -> str:
-    """RFC 3339 in UTC with `Z` and no trailing zeros in the fraction, as the wire writes every timestamp."""
+    """Returns RFC 3339 in UTC with `Z` and no trailing zeros in the fraction, as all timestamps of the API."""
     utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
     text = utc.isoformat()[: -len("+00:00")]
     return f"{text.rstrip('0') if utc.microsecond else text}Z"
 
 
 def parse_rfc3339(text: str) -> datetime:
-    """The instant in UTC of an RFC 3339 date-time (section 5.6).
+    """Returns the instant of an RFC 3339 date-time (section 5.6), in UTC.
 
-    Raises ValueError for any other spelling, and for what lies outside the years 1 to 9999 in UTC.
+    Raises ValueError for any other format, and for an instant outside the years 1 to 9999.
     """
     if not _RFC3339.fullmatch(text):
         raise ValueError("must be an RFC 3339 date-time")

@@ -1,4 +1,4 @@
-"""What every service of the local engine works with, made once per process."""
+"""The parts that all services of the local engine share, created once per process."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = ["Core", "Links", "Tallies", "Tally", "shared_resolver"]
 
 @dataclass(slots=True)
 class Links:
-    """Where links in mail and results point.
+    """Base of the links in mail and results.
 
-    `base_url` is the configured public URL, else the HTTP listener's own once it is bound; empty until then.
+    `base_url` is the configured public URL, or else the URL of the HTTP listener; empty until the listener is bound.
     """
 
     base_url: str = ""
@@ -31,9 +31,9 @@ class Links:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """An account's mail as it was counted: all before `until`, messages since the start of `month`.
+    """Counts of an account's mail before `until`: messages since the start of `month`, octets of all months.
 
-    Instants are microseconds; `octets` are of whatever month.
+    Instants are microseconds since the Unix epoch.
     """
 
     month: int
@@ -43,7 +43,7 @@ class Tally:
 
 
 class Tallies:
-    """The last tally of each account whose mail was counted in this process."""
+    """The latest tally of each account that this process has counted."""
 
     def __init__(self) -> None:
         self._by_account: dict[str, Tally] = {}
@@ -59,7 +59,7 @@ class Tallies:
 class Core:
     """The shared parts of a process.
 
-    `resolver` returns the one resolver of the process, so that answers are shared.
+    `resolver` always returns the same resolver, so that all services share its cached answers.
     """
 
     settings: Settings
@@ -73,11 +73,11 @@ class Core:
 
 
 def shared_resolver(settings: Settings, clock: Clock) -> Callable[[], Resolver]:
-    """Returns the same resolver at each call, which asks the DNS as the settings say."""
+    """Returns a function that makes the DNS resolver at its first call and then always returns it."""
 
     @cache
     def resolver() -> Resolver:
-        # Most processes never ask, and the library takes long to load.
+        # Loading the DNS library is slow, and most processes never resolve a name.
         from e2a_core.authentication.resolver import Resolver
 
         return Resolver(settings.dns_server or None, clock)

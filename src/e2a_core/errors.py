@@ -1,4 +1,4 @@
-"""Every error a caller can see, as one tree.
+"""All errors that a caller can get, as one tree.
 
     E2AError                     code, status, retryable, details
       Unauthorized               401
@@ -25,10 +25,9 @@
       NotImplementedHere         501
       Unavailable                503  StoreUnavailable, InboundMxCheckFailed
       InternalError              500
-    SettingsError                a setting that cannot be used; raised at start, never over the wire
+        SettingsError                an invalid setting; raised at start, never sent to a client
 
-`code`, `status` and `retryable` are the contract with clients (the wire spells them so); `message` is for people
-and may change.
+Clients branch on `code`, `status` and `retryable`. `message` is for people and may change.
 """
 
 from __future__ import annotations
@@ -102,9 +101,9 @@ __all__ = [
 
 
 class E2AError(Exception):
-    """Base of everything a caller can see.
+    """Base of all errors that a caller can get.
 
-    `details` is the machine-readable part of the wire's error body; it never repeats the offending value.
+    `details` is the machine-readable part of the error body. It never contains the invalid value.
     """
 
     code = "internal_error"
@@ -112,7 +111,7 @@ class E2AError(Exception):
     retryable = False
 
     request_id: str | None = None
-    """The id under which another deployment logged the request, when the error came from one."""
+    """The request id of another deployment, if the error came from one."""
 
     def __init__(self, message: str, *, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -121,13 +120,13 @@ class E2AError(Exception):
 
     @property
     def retry_after_seconds(self) -> int | None:
-        """Whole seconds after which a repeat may succeed, when that is known."""
+        """Whole seconds after which a retry may succeed, or None if unknown."""
         value = (self.details or {}).get("retry_after_seconds")
         return int(value) if value is not None else None
 
 
 class Unauthorized(E2AError):
-    """No credential, or one that is unknown, revoked or expired; the three are indistinguishable."""
+    """The credential is missing, unknown, revoked or expired. Clients cannot tell these cases apart."""
 
     code, status = "unauthorized", 401
 
@@ -136,7 +135,7 @@ class Unauthorized(E2AError):
 
 
 class Forbidden(E2AError):
-    """The credential is valid and does not reach this."""
+    """The credential is valid but does not permit this."""
 
     code, status = "forbidden", 403
 
@@ -150,9 +149,9 @@ class DomainNotVerified(Forbidden):
 
 
 class InvalidRequest(E2AError):
-    """A value that cannot be used. `location` names it as the wire does: `body.to[0]`, `query.limit`.
+    """One or more invalid values. `location` names the value as in the request: `body.to[0]`, `query.limit`.
 
-    `fields` names several; with none the error has no details.
+    `fields` lists several values as (location, message). An empty list leaves out the details.
     """
 
     code, status = "invalid_request", 400
@@ -176,7 +175,7 @@ class InvalidRequest(E2AError):
 
     @property
     def fields(self) -> list[tuple[str, str]]:
-        """(location, message) of each value at fault."""
+        """(location, message) of each invalid value."""
         return [(item["location"], item["message"]) for item in (self.details or {}).get("fields", [])]
 
 
@@ -185,7 +184,7 @@ class InvalidCursor(InvalidRequest):
 
 
 class InvalidFilter(InvalidRequest):
-    """A list filter that cannot be used; `position` counts characters of a filter expression from 0."""
+    """An invalid list filter. `position` is the character of the filter expression, counted from 0."""
 
     code = "invalid_filter"
 
@@ -225,7 +224,7 @@ class DomainNotRegistered(InvalidRequest):
 
 
 class DomainNotVerifiedYet(InvalidRequest):
-    """The domain is registered, but its ownership is not proven; `DomainNotVerified` is the same while sending."""
+    """The domain is registered but not verified. `DomainNotVerified` is the same error while sending."""
 
     code = "domain_not_verified"
 
@@ -235,19 +234,19 @@ class InvalidDomain(InvalidRequest):
 
 
 class DomainHasAgents(InvalidRequest):
-    """Agents, trashed ones counted, live under the domain that was to be deleted."""
+    """The domain to delete still has agents, including those in the trash."""
 
     code = "domain_has_agents"
 
 
 class InboundMxMissing(InvalidRequest):
-    """Mail to the domain of a new agent does not come here."""
+    """The MX records of the domain of a new agent do not point here."""
 
     code = "inbound_mx_missing"
 
 
 class InvalidTemplate(InvalidRequest):
-    """A template source that does not parse; `part` is subject, text or html."""
+    """A template that does not parse. `part` is subject, text or html."""
 
     code = "invalid_template"
 
@@ -256,7 +255,7 @@ class InvalidTemplate(InvalidRequest):
 
 
 class TemplateRenderFailed(InvalidRequest):
-    """A template that parses and cannot be filled in with the data given."""
+    """A template that parses but cannot be rendered with the given data."""
 
     code = "template_render_failed"
 
@@ -265,7 +264,7 @@ class TemplateRenderFailed(InvalidRequest):
 
 
 class TemplateRenderedEmpty(InvalidRequest):
-    """A subject or text of which the data left nothing; `variables` are those it refers to."""
+    """A subject or text that is empty after rendering. `variables` are the variables it refers to."""
 
     code = "template_rendered_empty"
 
@@ -299,7 +298,7 @@ class IdempotencyKeyReuse(E2AError):
 
 
 class NotFound(E2AError):
-    """Missing, or not the caller's to see; the two are indistinguishable."""
+    """The object does not exist, or the caller may not see it. Clients cannot tell these cases apart."""
 
     code, status = "not_found", 404
 
@@ -309,7 +308,7 @@ class AttachmentNotFound(NotFound):
 
 
 class TemplateNotFound(NotFound):
-    """A send refers to a template that is not there."""
+    """The template that a send refers to does not exist."""
 
     code = "template_not_found"
 
@@ -331,7 +330,7 @@ class ImportBatchNotFound(NotFound):
 
 
 class Conflict(E2AError):
-    """The thing is not in a state that allows this."""
+    """The object is in a state that does not allow this."""
 
     code, status = "conflict", 409
 
@@ -341,7 +340,7 @@ class AgentTaken(Conflict):
 
 
 class DomainTaken(Conflict):
-    """Another account has this domain, one above it or one below it."""
+    """Another account has this domain, a parent domain or a subdomain."""
 
     code = "domain_taken"
 
@@ -375,7 +374,7 @@ class SendInProgress(Conflict):
 
 
 class DraftChanged(Conflict):
-    """The draft is no longer what the reviewer saw; read it again before deciding."""
+    """The draft has changed since the reviewer saw it. Read it again before deciding."""
 
     code = "draft_changed"
 
@@ -385,13 +384,16 @@ class IdempotencyInFlight(Conflict):
 
 
 class PreconditionFailed(E2AError):
-    """The thing is no longer in the state the caller's `If-Match` names; read it again before writing."""
+    """The object has changed since the state named by `If-Match`. Read it again before writing."""
 
     code, status = "precondition_failed", 412
 
 
 class PayloadTooLarge(E2AError):
-    """`scope` is composed_message, attachment, attachments_total or request_body; sizes in octets."""
+    """A part of a request is too large. `scope` is composed_message, attachment, attachments_total or request_body.
+
+    Sizes are in octets.
+    """
 
     code, status = "payload_too_large", 413
 
@@ -407,7 +409,7 @@ class AttachmentTooLarge(E2AError):
 
 
 class RequestTimeout(E2AError):
-    """The body of a request did not arrive in time."""
+    """The request body did not arrive in time."""
 
     code, status, retryable = "error", 408, True
 
@@ -421,7 +423,7 @@ class MethodNotAllowed(E2AError):
 
 
 class LimitExceeded(E2AError):
-    """A plan limit; `resource` is agents, domains, messages_month or storage_bytes."""
+    """A plan limit is reached. `resource` is agents, domains, messages_month or storage_bytes."""
 
     code, status = "limit_exceeded", 402
 
@@ -450,13 +452,13 @@ class Unavailable(E2AError):
 
 
 class StoreUnavailable(Unavailable):
-    """The database did not answer or refused; nothing was written."""
+    """The database did not answer or refused. Nothing was written."""
 
     code = "store_unavailable"
 
 
 class InboundMxCheckFailed(Unavailable):
-    """The DNS did not say where mail to the domain of a new agent goes."""
+    """The MX lookup for the domain of a new agent failed."""
 
     code = "inbound_mx_check_failed"
 
@@ -466,11 +468,11 @@ class InternalError(E2AError):
 
 
 class SettingsError(Exception):
-    """A setting that cannot be used; the message names the setting and what would be right."""
+    """An invalid setting. The message names the setting and says what would be right."""
 
 
 def all_error_types() -> list[type[E2AError]]:
-    """Every class of the tree, parents first."""
+    """Returns every class of the tree, parents first."""
     found: list[type[E2AError]] = []
     queue: list[type[E2AError]] = [E2AError]
     while queue:
@@ -483,9 +485,9 @@ def all_error_types() -> list[type[E2AError]]:
 def error_from_wire(
     code: str, status: int, message: str, details: Mapping[str, Any] | None = None
 ) -> E2AError:
-    """The error another deployment answered, as the class of its code, else of its kind.
+    """Returns the error of another deployment: as the class of its code, or else as the class of its status.
 
-    Codes this version does not know keep their spelling.
+    An unknown code keeps its text.
     """
     kinds = [kind for kind in all_error_types() if kind.code == code]
     matching = [kind for kind in kinds if kind.status == status] or kinds

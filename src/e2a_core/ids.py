@@ -1,7 +1,7 @@
-"""Identifiers as the wire spells them: a prefix naming the kind and lower-case hex.
+"""Identifiers of the API: a prefix naming the kind, and lower-case hex.
 
-Random ids come from an `Ids` whose source of bytes is injected; the functions below derive ids that must be the
-same each time the same thing happens.
+`Ids` makes random ids from an injected source of bytes. The functions below it derive ids that must be the same
+each time the same thing happens.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ __all__ = ["Ids", "event_id", "protection_event_id"]
 
 
 POOL_BYTES = 4096
-"""Fetched from the operating system at once: a system call for each id costs more than the rest of it."""
+"""Bytes read from the operating system at once, because a system call per id would dominate its cost."""
 
 
 class _Pool:
-    """The operating system's random bytes, each given out once, to one thread, and to no child of a fork."""
+    """Random bytes of the operating system. Hands out each byte once; thread-safe and safe after a fork."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -37,13 +37,13 @@ class _Pool:
 
 
 class Ids:
-    """Mints random identifiers; `random_bytes(n)` must be a cryptographic source."""
+    """Makes random identifiers. `random_bytes(n)` must be cryptographically secure."""
 
     def __init__(self, random_bytes: Callable[[int], bytes] | None = None) -> None:
         self._random_bytes = random_bytes or _Pool()
 
     def new(self, prefix: str, size: int = 16) -> str:
-        """`prefix`, an underscore and `size` random bytes in hex; an empty prefix gives the hex alone."""
+        """Returns `prefix`, an underscore and `size` random bytes in hex. An empty prefix gives the hex alone."""
         text = self._random_bytes(size).hex()
         return f"{prefix}_{text}" if prefix else text
 
@@ -81,7 +81,7 @@ class Ids:
         return self.new("req", 12)
 
     def secret(self, size: int = 32) -> str:
-        """`size` random bytes in hex, for keys and secrets."""
+        """Returns `size` random bytes in hex, for keys and secrets."""
         return self._random_bytes(size).hex()
 
     def bytes(self, size: int) -> bytes:
@@ -89,12 +89,12 @@ class Ids:
 
 
 def event_id(message_id: str, event_type: str) -> str:
-    """The id of the one event of `event_type` that `message_id` can have."""
+    """Returns the id of the event of `event_type` for `message_id`; there is at most one."""
     return f"evt_{_digest(message_id, event_type)}"
 
 
 def protection_event_id(message_id: str, source: str, reason: str, detector: str) -> str:
-    """The id of one audit row of the screening of `message_id`."""
+    """Returns the id of an audit row of the screening of `message_id`."""
     return f"scr_{_digest(message_id, source, reason, detector)}"
 
 

@@ -1,4 +1,4 @@
-"""What a process tells of its work to whoever counts it."""
+"""The interface through which a process reports its work to metrics."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ __all__ = ["Observer", "Unobserved"]
 
 
 class Observer(Protocol):
-    """Told of each thing once it is over; every argument but `seconds` comes from a closed set, never from a caller."""
+    """Called once each thing is over. Every argument except `seconds` comes from a closed set, never from a client."""
 
     def request(self, operation: str, status: int, seconds: float) -> None:
-        """An API request: the operation's id (`unrouted` when there is none) and the HTTP status of its answer."""
+        """An API request: the id of the operation, or `unrouted`, and the HTTP status of the response."""
 
     def tool(self, name: str, outcome: str, seconds: float) -> None:
-        """A call of an MCP tool (`unknown` when there is none of its name): `ok`, or the code of its error."""
+        """A call of an MCP tool, or `unknown`. `outcome` is `ok` or an error code."""
 
     def refusal(self, status: int) -> None:
-        """A request to `/mcp` that was refused before it reached the protocol."""
+        """A request to `/mcp` that was refused before it reached the MCP server."""
 
     def submission(self, transport: str, outcome: str, seconds: float) -> None:
-        """A message handed to a transport: the worst outcome among its recipients."""
+        """A message handed to a transport. `outcome` is the worst among its recipients."""
 
 
 class Unobserved:
-    """An observer that nobody asks."""
+    """An observer that ignores all calls."""
 
     def request(self, operation: str, status: int, seconds: float) -> None:
         return

@@ -1,6 +1,6 @@
-"""Keyset pagination: a page is a read of what lies beyond the last row of the page before.
+"""Keyset pagination: each page reads the rows after the last row of the previous page.
 
-Every list is ordered by an instant and a unique key, so a cursor stays right however rows come and go.
+Every list is ordered by an instant and a unique key, so a cursor stays valid while rows are added or removed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a row stands in its list: its instant in microseconds, and its key among those of the same instant."""
+    """The position of a row in its list: its instant in microseconds, and its key among rows of the same instant."""
 
     at: int
     key: str
@@ -41,10 +41,10 @@ async def paged(
     view: Callable[[Record], Item],
     names: tuple[str, str] = ("at", "key"),
 ) -> Page[Item]:
-    """One page of at most `limit` items.
+    """Returns one page of at most `limit` items.
 
-    `statement_for(after, count)` reads `count` rows beyond `after`. `query` names the list and its effective filters;
-    a cursor is good for that query alone. `names` is what the cursors of this list call a position's members.
+    `statement_for(after, count)` reads `count` rows after the position `after`. `query` identifies the list and its
+    filters; a cursor is valid only for the same query. `names` are the keys of the instant and the key in a cursor.
     Raises `InvalidRequest` and `InvalidCursor`.
     """
     at, key = names
@@ -72,14 +72,14 @@ def turned(
     limit: int,
     place: Callable[[Item], Mapping[str, Json]],
 ) -> tuple[Sequence[Item], str | None]:
-    """The first `limit` of `items`, and the cursor that goes on behind them, None when there are no more."""
+    """Returns the first `limit` of `items`, and the cursor of the next page or None on the last page."""
     shown = items[:limit]
     more = len(items) > limit
     return shown, encode_cursor(place(shown[-1]), query, core.secrets.signing) if more else None
 
 
 def check_limit(limit: int) -> None:
-    """Raises `InvalidRequest` unless `limit` is a page size."""
+    """Raises `InvalidRequest` unless `limit` is a valid page size."""
     if not 1 <= limit <= MAX_LIMIT:
         raise InvalidRequest(f"must be from 1 to {MAX_LIMIT}", location="query.limit", status=422)
 
@@ -87,7 +87,7 @@ def check_limit(limit: int) -> None:
 def beyond(
     after: Position | None, at: str, key: str, *, ascending: bool = False
 ) -> tuple[str, dict[str, Any]]:
-    """The condition, to be appended to others, that keeps the rows beyond `after`; and its parameters."""
+    """Returns an SQL condition for the rows after `after`, to append to other conditions, and its parameters."""
     if after is None:
         return "", {}
     comparison = ">" if ascending else "<"

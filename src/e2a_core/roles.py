@@ -1,4 +1,4 @@
-"""The SQL of `mail.roles`: which inboxes somebody made, and which the deployment has by itself."""
+"""SQL equivalents of `mail.roles`, which tells agents' inboxes from those the deployment creates itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from e2a_core.mail.roles import NOTICE_LOCAL, ROLES
 __all__ = ["NOT_A_ROLE", "SYSTEM_ACCOUNT", "beside_notices"]
 
 SYSTEM_ACCOUNT = "usr_system"
-"""Owns what is the deployment's own; it has no keys, and no id that is made at random is this one."""
+"""The account that owns the deployment's own inboxes. It has no keys, and random ids never equal this one."""
 
 
 def _none_of(column: str, *locals_: str) -> str:
@@ -17,9 +17,9 @@ def _none_of(column: str, *locals_: str) -> str:
 
 
 def beside_notices(column: str) -> str:
-    """A condition on an inbox's address; the SQL of `not mail.roles.is_notice_address`."""
+    """Returns an SQL condition equivalent to `not mail.roles.is_notice_address` for the address in `column`."""
     return _none_of(column, NOTICE_LOCAL)
 
 
 NOT_A_ROLE = _none_of("a.email", *ROLES, NOTICE_LOCAL)
-"""Of `agents a`: those that somebody made for an agent; the SQL of `mail.roles.is_account_only`."""
+"""SQL condition for the inboxes of agents, in `agents a`: the negation of `mail.roles.is_account_only`."""

@@ -1,4 +1,4 @@
-"""What the text of a setting can stand for: each function reads one kind, or raises ValueError saying what is right."""
+"""Parsers for the text of settings. Each raises ValueError with what would be right."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 
 
 class ListenAddress(NamedTuple):
-    """A listener's host and port; port 0 lets the operating system choose."""
+    """Host and port of a listener. Port 0 lets the operating system choose."""
 
     host: str
     port: int
@@ -89,12 +89,12 @@ def dns_server(value: str) -> str:
         return ""
     address = listen(value)
     try:
-        # A name would need the resolver that is being configured.
+        # A host name would need the very resolver that is being configured.
         ipaddress.ip_address(address.host)
     except ValueError:
         raise ValueError("IP:PORT, for example 127.0.0.1:53") from None
     if address.port == 0:
-        raise ValueError("a port from 1 to 65535 behind the address")
+        raise ValueError("IP:PORT with a port from 1 to 65535")
     return str(address)
 
 

@@ -1,7 +1,7 @@
-"""Every setting: its type, default, environment name and one line of meaning. Nothing else reads the environment.
+"""All settings: type, default, environment variable and meaning. No other module reads the environment.
 
-A value comes from the environment, else from `config.toml` in the home (the name in lower case without `E2A_`),
-else the default. A value that cannot be used raises `SettingsError` naming the setting and what would be right.
+A value comes from the environment, or else from `config.toml` in the home (the name in lower case without `E2A_`),
+or else from the default. An invalid value raises `SettingsError`, which names the setting and says what would be right.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ def _setting(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of one process; make one with `load_settings`."""
+    """The settings of one process. Created by `load_settings`."""
 
     home: Path = field(
         metadata={
             "env": "E2A_HOME",
             "parse": kinds.path,
-            "meaning": "Where the database, the secrets and the lease live.",
+            "meaning": "Folder of the database, the secrets and the lease.",
             "secret": False,
         }
     )
@@ -54,25 +54,25 @@ class Settings:
         "E2A_DATABASE_URL",
         kinds.text,
         "",
-        "`sqlite:///PATH` or `postgresql://...`; empty is `e2a.db` in the home.",
+        "`sqlite:///PATH` or `postgresql://...`; empty means `e2a.db` in the home.",
     )
     migration_mode: Literal["auto", "verify", "skip"] = _setting(
         "E2A_MIGRATION_MODE",
         kinds.choice("auto", "verify", "skip"),
         "auto",
-        "Apply migrations at start, refuse to start when some are pending, or look away.",
+        "`auto` applies migrations at start, `verify` refuses to start when some are pending, `skip` does not check.",
     )
     smtp_listen: ListenAddress = _setting(
         "E2A_SMTP_LISTEN",
         kinds.listen,
         ListenAddress("127.0.0.1", 2525),
-        "SMTP intake; port 0 picks a free one.",
+        "Address of the SMTP listener; port 0 picks a free one.",
     )
     smtp_domain: str = _setting(
         "E2A_SMTP_DOMAIN",
         kinds.domain,
         "",
-        "The relay's host name: greeting, MX target, authserv-id; empty is the shared domain.",
+        "The relay's host name: greeting, MX target, authserv-id; empty means the shared domain.",
     )
     smtp_tls_cert: Path | None = _setting(
         "E2A_SMTP_TLS_CERT",
@@ -84,16 +84,16 @@ class Settings:
         "E2A_SMTP_TLS_KEY", kinds.optional_path, None, "PEM private key of the certificate."
     )
     smtp_proxy_trusted_cidrs: tuple[str, ...] = _setting(
-        "E2A_SMTP_PROXY_TRUSTED_CIDRS", kinds.networks, (), "Peers whose PROXY protocol header is believed."
+        "E2A_SMTP_PROXY_TRUSTED_CIDRS", kinds.networks, (), "Peers whose PROXY protocol header is trusted."
     )
     smtp_max_message_bytes: int = _setting(
         "E2A_SMTP_MAX_MESSAGE_BYTES",
         kinds.integer(64 * 1024, 1 << 30),
         10 * 1024 * 1024,
-        "Largest message taken over SMTP, in octets.",
+        "Largest message accepted over SMTP, in octets.",
     )
     smtp_max_connections: int = _setting(
-        "E2A_SMTP_MAX_CONNECTIONS", kinds.integer(1, 100_000), 500, "Concurrent SMTP connections in all."
+        "E2A_SMTP_MAX_CONNECTIONS", kinds.integer(1, 100_000), 500, "Concurrent SMTP connections in total."
     )
     smtp_max_connections_per_address: int = _setting(
         "E2A_SMTP_MAX_CONNECTIONS_PER_ADDRESS",
@@ -105,40 +105,43 @@ class Settings:
         "E2A_HTTP_LISTEN",
         kinds.listen,
         ListenAddress("127.0.0.1", 8080),
-        "The HTTP listener: review links, downloads, `/mcp`; port 0 picks a free one.",
+        "Address of the HTTP listener: review links, downloads, `/mcp`; port 0 picks a free one.",
     )
     http_trusted_proxies: tuple[str, ...] = _setting(
         "E2A_HTTP_TRUSTED_PROXIES",
         kinds.networks,
         (),
-        "Peers whose X-Forwarded-For header is believed, by address or CIDR range.",
+        "Peers whose X-Forwarded-For header is trusted, by address or CIDR range.",
     )
     public_url: str = _setting(
         "E2A_PUBLIC_URL",
         kinds.url,
         "",
-        "Base of links in mail and results; empty is the HTTP listener's own URL.",
+        "Base of links in mail and results; empty means the HTTP listener's own URL.",
     )
     shared_domain: str = _setting(
         "E2A_SHARED_DOMAIN",
         kinds.domain,
         "agents.localhost",
-        "Domain under which an inbox needs only a slug.",
+        "Domain whose inboxes are created by slug alone.",
     )
     owner_email: str = _setting(
-        "E2A_OWNER_EMAIL", kinds.email, "owner@localhost", "Address of the account that a first start makes."
+        "E2A_OWNER_EMAIL",
+        kinds.email,
+        "owner@localhost",
+        "Address of the account created by the first start.",
     )
     outbound_smtp_host: str = _setting(
         "E2A_OUTBOUND_SMTP_HOST",
         kinds.text,
         "",
-        "Upstream relay; empty is the sandbox, where nothing leaves.",
+        "Upstream relay; empty means the sandbox, which sends nothing.",
     )
     outbound_smtp_port: int = _setting(
-        "E2A_OUTBOUND_SMTP_PORT", kinds.integer(1, 65535), 587, "Upstream port; 465 is implicit TLS."
+        "E2A_OUTBOUND_SMTP_PORT", kinds.integer(1, 65535), 587, "Upstream port; 465 means implicit TLS."
     )
     outbound_smtp_username: str = _setting(
-        "E2A_OUTBOUND_SMTP_USERNAME", kinds.text, "", "Upstream user name; empty is no AUTH."
+        "E2A_OUTBOUND_SMTP_USERNAME", kinds.text, "", "Upstream user name; empty means no AUTH."
     )
     outbound_smtp_password: str = _setting(
         "E2A_OUTBOUND_SMTP_PASSWORD", kinds.text, "", "Upstream password.", secret=True
@@ -147,73 +150,73 @@ class Settings:
         "E2A_OUTBOUND_SMTP_REQUIRE_TLS",
         kinds.flag,
         None,
-        "Refuse an upstream without TLS; default on in production.",
+        "Refuse an upstream without TLS; the default is on in production.",
     )
     outbound_smtp_from_domain: str = _setting(
         "E2A_OUTBOUND_SMTP_FROM_DOMAIN",
         kinds.domain,
         "",
-        "Domain of the relay's own sender addresses; empty is the shared domain.",
+        "Domain of the relay's own sender addresses; empty means the shared domain.",
     )
     dns_server: str = _setting(
         "E2A_DNS_SERVER",
         kinds.dns_server,
         "",
-        "DNS server as IP:PORT; empty is the system's resolver.",
+        "DNS server as IP:PORT; empty means the system's resolver.",
     )
     dns_verify: bool = _setting(
         "E2A_DNS_VERIFY",
         kinds.flag,
         True,
-        "`off` takes every domain as proven without asking the DNS; not in production.",
+        "`off` treats every domain as verified without DNS lookups; refused in production.",
     )
     hmac_secret: str = _setting(
         "E2A_HMAC_SECRET",
         kinds.text,
         "",
-        "Deployment secret, a comma list: the first signs, all verify; empty is the one minted into the home.",
+        "Deployment secrets, comma-separated: the first signs, all verify; empty means the secret kept in the home.",
         secret=True,
     )
     api_key: str = _setting(
-        "E2A_API_KEY", kinds.text, "", "Key of a remote deployment; set means: remote engine.", secret=True
+        "E2A_API_KEY", kinds.text, "", "Key of a remote deployment; selects the remote engine.", secret=True
     )
-    api_url: str = _setting("E2A_API_URL", kinds.url, "https://api.e2a.dev", "The remote deployment.")
+    api_url: str = _setting("E2A_API_URL", kinds.url, "https://api.e2a.dev", "URL of the remote deployment.")
     agent_email: str = _setting(
         "E2A_AGENT_EMAIL",
         kinds.optional_email,
         "",
-        "The inbox a local session acts as; empty is the default inbox.",
+        "The inbox a local session acts as; empty means the default inbox.",
     )
     mcp_scope: Literal["", "agent", "account"] = _setting(
         "E2A_MCP_SCOPE",
         kinds.choice("agent", "account"),
         "",
-        "Tools of a stdio session: `agent`, or `account` for reviews and administration too; empty is `agent` "
-        "locally and what the key allows remotely.",
+        "Tools of a stdio session: `agent`, or `account` for reviews and administration too; empty means `agent` "
+        "locally and the scope of the key remotely.",
     )
     mcp_profile: tuple[str, ...] = _setting(
         "E2A_MCP_PROFILE",
         kinds.choices("inbox", "review", "admin"),
         (),
-        "Offer only the tools of these profiles: `inbox`, `review`, `admin`; empty offers all the scope allows.",
+        "Offer only the tools of these profiles: `inbox`, `review`, `admin`; empty offers all that the scope allows.",
     )
     mcp_legacy_tools: bool = _setting(
         "E2A_MCP_LEGACY_TOOLS",
         kinds.flag,
         False,
-        "List the deprecated tool names too; they are callable anyway.",
+        "List the deprecated tool names too; they can be called in any case.",
     )
     mcp_attachment_roots: tuple[Path, ...] = _setting(
         "E2A_MCP_ATTACHMENT_ROOTS",
         kinds.paths,
         (),
-        "Folders below which a stdio session may attach files by path; empty allows none.",
+        "Folders from which a stdio session may attach files by path; empty allows none.",
     )
     mcp_allowed_hosts: tuple[str, ...] = _setting(
         "E2A_MCP_ALLOWED_HOSTS",
         kinds.comma_list,
         (),
-        "Host names served on `/mcp` besides the listener's own and that of the public URL.",
+        "Host names accepted on `/mcp` besides the listener's own and that of the public URL.",
     )
     mcp_allowed_origins: tuple[str, ...] = _setting(
         "E2A_MCP_ALLOWED_ORIGINS",
@@ -231,7 +234,7 @@ class Settings:
         "E2A_HTTP_MAX_IN_FLIGHT",
         kinds.integer(1, 100_000),
         256,
-        "HTTP requests served at once; more are told to come back.",
+        "HTTP requests served at once; further ones are refused with 503.",
     )
     send_rate_per_minute: int = _setting(
         "E2A_SEND_RATE_PER_MINUTE",
@@ -261,13 +264,13 @@ class Settings:
         "E2A_MESSAGE_RETENTION_DAYS",
         kinds.integer(0, 36_500),
         0,
-        "Days after which the content of messages is deleted, their envelopes kept; 0 keeps it.",
+        "Days after which the content of messages is deleted, but not their envelopes; 0 keeps it.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "E2A_LOG_LEVEL",
         kinds.choice("debug", "info", "warning", "error"),
         "info",
-        "Least level that is logged.",
+        "Lowest level that is logged.",
     )
 
     @property
@@ -280,12 +283,12 @@ class Settings:
 
     @property
     def hostname(self) -> str:
-        """The relay's own name, also the authserv-id of what it writes."""
+        """The relay's host name, also the authserv-id of its header fields."""
         return self.smtp_domain or self.shared_domain or "localhost"
 
     @property
     def from_domain(self) -> str:
-        """The domain of the relay's own senders."""
+        """The domain of the relay's own sender addresses."""
         return self.outbound_smtp_from_domain or self.shared_domain or "localhost"
 
     @property
@@ -296,24 +299,24 @@ class Settings:
 
     @property
     def remote(self) -> bool:
-        """Whether tools act on another deployment."""
+        """Whether a remote deployment is the engine."""
         return bool(self.api_key)
 
     @property
     def sandbox(self) -> bool:
-        """Whether mail to outside addresses is captured instead of sent."""
+        """Whether mail to external addresses is captured instead of sent."""
         return not self.outbound_smtp_host
 
 
 def default_home() -> Path:
-    """The platform's per-user data directory for this program."""
+    """Returns the per-user data folder of this program on this platform."""
     from platformdirs import user_data_path
 
     return user_data_path("e2a", appauthor=False)
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Settings from `environ` (default: the process's) and the home's `config.toml`.
+    """Returns the settings from `environ` (default: that of the process) and the home's `config.toml`.
 
     Raises `SettingsError`.
     """
@@ -358,7 +361,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _as_text(value: Any, separator: str) -> str | None:
-    """A value of the file as the environment would spell it."""
+    """Converts a value of `config.toml` to the text that an environment variable would have."""
     if value is None:
         return None
     if isinstance(value, list):
@@ -369,7 +372,7 @@ def _as_text(value: Any, separator: str) -> str | None:
 
 
 def _check_together(settings: Settings) -> None:
-    """The rules that span settings; production's follow the wire's documentation of them."""
+    """Checks rules that span several settings. Production needs DNS verification and strong secrets."""
     if (settings.smtp_tls_cert is None) != (settings.smtp_tls_key is None):
         raise SettingsError("E2A_SMTP_TLS_CERT and E2A_SMTP_TLS_KEY must be set together")
     if settings.outbound_smtp_username and not settings.outbound_smtp_host:
@@ -389,5 +392,5 @@ def _check_together(settings: Settings) -> None:
 
 
 def setting_names() -> dict[str, str]:
-    """Environment name -> meaning, of every setting."""
+    """Returns the meaning of every setting by the name of its environment variable."""
     return {item.metadata["env"]: item.metadata["meaning"] for item in fields(Settings)}

@@ -1,4 +1,4 @@
-"""Text that callers give: what no database can hold is refused here, alike on each."""
+"""Checks text from callers for characters that the databases cannot store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["is_storable", "require_storable"]
 
 
 def is_storable(text: str) -> bool:
-    """Whether `text` is free of NUL, which PostgreSQL refuses, and of lone surrogates, which are no characters."""
+    """Returns True if `text` contains neither NUL, which PostgreSQL refuses, nor lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -17,7 +17,7 @@ def is_storable(text: str) -> bool:
 
 
 def require_storable(text: str, location: str) -> str:
-    """`text` itself. Raises `InvalidRequest` for the value at `location` unless it can be stored."""
+    """Returns `text`. Raises `InvalidRequest` naming `location` if it cannot be stored."""
     if not is_storable(text):
         raise InvalidRequest("must not contain NUL or lone surrogates", location=location)
     return text

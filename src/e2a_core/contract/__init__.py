@@ -1,1 +1,1 @@
-"""The JSON of the `/v1` API as models: the only place where its field names are spelled."""
+"""Models of the `/v1` API's JSON. No other module spells its field names."""

@@ -48,7 +48,7 @@ class AccountView(View):
 
 
 class Account(Protocol):
-    """The account as its owner sees it."""
+    """The account that a credential belongs to."""
 
     @operation(
         "GET",
@@ -60,7 +60,7 @@ class Account(Protocol):
         ),
     )
     async def get(self) -> AccountView:
-        """The account, the scope of this credential, limits and usage."""
+        """Get the account, the scope of this credential, the limits and the usage."""
 
     @operation(
         "GET",
@@ -72,7 +72,7 @@ class Account(Protocol):
         ),
     )
     async def export(self) -> UserExport:
-        """Everything the account holds, trashed objects included, without secrets."""
+        """Export everything the account holds, including trashed objects but no secrets."""
 
     @operation(
         "DELETE",
@@ -81,7 +81,7 @@ class Account(Protocol):
         confirm=Confirm.ALWAYS,
         repeatable=False,
         errors=(SendInProgress,),
-        tool=NoTool("nothing brings an account back, so a person with a client of the API deletes it"),
+        tool=NoTool("a deleted account cannot be restored, so a person deletes it through the API"),
     )
     async def delete(self) -> DeleteUserDataResult:
-        """Delete the account and everything of it in one transaction; its keys end at once."""
+        """Delete the account and all its data in one transaction. Its keys stop working at once."""

@@ -1,4 +1,4 @@
-"""Agents, their protection config and their delegation bindings."""
+"""Agents and their delegations."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class DeleteDelegationResult(View):
 
 
 class CreateDelegationRequest(Request):
-    """Binds a person's address to an agent: mail proven to be from `human` then carries the delegation."""
+    """Binds a person's address to an agent: mail proven to come from `human` carries the delegation."""
 
     human: BareAddress
     valid_from: Instant | None = None
@@ -96,7 +96,7 @@ class DelegationView(View):
 
 
 class Agents(Protocol):
-    """Inboxes of the account, and who may speak through them."""
+    """Inboxes of the account and their delegations."""
 
     @operation(
         "GET",
@@ -108,7 +108,7 @@ class Agents(Protocol):
     async def list(
         self, *, deleted: bool = False, cursor: Cursor = None, limit: Limit = 100
     ) -> Page[AgentView]:
-        """The inboxes; with `deleted` those in the trash."""
+        """List the inboxes, or those in the trash with `deleted`."""
 
     @operation(
         "GET",
@@ -119,7 +119,7 @@ class Agents(Protocol):
         tool=Tool("Show an inbox", "One inbox: address, name, domain.", READS),
     )
     async def get(self, email: str) -> AgentView:
-        """One inbox."""
+        """Get one inbox."""
 
     @operation(
         "POST",
@@ -138,10 +138,10 @@ class Agents(Protocol):
             LimitExceeded,
             ReservedDomain,
         ),
-        tool=Tool("Create an inbox", "Make an inbox; it receives mail at once."),
+        tool=Tool("Create an inbox", "Create an inbox; it receives mail at once."),
     )
     async def create(self, request: CreateAgentRequest) -> AgentView:
-        """Make an inbox; it receives mail at once."""
+        """Create an inbox. It receives mail at once."""
 
     @operation(
         "PATCH",
@@ -151,7 +151,7 @@ class Agents(Protocol):
         tool=Tool("Rename an inbox", "Change the display name that recipients see.", REPEATS),
     )
     async def update(self, email: str, request: UpdateAgentRequest) -> AgentView:
-        """Change the name that recipients see."""
+        """Change the display name that recipients see."""
 
     @operation(
         "DELETE",
@@ -166,7 +166,7 @@ class Agents(Protocol):
         ),
     )
     async def delete(self, email: str, *, permanent: bool = False) -> DeleteAgentResult:
-        """Move an inbox to the trash or, `permanent`, delete it with its mail for good."""
+        """Move an inbox to the trash, or delete it with its mail for good with `permanent`."""
 
     @operation(
         "POST",
@@ -176,7 +176,7 @@ class Agents(Protocol):
         tool=Tool("Take an inbox out of the trash", "Undo delete_agent."),
     )
     async def restore(self, email: str) -> AgentView:
-        """Take an inbox out of the trash."""
+        """Restore an inbox from the trash."""
 
     @operation(
         "POST",
@@ -187,12 +187,10 @@ class Agents(Protocol):
         slow=True,
         budget=Budget.SENDING,
         errors=(LimitExceeded, NotFound, RateLimited, RecipientSuppressed),
-        tool=Tool(
-            "Send an inbox a test mail", "Have the deployment mail the inbox, to see that mail arrives."
-        ),
+        tool=Tool("Send an inbox a test mail", "Send the inbox a test mail, to see that mail arrives."),
     )
     async def test(self, email: str) -> SendResultView:
-        """Have the deployment mail the inbox, to see that mail arrives."""
+        """Send the inbox a test mail, to see that mail arrives."""
 
     @operation(
         "GET",
@@ -202,7 +200,7 @@ class Agents(Protocol):
         tool=Tool("List delegations", "People who delegate to an inbox.", READS),
     )
     async def delegations(self, email: str) -> Page[DelegationView]:
-        """The people whose proven mail to the inbox carries a delegation."""
+        """List the people who delegate to an inbox."""
 
     @operation(
         "POST",
@@ -216,7 +214,7 @@ class Agents(Protocol):
         ),
     )
     async def delegate(self, email: str, request: CreateDelegationRequest) -> DelegationView:
-        """Have mail that is proven to be from a person carry the delegation."""
+        """Let mail proven to come from a person carry the delegation."""
 
     @operation(
         "DELETE",

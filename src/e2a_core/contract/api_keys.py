@@ -1,4 +1,4 @@
-"""The keys of the account."""
+"""API keys of the account."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class APIKeyView(View):
 
 
 class CreateAPIKeyResponse(APIKeyView):
-    """The only answer that carries the key itself."""
+    """A new key. Only this response carries its text."""
 
     key: str
 
@@ -57,7 +57,7 @@ class DeleteApiKeyResult(View):
 
 
 class ApiKeys(Protocol):
-    """The keys of the account."""
+    """API keys of the account."""
 
     @operation(
         "GET",
@@ -67,7 +67,7 @@ class ApiKeys(Protocol):
         tool=Tool("List API keys", "The account's keys, without their text.", READS),
     )
     async def list(self, *, cursor: Cursor = None, limit: Limit = 100) -> Page[APIKeyView]:
-        """The keys, without their text."""
+        """List the API keys, without their text."""
 
     @operation(
         "POST",
@@ -80,7 +80,7 @@ class ApiKeys(Protocol):
     async def create(
         self, request: CreateAPIKeyRequest, *, idempotency_key: IdempotencyKey = None
     ) -> CreateAPIKeyResponse:
-        """Make a key; only this answer carries its text."""
+        """Create an API key. Only this response carries its text."""
 
     @operation(
         "DELETE",
@@ -95,4 +95,4 @@ class ApiKeys(Protocol):
         ),
     )
     async def delete(self, key_id: KeyId) -> DeleteApiKeyResult:
-        """End a key at once."""
+        """Revoke an API key at once."""

@@ -1,4 +1,4 @@
-"""How every body on the wire is spelled: omitted when empty, instants in UTC, unknown members kept or refused."""
+"""Base classes of request and response bodies, and how they are serialised."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Item = TypeVar("Item")
 
 
 class Stated:
-    """Keywords in the schema of a member that the operation itself checks, since it answers with a code of its own."""
+    """Schema keywords for a member that the operation checks itself, because it answers with its own error code."""
 
     def __init__(self, **keywords: Any) -> None:
         self._keywords = keywords
@@ -42,7 +42,7 @@ class Stated:
 
 
 def _instant(value: object) -> object:
-    """A count of seconds is none."""
+    """Rejects a number: an instant needs a date, a time and an offset."""
     text = value.isoformat() if isinstance(value, datetime) else value
     if not isinstance(text, str):
         raise ValueError("must be an RFC 3339 date-time")
@@ -50,13 +50,13 @@ def _instant(value: object) -> object:
 
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant)]
-"""An instant in a request: RFC 3339 with its offset, held in UTC, so that it can be told in UTC again."""
+"""An instant in a request: RFC 3339 with an offset, converted to UTC."""
 
 
 class View(BaseModel):
-    """A response body. Members that are None are left out, apart from those the wire requires as null.
+    """A response body. Members that are None are omitted, except those in `nullable`, which are sent as null.
 
-    Unknown members are kept, so that a newer deployment's answers pass through unchanged.
+    Unknown members are kept, so that answers of a newer deployment pass through unchanged.
     """
 
     __slots__ = ("_members", "_text")
@@ -76,7 +76,7 @@ class View(BaseModel):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """The members, which the serializer above would hide, as it leaves them: absent or there, seldom null."""
+        """Describes the members as the serializer above sends them: omitted when None, null only if `nullable`."""
         schema = handler({key: value for key, value in core_schema.items() if key != "serialization"})
         described = handler.resolve_ref_schema(schema)
         required = []
@@ -127,14 +127,14 @@ class View(BaseModel):
 
 
 class Request(BaseModel):
-    """A request body; unknown members are refused, and the case of a name does not matter."""
+    """A request body. Unknown members are rejected; member names are case-insensitive."""
 
     model_config = ConfigDict(extra="forbid")
 
     @model_validator(mode="before")
     @classmethod
     def _fold_names(cls, given: Any) -> Any:
-        """The exact name wins over another spelling of it."""
+        """Maps names to lower case. If a member is given in several spellings, the exact name wins."""
         if not isinstance(given, dict) or given.keys() <= cls.model_fields.keys():
             return given
         folded = {
@@ -148,13 +148,13 @@ class Request(BaseModel):
 
 
 class Query(Request):
-    """Arguments that a request carries one by one: each member is a parameter of the query or of a header."""
+    """Arguments outside the body: each member is a query parameter or a header."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Page(View, Generic[Item]):
-    """One page of a list; `next_cursor` is null on the last."""
+    """One page of a list. `next_cursor` is null on the last page."""
 
     nullable: ClassVar[frozenset[str]] = frozenset({"next_cursor"})
 
@@ -169,9 +169,9 @@ class Page(View, Generic[Item]):
 
 
 def request_json(request: BaseModel) -> bytes:
-    """What was set of `request`, as JSON in UTF-8.
+    """Returns the members set in `request` as JSON in UTF-8.
 
-    Raises `InvalidRequest` naming the member that has no such text: half a surrogate pair, or nested too deeply.
+    Raises `InvalidRequest` naming a member that contains a lone surrogate or is nested too deeply.
     """
     try:
         return _dumped(request)
@@ -181,17 +181,17 @@ def request_json(request: BaseModel) -> bytes:
                 _dumped(request, {name})
             except PydanticSerializationError:
                 raise InvalidRequest(
-                    "must be text of Unicode, and not nested deeply", location=f"body.{name}"
+                    "must be valid Unicode text and not nested too deeply", location=f"body.{name}"
                 ) from None
         raise
 
 
 def json_text(content: object) -> bytes:
-    """Compact JSON in UTF-8."""
+    """Returns compact JSON in UTF-8; lone surrogates become `?`."""
     try:
         return to_json(content)
     except PydanticSerializationError:
-        # Half of a surrogate pair has no UTF-8.
+        # A lone surrogate cannot be encoded in UTF-8.
         text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
         return text.encode("utf-8", "replace")
 
@@ -201,7 +201,7 @@ def _dumped(request: BaseModel, members: set[str] | None = None) -> bytes:
 
 
 def _drop_null(member: JsonSchemaValue) -> None:
-    """Describe a member that is left out when it is None as never null."""
+    """Removes null from the schema of a member that is omitted when None."""
     kept = [choice for choice in member.get("anyOf", ()) if choice != {"type": "null"}]
     if member.get("default", ...) is None:
         del member["default"]

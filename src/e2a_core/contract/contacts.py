@@ -1,4 +1,4 @@
-"""Contacts, their import, and the outreach of one agent to one contact."""
+"""Contacts, their import, and an agent's outreach to a contact."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class DeleteEngagementResult(View):
 
 
 class ContactQuery(Query):
-    """The filters of the contact list, as given; instants are RFC 3339."""
+    """Filters of the contact list, as given. Instants are RFC 3339."""
 
     source: str | None = None
     import_batch_id: str | None = None
@@ -165,7 +165,7 @@ class ContactQuery(Query):
 
 
 class EngagementQuery(Query):
-    """The filters of an agent's outreach list, as given; instants are RFC 3339."""
+    """Filters of an agent's outreach list, as given. Instants are RFC 3339."""
 
     stage: str | None = None
     replied: bool | None = None
@@ -177,19 +177,18 @@ class EngagementQuery(Query):
 
 
 def etag_of(view: ContactView | ContactEngagementView) -> str:
-    """The entity tag of this state of a contact or an engagement (RFC 9110 section 8.8.3)."""
+    """Returns the entity tag of a contact or an engagement (RFC 9110 section 8.8.3)."""
     return f'"{to_micros(view.updated_at)}"'
 
 
 UPSERTED = Outcome((200, 201), lambda view: 201 if view.created_at == view.updated_at else 200)
-"""201 for an outreach that was begun now."""
+"""201 if the call created the outreach, 200 if it changed one."""
 
 
 class Contacts(Protocol):
     """Contacts of the account and the outreach of agents to them.
 
-    `if_match` is an entity tag made from a view's `updated_at` (`etag_of`); another state is refused with
-    `PreconditionFailed`.
+    `if_match` is an entity tag from `etag_of`. Raises `PreconditionFailed` if the contact or engagement has changed.
     """
 
     @operation(
@@ -204,7 +203,7 @@ class Contacts(Protocol):
         ),
     )
     async def list(self, query: ContactQuery) -> Page[ContactView]:
-        """People the account writes to."""
+        """List the people the account writes to."""
 
     @operation(
         "POST",
@@ -218,7 +217,7 @@ class Contacts(Protocol):
     async def create(
         self, request: CreateContactRequest, *, idempotency_key: IdempotencyKey = None
     ) -> ContactView:
-        """Add a contact; `metadata` is flat."""
+        """Add a contact. `metadata` is a flat object."""
 
     @operation(
         "POST",
@@ -234,7 +233,7 @@ class Contacts(Protocol):
     async def import_rows(
         self, request: ImportContactsRequest, *, idempotency_key: IdempotencyKey = None
     ) -> ContactImportResult:
-        """Add contacts in one batch; each row has a result of its own."""
+        """Add contacts in one batch. Each row has its own result."""
 
     @operation(
         "DELETE",
@@ -244,12 +243,12 @@ class Contacts(Protocol):
         errors=(ImportBatchNotFound,),
         tool=Tool(
             "Undo an import",
-            "Remove what an import added and nobody touched since.",
+            "Remove the contacts an import added, unless changed since.",
             Hints(destructive=True, idempotent=True),
         ),
     )
     async def delete_import(self, batch_id: str) -> DeleteImportBatchResult:
-        """Remove what an import added and nobody touched since."""
+        """Remove the contacts that an import added, except those changed since."""
 
     @operation(
         "GET",
@@ -260,7 +259,7 @@ class Contacts(Protocol):
         tool=Tool("Show a contact", "One contact with its etag.", READS),
     )
     async def get(self, address: str) -> ContactView:
-        """One contact with its entity tag."""
+        """Get one contact with its entity tag."""
 
     @operation(
         "PATCH",
@@ -268,12 +267,12 @@ class Contacts(Protocol):
         id="update_contact",
         tagged=True,
         errors=(ContactNotFound, PreconditionFailed),
-        tool=Tool("Change a contact", "Change what is given; metadata is replaced as a whole.", REPEATS),
+        tool=Tool("Change a contact", "Change the fields given; metadata is replaced as a whole.", REPEATS),
     )
     async def update(
         self, address: str, request: UpdateContactRequest, *, if_match: IfMatch = None
     ) -> ContactView:
-        """Change what is given; `metadata` is replaced as a whole."""
+        """Change the fields given. `metadata` is replaced as a whole."""
 
     @operation(
         "DELETE",
@@ -296,13 +295,13 @@ class Contacts(Protocol):
         errors=(InvalidCursor, InvalidFilter, NotFound),
         tool=Tool(
             "List outreach",
-            "Whom an inbox is in touch with. To follow up: replied false, with next_action_before and "
+            "The contacts an inbox writes to. To follow up: replied false, with next_action_before and "
             "last_outbound_before both given.",
             READS,
         ),
     )
     async def engagements(self, email: str, query: EngagementQuery) -> Page[ContactEngagementView]:
-        """Whom an inbox is in touch with."""
+        """List the contacts an inbox is in touch with."""
 
     @operation(
         "GET",
@@ -318,7 +317,7 @@ class Contacts(Protocol):
         ),
     )
     async def engagement(self, email: str, address: str) -> ContactEngagementView:
-        """The outreach of an inbox to one contact."""
+        """Get the outreach of an inbox to one contact."""
 
     @operation(
         "PUT",
@@ -328,12 +327,12 @@ class Contacts(Protocol):
         answer=UPSERTED,
         tagged=True,
         errors=(ContactNotFound, NotFound, PreconditionFailed),
-        tool=Tool("Note outreach to a contact", "Enrol a contact, or change what is given.", REPEATS),
+        tool=Tool("Note outreach to a contact", "Enrol a contact, or change the fields given.", REPEATS),
     )
     async def upsert_engagement(
         self, email: str, address: str, request: UpsertEngagementRequest, *, if_match: IfMatch = None
     ) -> ContactEngagementView:
-        """Enrol a contact in the outreach of an inbox, or change what is given."""
+        """Enrol a contact in the outreach of an inbox, or change the fields given."""
 
     @operation(
         "DELETE",
@@ -344,9 +343,9 @@ class Contacts(Protocol):
         errors=(EngagementNotFound, NotFound),
         tool=Tool(
             "End outreach to a contact",
-            "Forget the outreach; the contact stays.",
+            "Delete the outreach; the contact stays.",
             Hints(destructive=True, idempotent=True),
         ),
     )
     async def delete_engagement(self, email: str, address: str) -> DeleteEngagementResult:
-        """Forget the outreach; the contact stays."""
+        """Delete the outreach of an inbox to a contact. The contact stays."""

@@ -1,4 +1,4 @@
-"""Conversations: messages of one inbox under one conversation id."""
+"""Conversations: the messages of one inbox that share a conversation id."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Conversations(Protocol):
         cursor: Cursor = None,
         limit: Limit = 100,
     ) -> Page[ConversationSummaryView]:
-        """Conversations, the one with the latest message first; `since` and `until` bound that message."""
+        """List conversations, latest message first. `since` and `until` bound the latest message."""
 
     @operation(
         "GET",
@@ -72,4 +72,4 @@ class Conversations(Protocol):
         ),
     )
     async def get(self, email: str, conversation_id: ConversationPath) -> ConversationDetailView:
-        """A conversation with its newest messages, oldest first."""
+        """Get a conversation with its newest messages, oldest first."""

@@ -1,4 +1,4 @@
-"""What a deployment says of itself."""
+"""Public information about a deployment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from e2a_core.contract.operation import Access, NoTool, operation
 __all__ = ["API_VERSION", "Deployment", "DeploymentInfoView"]
 
 API_VERSION = "1.0.0"
-"""Of the API, not of this program."""
+"""Version of the API, not of this program."""
 
 
 class DeploymentInfoView(View):
@@ -21,14 +21,14 @@ class DeploymentInfoView(View):
 
 
 class Deployment(Protocol):
-    """What anybody may ask, without a session."""
+    """Operations that need no credential."""
 
     @operation(
         "GET",
         "/v1/info",
         id="get_info",
         access=Access.PUBLIC,
-        tool=NoTool("`whoami` and the server's own instructions say what a model needs of it"),
+        tool=NoTool("`whoami` and the server's instructions cover it"),
     )
     async def info(self) -> DeploymentInfoView:
-        """What the deployment says of itself."""
+        """Get the public information about the deployment."""

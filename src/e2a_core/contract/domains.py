@@ -1,4 +1,4 @@
-"""Domains: registration, the records to publish, verification."""
+"""Domains: registration, DNS records, verification."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class DeleteDomainResult(View):
 
 
 class Domains(Protocol):
-    """Domains of the account and the records they have to publish."""
+    """Domains of the account and the DNS records to publish for them."""
 
     @operation(
         "GET",
@@ -101,7 +101,7 @@ class Domains(Protocol):
         tool=Tool("List domains", "The account's domains.", READS),
     )
     async def list(self, *, cursor: Cursor = None, limit: Limit = 100) -> Page[DomainView]:
-        """The domains."""
+        """List the domains."""
 
     @operation(
         "GET",
@@ -115,7 +115,7 @@ class Domains(Protocol):
         ),
     )
     async def get(self, domain: str) -> DomainView:
-        """A domain with the DNS records it has to publish and the state of each."""
+        """Get a domain with the DNS records to publish and the state of each."""
 
     @operation(
         "POST",
@@ -125,12 +125,12 @@ class Domains(Protocol):
         errors=(DomainTaken, InvalidDomain, LimitExceeded, ReservedDomain),
         tool=Tool(
             "Register a domain",
-            "Claim a domain for inboxes of one's own. Answers with the DNS records to publish.",
+            "Claim a domain for your own inboxes. Answers with the DNS records to publish.",
             REPEATS,
         ),
     )
     async def register(self, request: RegisterDomainRequest) -> DomainView:
-        """Claim a domain; claiming it again answers what there is."""
+        """Register a domain. Registering it again returns the existing registration."""
 
     @operation(
         "POST",
@@ -144,7 +144,7 @@ class Domains(Protocol):
         ),
     )
     async def verify(self, domain: str) -> VerifyDomainView:
-        """Look up now whether the records are published; what was proven once stays so."""
+        """Look the DNS records up now. A record that was verified once stays verified."""
 
     @operation(
         "DELETE",
@@ -154,12 +154,12 @@ class Domains(Protocol):
         errors=(DomainHasAgents, NotFound),
         tool=Tool(
             "Delete a domain",
-            "Give a domain up; refused while inboxes, trashed ones too, are under it.",
+            "Delete a domain; refused while inboxes, trashed ones too, are under it.",
             Hints(destructive=True, idempotent=True),
         ),
     )
     async def delete(self, domain: str) -> DeleteDomainResult:
-        """Give a domain up; refused while inboxes are under it, in the trash or not."""
+        """Delete a domain. Refused while the domain has inboxes, including trashed ones."""
 
     @operation(
         "POST",
@@ -168,8 +168,8 @@ class Domains(Protocol):
         errors=(NotFound,),
         tool=Tool(
             "Replace a DKIM key",
-            "Make a new DKIM key; the present one signs until the new one's record is found in the DNS.",
+            "Make a new DKIM key; the current one signs until the new one's record is found in the DNS.",
         ),
     )
     async def rotate_key(self, domain: str) -> DomainView:
-        """Make a new DKIM key; the present one signs until the new one is found in the DNS."""
+        """Make a new DKIM key. The current key signs until the new record is found in the DNS."""

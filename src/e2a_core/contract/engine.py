@@ -1,10 +1,10 @@
-"""The contract between those who ask (MCP tools, HTTP routes, commands) and those who do.
+"""The contract between the callers (MCP tools, HTTP routes, commands) and the engines.
 
-`LocalEngine` is the full relay in this process, `RemoteEngine` any deployment over its `/v1` API. Methods take and
-return the models of this package and raise `errors.E2AError`. Authorisation happens behind this line, so no door can
-differ from another: the credential a session was opened with decides what it may do.
+`LocalEngine` is the full relay in this process; `RemoteEngine` calls the `/v1` API of a deployment. Methods take and
+return the models of this package and raise `errors.E2AError`. The engine authorises each call by the credential that
+opened the session, so every caller gets the same decision.
 
-An `email` argument names the inbox; the engine normalises it (trimmed, lower case).
+An `email` argument names the inbox. The engine normalises it (trimmed, lower case).
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ GROUPS: dict[str, type] = {
     "contacts": Contacts,
     "metrics": Metrics,
 }
-"""The groups of a session by attribute; routes are matched in this order, so what is asked most comes first."""
+"""The groups of a session by attribute. Routes are matched in this order, so the most used groups come first."""
 
 
 def all_operations() -> Iterator[Operation]:
-    """Every row: of the deployment, which needs no session, and of each group."""
+    """Yields every row: first those of the deployment, which need no session, then those of each group."""
     yield from operations_of(Deployment, "")
     for group, protocol in GROUPS.items():
         yield from operations_of(protocol, group)
 
 
 class Session(Protocol):
-    """What one credential may do."""
+    """Everything one credential may call."""
 
     @property
     def principal(self) -> Principal: ...
@@ -101,26 +101,27 @@ class Session(Protocol):
 
     @property
     def told(self) -> frozenset[str] | None:
-        """The types of events that `watch` can tell of at all; None means every one."""
+        """The event types that `watch` can report; None means all."""
 
     def watch(
         self, *, types: Sequence[str] | None = None, emails: Collection[str] | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[EventEnvelope]]:
-        """Events from now on that this session may see: its agent's, or all of the account's; of `emails` only.
+        """Yields events from now on that this session may see: those of its agent, or of the whole account.
 
-        What passes, as an engine that does not answer for a while, is waited out. What does not is raised by the
-        iteration: `Unauthorized` for a credential that was revoked, `NotFound` when none of `emails` is there any more.
+        With `emails`, only events of these inboxes. Retries temporary failures, such as an engine that does not answer
+        for a while. The iteration raises `Unauthorized` once the credential is revoked, and `NotFound` once none of
+        `emails` exists.
         """
 
 
 class Engine(Deployment, Protocol):
     async def session(self, credential: str) -> Session:
-        """The session of an API key. Raises `Unauthorized`."""
+        """Returns the session of an API key. Raises `Unauthorized`."""
 
     async def home_session(self, *, agent_email: str | None = None, scope: str = "agent") -> Session:
-        """The session of whoever owns the home's files; `NotFound` when the inbox is not there.
+        """Returns the session of the home's owner. Raises `NotFound` if the inbox does not exist.
 
-        On a remote deployment it is the session of the configured key, narrowed to one inbox by the scope `agent`.
+        On a remote deployment this is the session of the configured key. The scope `agent` limits it to one inbox.
         """
 
     async def close(self) -> None: ...

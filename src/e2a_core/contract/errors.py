@@ -1,4 +1,4 @@
-"""The envelope of every error."""
+"""The envelope of an error response."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["ErrorBody", "ErrorEnvelope"]
 
 
 class ErrorBody(View):
-    """`code` is the contract with clients; `message` is for people."""
+    """The error itself. Clients branch on `code`; `message` is for people and may change."""
 
     code: str
     message: str

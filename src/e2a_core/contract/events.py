@@ -1,4 +1,4 @@
-"""Events: the envelope every channel carries."""
+"""The envelope of an event, the same on every channel."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EVENT_TYPES = (
 
 
 class EventEnvelope(View):
-    """One event; `id` is the key receivers deduplicate on."""
+    """One event. Receivers deduplicate by `id`."""
 
     type: str
     id: str

@@ -1,4 +1,4 @@
-"""Everything an account holds, as one document, and what a deletion removed."""
+"""The export of an account, and the counts of its deletion."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Where each limit of the product is; the limits of one message are here, since every door names them.
+"""An index of all limits, and the limits of one message, which every entry point enforces.
 
-Settings (an operator's to choose; 0 sets none)
+Settings (the operator chooses; 0 disables a limit)
     settings: send_rate_per_minute, poll_rate_per_minute, max_messages_month, max_storage_bytes
     settings: http_max_in_flight, smtp_max_message_bytes, smtp_max_connections, smtp_max_connections_per_address
 
-Accounts and what they keep
+Accounts and their data
     accounts.limits: DEFAULT_LIMITS
     accounts.credentials: MAX_CREDENTIAL_CHARS
     accounts.idempotency: KEPT, TAKEOVER_AFTER
@@ -64,12 +64,16 @@ Reading and searching
     messages.filter_syntax: MAX_FILTER_CHARS
     messages.search: MAX_TEXT_OCTETS, MAX_LABEL, MAX_LABELS, MAX_QUERY, MAX_WORDS
     messages.views: MAX_REMEMBERED_CHARS
+    local.backlog: MAX_COUNTED
     local.messages: MAX_INLINE_BYTES, DOWNLOAD_LIFETIME
     local.metrics: MAX_GROUPS
     local.backlog: MAX_COUNTED
     store.sqlite.recent: MAX_ROWS
 
-HTTP, and the client of it
+HTTP server and client
+    contract.operation: BODY_OCTETS, FILES_OCTETS
+    http.edge: MAX_REQUEST_ID, MAX_STREAMS, MAX_TOKEN_CHARS, BODY_SECONDS
+    http.irregular: MAX_FEEDBACK_BYTES
     http.limits: REGISTRATION, DOWNLOAD, UNSUBSCRIBE, FEEDBACK, MAX_KEYS
     http.links: MAX_FORM_OCTETS, MAX_INDEX_DIGITS
     http.edge: MAX_REQUEST_ID, MAX_TOKEN_CHARS, MAX_STREAMS
@@ -79,7 +83,7 @@ HTTP, and the client of it
     remote.answers: MAX_RETRY_SECONDS
     remote.client: MAX_CONNECTIONS
 
-Modules are those of `e2a_core`. How much of an answer the MCP tools show is said beside each tool.
+Module names are relative to `e2a_core`. Each MCP tool module states how much of an answer its tools show.
 """
 
 from __future__ import annotations
@@ -101,24 +105,24 @@ __all__ = [
 ]
 
 MAX_RECIPIENTS = 50
-"""To, Cc and Bcc together: an agent writes to people, not to lists."""
+"""To, Cc and Bcc together. Agents write to people, not to lists."""
 MAX_RECIPIENT_CHARS = 320
-"""64 of a local part, the @ and 255 of a domain (RFC 5321 section 4.5.3.1), written as they are."""
+"""Characters: 64 for the local part, 1 for the @, 255 for the domain (RFC 5321 section 4.5.3.1)."""
 MAX_SUBJECT_CHARS = 2000
-"""More than any client shows."""
+"""Characters; more than any mail client shows."""
 MAX_BODY_CHARS = 1024 * 1024
-"""Of a text, and of its HTML: a long report. What is longer is a file."""
+"""Characters of the text, and of the HTML. Longer content belongs in an attachment."""
 MAX_CONVERSATION_ID = 200
-"""Characters; the id travels in a header field (RFC 5322 section 2.1.1 allows lines of 998)."""
+"""Characters; the id is sent in a header field (RFC 5322 section 2.1.1 limits a line to 998)."""
 MAX_ATTACHMENTS = 10
-"""As many as a person opens one by one."""
+"""A person opens attachments one by one."""
 MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024
-"""What mail servers take from one file without complaint."""
+"""Octets; mail servers accept a file of this size."""
 MAX_ATTACHMENTS_BYTES = 25 * 1024 * 1024
-"""Together: in base64 they still fit the 36 MB that large providers take."""
+"""Octets of all attachments together. In base64 they fit the 36 MB that large providers accept."""
 MAX_COMPOSED_BYTES = MAX_ATTACHMENTS_BYTES + 1024 * 1024
-"""Room for the largest set of attachments that is allowed, and the text around them."""
+"""Octets; room for the largest set of attachments and the text."""
 MAX_AHEAD = timedelta(days=90)
-"""What is planned for later than that belongs in a calendar, not in a mail queue."""
+"""How far ahead a send may be scheduled."""
 MAX_REASON_CHARS = 2000
-"""Why a reviewer turned a message down: a paragraph or two."""
+"""Characters of a reviewer's reason for rejecting a message."""

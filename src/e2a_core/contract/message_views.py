@@ -1,4 +1,4 @@
-"""What a mailbox shows of its messages."""
+"""Messages as the API shows them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class DMARCResult(View):
 
 
 class ArcResult(View):
-    """The chain's own claim (RFC 8617); exposed, never trusted."""
+    """The result that the ARC chain claims (RFC 8617). For information only; never trusted."""
 
     status: str
     sealer: str | None = None
@@ -66,7 +66,7 @@ class ArcResult(View):
 
 
 class Authentication(View):
-    """Inbound SMTP authentication evidence; only `dmarc.status == "pass"` speaks for the Author Domain."""
+    """Results of inbound SMTP authentication. Only `dmarc.status == "pass"` authenticates the Author Domain."""
 
     spf: SPFResult
     dkim: list[DKIMResult]
@@ -75,7 +75,7 @@ class Authentication(View):
 
 
 class AutoSubmittedView(View):
-    """That a machine sent this (RFC 3834): `kind` and the header that says so."""
+    """Says that a machine sent the message (RFC 3834): `kind`, and the header that shows it."""
 
     kind: str
     reason: str
@@ -101,14 +101,14 @@ class AttachmentView(View):
 
 
 class AttachmentContent(View):
-    """An attachment's decoded bytes with its description; never sent as JSON."""
+    """The decoded bytes of an attachment with its metadata. Never sent as JSON."""
 
     meta: AttachmentMetaView
     data: bytes
 
 
 class RecipientOutcomeView(View):
-    """What became of one recipient: `outcome` is pending, succeeded, failed or unknown."""
+    """The outcome for one recipient: pending, succeeded, failed or unknown."""
 
     address: str
     outcome: str
@@ -143,7 +143,7 @@ class HoldReasonView(View):
 
 
 class NestedMessageView(View):
-    """A message carried inside this one; `index` is that of its attachment."""
+    """A message attached to this one. `index` is the index of the attachment."""
 
     index: int
     header_from: str | None = None
@@ -152,7 +152,7 @@ class NestedMessageView(View):
 
 
 class MessageParsedView(View):
-    """`text` is what the author wrote now, `quoted_text` the earlier mail below or above it."""
+    """`text` is what the author wrote; `quoted_text` is the earlier mail quoted with it."""
 
     text: str
     html: str | None = None
@@ -172,12 +172,12 @@ class MessageSummaryView(View):
     id: str
     direction: str
     type: str | None = None
-    """Of sent mail: send, reply, forward or test."""
+    """Outbound only: send, reply, forward or test."""
     header_from: str | None = None
     envelope_from: str | None = None
     verified_domain: str | None = None
     author_agent: str | None = None
-    """The agent of this deployment that is proven to be the author of mail that never left it."""
+    """The agent of this deployment proven to be the author of mail delivered locally."""
     to: list[str] = []
     cc: list[str] | None = None
     reply_to: list[str] | None = None
@@ -204,7 +204,7 @@ class MessageSummaryView(View):
 
 
 class MessageView(View):
-    """One message in full. `raw_message` is base64; null while an outbound draft is held."""
+    """One message in full. `raw_message` is base64, or null while an outbound draft is held."""
 
     nullable: ClassVar[frozenset[str]] = frozenset(
         {"header_from", "envelope_from", "verified_domain", "authentication", "raw_message"}
@@ -212,15 +212,15 @@ class MessageView(View):
 
     id: str
     agent_email: str | None = None
-    """The inbox, where the call did not name it: in a review."""
+    """The inbox. Set only in reviews, where the call does not name it."""
     direction: str
     type: str | None = None
-    """As in a list row."""
+    """As in `MessageSummaryView`."""
     header_from: str | None = None
     envelope_from: str | None = None
     verified_domain: str | None = None
     author_agent: str | None = None
-    """As in a list row."""
+    """As in `MessageSummaryView`."""
     authentication: Authentication | None = None
     auth_headers: dict[str, str] | None = None
     to: list[str] = []

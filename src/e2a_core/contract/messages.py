@@ -1,4 +1,4 @@
-"""Messages: summaries, the full view, attachments, labels and the lifecycle ledger."""
+"""Messages: lists, the full view, attachments, labels, the lifecycle ledger and sending."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ Labels = Annotated[
         lambda given: given.split(",") if isinstance(given, str) else given, json_schema_input_type=str
     ),
     PlainSerializer(",".join, return_type=str, when_used="json"),
-    Field(description="A comma list; all must be there."),
+    Field(description="Comma-separated; all must match."),
 ]
 
 
@@ -96,9 +96,9 @@ class DeleteMessageResult(View):
 
 
 class MessageQuery(Query):
-    """The filters of a message list, as given; the engine applies the defaults.
+    """Filters of a message list, as given. The engine applies the defaults.
 
-    `since` is inclusive and `until` exclusive, RFC 3339. `filter` is the expression language, `query` full text.
+    `since` is inclusive and `until` exclusive, both RFC 3339. `filter` is a filter expression; `query` is full text.
     """
 
     direction: Literal["inbound", "outbound", "all"] | None = None
@@ -134,7 +134,7 @@ class Messages(Protocol):
         ),
     )
     async def list(self, email: str, query: MessageQuery) -> Page[MessageSummaryView]:
-        """List and search the mail of an inbox."""
+        """List and search the messages of an inbox."""
 
     @operation(
         "GET",
@@ -152,14 +152,14 @@ class Messages(Protocol):
     async def get(
         self, email: str, message_id: MessageId, *, peek: Peek = False, whole: Whole = False
     ) -> MessageView:
-        """One message; marks unread inbound mail read unless `peek`.
+        """Get one message. Marks unread inbound mail as read unless `peek` is set.
 
-        `whole` gives the parsed text beyond the 16 KiB that the wire shows of it, for those who page through it.
+        `whole` returns the parsed text beyond the 16 KiB that the API shows.
         """
 
-    @engine_only("an answer of the API carries the octets as `raw_message`")
+    @engine_only("the API returns the octets as `raw_message`")
     async def raw(self, email: str, message_id: str) -> bytes:
-        """The message as handed on, RFC 5322; does not mark read. Raises `NotFound` for a held draft."""
+        """Returns the message as transmitted (RFC 5322) without marking it read. Raises `NotFound` for a held draft."""
 
     @operation(
         "PATCH",
@@ -169,7 +169,7 @@ class Messages(Protocol):
         errors=(NotFound,),
         tool=Tool(
             "Label a message",
-            "Add or remove labels; answers with all labels after the change.",
+            "Add or remove labels; returns all labels after the change.",
             REPEATS,
             name="update_message_labels",
         ),
@@ -179,7 +179,7 @@ class Messages(Protocol):
     ) -> UpdateMessageResultView:
         """Add and remove labels."""
 
-    @engine_only("the API marks a message read by showing it, and none unread")
+    @engine_only("the API marks a message read when it shows it, and cannot mark it unread")
     async def mark(self, email: str, message_id: str, *, read: bool) -> None:
         """Mark a message read or unread."""
 
@@ -199,9 +199,9 @@ class Messages(Protocol):
     async def delete(
         self, email: str, message_id: MessageId, *, permanent: bool = False
     ) -> DeleteMessageResult:
-        """Move a message to the trash or, `permanent`, delete it from there for good.
+        """Move a message to the trash, or delete a trashed message for good with `permanent`.
 
-        Only an account credential deletes for good.
+        `permanent` needs an account credential.
         """
 
     @operation(
@@ -213,7 +213,7 @@ class Messages(Protocol):
         tool=Tool("Take a message out of the trash", "Undo delete_message."),
     )
     async def restore(self, email: str, message_id: MessageId) -> MessageView:
-        """Take a message out of the trash."""
+        """Restore a message from the trash."""
 
     @operation(
         "GET",
@@ -230,7 +230,7 @@ class Messages(Protocol):
     async def lifecycle(
         self, email: str, message_id: MessageId, *, cursor: Cursor = None, limit: Limit = 50
     ) -> Page[MessageLifecycleTransition]:
-        """What happened to a message, oldest first."""
+        """List what happened to a message, oldest first."""
 
     @operation(
         "GET",
@@ -247,11 +247,11 @@ class Messages(Protocol):
     async def attachment(
         self, email: str, message_id: MessageId, index: Index, *, inline: bool = False
     ) -> AttachmentView:
-        """One attachment with a link to its bytes; `inline` adds them, if they are few."""
+        """Get an attachment with a download link. `inline` adds the bytes of a small attachment."""
 
-    @engine_only("the API gives the bytes behind a signed link")
+    @engine_only("the API serves the bytes through a signed link")
     async def attachment_content(self, email: str, message_id: str, index: int) -> AttachmentContent:
-        """An attachment with its bytes; an account credential reads those of held mail too."""
+        """Returns an attachment with its bytes. An account credential can also read held mail."""
 
     @operation(
         "POST",
@@ -291,7 +291,7 @@ class Messages(Protocol):
     async def reply(
         self, email: str, message_id: MessageId, request: ReplyRequest, options: SendOptions
     ) -> SendResultView:
-        """Answer a message in its thread."""
+        """Reply to a message in its thread."""
 
     @operation(
         "POST",
@@ -305,14 +305,14 @@ class Messages(Protocol):
         errors=SEND_ERRORS,
         tool=Tool(
             "Forward a message",
-            "Pass a message on with its attachments; text goes above it.",
+            "Forward a message with its attachments; text goes above it.",
             Hints(open_world=True),
         ),
     )
     async def forward(
         self, email: str, message_id: MessageId, request: ForwardRequest, options: SendOptions
     ) -> SendResultView:
-        """Pass a message on with its attachments."""
+        """Forward a message with its attachments."""
 
     @operation(
         "POST",
@@ -324,7 +324,7 @@ class Messages(Protocol):
         budget=Budget.SENDING,
         deprecated=True,
         errors=DECISION_ERRORS,
-        tool=NoTool("approve_review has taken its place"),
+        tool=NoTool("replaced by approve_review"),
     )
     async def approve(
         self,
@@ -334,7 +334,7 @@ class Messages(Protocol):
         *,
         idempotency_key: IdempotencyKey = None,
     ) -> SendResultView:
-        """Use `POST /v1/reviews/{id}/approve`."""
+        """Deprecated: use `POST /v1/reviews/{id}/approve`."""
 
     @operation(
         "POST",
@@ -342,7 +342,7 @@ class Messages(Protocol):
         id="reject_message",
         deprecated=True,
         errors=(DraftChanged, MessageNotPending, NotFound),
-        tool=NoTool("reject_review has taken its place"),
+        tool=NoTool("replaced by reject_review"),
     )
     async def reject(self, email: str, message_id: MessageId, request: RejectRequest) -> RejectResultView:
-        """Use `POST /v1/reviews/{id}/reject`."""
+        """Deprecated: use `POST /v1/reviews/{id}/reject`."""

@@ -1,4 +1,4 @@
-"""Counts and rates over messages of a window."""
+"""Message counts and rates in a time window."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class AccountMetricsView(View):
 
 
 class Metrics(Protocol):
-    """Counts over the messages of a window; `start` inclusive, `end` exclusive, RFC 3339."""
+    """Message counts and rates in a window. `start` is inclusive and `end` exclusive, both RFC 3339."""
 
     @operation(
         "GET",
@@ -164,7 +164,7 @@ class Metrics(Protocol):
         bucket: str | None = None,
         group_by: str | None = None,
     ) -> AccountMetricsView:
-        """Counts and rates over all inboxes."""
+        """Count the messages of all inboxes."""
 
     @operation(
         "GET",
@@ -181,4 +181,4 @@ class Metrics(Protocol):
     async def of_agent(
         self, email: str, *, start: str | None = None, end: str | None = None
     ) -> AgentMetricsView:
-        """Counts and rates of one inbox."""
+        """Count the messages of one inbox."""

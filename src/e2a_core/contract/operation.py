@@ -1,7 +1,7 @@
-"""The row of an operation, and the walk over all rows.
+"""Declares the operations of the API.
 
-An operation is written once: as a method of a group's Protocol, with its row beside it. Routes, their description, the
-remote client, limits, the documentation and the tools that only pass through are read from the rows.
+An operation is a method of a group's Protocol with a row beside it. The rows define the routes, the OpenAPI document,
+the remote client, the limits, the documentation and the pass-through tools.
 
     class Domains(Protocol):
         @operation("POST", "/v1/domains/{domain}/verify", id="verify_domain", errors=(NotFound,), tool=...)
@@ -47,12 +47,12 @@ __all__ = [
 
 KIBIBYTE = 1024
 BODY_OCTETS = 1024 * KIBIBYTE
-"""Of a request without files: the longest text the API takes, in any alphabet, with room for the rest."""
+"""Request body without attachments: the longest text the API accepts, in any alphabet, plus the other members."""
 FILES_OCTETS = 40 * 1024 * KIBIBYTE
-"""Of a request that may carry attachments: 25 MiB of them in base64, with room for the rest."""
+"""Request body with attachments: 25 MiB of them in base64, plus the other members."""
 ANSWER_SECONDS = 30.0
 SLOW_ANSWER_SECONDS = 60.0
-"""For an answer that waits for a relay, carries attachments or reads all of an account."""
+"""Client timeout for an answer that waits for a relay, carries attachments or reads the whole account."""
 
 _CONVERTER = re.compile(r":\w+}")
 
@@ -60,7 +60,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 class Access(StrEnum):
-    """The least credential an operation takes."""
+    """The least credential an operation accepts."""
 
     PUBLIC = "public"
     AGENT = "agent"
@@ -68,7 +68,7 @@ class Access(StrEnum):
 
 
 class Budget(StrEnum):
-    """What a call is counted against; the numbers are in `http/limits.py`, those of sending in `accounts/limits.py`."""
+    """The rate limit a call counts against. `accounts/limits.py` limits sending, `http/limits.py` the others."""
 
     POLL = "poll"
     REGISTRATION = "registration"
@@ -84,7 +84,7 @@ class Confirm(StrEnum):
 
 
 class Place(StrEnum):
-    """Where a request carries an argument. `SPREAD` is a model whose members have places of their own."""
+    """Where a request carries an argument. The members of a `SPREAD` model have places of their own."""
 
     PATH = "path"
     QUERY = "query"
@@ -96,25 +96,25 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Marks a path argument that the wire names otherwise."""
+    """Marks a path argument that has another name in the URL."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Marks an argument that travels in a header."""
+    """Marks an argument sent in a header."""
 
     name: str
 
 
 class Unsent:
-    """Marks an argument for the engine alone; no request carries it."""
+    """Marks an argument that only the engine takes. Requests never carry it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """The four annotation hints of a tool (MCP, ToolAnnotations); all of them are always sent."""
+    """The four annotation hints of an MCP tool (ToolAnnotations). All four are always sent."""
 
     read_only: bool = False
     destructive: bool = False
@@ -128,7 +128,7 @@ REPEATS = Hints(idempotent=True)
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """How MCP offers the operation; `name` where that is not the operation's own."""
+    """How MCP offers the operation. `name` is set only if it differs from the operation's id."""
 
     title: str
     description: str
@@ -145,7 +145,7 @@ class NoTool:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An answer whose status tells what came of the call; `of` reads it from the result."""
+    """Chooses the status of success from the result: `of` returns one of `statuses`."""
 
     statuses: tuple[int, ...]
     of: Callable[[Any], int]
@@ -153,7 +153,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One argument: its name in Python, its place and name on the wire, its annotated type, and its default."""
+    """One argument: its Python name, its place and name in the request, its annotated type and its default."""
 
     name: str
     place: Place
@@ -168,10 +168,10 @@ class Parameter:
 
     @property
     def model(self) -> type[BaseModel]:
-        """The model of a body or of a spread argument."""
+        """The model of a body or a spread argument. Raises `TypeError` for other arguments."""
         found = bare(self.type)
         if not (isinstance(found, type) and issubclass(found, BaseModel)):
-            raise TypeError(f"{self.name} is no model")
+            raise TypeError(f"{self.name} is not a model")
         return found
 
 
@@ -179,9 +179,9 @@ class Parameter:
 class Operation:
     """One row.
 
-    `answer` is the status of success; `body_octets` bounds the request body, `seconds` the time a client waits for
-    the answer. `repeatable` tells whether doing it twice is as doing it once, where the method does not. `tagged`
-    answers carry an entity tag. `errors` are those of the operation itself, besides what any request may meet.
+    `answer` is the status of success. `body_octets` limits the request body. `seconds` is the client's timeout.
+    `repeatable` says whether a repeated call has the same effect as one call; None derives it from the HTTP method.
+    `tagged` answers carry an entity tag. `errors` lists the errors of this operation, besides those of any request.
     """
 
     id: str
@@ -206,12 +206,12 @@ class Operation:
 
     @property
     def template(self) -> str:
-        """The path as documents spell it: `/v1/domains/{domain}`."""
+        """The path as shown in documents: `/v1/domains/{domain}`."""
         return _CONVERTER.sub("}", self.path)
 
     @property
     def statuses(self) -> tuple[int, ...]:
-        """Of success; the usual one first."""
+        """The statuses of success, the usual one first."""
         return self.answer.statuses if isinstance(self.answer, Outcome) else (self.answer,)
 
     def status(self, result: Any) -> int:
@@ -222,14 +222,14 @@ class Operation:
         return next((item for item in self.parameters if item.place is Place.BODY), None)
 
     def takes(self, place: Place, wire: str) -> bool:
-        """Whether a request may carry this parameter there."""
+        """Returns True if a request may carry this parameter in this place."""
         carried = [inner for item in self.parameters for inner in (item.members or (item,))]
         return any(item.place is place and item.wire == wire for item in carried)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineOnly:
-    """A method that no request asks for, and why; tools and resources of this process do."""
+    """A method that only this process calls, such as its tools and resources. `reason` says why the API lacks it."""
 
     reason: str
 
@@ -251,7 +251,7 @@ def operation(
     repeatable: bool | None = None,
     deprecated: bool = False,
 ) -> Callable[[Method], Method]:
-    """Puts a row on a Protocol's method. `files`: the body may carry attachments; `slow`: the answer may take long."""
+    """Adds a row to a Protocol method. `files`: the body may carry attachments. `slow`: the answer may take long."""
     row = Operation(
         id=id,
         method=method,
@@ -277,7 +277,7 @@ def operation(
 
 
 def engine_only(reason: str) -> Callable[[Method], Method]:
-    """Marks a Protocol's method that is no operation of the API."""
+    """Marks a Protocol method that the API does not offer."""
 
     def put(function: Method) -> Method:
         function.operation = EngineOnly(reason)  # type: ignore[attr-defined]
@@ -287,5 +287,5 @@ def engine_only(reason: str) -> Callable[[Method], Method]:
 
 
 def bare(annotation: Any) -> Any:
-    """The type without its marks."""
+    """Returns the type without its annotations."""
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation

@@ -1,4 +1,4 @@
-"""The arguments that several operations share, as the wire spells them."""
+"""Arguments that several operations share."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _DIGITS = re.compile(r"-?[0-9]+")
 
 
 def digits(text: object) -> object:
-    """`text` itself. Raises ValueError for a number in another spelling than base 10."""
+    """Returns `text`. Raises ValueError for a number that is not written in base 10."""
     if isinstance(text, str) and not _DIGITS.fullmatch(text):
         raise ValueError("must be a whole number in base 10")
     return text
 
 
-Cursor = Annotated[str | None, Field(description="`next_cursor` of the page before.")]
-# The bounds stand first: behind a validator they would leave the description.
+Cursor = Annotated[str | None, Field(description="`next_cursor` of the previous page.")]
+# The bounds come first: after a validator they would be missing from the schema.
 Limit = Annotated[int, Field(ge=1, le=100), BeforeValidator(digits)]
 Index = Annotated[int, Field(ge=0), BeforeValidator(digits)]
 
@@ -49,10 +49,8 @@ TemplateId = Annotated[str, Segment("id")]
 IdempotencyKey = Annotated[
     str | None,
     Header("Idempotency-Key"),
-    Field(description="Repeats with this key are answered as the first."),
+    Field(description="A repeat with this key gets the first answer."),
 ]
-IfMatch = Annotated[
-    str | None, Header("If-Match"), Field(description="The ETag of the state that is to be changed.")
-]
+IfMatch = Annotated[str | None, Header("If-Match"), Field(description="The ETag of the state to change.")]
 Peek = Annotated[bool, Field(description="Do not mark the message read.")]
 Whole = Annotated[bool, Unsent]

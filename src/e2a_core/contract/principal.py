@@ -1,4 +1,4 @@
-"""Who is asking: the account, and how far the credential reaches."""
+"""The authenticated caller: its account, and what its credential may reach."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Scope = Literal["account", "agent"]
 class Principal:
     """An authenticated caller.
 
-    An `agent` principal is bound to exactly one inbox (`agent_email`) and can never decide a review.
-    `credential_id` is the key's id, or `home` for the owner of the home's own files.
+    An `agent` principal is bound to one inbox (`agent_email`) and can never decide a review. `credential_id` is the
+    id of the API key, or `home` for the owner of the home's files.
     """
 
     account_id: str
@@ -32,7 +32,7 @@ class Principal:
             raise Forbidden("this needs an account credential")
 
     def require_reach(self, agent_email: str, owner_account_id: str) -> None:
-        """Whether this caller may act on an inbox: foreign ones look missing, sibling ones are refused."""
+        """Raises `NotFound` for an inbox of another account, `Forbidden` for another inbox than the key's own."""
         if owner_account_id != self.account_id:
             raise NotFound("no such agent")
         if self.scope == "agent" and self.agent_email != agent_email:

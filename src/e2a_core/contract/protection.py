@@ -1,4 +1,4 @@
-"""What an agent lets in and may send: its gates, scans and holds."""
+"""The protection config of an agent: gates, scans and holds."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ __all__ = [
 
 MAX_ALLOWLIST = 1000
 DEFAULT_HOLD_TTL = 604_800
-"""Seconds; a week."""
+"""Seconds: one week."""
 
 
 class _Leaves(Request):
-    """Members that have defaults, for which null stands too (http-api section 3.3)."""
+    """Members that have defaults. An explicit null also selects the default."""
 
     @model_validator(mode="before")
     @classmethod
@@ -69,7 +69,7 @@ class ProtectionHolds(_Leaves):
 
 
 class ProtectionConfig(Request):
-    """The whole protection config of one agent; a PUT replaces all of it."""
+    """The whole protection config of one agent. A PUT replaces all of it."""
 
     inbound: ProtectionDirection
     outbound: ProtectionDirection
@@ -77,7 +77,7 @@ class ProtectionConfig(Request):
 
 
 class ProtectionConfigView(View):
-    """The config as answered: `inbound`, `outbound`, `holds`, without empty leaves."""
+    """The config as returned, without empty members."""
 
     inbound: dict[str, dict[str, object]]
     outbound: dict[str, dict[str, object]]
@@ -85,7 +85,7 @@ class ProtectionConfigView(View):
 
 
 class Protection(Protocol):
-    """What an inbox lets in and lets out; an agent credential may not even look."""
+    """Protection configs of inboxes. Agent credentials cannot read them."""
 
     @operation(
         "GET",
@@ -95,7 +95,7 @@ class Protection(Protocol):
         tool=Tool("Show protection", "Gates, scans and holds of one inbox.", READS, name="get_protection"),
     )
     async def get(self, email: str) -> ProtectionConfigView:
-        """The gates, scans and holds of an inbox."""
+        """Get the gates, scans and holds of an inbox."""
 
     @operation(
         "PUT",
@@ -104,11 +104,11 @@ class Protection(Protocol):
         errors=(NotFound,),
         tool=Tool(
             "Change protection",
-            "Change only what is given. To have a person approve all outgoing mail: outbound_gate_policy allowlist, "
+            "Change only the fields given. To have a person approve all outgoing mail: outbound_gate_policy allowlist, "
             "empty outbound_gate_allowlist, outbound_gate_action review, holds_on_expiry reject.",
             REPEATS,
             name="update_protection",
         ),
     )
     async def put(self, email: str, config: ProtectionConfig) -> ProtectionConfigView:
-        """Replace the whole config; the last writer wins."""
+        """Replace the whole protection config. The last write wins."""

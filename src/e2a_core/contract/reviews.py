@@ -1,4 +1,4 @@
-"""Held mail and the decisions on it."""
+"""Held mail and the decisions about it."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class ReviewView(View):
 
 
 class ApproveRequest(Request):
-    """Edits to apply; absent leaves as is, an empty list clears.
+    """Edits to apply to the draft. An absent member keeps the value; an empty list clears it.
 
-    `content_hash` is that of the draft the reviewer saw (`MessageView.content_hash`); a draft that has changed
-    since is refused with `draft_changed`.
+    `content_hash` is that of the draft the reviewer saw (`MessageView.content_hash`). If the draft has changed since,
+    the approval is refused with `draft_changed`.
     """
 
     subject: Subject | None = None
@@ -81,7 +81,7 @@ class RejectResultView(View):
 
 
 class Reviews(Protocol):
-    """Held mail of the account; only an account credential may look or decide."""
+    """Held mail of the account. Only account credentials may read or decide it."""
 
     @operation(
         "GET",
@@ -91,7 +91,7 @@ class Reviews(Protocol):
         tool=Tool("List held mail", "Mail waiting for a person, newest first.", READS),
     )
     async def list(self, *, cursor: Cursor = None, limit: Limit = 100) -> Page[ReviewView]:
-        """Mail that waits for a person, newest first."""
+        """List the mail that waits for review, newest first."""
 
     @operation(
         "GET",
@@ -103,7 +103,7 @@ class Reviews(Protocol):
         ),
     )
     async def get(self, message_id: MessageId) -> MessageView:
-        """A held message in full, and why it is held; looking does not mark it read."""
+        """Get a held message in full and the reason for the hold. Does not mark it read."""
 
     @operation(
         "POST",
@@ -124,7 +124,7 @@ class Reviews(Protocol):
     async def approve(
         self, message_id: MessageId, request: ApproveRequest, *, idempotency_key: IdempotencyKey = None
     ) -> SendResultView:
-        """Send a held draft, or let held inbound mail into its inbox."""
+        """Approve held mail: send the draft, or deliver the inbound message to its inbox."""
 
     @operation(
         "POST",
@@ -138,4 +138,4 @@ class Reviews(Protocol):
         ),
     )
     async def reject(self, message_id: MessageId, request: RejectRequest) -> RejectResultView:
-        """Turn held mail down, for good."""
+        """Reject held mail for good."""

@@ -1,4 +1,4 @@
-"""The walk over the rows of a group: each completed with what its method's signature says."""
+"""Collects the rows of a group and completes each from the signature of its method."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["operations_of"]
 
 
 def operations_of(protocol: type[Any], group: str) -> tuple[Operation, ...]:
-    """The rows of one group, in the order they are written. Raises `TypeError` for a method without one."""
+    """Returns the rows of one group in source order. Raises `TypeError` for a method without a row."""
     return _operations(cast(Hashable, protocol), group)
 
 

@@ -1,4 +1,4 @@
-"""Requests that make mail, their result, and the decisions on held mail."""
+"""Requests that send mail, and their result."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ ReplyTo = Annotated[
     ),
     PlainSerializer(lambda addresses: addresses[0] if len(addresses) == 1 else addresses, when_used="json"),
 ]
-"""One address or several; one goes out as a string, the only spelling some deployments read."""
+"""One address or a list. A single address is sent as a string, since some deployments accept only that."""
 
 
 class Attachment(Request):
-    """A file to send; `data` is standard padded base64."""
+    """A file to send. `data` is base64 with padding (RFC 4648 section 4)."""
 
     filename: str
     content_type: str
@@ -83,7 +83,7 @@ class Attachment(Request):
 
 
 class UnsubscribeOptions(Request):
-    """`managed`: the deployment puts an unsubscribe link into the message and keeps to it."""
+    """`managed`: the deployment adds an unsubscribe link to the message and honours it."""
 
     mode: Literal["managed"]
 
@@ -123,11 +123,10 @@ class ForwardRequest(_Composed):
 
 
 class SendOptions(Query):
-    """What accompanies a send without being part of the mail.
+    """Options of a send that are not part of the message.
 
-    `dedupe` lets the engine answer an identical send within its window as the first, when no `idempotency_key` is
-    given; `wait` has it wait for the relay's answer. Other words than those that mean something are ignored, as
-    clients rely on.
+    `dedupe=content` answers an identical send within the window like the first, unless an `idempotency_key` is given.
+    `wait=sent` waits for the relay's answer. Other values are ignored, because clients rely on that.
     """
 
     wait: Annotated[str | None, Field(description="`sent` waits for the relay's answer, at most 15 s.")] = (
@@ -135,13 +134,13 @@ class SendOptions(Query):
     )
     dedupe: Annotated[
         str | None,
-        Field(description="`content` answers a repeat of the same mail within minutes as the first."),
+        Field(description="`content`: a repeat of the same mail within minutes gets the first answer."),
     ] = None
     idempotency_key: IdempotencyKey = None
 
     @property
     def mint_key(self) -> bool:
-        """Whether a key is made from the mail itself."""
+        """Returns True if the key is derived from the content of the message."""
         return self.dedupe == "content"
 
     @property
@@ -150,9 +149,9 @@ class SendOptions(Query):
 
 
 class SendResultView(View):
-    """`status` is accepted, scheduled, sent, pending_review, review_approved or failed; branch on it.
+    """The result of a send. Branch on `status`: accepted, scheduled, sent, pending_review, review_approved or failed.
 
-    `failed_recipients` are those who did not get a message that others got.
+    `failed_recipients` lists recipients that did not get a message which others got.
     """
 
     status: str
@@ -172,7 +171,7 @@ class SendResultView(View):
 _SETTLED = frozenset({"sent", "failed", "review_approved"})
 
 SENT = Outcome((202, 200), lambda result: 200 if result.status in _SETTLED else 202)
-"""200 for what is settled, 202 for what goes on; clients branch on `status`."""
+"""200 for a final status, 202 for one that can still change. Clients branch on `status`."""
 
 SEND_ERRORS = (
     AttachmentNotFound,

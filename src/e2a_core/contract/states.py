@@ -1,6 +1,6 @@
-"""The closed sets of words for where a message is: the same on the wire, in rows and in SQL.
+"""The states of a message, spelled alike in the API, in rows and in SQL.
 
-They are here since they are part of what clients branch on; `messages.state` says which may follow which.
+They belong to the contract because clients branch on them. `messages.state` defines the transitions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class Direction(StrEnum):
 
 
 class Review(StrEnum):
-    """Whether a person has to look at a message, or has. A draft that a person approved is `SENT` as any other."""
+    """The review state of a message. A draft that a person approved becomes `SENT`, like any other."""
 
     SENT = "sent"
     PENDING = "pending_review"
@@ -27,7 +27,7 @@ class Review(StrEnum):
 
 
 class Delivery(StrEnum):
-    """How far sent mail has come, as a whole or to one recipient."""
+    """The delivery state of a sent message, or of one of its recipients."""
 
     ACCEPTED = "accepted"
     SENDING = "sending"
@@ -40,7 +40,7 @@ class Delivery(StrEnum):
 
 
 class Method(StrEnum):
-    """The way a message takes: to inboxes here, to the upstream relay, or into the sandbox that sends nothing."""
+    """The route of a message: to local inboxes, to the upstream relay, or to the sandbox, which sends nothing."""
 
     LOOPBACK = "loopback"
     SMTP = "smtp"

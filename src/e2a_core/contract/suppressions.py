@@ -1,4 +1,4 @@
-"""Addresses that must not be written to."""
+"""Addresses that the account or an agent must not write to."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class DeleteSuppressionResult(View):
 
 
 class Suppressions(Protocol):
-    """Addresses not to be written to: by the whole account, or by one agent."""
+    """Suppressed addresses of the whole account, and of each agent."""
 
     @operation(
         "GET",
@@ -56,12 +56,12 @@ class Suppressions(Protocol):
         errors=(InvalidCursor,),
         tool=Tool(
             "List suppressed addresses",
-            "Addresses not written to, and why: bounced, complained, unsubscribed, set by hand.",
+            "Addresses not written to, and why: bounced, complained, unsubscribed, added manually.",
             READS,
         ),
     )
     async def list(self, *, cursor: Cursor = None, limit: Limit = 100) -> Page[SuppressionView]:
-        """Addresses the whole account does not write to, and why."""
+        """List the addresses that the account does not write to, with the reason."""
 
     @operation(
         "DELETE",
@@ -88,7 +88,7 @@ class Suppressions(Protocol):
     async def list_of_agent(
         self, email: str, *, cursor: Cursor = None, limit: Limit = 100
     ) -> Page[AgentSuppressionView]:
-        """Addresses one inbox does not write to, and why."""
+        """List the addresses that one inbox does not write to, with the reason."""
 
     @operation(
         "POST",
@@ -97,7 +97,7 @@ class Suppressions(Protocol):
         errors=(InvalidRecipient, NotFound),
         tool=Tool(
             "Suppress an address",
-            "Keep one inbox from writing to an address.",
+            "Stop one inbox from writing to an address.",
             REPEATS,
             name="create_suppression",
         ),
@@ -105,7 +105,7 @@ class Suppressions(Protocol):
     async def create_for_agent(
         self, email: str, request: CreateAgentSuppressionRequest
     ) -> AgentSuppressionView:
-        """Keep one inbox from writing to an address."""
+        """Stop one inbox from writing to an address."""
 
     @operation(
         "DELETE",

@@ -1,4 +1,4 @@
-"""Templates, their validation and the starters."""
+"""Templates, their validation, and starter templates."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class StarterTemplateDetailView(View):
 
 
 class Templates(Protocol):
-    """Templates of the account, and the starters to copy from."""
+    """Templates of the account, and starter templates to copy."""
 
     @operation(
         "GET",
@@ -142,7 +142,7 @@ class Templates(Protocol):
         tool=Tool("List templates", "The account's templates, without their parts.", READS),
     )
     async def list(self, *, cursor: Cursor = None, limit: Limit = 100) -> Page[TemplateSummaryView]:
-        """The templates, without their parts."""
+        """List the templates, without their parts."""
 
     @operation(
         "GET",
@@ -152,7 +152,7 @@ class Templates(Protocol):
         tool=Tool("Show a template", "A template with its parts.", READS),
     )
     async def get(self, template_id: TemplateId) -> TemplateView:
-        """A template with its parts."""
+        """Get a template with its parts."""
 
     @operation(
         "POST",
@@ -162,11 +162,11 @@ class Templates(Protocol):
         errors=(AliasTaken, InvalidTemplate, StarterTemplateNotFound, TemplateLimitReached),
         tool=Tool(
             "Create a template",
-            "Keep a template: {{name}} is filled in (escaped in html), {{{name}}} as is; dots go deeper. No loops.",
+            "Save a template: {{name}} is filled in (escaped in html), {{{name}}} as is; dots go deeper. No loops.",
         ),
     )
     async def create(self, request: CreateTemplateRequest) -> TemplateView:
-        """Keep a template."""
+        """Create a template."""
 
     @operation(
         "PATCH",
@@ -176,7 +176,7 @@ class Templates(Protocol):
         tool=Tool("Change a template", 'Change the parts given; "" clears alias and html.', REPEATS),
     )
     async def update(self, template_id: TemplateId, request: UpdateTemplateRequest) -> TemplateView:
-        """Change the parts given; an empty text clears alias and html."""
+        """Change the fields given. An empty string clears `alias` or `html`."""
 
     @operation(
         "DELETE",
@@ -197,12 +197,12 @@ class Templates(Protocol):
         id="validate_template",
         tool=Tool(
             "Try a template",
-            "Check parts without keeping them: errors, a rendering with test_data, suggested_data with every variable.",
+            "Check parts without saving them: errors, a rendering with test_data, suggested_data with every variable.",
             READS,
         ),
     )
     async def validate(self, request: ValidateTemplateRequest) -> ValidateTemplateResponse:
-        """Check parts without keeping them: errors, a rendering with test data, every variable."""
+        """Check the parts of a template without saving them: errors, a rendering with test data, every variable."""
 
     @operation(
         "GET",
@@ -212,7 +212,7 @@ class Templates(Protocol):
         tool=Tool("List starter templates", "Ready-made templates and their variables.", READS),
     )
     async def list_starters(self, *, cursor: Cursor = None, limit: Limit = 100) -> Page[StarterTemplateView]:
-        """Ready-made templates and their variables."""
+        """List the starter templates and their variables."""
 
     @operation(
         "GET",
@@ -222,4 +222,4 @@ class Templates(Protocol):
         tool=Tool("Show a starter template", "A starter with its parts.", READS),
     )
     async def get_starter(self, alias: str) -> StarterTemplateDetailView:
-        """A starter with its parts."""
+        """Get a starter template with its parts."""
