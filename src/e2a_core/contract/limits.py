@@ -67,7 +67,6 @@ Reading and searching
     local.backlog: MAX_COUNTED
     local.messages: MAX_INLINE_BYTES, DOWNLOAD_LIFETIME
     local.metrics: MAX_GROUPS
-    local.backlog: MAX_COUNTED
     store.sqlite.recent: MAX_ROWS
 
 HTTP server and client
