@@ -133,7 +133,7 @@ async def test_lists_are_filtered_and_paged(core: Core, owner: Principal, clock:
     page = await service.list(ContactQuery(source="manual", limit=2))
     rest = await service.list(ContactQuery(source="manual", limit=2, cursor=page.next_cursor))
     assert ([item.address for item in rest.items], rest.next_cursor) == (["a@example.org"], None)
-    for wrong in ({"created_after": "soon"}, {"cursor": page.next_cursor}, {"limit": 0}):
+    for wrong in ({"created_after": "soon"}, {"cursor": page.next_cursor}):
         with pytest.raises(InvalidRequest):
             await names(service, **wrong)
 

@@ -158,7 +158,7 @@ def characters(tools: list[Tool]) -> int:
     )
 
 
-async def test_each_tier_lists_its_tools_in_order(connect: Connect) -> None:
+async def test_each_scope_lists_its_tools_in_order(connect: Connect) -> None:
     assert [tool.name for tool in await listed(connect, "agent")] == AGENT_NAMES
     assert [tool.name for tool in await listed(connect, "account")] == [*AGENT_NAMES, *ACCOUNT_NAMES]
 
@@ -168,11 +168,11 @@ async def test_the_old_names_are_listed_on_request_only(connect: Connect) -> Non
     assert names == {*AGENT_NAMES, *ACCOUNT_NAMES, *LEGACY_NAMES}
 
 
-async def test_the_agent_tier_fits_its_budget(connect: Connect) -> None:
+async def test_the_agent_scope_fits_its_budget(connect: Connect) -> None:
     assert characters(await listed(connect, "agent")) <= AGENT_BUDGET
 
 
-async def test_both_tiers_together_fit_theirs(connect: Connect) -> None:
+async def test_both_scopes_together_fit_theirs(connect: Connect) -> None:
     assert characters(await listed(connect, "account")) < ACCOUNT_BUDGET
 
 

@@ -75,7 +75,7 @@ async def test_an_unknown_tool_is_an_error_a_model_can_read(relay: Relay) -> Non
     assert "did you mean list_messages?" in text_of(result)
 
 
-async def test_a_tool_of_the_other_tier_does_not_exist(relay: Relay) -> None:
+async def test_a_tool_of_the_other_scope_does_not_exist(relay: Relay) -> None:
     for name in ("approve_review", "list_agents", "create_api_key", "approve_message"):
         assert (await refused(relay, name, {})).structured_content["code"] == "unknown_tool"
 

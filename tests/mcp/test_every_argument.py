@@ -128,7 +128,7 @@ VALUES: Mapping[str, Any] = {
     "until": LATER,
     "valid_from": SINCE,
     "valid_until": LATER,
-    "wait": "sent",
+    "wait_sent": True,
 }
 """A value for every optional argument, whichever tool it belongs to."""
 
@@ -160,9 +160,9 @@ class World:
         return result.structured_content
 
     async def mail(self) -> str:
-        """The message that the inbox was sent."""
-        found = await self.call("list_messages", email=BOX, read_status="all", from_=PEER)
-        return str(found["messages"][0]["id"])
+        """The message with a file that the inbox was sent."""
+        found = await self.call("list_messages", email=BOX, read_status="all", from_=PEER, limit=100)
+        return next(str(row["id"]) for row in found["messages"] if row.get("attachment_count"))
 
     async def arrived(self) -> str:
         """A message of its own conversation: too many answers in one are held for a person."""
@@ -172,7 +172,7 @@ class World:
         return str(waited["message"]["id"])
 
     async def sent(self) -> str:
-        letter = {"to": [PEER], "subject": self.fresh("subject"), "text": "t", "wait": "sent"}
+        letter = {"to": [PEER], "subject": self.fresh("subject"), "text": "t", "wait_sent": True}
         return str((await self.call("send_message", email=BOX, **letter))["message_id"])
 
     async def draft(self) -> str:

@@ -200,7 +200,7 @@ async def settled(client: Client, message_id: str) -> None:
 async def test_another_agents_conversation_id_is_its_words(served: Listener, home: Home) -> None:
     async with served.client(home.account_key) as owner, served.client(home.agent_key) as agent:
         await owner.call_tool("create_agent", {"email": HELPER})
-        mail = {"to": [ASSISTANT], "subject": "Hi", "text": "Hi", "conversation_id": ORDER, "wait": "sent"}
+        mail = {"to": [ASSISTANT], "subject": "Hi", "text": "Hi", "conversation_id": ORDER, "wait_sent": True}
         told = await owner.call_tool("send_message", {"email": HELPER, **mail})
         assert not told.is_error
         [row] = (await checked(agent, "list_messages"))["messages"]

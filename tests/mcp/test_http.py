@@ -123,7 +123,7 @@ def refused(response: httpx2.Response, status: int) -> dict[str, Any]:
     return error
 
 
-async def test_an_agent_key_sees_the_agent_tier_and_an_account_key_both(door: Door, era: str) -> None:
+async def test_an_agent_key_sees_the_agent_scope_and_an_account_key_both(door: Door, era: str) -> None:
     async with door.opened() as (listener, _), listener.client(door.agent, era) as client:
         names = [tool.name for tool in (await client.list_tools()).tools]
         assert "list_messages" in names

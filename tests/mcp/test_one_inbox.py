@@ -74,7 +74,7 @@ async def test_without_the_setting_it_is_asked_for(relay: Relay) -> None:
             await client.read_resource(box.uri)
 
 
-async def test_the_account_tier_reaches_everything_and_takes_the_setting_for_its_own_inbox(
+async def test_the_account_scope_reaches_everything_and_takes_the_setting_for_its_own_inbox(
     relay: Relay,
 ) -> None:
     box, other = await relay.inbox(), await relay.inbox()

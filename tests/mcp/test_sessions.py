@@ -158,5 +158,5 @@ async def test_another_gets_one_id_of_ours(relay: Relay, http: httpx2.AsyncClien
     for body in (CALL, None):
         response = await http.post("/mcp", json=body, headers=headers("wrong", X_Request_Id=given))
         [made] = response.headers.get_list("x-request-id")
-        assert made.startswith("req_" if relay.engine is relay.home.local else "mcpreq_")
+        assert made.startswith("req_")
         assert response.json()["error"]["data"]["request_id"] == made

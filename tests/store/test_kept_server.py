@@ -34,8 +34,21 @@ def test_a_killed_run_leaves_neither_a_server_nor_its_files() -> None:
         pid = int((folder / "data" / "postmaster.pid").read_text().splitlines()[0])
         run.send_signal(signal.SIGKILL)
     asyncio.run(_gone(folder))
-    with pytest.raises(ProcessLookupError):
+    asyncio.run(_ended(pid))
+
+
+async def _ended(pid: int) -> None:
+    """Until the process is no more, or waits for a parent that does not ask for its end."""
+    await until(lambda: not _runs(pid))
+
+
+def _runs(pid: int) -> bool:
+    try:
         os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
 
 
 async def _gone(folder: Path) -> None:
