@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, print one table, and say by the exit status whether every figure is reached."""
+"""`python -m bench`: measures, prints one table, and exits with 1 if a figure misses its bound."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Measure = Callable[..., Sequence[Figure]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the chosen measurements; 1 when a figure misses its bound."""
+    """Runs the chosen measurements. Returns 1 if a figure misses its bound, else 0."""
     options = _parser().parse_args(arguments)
     figures: list[Figure] = []
     for name in options.figures or FIGURES:

@@ -1,4 +1,4 @@
-"""Listing and sending over the `/v1` API, against FastAPI routes that do no more than they must."""
+"""Listing and sending over the `/v1` API, against minimal FastAPI routes."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ UNLIMITED = {"E2A_POLL_RATE_PER_MINUTE": MANY, "E2A_SEND_RATE_PER_MINUTE": "0"}
 
 
 def api_list(folder: Path, *, quick: bool) -> list[Figure]:
-    """A page of twenty, against the same bytes from memory."""
+    """Measures a page of twenty rows, against the same bytes served from memory."""
     rounds, calls = (1, 64) if quick else (5, 1500)
     return _measure(folder, "GET", f"messages?limit={ROWS}&direction=all", "", rounds, calls)
 
 
 def api_send(folder: Path, *, quick: bool) -> list[Figure]:
-    """Mail accepted and queued for good, against one row inserted and committed."""
+    """Measures accepting and queueing mail durably, against one row inserted and committed."""
     rounds, calls = (1, 32) if quick else (5, 400)
     return _measure(folder, "POST", "messages", json.dumps(MAIL), rounds, calls)
 
@@ -66,7 +66,7 @@ def _measure(folder: Path, method: str, what: str, body: str, rounds: int, calls
 
 
 def _run(method: str, url: str, key: str, body: str, calls: int) -> tuple[float, str]:
-    """Requests a second, and one answer."""
+    """Returns requests per second, and one answer."""
     arguments = ["-m", "bench.children.http_load", method, url, key, body, str(CONCURRENCY), str(calls)]
     result = json.loads(run_child(arguments))
     return result["calls"] / result["seconds"], result["answer"]

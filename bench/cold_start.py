@@ -1,4 +1,4 @@
-"""From the start of a stdio server to its answer to `tools/list`, against a bare server with one tool."""
+"""Time from the start of a stdio server to its answer to `tools/list`, against a bare server with one tool."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BARE = ("-m", "bench.children.bare_mcp", "stdio")
 
 
 def cold_start(folder: Path, *, quick: bool) -> list[Figure]:
-    """Both are new processes each time; the files they import are warm, as on a machine in use."""
+    """Measures new processes each time, with imported files in the page cache, as on a machine in use."""
     rounds, log = 1 if quick else 9, folder / "stdio.log"
     fresh, _ = list_tools(OURS, log, home_environment(folder / "fresh"))
     home = folder / "home"

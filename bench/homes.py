@@ -1,4 +1,4 @@
-"""Homes to measure: made, served, given keys, and filled."""
+"""Homes for the measurements: making, serving and filling them, and making keys."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Relay:
 
 
 def home_environment(home: Path, **settings: str) -> dict[str, str]:
-    """The settings of a home that listens wherever there is room and resolves nothing unless told where."""
+    """Returns the settings of a home that listens on free ports and uses no real DNS server."""
     return {
         "E2A_HOME": str(home),
         "E2A_SMTP_LISTEN": "127.0.0.1:0",
@@ -41,7 +41,7 @@ def home_environment(home: Path, **settings: str) -> dict[str, str]:
 
 
 def make_home(home: Path) -> str:
-    """The first start of a home; returns the address of its inbox."""
+    """Starts a new home once and returns the address of its inbox."""
 
     async def make() -> str:
         core, _ = await open_home(load_settings(home_environment(home)), SystemClock(), Ids())
@@ -54,7 +54,7 @@ def make_home(home: Path) -> str:
 
 
 def agent_key(home: Path) -> str:
-    """A new key of the home's inbox."""
+    """Returns a new API key for the home's inbox."""
 
     async def mint() -> str:
         core, _ = await open_home(load_settings(home_environment(home)), SystemClock(), Ids())
@@ -72,7 +72,7 @@ def agent_key(home: Path) -> str:
 
 @contextmanager
 def serve(home: Path, settings: Mapping[str, str] | None = None) -> Iterator[Relay]:
-    """`e2a serve` on `home` for the time of the block."""
+    """Runs `e2a serve` on `home` for the time of the block."""
     arguments = ["-m", "e2a_mcp.program.e2a", "serve", "--print-run"]
     with child(
         arguments, home.with_suffix(".log"), env=home_environment(home, **(settings or {}))

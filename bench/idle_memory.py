@@ -1,4 +1,4 @@
-"""Resident memory of `e2a serve` when nothing happens."""
+"""Resident memory of an idle `e2a serve`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def idle_memory(folder: Path, *, quick: bool) -> list[Figure]:
     home = folder / "idle"
     make_home(home)
     with serve(home) as relay:
-        time.sleep(0.5 if quick else IDLE_SECONDS)  # what is measured is that nothing happens
+        time.sleep(0.5 if quick else IDLE_SECONDS)  # idle time is part of the measurement
         resident = relay.process.resident_mebibytes()
     return [Figure("resident memory of e2a serve, idle", "MiB", resident, bound=BOUND_MEBIBYTES)]

@@ -23,16 +23,16 @@ BOUND = 0.25
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """What one run of the load client came to, and the processor time it cost the server for each message."""
+    """The result of one run of the load client, and the server's processor time for each message."""
 
     per_second: float
     processor_ms: float
 
 
 def intake(folder: Path, *, quick: bool) -> list[Figure]:
-    """The ratio of two servers under the same client, in turns.
+    """Measures two servers under the same client, in turns.
 
-    Afterwards every message must be found stored with DMARC pass. Raises RuntimeError when one is not.
+    Raises RuntimeError unless every message is stored with DMARC pass afterwards.
     """
     rounds, count, warm = (1, 60, 20) if quick else (5, 600, 200)
     home = folder / "intake"
@@ -84,7 +84,7 @@ def _run(server: Child, address: tuple[str, int], inbox: str, file: Path) -> _Ro
 
 
 def _check_stored(database: Path, expected: int) -> None:
-    """That what was acknowledged is there, each message with its own content and the evidence of all three."""
+    """Raises RuntimeError unless every acknowledged message is stored, with its own content and its evidence."""
     connection = sqlite3.connect(database)
     try:
         stored, contents = connection.execute(

@@ -21,7 +21,7 @@ ERAS = {"modern": "2026-07-28", "handshake": "2025-11-25"}
 
 
 def list_messages(folder: Path, *, quick: bool) -> list[Figure]:
-    """One figure for each protocol era; the same raw client for both servers, in turns."""
+    """Measures one figure for each protocol era, with the same raw client for both servers, in turns."""
     rounds, calls = (1, 48) if quick else (5, 800)
     home = folder / "listing"
     inbox = make_home(home)
@@ -58,14 +58,14 @@ def _figure(era: str, ours_url: str, bare_url: str, key: str, rounds: int, calls
 
 
 def _run(url: str, key: str, era: str, calls: int) -> tuple[float, str]:
-    """Calls a second, and one answer."""
+    """Returns calls per second, and one answer."""
     arguments = ["-m", "bench.children.mcp_load", url, key, era, str(CONCURRENCY), str(calls)]
     result = json.loads(run_child(arguments))
     return result["calls"] / result["seconds"], result["answer"]
 
 
 def _structured(answer: str) -> dict[str, Any]:
-    """The structured content of an answer, whether it came as JSON or as an event."""
+    """Returns the structured content of an answer, which may be JSON or an event."""
     start = answer.index("{")
     content: dict[str, Any] = json.loads(answer[start : answer.rindex("}") + 1])["result"][
         "structuredContent"

@@ -1,4 +1,4 @@
-"""The mail that the load client submits: signed beforehand, each message with its own Message-ID."""
+"""The mail that the load client submits: signed in advance, each message with its own Message-ID."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Signer:
 
 
 def write_messages(path: Path, messages: Iterator[bytes]) -> None:
-    """The messages behind their lengths; no line of theirs begins with a dot."""
+    """Writes each message after its length; no line may begin with a dot."""
     with path.open("wb") as file:
         for message in messages:
             file.write(len(message).to_bytes(_LENGTH_OCTETS, "big") + message)

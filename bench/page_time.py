@@ -38,9 +38,9 @@ _SOMETHING = sql(
 
 
 def page_time(folder: Path, *, quick: bool) -> list[Figure]:
-    """Median time of the engine's `messages.list`, both sizes in turns; also where all mail has been read.
+    """Measures the median time of the engine's `messages.list`, both sizes in turns, also when all mail is read.
 
-    Something is committed before each look: what was read since the last commit is remembered.
+    Something is committed before each read, because pages are cached until the next commit.
     """
     return asyncio.run(_measure(folder, TOY if quick else LARGE, 20 if quick else 400))
 
@@ -82,7 +82,7 @@ class _Inbox:
     session: LocalSession
 
     async def milliseconds(self, query: MessageQuery) -> float:
-        """How long the first page takes, read anew."""
+        """Returns the time of reading the first page, uncached."""
         await self.engine.core.db.write([_SOMETHING])
         email = self.session.principal.agent_email
         assert email is not None

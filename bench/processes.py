@@ -1,4 +1,4 @@
-"""Child processes of the benchmark: started, waited for within bounds, and always ended."""
+"""Child processes of the benchmark: started, waited for with a time limit, and always ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RUN_SECONDS = 900.0
 
 
 class Child:
-    """A running child; what it says on standard output is for us, its standard error goes to a file."""
+    """A running child process. Its standard output is read here, its standard error goes to a file."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.process = process
@@ -33,7 +33,10 @@ class Child:
         return self.process.pid
 
     def line(self, seconds: float = READY_SECONDS) -> str:
-        """The next line of its output. Raises RuntimeError with its log when it ends or is silent for too long."""
+        """Returns the next line of its output.
+
+        Raises RuntimeError with its log if it ends, or writes nothing within `seconds`.
+        """
         stdout = self.process.stdout
         assert stdout is not None
         deadline = time.monotonic() + seconds
@@ -55,7 +58,7 @@ class Child:
         self.process.stdin.flush()
 
     def processor_seconds(self) -> float:
-        """Processor time used so far, of all threads; 0 where the system does not tell."""
+        """Returns the processor time that all its threads have used; 0 on a system without /proc."""
         try:
             fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
         except OSError:
@@ -69,7 +72,7 @@ class Child:
         return int(listed.stdout) / 1024
 
     def stop(self) -> None:
-        """Ask it to stop, and end it when it does not."""
+        """Asks it to stop, and kills it if it does not."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
@@ -84,7 +87,7 @@ class Child:
 
 @contextmanager
 def child(arguments: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None) -> Iterator[Child]:
-    """`python ARGUMENTS` from the project's root for the time of the block; `env` adds to a clean environment."""
+    """Runs `python ARGUMENTS` in the project's root for the time of the block; `env` adds to a clean environment."""
     with log.open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, *arguments],
@@ -103,7 +106,7 @@ def child(arguments: Sequence[str], log: Path, *, env: Mapping[str, str] | None 
 
 
 def run_child(arguments: Sequence[str], *, seconds: float = RUN_SECONDS) -> str:
-    """Run `python ARGUMENTS` to its end and return its output."""
+    """Runs `python ARGUMENTS` to its end and returns its output."""
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
@@ -119,5 +122,5 @@ def run_child(arguments: Sequence[str], *, seconds: float = RUN_SECONDS) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Ours without any setting of the product, which the measured home must not see."""
+    """Returns this process's environment without settings of the product."""
     return {name: value for name, value in os.environ.items() if not name.startswith("E2A_")}

@@ -1,4 +1,4 @@
-"""`e2a-mcp` with the key of another deployment: its start, and what it adds to the API call it makes."""
+"""`e2a-mcp` with a key of another deployment: its start, and the time it adds to an API call."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ LATENCY_BOUND_MS = 2.0
 MESSAGES = 1000
 ROWS = 20
 NOBODY = "http://127.0.0.1:1"
-"""The key tells the tier, so nothing is asked before the tools are."""
+"""An address without a deployment: the key tells the scope, so listing the tools asks the deployment nothing."""
 
 
 def remote_cold_start(folder: Path, *, quick: bool) -> list[Figure]:
-    """As `cold_start`, in remote mode."""
+    """Measures `cold_start` in remote mode."""
     rounds, log = 1 if quick else 9, folder / "stdio.log"
     environment = _environment(folder, NOBODY, "e2a_agt_bench")
     ours, baseline = [], []
@@ -47,7 +47,7 @@ def remote_cold_start(folder: Path, *, quick: bool) -> list[Figure]:
 
 
 def remote_latency(folder: Path, *, quick: bool) -> list[Figure]:
-    """`list_messages` through the tool, less the same request made raw, less the same rows from a bare server."""
+    """Measures `list_messages` as a tool, minus the raw API request, minus a bare server with the same rows."""
     rounds, calls = (1, 20) if quick else (5, 200)
     home = folder / "deployment"
     inbox = make_home(home)
@@ -67,7 +67,7 @@ def remote_latency(folder: Path, *, quick: bool) -> list[Figure]:
             tool.append(median(call_tool(OURS, folder / "tool.log", environment, calls)))
     added = median(ours - call - server for ours, call, server in zip(tool, raw, bare, strict=True))
     note = f"tool {median(tool):.2f}, API call {median(raw):.2f}, bare server {median(bare):.2f} ms"
-    # Less than nothing is noise.
+    # A negative difference is noise.
     least = max(added, 0.01)
     return [Figure("remote tool call, p50 it adds", "ms", least, bound=LATENCY_BOUND_MS, note=note)]
 
@@ -82,7 +82,7 @@ def _environment(folder: Path, url: str, key: str) -> dict[str, str]:
 
 
 async def _requests(url: str, key: str, calls: int) -> tuple[list[float], bytes]:
-    """The milliseconds of each request over one connection, which a first one opens, and an answer."""
+    """Returns the milliseconds of each request over one open connection, and one answer."""
     found = []
     async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}) as http:
         for _ in range(calls + 1):

@@ -1,4 +1,4 @@
-"""What was measured, and how it is shown."""
+"""The figures of a run, and the report of them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ __all__ = ["Figure", "machine", "measured", "to_json", "to_table"]
 class Figure:
     """One line of the report.
 
-    `value` is what is compared with `bound`: the ratio of ours to the baseline, or ours itself where an absolute
-    size is promised and there is no baseline. `floor` tells whether the bound is the least or the most allowed;
-    a figure without a bound is shown for information.
+    `value` is compared with `bound`. It is the ratio of `ours` to `baseline`, or `ours` itself without a baseline. The
+    bound is the least allowed value if `floor` is set, else the greatest. A figure without a bound is only shown.
     """
 
     name: str
@@ -55,12 +54,12 @@ def measured(
     floor: bool = False,
     note: str = "",
 ) -> Figure:
-    """The medians of rounds that were run in turns, so that a busy machine hurts both sides alike."""
+    """Returns a figure of medians. Run both sides in turns, so that a busy machine slows them alike."""
     return Figure(name, unit, median(ours), median(baseline), bound, floor, note)
 
 
 def machine() -> str:
-    """One line on what ran this; figures of different machines cannot be compared, ratios roughly can."""
+    """Returns one line about this machine. Across machines ratios compare roughly, absolute figures do not."""
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return (
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, load {load}, "

@@ -1,4 +1,4 @@
-"""Fills an inbox with mail faster than it could arrive: the same rows, written by the same statements."""
+"""Fills an inbox faster than mail could arrive: the same rows, written by the same statements."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SENDERS = 400
 OUTBOUND_EVERY = 10
 LABELLED_EVERY = 7
 UNREAD_EVERY = 3
-"""The share of an inbox that nobody has read, as agents leave it: the notifications."""
+"""One message in this many stays unread, as agents leave notifications."""
 
 _WORDS = (
     "invoice",
@@ -56,7 +56,7 @@ _WORDS = (
     "quarterly",
 )
 CONVERSATION = f"conv_{5:024x}"
-"""One of three messages, among the first."""
+"""One of the first conversations; it has three messages."""
 
 _LABELS = ("work", "billing", "todo", "newsletter")
 
@@ -77,7 +77,7 @@ def seed(database: Path, inbox: str, count: int, *, all_read: bool = False) -> N
 
 
 def _message(number: int, account: str, inbox: str, all_read: bool) -> Sequence[Sequence[Statement]]:
-    """The statements of one message, in columns that have one text each."""
+    """Returns the statements that insert one message."""
     random_ = random.Random(number)  # the same mail in every run
     words = random_.choices(_WORDS, k=60)
     subject, text = " ".join(words[:5]).capitalize(), " ".join(words)

@@ -23,9 +23,9 @@ _HELLO = {
 def list_tools(
     arguments: Sequence[str], log: Path, env: Mapping[str, str]
 ) -> tuple[float, list[dict[str, Any]]]:
-    """Start `python ARGUMENTS`, shake hands as hosts do, and ask for the tools.
+    """Starts `python ARGUMENTS`, does the handshake of a host, and lists the tools.
 
-    Returns the milliseconds from the start of the process to the whole answer, and the tools.
+    Returns the milliseconds from the start of the process to the complete answer, and the tools.
     """
     started = time.perf_counter()
     with child(arguments, log, env=env) as server:
@@ -44,7 +44,7 @@ def list_tools(
 
 
 def call_tool(arguments: Sequence[str], log: Path, env: Mapping[str, str], calls: int) -> list[float]:
-    """The milliseconds of each of `calls` calls of `list_messages`, one after the other; a first one warms up."""
+    """Returns the milliseconds of each of `calls` sequential calls of `list_messages`, after one to warm up."""
     asking = {"name": "list_messages", "arguments": {}}
     found = []
     with child(arguments, log, env=env) as server:

@@ -1,4 +1,4 @@
-"""From the kill of the process that runs a home's listeners to the greeting of the one that takes over."""
+"""Time from killing the process that runs a home's listeners to the SMTP greeting of its successor."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ POLL_SECONDS = 0.005
 
 
 def takeover(folder: Path, *, quick: bool) -> list[Figure]:
-    """Several stdio servers share a home, and their leaders are killed one after the other."""
+    """Measures several stdio servers on one home, whose leaders are killed one after the other."""
     rounds = 1 if quick else PROCESSES - 1
     home = folder / "shared"
     with ExitStack() as stack:
@@ -44,7 +44,7 @@ def takeover(folder: Path, *, quick: bool) -> list[Figure]:
 
 
 def _leader(home: Path, other_than: int | None) -> int:
-    """The process whose SMTP listener greets, as soon as it is another one. Raises TimeoutError."""
+    """Waits for an SMTP greeting of a process other than `other_than` and returns its id. Raises TimeoutError."""
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         try:
@@ -55,6 +55,6 @@ def _leader(home: Path, other_than: int | None) -> int:
                     if connection.recv(4).startswith(b"220"):
                         return int(run["pid"])
         except (OSError, ValueError, KeyError):
-            pass  # not there yet, half written, or of the one that is gone
+            pass  # missing, half written, or of a process that has ended
         time.sleep(POLL_SECONDS)
     raise TimeoutError(f"nobody runs the listeners of {home}")

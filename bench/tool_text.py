@@ -1,4 +1,4 @@
-"""How much a model has to read to know the agent's tools."""
+"""How much text a model reads to know the tools."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ BOUND_CHARS = {"agent": 9000, "account": 26_000}
 
 
 def tool_text(folder: Path, *, quick: bool) -> list[Figure]:
-    """Characters of name, description and input schema in a real `tools/list` of each tier."""
+    """Measures characters of names, descriptions and input schemas in a real `tools/list` of each scope."""
     home = folder / "home"
     make_home(home)
     figures = []
-    for tier, bound in BOUND_CHARS.items():
-        environment = home_environment(home, E2A_MCP_SCOPE=tier)
+    for scope, bound in BOUND_CHARS.items():
+        environment = home_environment(home, E2A_MCP_SCOPE=scope)
         _, tools = list_tools(OURS, folder / "stdio.log", environment)
         chars = sum(
             len(tool["name"]) + len(tool["description"]) + len(_compact(tool["inputSchema"]))
             for tool in tools
         )
-        name = f"{tier} tools/list, text a model reads"
+        name = f"{scope} tools/list, text a model reads"
         figures.append(Figure(name, "chars", chars, bound=bound, note=f"{len(tools)} tools"))
     return figures
 

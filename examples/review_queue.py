@@ -2,7 +2,7 @@
 
     python examples/review_queue.py
 
-The approval carries the hash of the draft that was shown, so a draft that changed meanwhile is not sent.
+The approval carries the hash of the draft that was shown, so a draft that has changed since is not sent.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An agent without a language model: label the unread mail, and answer questions of senders who are proven.
+"""An agent without a language model: labels the unread mail, and answers questions from proven senders.
 
     python examples/triage_agent.py
 
@@ -26,7 +26,7 @@ async def main() -> None:
 
 
 async def unread(agent: Client) -> list[dict[str, Any]]:
-    """The rows of all pages, taken before anything is read, since reading changes what is unread."""
+    """Returns the rows of all pages at once, because reading a message takes it off the unread list."""
     page = await call(agent, "list_messages")
     rows = list(page["messages"])
     while "next_cursor" in page:
@@ -36,7 +36,7 @@ async def unread(agent: Client) -> list[dict[str, Any]]:
 
 
 async def triage(agent: Client, row: dict[str, Any]) -> str:
-    """The label that the message was given."""
+    """Labels one message, answers it if it is a question, and returns the label."""
     message = await call(agent, "get_message", message_id=row["id"])
     label = verdict(message)
     if label == "question":
@@ -46,7 +46,7 @@ async def triage(agent: Client, row: dict[str, Any]) -> str:
 
 
 def verdict(message: dict[str, Any]) -> str:
-    """From what is known of the sender first, and only then from what they say."""
+    """Chooses a label: by what is known about the sender first, then by the text."""
     if "auto_submitted" in message:
         return "automatic"
     if message["trust"] != "verified":

@@ -2,8 +2,8 @@
 
     python examples/verify_auth_headers.py MESSAGE_ID
 
-The headers and the message may come from anywhere, here they come from the home itself. Exit status 1 means that the
-statement does not hold: altered, made under another secret, or about other octets.
+The headers and the message may come from anywhere; here they come from the home itself. Exit status 1 means that the
+statement is not valid: it was altered, signed with another secret, or made for other octets.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from e2a_core.signing.auth_headers import AuthHeaderError, verify_auth_headers
 from e2a_core.signing.secrets import Secrets
 from mcp import Client, StdioServerParameters, stdio_client
 
-# The statement was signed when the message came in; five minutes, the default, suits a webhook, not an archive.
 MAX_AGE = timedelta(days=365)
+"""The age allowed for a statement, signed when the message arrived. The default of five minutes suits a webhook."""
 
 
 async def main(message_id: str) -> int:
@@ -42,7 +42,7 @@ async def main(message_id: str) -> int:
 
 
 async def fetch(message_id: str) -> tuple[Mapping[str, str], bytes]:
-    """The nine headers and the message as handed on."""
+    """Returns the nine headers and the message as handed on."""
     environment = {name: value for name, value in os.environ.items() if name.startswith("E2A_")}
     server = StdioServerParameters(command=sys.executable, args=["-m", "e2a_mcp"], env=environment)
     async with Client(stdio_client(server)) as agent:
@@ -63,7 +63,7 @@ async def call(agent: Client, tool: str, **arguments: Any) -> dict[str, Any]:
 
 
 def secrets() -> Secrets:
-    """Those configured, else the one that the first start made."""
+    """Returns the configured secrets, or else the one that the first start made."""
     settings = load_settings()
     return Secrets.parse(settings.hmac_secret or (settings.home / "secret").read_text(encoding="utf-8"))
 

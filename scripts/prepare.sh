@@ -1,4 +1,4 @@
-# What every script begins with: `-h` prints its head, the rest runs in the root with `.venv` in front if it exists.
+# Sourced by every script: `-h` prints the script's head comment; the rest runs in the root, with `.venv` first on PATH.
 # shellcheck shell=sh
 case "${1-}" in
     -h | --help)

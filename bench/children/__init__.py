@@ -1,1 +1,1 @@
-"""Programs that the benchmark runs as processes of their own: baselines, and clients that make load."""
+"""Programs that the benchmark runs as child processes: baselines, and clients that generate load."""

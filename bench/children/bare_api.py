@@ -20,7 +20,7 @@ from e2a_core.contract.sending import SendEmailRequest
 
 
 def application(answer: bytes, database: str) -> FastAPI:
-    """One connection, as durable as the product's: a commit is on the disk before it is answered."""
+    """Returns the application; like the product, it answers only after the commit is on disk."""
     held: dict[str, aiosqlite.Connection] = {}
 
     @asynccontextmanager

@@ -29,7 +29,7 @@ def serve_http() -> None:
 
     import uvicorn
 
-    # With the protocol named, asyncio turns Nagle's algorithm off, as for the server it is compared with.
+    # Naming the protocol makes asyncio disable Nagle's algorithm, as in the server under test.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     listening.listen()

@@ -1,8 +1,8 @@
-"""Sends one HTTP request from a number of keep-alive connections at once and prints how long it took.
+"""Sends one HTTP request again and again over several keep-alive connections and prints how long it took.
 
     python -m bench.children.http_load METHOD URL KEY BODY CONCURRENCY CALLS
 
-`{n}` in BODY becomes the number of the request. Nothing is done with the answers but reading them whole.
+`{n}` in BODY becomes the number of the request. Answers are read whole and dropped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SECONDS = 600.0
 
 
 class Connection:
-    """One keep-alive connection that asks the same thing again and again."""
+    """One keep-alive connection that repeats the same request."""
 
     def __init__(self, method: str, url: str, key: str, body: str) -> None:
         parts = urlsplit(url)
@@ -33,7 +33,7 @@ class Connection:
         self._reader, self._writer = await asyncio.open_connection(*self._address)
 
     async def call(self, number: int) -> bytes:
-        """The body of one answer. Raises RuntimeError for anything but a success."""
+        """Returns the body of one answer. Raises RuntimeError unless its status is a success."""
         body = self._body.replace("{n}", str(number)).encode()
         self._writer.write(f"{self._head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()

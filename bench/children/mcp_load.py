@@ -1,9 +1,9 @@
-"""Calls one tool over streamable HTTP from a number of connections at once and prints how long it took.
+"""Calls one tool over streamable HTTP on several connections at once and prints how long it took.
 
     python -m bench.children.mcp_load URL KEY ERA CONCURRENCY CALLS
 
-It writes the requests that the official client writes, with none of its work on the answers, so that the servers are
-measured. ERA is `modern` (2026-07-28: each call for itself) or `handshake` (2025-11-25: one session per connection).
+It sends the requests of the official client without that client's work on the answers, so that the server is measured
+and not the client. ERA is `modern` (2026-07-28, no session) or `handshake` (2025-11-25, one session per connection).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Connection:
         self._call = self._request({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params})
 
     async def call(self) -> bytes:
-        """The body of one answer. Raises RuntimeError for anything but a success."""
+        """Returns the body of one answer. Raises RuntimeError unless its status is a success."""
         status, _, body = await self._exchange(self._call)
         if status != 200 or b'"isError":true' in body or b'"error":' in body:
             raise RuntimeError(f"{status} {body[:500]!r}")

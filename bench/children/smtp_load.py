@@ -1,10 +1,9 @@
-"""Submits prepared messages over a number of SMTP sessions at once and prints how long it took.
+"""Submits prepared messages over several SMTP sessions at once and prints how long it took.
 
     python -m bench.children.smtp_load HOST PORT SESSIONS SENDER RECIPIENT FILE
 
-Every session is opened before the clock starts and takes the next message as soon as its last was acknowledged. As
-RFC 2920 has it, the commands of an envelope go out together to a server that announces PIPELINING and one by one to
-any other.
+Every session is open before the clock starts, and takes the next message as soon as its last one is acknowledged. The
+commands of an envelope go out together if the server announces PIPELINING (RFC 2920), else one by one.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ class Session(asyncio.Protocol):
             self._step()
 
     def submit(self) -> None:
-        """Send the next envelope; the message follows when the server asks for it."""
+        """Sends the next envelope; the message follows when the server asks for it."""
         message = next(self._load.messages, None)
         if message is None:
             self._load.done(self)

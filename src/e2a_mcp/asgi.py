@@ -1,4 +1,4 @@
-"""What stands between the socket and the protocol: bodies read within bounds, headers added, refusals worded."""
+"""The ASGI parts around `/mcp`: refusals, response headers, and the opening and ending of sessions."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ __all__ = [
 
 SESSION_HEADER = "mcp-session-id"
 
-# 25 MiB of attachments in base64, with room for the rest of the call.
 MAX_BODY_BYTES = 40 * 1024 * 1024
+"""25 MiB of attachments in base64, with room for the rest of the call."""
 EXPOSED_HEADERS = "WWW-Authenticate, Mcp-Session-Id, X-Request-Id"
 
 CHALLENGE = 'Bearer realm="e2a"'
-# JSON-RPC leaves -32000 to -32099 to servers; clients of the reference know this one.
 UNAUTHORIZED = -32001
+"""JSON-RPC reserves -32000 to -32099 for servers; existing clients know this code."""
 
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "POST, GET, DELETE",
@@ -47,7 +47,7 @@ PREFLIGHT = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer without the protocol: the HTTP status, and the JSON-RPC code and words of its body."""
+    """A request refused before it reaches the MCP server: its HTTP status and JSON-RPC error."""
 
     status: int
     code: int
@@ -61,7 +61,7 @@ class Refusal:
 
 
 def rpc_refusal(request: Request, error: E2AError) -> Response:
-    """An error of the front door as a JSON-RPC response to no particular request."""
+    """Returns `error` as a JSON-RPC error response with a null id."""
     headers: dict[str, str] = {}
     if isinstance(error, Unauthorized):
         invalid = ', error="invalid_token"' if _is_bearer(request.headers) else ""
@@ -73,7 +73,7 @@ def rpc_refusal(request: Request, error: E2AError) -> Response:
 
 
 def _is_bearer(headers: Headers) -> bool:
-    """Whether a token was presented that is no good; another scheme is none (RFC 6750 section 3)."""
+    """Returns True if the request carries a bearer token, so that it was invalid (RFC 6750 section 3)."""
     return headers.get("authorization", "").partition(" ")[0].lower() not in {
         "",
         "basic",
@@ -83,7 +83,7 @@ def _is_bearer(headers: Headers) -> bool:
 
 
 class Stamped:
-    """Adds to every answer what lets the page of an allowed origin read it."""
+    """Adds CORS headers to every response, so that a page of an allowed origin can read it."""
 
     def __init__(self, send: Send, origin: str | None) -> None:
         self._send = send
@@ -102,7 +102,7 @@ class Stamped:
 
 
 class Observed:
-    """Remembers the status and the session of an answer."""
+    """Remembers the status and the session id of a response."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -117,7 +117,7 @@ class Observed:
 
 
 async def end_session(manager: ASGIApp, scope: Scope, session: str) -> None:
-    """Ends a session as its client would; `scope` is that of another request with the same credential."""
+    """Ends a session with a DELETE, as its client would; `scope` is any request with the same credential."""
 
     async def receive() -> Message:
         return {"type": "http.request", "body": b"", "more_body": False}

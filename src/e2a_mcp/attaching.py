@@ -1,4 +1,4 @@
-"""Where the bytes of an attachment come from: a mail resource, a file below an allowed folder, or the call itself."""
+"""Loads attachments to send: from a mail resource, a file below an allowed folder, or the call itself."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class AttachmentSource(Arguments):
 
 
 async def load_attachments(call: Call, sources: Sequence[AttachmentSource]) -> list[Attachment]:
-    """The attachments as the engine takes them.
+    """Returns the attachments in the form the engine takes.
 
-    Raises `InvalidAttachment` naming the one at fault, and `PayloadTooLarge`.
+    Raises `InvalidAttachment`, which names the argument at fault, and `PayloadTooLarge`.
     """
     loaded = []
     total = 0
@@ -99,7 +99,7 @@ async def _from_file(call: Call, source: AttachmentSource, path: str, where: str
     try:
         name, data = await anyio.to_thread.run_sync(_read_below, roots, path)
     except (OSError, ValueError, RuntimeError):
-        # One answer for a missing file and for one outside: paths are not to be probed through this.
+        # The same error for a missing file and for one outside, so that callers cannot probe for paths.
         raise InvalidAttachment(
             f"{field} must be a readable file below an allowed folder", location=field, status=422
         ) from None
@@ -111,10 +111,13 @@ async def _from_file(call: Call, source: AttachmentSource, path: str, where: str
 
 
 def _read_below(roots: Sequence[Path], path: str) -> tuple[str, bytes]:
-    """Name and bytes of a regular file; one byte over the limit is read to show that it is over."""
+    """Returns the name and bytes of a regular file, at most one byte more than the limit.
+
+    Raises ValueError when no such file is below `roots`.
+    """
     asked = Path(path).expanduser()
     for candidate in [asked] if asked.is_absolute() else [root / asked for root in roots]:
-        # Resolving first makes `..` and symbolic links harmless: what counts is where the file really is.
+        # Resolving first makes `..` and symbolic links harmless.
         real = candidate.resolve()
         if not any(real.is_relative_to(root) for root in roots) or not real.is_file():
             continue

@@ -1,4 +1,4 @@
-"""Who is calling over HTTP: the engine session that a credential stands for."""
+"""Finds the engine session of the credential in an HTTP request."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class _Entry:
 
 
 class CredentialCache:
-    """Sessions by credential, least recently used out first.
+    """A cache of sessions by credential that drops the least recently used first.
 
-    `fresh_seconds` is how long a revoked key may still be answered, and how long a wrong one is refused without
-    asking again; 0 asks each time. Only a hash of the credential is kept. One that many requests bring at once is
-    asked for once; what the engine could not answer (it was unavailable) is not remembered.
+    An answer of the engine is reused for `fresh_seconds`: a revoked key may work that long, and a wrong key is refused
+    that long without asking again. 0 asks each time. Only a hash of the credential is kept. Concurrent requests with
+    the same credential ask the engine once. A failure to answer, such as `Unavailable`, is not cached.
     """
 
     def __init__(self, engine: Engine, clock: Clock, *, fresh_seconds: float) -> None:
@@ -41,7 +41,10 @@ class CredentialCache:
         self._asking: dict[bytes, anyio.Lock] = {}
 
     async def session(self, credential: str) -> Session:
-        """Raises `Unauthorized`, and whatever says that the engine cannot tell."""
+        """Returns the session of `credential`.
+
+        Raises `Unauthorized` when it is not valid, and another `E2AError` when the engine cannot answer.
+        """
         if not self._fresh_seconds:
             return await self._engine.session(credential)
         key = hashlib.sha256(credential.encode()).digest()

@@ -1,4 +1,4 @@
-"""Completion of what a person types into a resource template or a prompt."""
+"""Completes what a person types into a resource template or a prompt."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from e2a_core.errors import Forbidden, InvalidRequest, NotFound, NotImplementedH
 
 __all__ = ["complete"]
 
-# The protocol allows no more in one answer.
 MAX_VALUES = 100
+"""The most values that the protocol allows in one answer."""
 
 
 async def complete(session: Session, params: CompleteRequestParams) -> Completion:
-    """Values that begin with what was typed; nothing when there is nothing to offer.
+    """Returns the values that begin with what was typed, if any.
 
-    Raises `E2AError` when the engine cannot tell.
+    Raises `E2AError` when the engine cannot answer.
     """
     given = dict((params.context.arguments if params.context else None) or {})
     uri = getattr(params.ref, "uri", "")
     try:
         values = await _values(session, params.argument.name, uri, given)
     except (Forbidden, InvalidRequest, NotFound, NotImplementedHere):
-        # An inbox or message half typed is no error.
+        # The address or id may be half typed, which is not an error.
         values = []
     typed = params.argument.value.lower()
     matching = [value for value in dict.fromkeys(values) if value.lower().startswith(typed)]

@@ -1,4 +1,4 @@
-"""From `tools/call` to a tool and back: validation, errors in one shape, counting."""
+"""Handles `tools/call`: validates the arguments, runs the tool, shapes the result and counts the call."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _log = logging.getLogger(__name__)
 
 
 class ToolBox:
-    """The tools of one scope. Made once; a call only looks up, validates and runs.
+    """The tools of one scope, built once.
 
-    `listed` are in `tools/list`, in this order; those in `unlisted` can be called all the same. `whole` lists the
-    arguments too that tools keep from agents.
+    `listed` tools are in `tools/list`, in this order; `unlisted` tools can be called but are not listed. With `whole`
+    the listing includes the hidden arguments of the tools.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class ToolBox:
         }
 
     def listing(self, profiles: frozenset[str]) -> list[ListedTool]:
-        """What `tools/list` shows to a session of these profiles."""
+        """Returns what `tools/list` shows to a session with these profiles."""
         return [shown for name, shown in self._listed.items() if in_profiles(name, profiles)]
 
     async def call(
@@ -62,7 +62,7 @@ class ToolBox:
         name: str,
         arguments: Mapping[str, Any] | None,
     ) -> dict[str, Any]:
-        """The result of one call. Every failure is a result too, so that the model reads it."""
+        """Returns the result of one call. A failure is a result too, so that the model reads it."""
         started = self._services.clock.monotonic()
         tool = self._tools.get(name) if in_profiles(name, profiles) else None
         outcome = "ok"
@@ -82,7 +82,7 @@ class ToolBox:
             return failure(hidden, request_id=_request_id(context))
         finally:
             seconds = self._services.clock.monotonic() - started
-            # An unknown name is the caller's text: it must not become a label.
+            # An unknown name is text of the caller, which must not become a metric label.
             self._observer.tool(name if tool else "unknown", outcome, seconds)
 
     def _unknown(self, name: str, profiles: frozenset[str]) -> NotFound:
@@ -93,13 +93,13 @@ class ToolBox:
 
 
 def _request_id(context: ServerRequestContext[Any]) -> str | None:
-    """The id that the HTTP door gave the request; stdio has none."""
+    """Returns the id of the HTTP request, or None over stdio."""
     scope = getattr(context.request, "scope", None)
     return scope.get("e2a.request_id") if scope else None
 
 
 class UnknownTool(NotFound):
-    """A name that is no tool of the caller's scope; the two cannot be told apart."""
+    """The caller's scope has no tool of this name; a tool of another scope gives the same error."""
 
     code = "unknown_tool"
 

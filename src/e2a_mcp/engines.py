@@ -1,4 +1,4 @@
-"""An engine that is opened while the handshake goes on."""
+"""Opens the engine in the background, so that the MCP handshake does not wait for it."""
 
 from __future__ import annotations
 
@@ -19,19 +19,21 @@ _log = logging.getLogger(__name__)
 
 EngineOpener = Callable[[Settings], Awaitable[Engine]]
 
-# A client asks for the tools at once and then thinks; opening in that pause costs it nothing. One that never
-# asks still gets its listeners.
 OPEN_ANYWAY_SECONDS = 1.5
+"""When to open if the client has not listed the tools by then.
+
+The engine normally opens in the pause after `tools/list`. Without a listing, the home still needs its listeners.
+"""
 
 
 class NotOpened(Unavailable):
-    """The engine is not there and will not be."""
+    """Opening the engine failed, and it is not tried again."""
 
     retryable = False
 
 
 class LazyEngine:
-    """An engine that is opened when it is first needed, or soon after there is time to."""
+    """An engine that is opened on first use, or after a delay set by `want_after`."""
 
     def __init__(self) -> None:
         self._wanted = anyio.Event()
@@ -40,7 +42,7 @@ class LazyEngine:
         self._engine: Engine | None = None
 
     def want_after(self, seconds: float) -> None:
-        """Starts the opening a little later, without waiting for it."""
+        """Requests that the engine opens in `seconds`, and returns at once."""
         asyncio.get_running_loop().call_later(seconds, self._wanted.set)
 
     @property
@@ -48,7 +50,7 @@ class LazyEngine:
         return self._settled.is_set() and self._engine is None
 
     async def get(self) -> Engine:
-        """Raises `NotOpened` when the engine could not be opened."""
+        """Returns the engine, waiting until it is open. Raises `NotOpened` when opening failed."""
         self._wanted.set()
         await self._settled.wait()
         if self._engine is None:
@@ -56,10 +58,10 @@ class LazyEngine:
         return self._engine
 
     async def open(self, settings: Settings, opener: EngineOpener) -> None:
-        """A failure is logged at once and told to every caller: standard input may stay open for long."""
+        """Opens the engine once it is wanted. A failure is logged here and raised to every caller of `get`."""
         with anyio.move_on_after(OPEN_ANYWAY_SECONDS):
             await self._wanted.wait()
-        # Once begun it is finished: a home half made by a client that hung up would be worse than a late exit.
+        # Opening is never cut off: a half-made home would be worse than a late exit.
         with anyio.CancelScope(shield=True):
             self._opening = True
             try:
@@ -70,7 +72,7 @@ class LazyEngine:
                 self._settled.set()
 
     async def close(self) -> None:
-        """Closes the engine, waiting for its opening if that has begun."""
+        """Closes the engine; if it is being opened, waits for that first."""
         with anyio.CancelScope(shield=True):
             if self._opening:
                 await self._settled.wait()
@@ -80,7 +82,7 @@ class LazyEngine:
 
 @asynccontextmanager
 async def lazy_engine(settings: Settings, opener: EngineOpener) -> AsyncIterator[LazyEngine]:
-    """A `LazyEngine` for the time of the block; leaving closes the engine if it was opened."""
+    """Yields a `LazyEngine`, and closes its engine at the end if it was opened."""
     engine = LazyEngine()
     try:
         async with anyio.create_task_group() as tasks:

@@ -1,6 +1,6 @@
 """MCP over streamable HTTP: one ASGI application for every credential.
 
-A request is checked in this order: host and origin, credential, size, JSON. So a stranger costs no parsing.
+A request is checked in this order: host and origin, credential, size, JSON. So a stranger's body is never parsed.
 """
 
 from __future__ import annotations
@@ -50,24 +50,25 @@ from e2a_mcp.tool import Services
 
 __all__ = ["McpApp", "mcp_app"]
 
-# A host opens one for each window; whoever opens many forgot to close them.
 MAX_SESSIONS_EACH = 50
-# Of one scope, which is what memory allows rather than what anybody needs.
+"""Sessions of one credential. A host opens one for each window, so more than this are leftovers."""
 MAX_SESSIONS = 5_000
+"""Sessions of one scope, a bound on memory."""
 SESSION_IDLE_SECONDS = 15 * 60
 
-# What is worth a stream: progress that was asked for, and what lasts so long that its client may hang up. For the
-# rest plain JSON is quicker. A body that only quotes one of these is streamed, which is right as well.
 _STREAMED = (b'"progressToken"', b'"subscriptions/listen"', b'"wait_for_message"')
+"""A body with one of these is answered as an event stream: it reports progress, or takes so long that the client may
+hang up. Plain JSON is quicker for the rest. A body that only quotes one is streamed too, which is harmless.
+"""
 
 Style = Literal["json", "stream", "session"]
 
 
 class McpApp:
-    """The ASGI application; requests are served while `run` is entered, which `serving` tells.
+    """The ASGI application. It serves requests while `run` is entered; `serving` is True then.
 
-    A credential's scope chooses the tools. A client that opens with `initialize` gets a session, since only on a
-    lasting connection can it be told of changes; everything else is answered without one, so any replica can.
+    The scope of a credential decides its tools. A client that begins with `initialize` gets a session, because the
+    older protocol sends notifications only within one. All other requests need no session, so any replica can answer.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class McpApp:
             )
 
     async def _session_of(self, context: ServerRequestContext[Any]) -> Session:
-        """The one found while authenticating, the first time; who asks again later wants to know anew."""
+        """Returns the session found while authenticating, once; later calls for the same request look it up again."""
         assert context.request is not None
         scope = context.request.scope
         found: Session | None = scope.pop("e2a.session", None)
@@ -128,7 +129,7 @@ class McpApp:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Once per application; leaving ends what is being served."""
+        """Runs the application, once; leaving the block ends all requests and sessions."""
         async with AsyncExitStack() as stack:
             for manager in self._managers.values():
                 await stack.enter_async_context(manager.run())
@@ -168,7 +169,7 @@ class McpApp:
             credential = bearer(headers)
             session = await self._credentials.session(credential)
         except E2AError as problem:
-            # Not knowing who calls is no reason to treat them as someone else.
+            # If the engine cannot check the credential, the caller gets 503 and not 401.
             refused = (
                 problem
                 if isinstance(problem, Unauthorized)
@@ -179,7 +180,7 @@ class McpApp:
         principal = session.principal
         scope["e2a.credential"] = credential
         scope["e2a.session"] = session
-        # The transport compares this so that a session serves only the credential that opened it.
+        # The transport compares this, so that a session serves only the credential that opened it.
         scope["user"] = AuthenticatedUser(
             AccessToken(token="", client_id=principal.credential_id, scopes=[principal.scope])
         )
@@ -215,7 +216,7 @@ class McpApp:
     async def _within(
         self, session: str, credential: str, serve: ASGIApp, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Serves a request of a session that is open, or of one that is not any more."""
+        """Serves a request that names a session, which may have ended."""
         answer = Observed(send)
         with self._book.in_use(session, credential):
             await serve(scope, receive, answer)
@@ -225,7 +226,7 @@ class McpApp:
     async def _open(
         self, credential: str, serve: ASGIApp, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Opens a session; the credential's oldest idle one goes where it has too many."""
+        """Opens a session; if the credential has too many, its least recently used idle one is ended first."""
         try:
             oldest = self._book.superfluous(credential)
         except AllInUse:
@@ -263,7 +264,10 @@ class McpApp:
 
 
 async def _json_body(request: Request) -> bytes:
-    """Raises ValueError for what is no JSON, and what the front door raises of a body."""
+    """Returns the body of the request, checked to be JSON.
+
+    Raises ValueError when it is not, and `E2AError` for a wrong media type or a body that is too large.
+    """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedMediaType("Content-Type must be application/json")
     body = await read_body(request, MAX_BODY_BYTES + 1)
@@ -290,10 +294,10 @@ def mcp_app(
     sessions: bool = True,
     fresh_seconds: float = 0,
 ) -> McpApp:
-    """The application to mount at `/mcp`; enter `run()` for as long as it serves.
+    """Returns the application to mount at `/mcp`; enter its `run()` for as long as it serves.
 
-    `sessions` must be off where the next request may reach another process. What the engine said of a credential is
-    believed for `fresh_seconds`.
+    `sessions` must be False if the next request may reach another process. What the engine says about a credential is
+    reused for `fresh_seconds`.
     """
     return McpApp(
         engine,

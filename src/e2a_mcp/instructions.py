@@ -1,4 +1,4 @@
-"""What every tool shares, told once instead of in each description."""
+"""The instructions a server sends at the handshake: what holds for every tool, said once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which hosts and origins `/mcp` answers: the defence against DNS rebinding that the transport asks for."""
+"""The hosts and origins that `/mcp` answers: the defence against DNS rebinding that the MCP transport requires."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def _host_of(authority: str) -> str | None:
-    """The host of a `Host` header without its port, an IPv6 address without its brackets (RFC 9110 7.2)."""
+    """Returns the host in a `Host` header, without port or IPv6 brackets (RFC 9110 section 7.2), or None."""
     try:
         parts = urlsplit(f"//{authority}")
-        # Reading the port checks it.
+        # Raises ValueError for a port that is not a number.
         _ = parts.port
     except ValueError:
         return None
@@ -26,8 +26,8 @@ def _host_of(authority: str) -> str | None:
 class HostPolicy:
     """The hosts a request may name, and the origins a browser may send it from.
 
-    Allowed are the loopback names, the listener's own host, that of the public URL and those listed. An origin is
-    allowed when it is listed or when its host is allowed.
+    Allowed hosts are the loopback names, the listener's own host, the host of the public URL and those in
+    `E2A_MCP_ALLOWED_HOSTS`. An origin is allowed if it is in `E2A_MCP_ALLOWED_ORIGINS` or its host is allowed.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class HostPolicy:
         return host is not None and _host_of(host) in self._hosts
 
     def allows_origin(self, origin: str | None) -> bool:
-        """A request without `Origin` does not come from a browser's page."""
+        """Returns True for an allowed origin, and for None: without `Origin` no page of a browser sent the request."""
         if origin is None:
             return True
         if origin.lower() in self.origins:

@@ -1,4 +1,4 @@
-"""Profiles: smaller lists of tools for a session that needs only some. What a session may do is its scope's matter."""
+"""Profiles: shorter lists of tools for sessions that need only some. They grant nothing; the scope decides that."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ __all__ = ["asked_profiles", "in_profiles"]
 
 
 def asked_profiles(values: Iterable[str]) -> frozenset[str]:
-    """The profiles of a URL's `profile` parameters, each a comma list. Raises `InvalidRequest`."""
+    """Returns the profiles in a URL's `profile` parameters, each a comma list.
+
+    Raises `InvalidRequest` if one does not exist.
+    """
     names = frozenset(name.strip() for value in values for name in value.split(",") if name.strip())
     if not names <= PROFILES.keys():
         raise InvalidRequest(f"profile must be of {', '.join(PROFILES)}", location="query.profile")
@@ -19,5 +22,5 @@ def asked_profiles(values: Iterable[str]) -> frozenset[str]:
 
 
 def in_profiles(name: str, profiles: frozenset[str]) -> bool:
-    """Whether the tool of this name is there; without any profile all are."""
+    """Returns True if one of `profiles` has the tool, or if `profiles` is empty."""
     return not profiles or any(name in PROFILES[profile] for profile in profiles)

@@ -1,4 +1,4 @@
-"""Ready-made requests for what people do with an agent's mailbox every day."""
+"""The MCP prompts: ready-made requests for everyday work with an agent's mailbox."""
 
 from __future__ import annotations
 
@@ -117,7 +117,10 @@ ACCOUNT_PROMPTS: tuple[MailPrompt, ...] = (
 
 
 def get_prompt(prompts: Mapping[str, MailPrompt], name: str, arguments: Arguments | None) -> GetPromptResult:
-    """Raises `MCPError` for an unknown name or argument, and for a required one that is missing."""
+    """Returns the prompt filled in with `arguments`.
+
+    Raises `MCPError` for an unknown name or argument, and for a missing required argument.
+    """
     prompt = prompts.get(name)
     if prompt is None:
         raise MCPError(INVALID_PARAMS, f"no such prompt; prompts: {', '.join(prompts)}")

@@ -1,4 +1,4 @@
-"""One message as a tool result: bounded, paged, with the sender's words fenced."""
+"""Renders one message as a tool result: of bounded size, in pages, with the sender's words fenced."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ __all__ = ["DEFAULT_MAX_CHARS", "MAX_MAX_CHARS", "Format", "read_message"]
 
 Format = Literal["text", "full", "html", "headers"]
 
-# About 5,000 tokens: a long mail in full, a newsletter in part.
 DEFAULT_MAX_CHARS = 20_000
+"""About 5,000 tokens: enough for a long mail, not for every newsletter."""
 MAX_MAX_CHARS = 100_000
 
 _LEFT_OUT = {"raw_message", "parsed", "body", "created_at"}
 _SENDER_FIELDS = ("header_from", "envelope_from", "to", "cc", "reply_to", "subject")
 _PART_FIELDS = ("conversation_id", "attachments", "nested", "delivery_report")
-# What others said of mail that was sent.
 _OTHERS_FIELDS = ("delivery_detail", "recipients", "rejection_reason")
+"""Members of sent mail that hold words of other servers or people."""
 MAX_ATTACHMENTS = 50
-"""Named in one result; a sender decides how many a message has, and each can be had by its index."""
+"""Attachments listed in one result. A message may have more; each can be fetched by its index."""
 
 
 def read_message(
@@ -47,10 +47,11 @@ def read_message(
     extra_lines: tuple[str, ...] = (),
     always_fenced: bool = False,
 ) -> Reply:
-    """The result for `view`; `offset` and `max_chars` count characters of the body in the asked format.
+    """Returns the tool result for `view`.
 
-    `extra` members and `extra_lines` come from the caller; what in them a sender wrote is fenced as well. What an
-    agent wrote itself is not, unless it is `always_fenced` because another reads it.
+    `offset` and `max_chars` count characters of the body in the requested format. `extra` members and `extra_lines`
+    are added by the caller; a sender's words in them are fenced too. An agent's own mail is not fenced, unless
+    `always_fenced` is set because somebody else reads it.
     """
     member = format if format in {"html", "headers"} else "text"
     body = plain_text(_body(view, format, raw))

@@ -1,4 +1,4 @@
-"""Mail as a model reads it: our own words in the open, the sender's behind a fence with the verdict beside it."""
+"""Renders mail for a model: the sender's words are fenced, with the verdict on the sender beside them."""
 
 from __future__ import annotations
 
@@ -36,21 +36,22 @@ ROW_FIELDS = (
 """The members of a summary row that others may have written."""
 
 MAX_ADDRESSES = 20
-"""Of each list of addresses in a result; a sender decides how many a message has."""
+"""Addresses shown of each list in a result; a message may have more."""
 
 _PLAIN_ID = re.compile(r"[\w.:@/+=~-]{1,120}", re.ASCII)
 _ADDRESS_LISTS = ("to", "cc", "bcc", "reply_to")
 
 
 def mail_uri(email: str, *path: str) -> str:
-    """The resource of something in an inbox."""
+    """Returns the resource URI of something in an inbox."""
     return "/".join([f"mail://{quote(email, safe='@+')}", *(quote(part, safe="") for part in path)])
 
 
 def trust(proven: str | None, authentication: Authentication | None = None) -> str:
-    """One word on the sender: `verified` (the Author Domain is proven), `failed` (it denies it), `unverified`.
+    """Returns the verdict on the sender in one word.
 
-    `proven` is the domain, or the agent of this deployment, that is known to be the author.
+    `verified`: the Author Domain is proven. `failed`: DMARC failed for it. `unverified`: neither. `proven` names the
+    domain, or the agent of this deployment, that is proven to be the author.
     """
     if proven:
         return "verified"
@@ -62,7 +63,7 @@ def trust(proven: str | None, authentication: Authentication | None = None) -> s
 def evidence(
     verified_domain: str | None, authentication: Authentication | None, author_agent: str | None = None
 ) -> str:
-    """What the word rests on: `example.org dmarc=pass spf=pass dkim=pass(example.org)`."""
+    """Returns the evidence for the verdict: `example.org dmarc=pass spf=pass dkim=pass(example.org)`."""
     if authentication is None:
         return "an agent of this deployment" if author_agent else verified_domain or ""
     parts = [verified_domain] if verified_domain else []
@@ -75,9 +76,10 @@ def evidence(
 
 
 def fence_rows(ids: Ids, views: Sequence[MessageSummaryView]) -> tuple[Fence, list[dict[str, Any]]]:
-    """Summary rows with the verdict on a sender added and words on one line, previews fenced.
+    """Returns summary rows with the verdict on the sender, each text on one line, and previews fenced.
 
-    Those of sent mail too where it took some over: an answer has the subject of what it answers, a forward the text.
+    Previews of sent mail are fenced too if they may repeat a sender's words: an answer repeats the subject, a forward
+    the text.
     """
     fence = Fence(ids, (text for view in views for text in (view.subject, view.preview, view.header_from)))
     shown = []
@@ -93,12 +95,15 @@ def fence_rows(ids: Ids, views: Sequence[MessageSummaryView]) -> tuple[Fence, li
 
 
 def has_others_words(view: MessageSummaryView | MessageView) -> bool:
-    """All but new mail of the agent's own: to label what no sender wrote would teach to overlook the label."""
+    """Returns True unless the message is new mail that the agent wrote itself.
+
+    Fencing that too would teach a model to ignore the fence.
+    """
     return view.type != "send"
 
 
 def with_few_addresses(members: dict[str, Any]) -> dict[str, Any]:
-    """Of long address lists the beginning, with their length beside them as `to_count` and so on."""
+    """Shortens long address lists, and adds their full length as `to_count` and so on."""
     for name in _ADDRESS_LISTS:
         if len(addresses := members.get(name) or ()) > MAX_ADDRESSES:
             members |= {name: addresses[:MAX_ADDRESSES], f"{name}_count": len(addresses)}
@@ -106,12 +111,12 @@ def with_few_addresses(members: dict[str, Any]) -> dict[str, Any]:
 
 
 def shown_id(fence: Fence, text: str) -> str:
-    """An id that whoever wrote the mail may have chosen: as it is if it looks like one, else fenced."""
+    """Returns an id that a sender may have chosen: unchanged if it looks like an id, else fenced."""
     return text if _PLAIN_ID.fullmatch(text) else fence.inline(plain_line(text, 200))
 
 
 def message_lines(fence: Fence, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Two lines for each summary row: ours, then the words of the mail behind the fence."""
+    """Returns two lines for each summary row: what this server knows, then the sender's words, fenced."""
     lines = [fence.notice] if any(row.get("type") != "send" for row in rows) else []
     for row in rows:
         lines.append(_row_head(fence, row))
@@ -147,7 +152,7 @@ def _row_head(fence: Fence, row: Mapping[str, Any]) -> str:
 
 
 def _fate(members: Mapping[str, Any]) -> list[str]:
-    """What became of sent mail; a review only where there was one."""
+    """Returns what became of sent mail, including its review if there was one."""
     status, review = members.get("delivery_status"), members.get("review_status")
     words = [status] if status else []
     if review and review != "sent":
@@ -158,13 +163,13 @@ def _fate(members: Mapping[str, Any]) -> list[str]:
 
 
 def page_line(count: int, thing: str, place: str, cursor: str | None) -> str:
-    """How much there is and how to go on."""
+    """Returns a line with the number of rows on the page and the cursor of the next one."""
     more = f"; more with cursor={cursor}" if cursor else ""
     return f"{count} {thing}{'' if count == 1 else 's'} in {place}{more}"
 
 
 def message_head(view: MessageView, email: str, fence: Fence) -> list[str]:
-    """What we know of a message, one fact a line; what others wrote of it is fenced."""
+    """Returns what is known about a message, one fact a line; what others wrote about it is fenced."""
     members = view.model_dump(
         mode="json", include={"created_at", "delivery_status", "review_status", "scheduled_at"}
     )
@@ -199,7 +204,7 @@ def message_head(view: MessageView, email: str, fence: Fence) -> list[str]:
 def attachment_link(
     email: str, message_id: str, meta: Mapping[str, Any], *, untrusted: bool
 ) -> dict[str, Any]:
-    """The resource link of one attachment; if it is `untrusted`, name and content are somebody else's."""
+    """Returns the resource link of one attachment; `untrusted` means that a sender chose its name and content."""
     link: dict[str, Any] = {
         "type": "resource_link",
         "uri": mail_uri(email, "messages", message_id, "attachments", str(meta["index"])),
@@ -214,7 +219,7 @@ def attachment_link(
 
 
 def conversation_lines(fence: Fence, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Two lines for each conversation row."""
+    """Returns two lines for each conversation row."""
     lines = [fence.notice] if rows else []
     for row in rows:
         unread = " unread" if row["has_unread"] else ""

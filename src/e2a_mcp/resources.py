@@ -1,4 +1,4 @@
-"""Mail as resources, for what is read rather than done: an inbox, a message, its source, a file, a thread."""
+"""Mail as MCP resources: an inbox, a message, its source, an attachment, a conversation, the review queue."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ __all__ = ["REVIEWS_URI", "list_resources", "read_resource", "templates"]
 
 REVIEWS_URI = "mail://reviews"
 INBOX_ROWS = 50
-# Source and files never change once stored.
 FIXED_TTL_MS = 3_600_000
+"""How long clients may cache raw messages and attachments, which never change once stored."""
 
 _PLAIN = "text/plain"
 
@@ -74,7 +74,7 @@ templates = [
 
 
 async def list_resources(session: Session) -> list[Resource]:
-    """The inboxes of the session, and for an account its review queue."""
+    """Returns the inboxes of the session, and for an account its review queue."""
     principal = session.principal
     if principal.scope == "agent":
         emails = [principal.agent_email or ""]
@@ -99,7 +99,10 @@ async def list_resources(session: Session) -> list[Resource]:
 
 
 async def read_resource(call: Call, uri: str, version: str) -> ReadResourceResult:
-    """Raises `MCPError` for a URI that names nothing, and what the engine raises."""
+    """Returns the content of a resource.
+
+    Raises `MCPError` for a URI that names no resource, and the `E2AError` of the engine.
+    """
     target = parse_mail_uri(uri)
     if target is None or (target.kind == "reviews" and call.session.principal.scope != "account"):
         raise MCPError(not_found_code(version), "no such resource", {"uri": plain_line(uri)})

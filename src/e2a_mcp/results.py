@@ -1,4 +1,4 @@
-"""Tool results as they go over the wire: one shape for success, one for every failure."""
+"""Tool results on the wire: one shape for success, one for every failure."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from e2a_mcp.tool import Reply
 
 __all__ = ["compact_json", "error_members", "failure", "not_found_code", "protocol_error", "success"]
 
-# A model gains nothing from a longer error, and a hostile server's text must not flood its context.
 MAX_ERROR_CHARS = 500
+"""Keeps an error, which may quote another server, from flooding a model's context."""
 MAX_DETAILS_CHARS = 2_000
-# What -32602 says from 2026-07-28 on was a code of its own before.
 LEGACY_NOT_FOUND = -32002
+"""The code of a missing resource before protocol version 2026-07-28, which uses -32602."""
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _UNTRUSTED = {"dev.e2a/untrusted": True}
@@ -32,7 +32,7 @@ def compact_json(value: Any) -> str:
 
 
 def success(reply: Reply) -> dict[str, Any]:
-    """The `tools/call` result of an answer."""
+    """Returns the `tools/call` result for a reply."""
     text = compact_json(reply.structured) if reply.text is None else reply.text
     block: dict[str, Any] = {"type": "text", "text": text}
     if reply.untrusted:
@@ -49,7 +49,7 @@ def success(reply: Reply) -> dict[str, Any]:
 
 
 def failure(problem: E2AError, *, request_id: str | None = None) -> dict[str, Any]:
-    """The `tools/call` result of an error: the text form agents match on, and the same as members."""
+    """Returns the `tools/call` result for an error: as the text that agents match on, and as members."""
     structured = error_members(problem, request_id=request_id)
     mark = " (retryable)" if problem.retryable else ""
     text = f"e2a error [{problem.code}]{mark}: {_one_line(_named(problem))}"
@@ -62,13 +62,13 @@ def failure(problem: E2AError, *, request_id: str | None = None) -> dict[str, An
 
 
 def error_members(problem: E2AError, *, request_id: str | None = None) -> dict[str, Any]:
-    """The machine-readable part of an error."""
+    """Returns the machine-readable part of an error."""
     members: dict[str, Any] = {
         "code": problem.code,
         "retryable": problem.retryable,
         "status": problem.status,
     }
-    # Where another deployment refused, its own id is the one that leads to its log.
+    # If another deployment refused, its own request id leads to the entry in its log.
     if found := problem.request_id or request_id:
         members["request_id"] = found
     if problem.retry_after_seconds is not None:
@@ -79,7 +79,7 @@ def error_members(problem: E2AError, *, request_id: str | None = None) -> dict[s
 
 
 def not_found_code(version: str) -> int:
-    """The JSON-RPC code of a resource that is not there."""
+    """Returns the JSON-RPC code for a missing resource in this protocol version."""
     return INVALID_PARAMS if version in MODERN_PROTOCOL_VERSIONS else LEGACY_NOT_FOUND
 
 
@@ -96,11 +96,11 @@ def protocol_error(version: str) -> Iterator[None]:
 
 
 def _named(problem: E2AError) -> str:
-    """The message, led by the field it is about where it does not say so: a model may read the text alone."""
+    """Returns the message, preceded by the field it is about unless it names it: a model may read only the text."""
     fields = (problem.details or {}).get("fields") or []
     told = [item["message"] for item in fields]
     if told and not any(part in problem.message for part in told):
-        # Another deployment's summary of them says less than the fields do.
+        # The fields say more than another deployment's summary of them.
         return "; ".join(f"{item['location'].partition('.')[2]}: {item['message']}" for item in fields)
     field = fields[0]["location"].partition(".")[2] if len(fields) == 1 else ""
     if not field or re.search(rf"\b{re.escape(field.split('[')[0])}\b", problem.message):

@@ -1,4 +1,4 @@
-"""JSON schemas a model can afford to read, and argument errors it can act on."""
+"""JSON schemas that are short enough for a model, and argument errors that it can act on."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ __all__ = ["Arguments", "Schema", "input_schema", "object_schema", "validated", 
 Schema = dict[str, Any]
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-# Checked all the same; a model gains nothing from reading them before it breaks them.
 _DROPPED = frozenset({"title", "maxLength", "minLength", "pattern"})
+"""Keywords left out of schemas to save context. The limits are still enforced."""
 _SCALARS: Mapping[object, str] = {
     str: "string",
     bool: "boolean",
@@ -30,15 +30,15 @@ _SCALARS: Mapping[object, str] = {
 
 
 class Arguments(BaseModel):
-    """The arguments of one tool: closed, so that a misspelt name is refused instead of ignored."""
+    """The arguments of one tool. Unknown names are refused, so that a misspelt one is not ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 def input_schema(arguments: type[Arguments], *, hidden: Iterable[str] = ()) -> Schema:
-    """The schema of `arguments` without titles, empty defaults, null alternatives and references.
+    """Returns the schema of `arguments` without titles, empty defaults, null alternatives and references.
 
-    Names in `hidden` are left out at every level; they stay accepted.
+    Names in `hidden` are left out at every level, but still accepted.
     """
     raw = arguments.model_json_schema()
     definitions = raw.pop("$defs", {})
@@ -46,7 +46,7 @@ def input_schema(arguments: type[Arguments], *, hidden: Iterable[str] = ()) -> S
     schema.pop("description", None)
     properties: Schema = schema.pop("properties", {})
     required = schema.get("required", [])
-    # What must be given first, the inbox last: models read in order.
+    # Models read in order: required arguments come first, the inbox last.
     order = [*required, *(name for name in properties if name not in {*required, "email"}), "email"]
     return {
         "type": "object",
@@ -87,7 +87,7 @@ def _compact(node: Any, definitions: Mapping[str, Any], hidden: frozenset[str]) 
 
 
 def object_schema(properties: Mapping[str, Any], required: Iterable[str] = ()) -> Schema:
-    """An open object: a newer engine may add members."""
+    """Returns the schema of an object that may have further members, since a newer engine may add some."""
     schema: Schema = {"type": "object", "properties": dict(properties)}
     names = list(required)
     if names:
@@ -96,7 +96,7 @@ def object_schema(properties: Mapping[str, Any], required: Iterable[str] = ()) -
 
 
 def view_properties(view: type[BaseModel], *, depth: int = 1) -> Schema:
-    """The members of a wire view as schema properties; below `depth` an object is only called one."""
+    """Returns the members of a wire view as schema properties; objects deeper than `depth` are not described."""
     nullable: frozenset[str] = getattr(view, "nullable", frozenset())
     properties: Schema = {}
     for name, field in view.model_fields.items():
@@ -129,10 +129,10 @@ def _type_schema(annotation: Any, depth: int) -> Schema:
 
 
 def validated(model: type[ModelT], given: Mapping[str, Any]) -> ModelT:
-    """The arguments of a call, or the request made of them.
+    """Returns `given` as an instance of `model`: the arguments of a call, or the request made from them.
 
-    Raises `InvalidRequest` with each argument at fault, the problem, and the nearest valid name or value; the
-    offending values themselves are never repeated.
+    Raises `InvalidRequest` with each argument at fault, the problem, and the nearest valid name or value. It never
+    repeats the offending values.
     """
     try:
         return model.model_validate(given)
@@ -170,7 +170,7 @@ def _sentence(item: Any, arguments: type[BaseModel]) -> str:
 
 
 def _names_at(model: type[BaseModel], path: list[str]) -> list[str]:
-    """Valid names of the object at `path`; list positions lie between its parts."""
+    """Returns the valid names of the object at `path`, whose list positions are skipped."""
     for part in path:
         if part.isdigit():
             continue

@@ -1,4 +1,4 @@
-"""The scope of a stdio session, which decides the tools it is offered."""
+"""The scope of a stdio session, which decides the tools that it lists."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from e2a_mcp.engines import LazyEngine
 
 __all__ = ["stdio_scope"]
 
-# Keys say what they are for; access tokens do not.
 _AGENT_KEY = "e2a_agt_"
 _KEY = "e2a_"
+"""The prefix of a key, whose next part tells its scope. An access token has no such prefix."""
 
 _log = logging.getLogger(__name__)
 
 
 async def stdio_scope(settings: Settings, engine: LazyEngine) -> Scope:
-    """The scope of the settings, never wider than the key's; the deployment is asked only if the key does not tell.
+    """Returns the scope in the settings, but never a wider one than the key's.
 
-    One that does not answer leaves the account's tools listed: it goes on refusing what the credential may not do,
-    and a list that shrinks with the weather would mislead the client, which keeps it.
+    Asks the deployment only if the key does not tell its scope. If the deployment does not answer, the scope is
+    `account`: the deployment still refuses what the credential may not do, and a list of tools that an outage shortens
+    would mislead the client, which keeps it.
     """
     if not settings.remote:
         return settings.mcp_scope or "agent"

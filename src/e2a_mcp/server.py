@@ -1,6 +1,6 @@
 """The MCP server of one scope: tools, resources and prompts over one engine session at a time.
 
-It is built once and serves any number of callers; who calls is found anew for each request.
+It is built once and serves any number of callers; each request finds the session of its own caller.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ Context = ServerRequestContext[Any]
 Sessions = Callable[[Context], Awaitable[Session]]
 Profiles = Callable[[Context], frozenset[str]]
 
-# Tools, prompts and templates change with a release only; what they list depends on the credential's scope.
 CATALOGUE = CacheHint(3_600_000, "private")
+"""For tools, prompts and templates: they change only with a release, but depend on the credential's scope."""
 FRESH = CacheHint(0, "private")
 
 
@@ -69,10 +69,11 @@ def build_server(
     on_listed: Callable[[], object] = lambda: None,
     recheck_seconds: float = RECHECK_SECONDS,
 ) -> Server[Any]:
-    """A server of `scope`; `sessions` gives the engine session of a request, `profiles` the profiles it asked for.
+    """Returns a server for `scope`.
 
-    `subscribe` offers `resources/subscribe`, which needs a connection that lasts; `on_listed` is called when the
-    tools have been asked for. A subscriber's credential is looked at again every `recheck_seconds`.
+    `sessions` returns the engine session of a request, `profiles` the profiles it asked for. `subscribe` offers
+    `resources/subscribe`, which needs a lasting connection. `on_listed` is called when a client lists the tools. The
+    credential of a subscriber is checked again every `recheck_seconds`.
     """
     account = scope == "account"
     tools = _toolbox(account, services, observer, legacy_tools)
@@ -128,7 +129,7 @@ def build_server(
             "resources/list": FRESH,
             "resources/read": FRESH,
         },
-        # No argument of ours travels in a header, so there is nothing to compare headers with.
+        # No tool has an argument that travels in a header, so there is nothing to compare with the headers.
         get_tool_input_schema=lambda name: None,
         on_list_tools=list_tools,
         on_call_tool=call_tool,

@@ -1,4 +1,4 @@
-"""Whose sessions are open, so that one credential cannot take the places of the others."""
+"""Counts the open sessions of each credential, so that one credential cannot use up all of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["AllInUse", "SessionBook"]
 
 
 class AllInUse(Exception):
-    """A credential has as many sessions as it may, and a request is being served in each."""
+    """A credential has reached its limit of sessions, and every one of them is serving a request."""
 
 
 @dataclass(slots=True)
@@ -25,9 +25,9 @@ class _Session:
 
 
 class SessionBook:
-    """At most `each` sessions of one credential, least recently used first.
+    """Tracks the sessions of each credential, at most `each`, least recently used first.
 
-    One that no request has used for `idle_seconds` is taken for ended: the transport ends it then.
+    A session that no request has used for `idle_seconds` counts as ended, because the transport ends it then.
     """
 
     def __init__(self, clock: Clock, *, each: int, idle_seconds: float) -> None:
@@ -38,7 +38,10 @@ class SessionBook:
         self._openings = itertools.count()
 
     def superfluous(self, credential: str) -> str | None:
-        """The session to end before another is opened, None while there is room. Raises `AllInUse`."""
+        """Returns the session to end before another one is opened, or None while there is room.
+
+        Raises `AllInUse` when there is no room and every session is in use.
+        """
         self._forget_idle()
         mine = [name for name, session in self._open.items() if session.credential == credential]
         if len(mine) < self._each:
@@ -50,7 +53,7 @@ class SessionBook:
 
     @contextmanager
     def opening(self, credential: str) -> Iterator[None]:
-        """Holds a place while a session is opened: many may be asked for at once."""
+        """Counts a session that is being opened, so that concurrent requests cannot exceed the limit."""
         place = f"opening {next(self._openings)}"
         self._open[place] = _Session(credential, self._clock.monotonic(), requests=1)
         try:
@@ -67,7 +70,7 @@ class SessionBook:
 
     @contextmanager
     def in_use(self, name: str, credential: str) -> Iterator[None]:
-        """While a request is served in this session, if it is one of the credential's."""
+        """Marks a session of the credential as in use while a request is served in it."""
         session = self._of(name, credential)
         if session is None:
             yield

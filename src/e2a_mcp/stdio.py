@@ -1,4 +1,4 @@
-"""MCP over standard input and output, acting as the owner of the home, or with the key of another deployment."""
+"""MCP over standard input and output, as the owner of the home or with a key of another deployment."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from e2a_mcp.tool import Services
 
 __all__ = ["serve_stdio"]
 
-# The answer to tools/list goes out before the import of the relay takes the processor.
 ANSWER_FIRST_SECONDS = 0.05
+"""Lets the answer to `tools/list` go out before the import of the relay takes the processor."""
 
 
 class HomeSession:
-    """The one session of a stdio server, found when the engine is there."""
+    """The one session of a stdio server, opened once the engine is open."""
 
     def __init__(self, engine: LazyEngine, settings: Settings, scope: Scope) -> None:
         self._engine = engine
@@ -54,11 +54,14 @@ class HomeSession:
         except NotFound as problem:
             if email is None:
                 raise
-            raise NotFound(f"E2A_AGENT_EMAIL names {email}, and there is no such inbox") from problem
+            raise NotFound(f"E2A_AGENT_EMAIL names {email}, which is not an inbox") from problem
 
 
 async def serve_stdio(settings: Settings, opener: EngineOpener) -> bool:
-    """Serves until standard input ends or a signal asks to stop, then closes the engine; False if it never opened."""
+    """Serves until standard input ends or a signal arrives, then closes the engine.
+
+    Returns False if the engine could not be opened.
+    """
     async with lazy_engine(settings, opener) as engine:
         scope = await stdio_scope(settings, engine)
         profiles = frozenset(settings.mcp_profile)
@@ -84,5 +87,5 @@ async def _stop_on_signal(engine: LazyEngine) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for _ in signals:
             await engine.close()
-            # The thread that reads standard input cannot be interrupted; everything else is closed by now.
+            # The thread that reads standard input cannot be interrupted. Everything else is closed already.
             os._exit(0)

@@ -1,4 +1,4 @@
-"""What a session can be told of: a subscription that could never be served is refused rather than kept silent."""
+"""Checks which resources a session can subscribe to; a subscription that could never fire is refused."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["SubscriptionScope"]
 
 
 class SubscriptionScope:
-    """Asks the engine once for each inbox, for as many URIs as one request names."""
+    """Checks the URIs of one request, asking the engine once for each inbox."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._inboxes: set[str] = set()
 
     async def target(self, uri: str) -> MailTarget:
-        """What `uri` names. Raises the `E2AError` that says why its changes cannot be told."""
+        """Returns what `uri` names. Raises the `E2AError` that says why it cannot be subscribed to."""
         target = parse_mail_uri(uri)
         if target is None:
             raise NotFound("no such resource")
@@ -31,7 +31,7 @@ class SubscriptionScope:
                 raise NotFound("no such resource")
             if told is not None and "email.review_requested" not in told:
                 raise NotImplementedHere(
-                    "this deployment does not tell of its review queue; read it again instead"
+                    "this deployment does not report changes of its review queue; read it again instead"
                 )
             return target
         if principal.scope == "agent" and target.email != principal.agent_email:
@@ -41,12 +41,12 @@ class SubscriptionScope:
             self._inboxes.add(target.email)
         if target.kind == "message":
             if told is not None and "message.updated" not in told:
-                raise NotImplementedHere("this deployment tells of new mail only: subscribe to the inbox")
+                raise NotImplementedHere("this deployment reports only new mail: subscribe to the inbox")
             await self._session.messages.get(target.email, target.id, peek=True)
         return target
 
     async def targets(self, uris: Iterable[str]) -> dict[str, MailTarget]:
-        """Those that can be told of, by URI. Raises only what may pass."""
+        """Returns the targets that can be subscribed to, by URI. Raises only errors that may be temporary."""
         found = {}
         for uri in dict.fromkeys(uris):
             try:

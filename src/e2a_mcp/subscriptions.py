@@ -1,7 +1,7 @@
 """Resource subscriptions in both protocol eras, fed by the engine's events.
 
-Up to 2025-11-25 a client names resources one by one and is told on its connection; from 2026-07-28 on it opens a
-stream with all it wants. Both watch through the caller's own session, so nobody learns of mail they may not see.
+Up to 2025-11-25 a client subscribes to resources one by one and is notified on its connection; from 2026-07-28 on it
+opens one stream for a list of them. Both watch through the caller's own session, so they report only its mail.
 """
 
 from __future__ import annotations
@@ -42,20 +42,22 @@ __all__ = ["RECHECK_SECONDS", "Subscriptions"]
 Context = ServerRequestContext[Any]
 Sessions = Callable[[Context], Awaitable[Session]]
 
-_log = logging.getLogger(__name__)
-
-# A stream costs two tasks and a watcher: one credential may have this many, and one process serves so many in all.
 MAX_STREAMS_EACH = 50
+"""Streams of one credential. A stream costs two tasks and a watcher."""
 MAX_STREAMS = 5_000
+"""Streams of one process."""
 MAX_URIS = 200
-# How long a revoked credential may still be told that something changed.
+"""Resources of one stream or connection."""
 RECHECK_SECONDS = 30.0
+"""How long a revoked credential may still be notified of changes."""
 _STATE_KEY = "e2a.subscriber"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
 class _Feed:
-    """One watch: of these inboxes, or with None of all that the session sees."""
+    """One watch of the engine's events: of `emails`, or with None of all inboxes of the session."""
 
     emails: frozenset[str] | None
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
@@ -67,9 +69,9 @@ class _Feed:
 
 @dataclass(slots=True, eq=False)
 class _Subscriber:
-    """What one client wants to hear of, each target under every spelling it was asked for; and what feeds it.
+    """What one client subscribes to, each target under every URI it was given, and the feeds that serve it.
 
-    `on_end` is called when nothing feeds it any more.
+    `on_end` is called when the last feed has ended.
     """
 
     tell: Callable[[str], Awaitable[None]]
@@ -100,7 +102,7 @@ class _Subscriber:
 
 
 class Subscriptions:
-    """The subscription handlers of one server. A credential is looked at again every `recheck_seconds`."""
+    """The subscription handlers of one server. They check each credential again every `recheck_seconds`."""
 
     def __init__(self, sessions: Sessions, *, recheck_seconds: float = RECHECK_SECONDS) -> None:
         self._sessions = sessions
@@ -110,7 +112,10 @@ class Subscriptions:
 
     @asynccontextmanager
     async def lifespan(self, server: Server[Any]) -> AsyncIterator[None]:
-        """Owns the tasks that outlive the request which started them. None of them may fail: all would end with it."""
+        """Owns the tasks that outlive the request that started them.
+
+        They catch every error, because an error in one would end them all.
+        """
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
             try:
@@ -122,7 +127,7 @@ class Subscriptions:
     async def listen(
         self, context: Context, params: SubscriptionsListenRequestParams
     ) -> SubscriptionsListenResult:
-        """`subscriptions/listen`: the response is the stream, and the acknowledgement tells what it will carry."""
+        """Handles `subscriptions/listen`: the response is the stream, and its acknowledgement names what it covers."""
         bus = InMemorySubscriptionBus()
         handler = ListenHandler(bus)
 
@@ -140,15 +145,15 @@ class Subscriptions:
                 try:
                     await self._feed(context, session, subscriber, found.values())
                     if found and not subscriber.feeds:
-                        raise Unavailable("the subscription has ended already")
-                    # Lists of tools, prompts and resources change with a release only, so nobody is told of that.
+                        raise Unavailable("the subscription ended before it could be acknowledged")
+                    # Lists of tools, prompts and resources change only with a release, so they need no notification.
                     honoured = SubscriptionFilter(resource_subscriptions=list(found) or None)
                     return await handler(context, params.model_copy(update={"notifications": honoured}))
                 finally:
                     subscriber.end()
 
     async def subscribe(self, context: Context, params: SubscribeRequestParams) -> EmptyResult:
-        """`resources/subscribe`: what follows goes out on the client's connection."""
+        """Handles `resources/subscribe`: notifications go out on the client's connection."""
         connection = _connection(context)
         with protocol_error(context.protocol_version):
             session = await self._sessions(context)
@@ -185,12 +190,12 @@ class Subscriptions:
             yield
         finally:
             self._streams[credential] -= 1
-            self._streams += Counter()  # forgets those that have none
+            self._streams += Counter()  # drops the entries at zero
 
     async def _feed(
         self, context: Context, session: Session, subscriber: _Subscriber, targets: Iterable[MailTarget]
     ) -> None:
-        """Has `targets` watched; when this returns nothing of them can be missed any more."""
+        """Starts watching `targets`; once this returns, no later event is missed."""
         new = [target for target in targets if not any(feed.covers(target) for feed in subscriber.feeds)]
         if not new:
             return
@@ -213,7 +218,7 @@ class Subscriptions:
         *,
         task_status: anyio.abc.TaskStatus[E2AError | None] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Passes events on until cancelled. What fails before it has started is handed to whoever starts it."""
+        """Passes events on until cancelled. A failure before the start is returned to the starter as its status."""
         started = False
         failure: E2AError | None = None
         try:
@@ -228,7 +233,7 @@ class Subscriptions:
         except E2AError as problem:
             failure = problem
             if started:
-                _log.warning("a subscription ends: %s", problem)
+                _log.warning("a subscription ended: %s", problem)
         except Exception:  # noqa: BLE001 - the top-level handler of a feed, whose task group is the whole server's
             failure = InternalError("the subscription failed inside the server; its log has the reason")
             _log.exception("a subscription failed")
@@ -240,7 +245,7 @@ class Subscriptions:
             task_status.started(failure)
 
     async def _recheck(self, context: Context, feed: _Feed) -> None:
-        """Ends the feed of a credential that is refused."""
+        """Ends the feed once its credential is refused."""
         with feed.checking:
             while True:
                 await anyio.sleep(self._recheck_seconds)
@@ -248,20 +253,20 @@ class Subscriptions:
                     await self._sessions(context)
                 except E2AError as problem:
                     if not problem.retryable:
-                        _log.info("a subscription ends: %s", problem)
+                        _log.info("a subscription ended, its credential was refused: %s", problem)
                         feed.scope.cancel()
                 except Exception:  # noqa: BLE001 - as above
-                    _log.exception("a credential could not be looked at again")
+                    _log.exception("the credential of a subscription could not be checked again")
 
 
 def _connection(context: Context) -> Connection:
-    # The SDK hands handlers a session without a public way to its connection, whose `state` and `exit_stack` it
-    # documents as the place for what a handler keeps.
+    # The SDK documents the connection's `state` and `exit_stack` as the place for data of a handler, but its session
+    # has no public attribute for the connection.
     return context.session._connection
 
 
 async def _affected(session: Session, subscriber: _Subscriber, event: EventEnvelope) -> list[str]:
-    """The subscribed URIs that the event is about, in a stable order."""
+    """Returns the subscribed URIs that the event affects, in a stable order."""
     wanted, data = subscriber.wanted, event.data
     targets = [MailTarget("reviews")] if event.type.startswith("email.review_") else []
     email, message = data.get("agent_email"), data.get("message_id")

@@ -1,4 +1,4 @@
-"""What a tool is, what it is called with and what it answers."""
+"""The types of a tool, its call and its reply."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)
 
 
 class Progress(Protocol):
-    """Tells the client how far a call is; does nothing when it did not ask."""
+    """Reports the progress of a call, if the client asked for it."""
 
     async def __call__(
         self, progress: float, total: float | None = None, message: str | None = None
@@ -32,8 +32,8 @@ class Progress(Protocol):
 class Services:
     """What tools need besides the session.
 
-    `attachment_roots` are the folders below which files may be attached by path, already resolved; empty means
-    that paths are refused, as they must be for every caller on another machine.
+    `attachment_roots` are the resolved folders below which files may be attached by path. If it is empty, paths are
+    refused; it must be empty for callers on other machines.
     """
 
     clock: Clock
@@ -43,20 +43,23 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a tool by one caller."""
+    """One call of a tool."""
 
     session: Session
     services: Services
     progress: Progress
 
     def inbox(self, email: str | None) -> str:
-        """The inbox meant: the one named, else the one the credential is bound to."""
+        """Returns `email`, or else the inbox that the session is bound to.
+
+        Raises `InvalidRequest` if there is neither.
+        """
         if email:
             return email
         bound = self.session.principal.agent_email
         if bound is None and self.session.principal.scope == "agent":
             raise InvalidRequest(
-                "no inbox is chosen: set E2A_AGENT_EMAIL to the one this server acts for", status=422
+                "no inbox is chosen: set E2A_AGENT_EMAIL to the inbox this server acts for", status=422
             )
         if bound is None:
             raise InvalidRequest(
@@ -69,7 +72,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A tool's answer. `text` is what a model reads; without it that is the structured part as compact JSON."""
+    """A tool's answer. `text` is what a model reads; by default the structured part as compact JSON."""
 
     structured: dict[str, Any]
     text: str | None = None
@@ -79,10 +82,10 @@ class Reply:
 
 @dataclass(frozen=True)
 class Tool(Generic[ArgumentsT]):
-    """One tool. `hidden` arguments are accepted from everyone and listed to account sessions only.
+    """One tool. `hidden` arguments are accepted from everyone, but listed only to account sessions.
 
-    `shapes` makes the model of the arguments and the output schema. It is called when one of them is first asked for,
-    since a session of an agent never sees those of the account's tools.
+    `shapes` returns the model of the arguments and the output schema. It is called on first use, because an agent's
+    session never uses the tools of the account.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The `mail://` resources: what their URIs name."""
+"""Parses the URIs of `mail://` resources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_INDEX_DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class MailTarget:
-    """What a URI names; equal for every spelling of the same resource."""
+    """What a URI names. Different spellings of the same resource give equal targets."""
 
     kind: Kind
     email: str = ""
@@ -24,7 +24,7 @@ class MailTarget:
 
 
 def parse_mail_uri(uri: str) -> MailTarget | None:
-    """The target of `uri`, or None when it is none of ours."""
+    """Returns the target of `uri`, or None if it does not name a mail resource."""
     if not uri.startswith(SCHEME):
         return None
     match [unquote(part) for part in uri.removeprefix(SCHEME).split("/")]:

@@ -1,1 +1,1 @@
-"""What a person installs: the commands, and the composition of engine, HTTP, MCP and workers."""
+"""The commands, and the composition of engine, HTTP listener, MCP server and workers."""

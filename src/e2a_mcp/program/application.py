@@ -1,4 +1,4 @@
-"""`/mcp` and the probes, as routes of a home's application or as an application of their own."""
+"""`/mcp` and the probes, as routes for the application of a home or as an application of their own."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from e2a_mcp.program.probes import probe_routes
 
 __all__ = ["mcp_application", "mcp_routes"]
 
-# Asking another deployment for each request would double its load and the caller's wait.
 REMOTE_FRESH_SECONDS = 5.0
+"""Checking the credential of each request at another deployment would double its load and the caller's wait."""
 
 
 def mcp_application(engine: Engine, settings: Settings, metrics: ProcessMetrics | None = None) -> ASGIApp:
-    """`/mcp` with the probes beside it, behind the front door."""
+    """Returns an application with `/mcp` and the probes, behind the common HTTP edge."""
     metrics = metrics or ProcessMetrics()
     fresh_seconds = REMOTE_FRESH_SECONDS if settings.remote else 0
     mcp, routes = mcp_routes(engine, settings, metrics, fresh_seconds=fresh_seconds)
@@ -50,9 +50,9 @@ def mcp_application(engine: Engine, settings: Settings, metrics: ProcessMetrics 
 def mcp_routes(
     engine: Engine, settings: Settings, metrics: ProcessMetrics, *, fresh_seconds: float = 0
 ) -> tuple[McpApp, list[Route]]:
-    """The MCP application, to be run while it serves, and its routes with those of the probes."""
+    """Returns the MCP application, whose `run` must be entered to serve, and its routes with those of the probes."""
     clock = SystemClock()
-    # On PostgreSQL a client's next request may reach another replica, which does not know its session.
+    # On PostgreSQL the next request may reach another replica, which does not know the session.
     replicas = settings.effective_database_url.startswith("postgres")
     mcp = mcp_app(
         engine, settings, clock=clock, observer=metrics, sessions=not replicas, fresh_seconds=fresh_seconds
@@ -62,12 +62,12 @@ def mcp_routes(
         try:
             await engine.home_session(scope="account")
         except (NotFound, Unauthorized):
-            # It answered.
+            # Any answer shows that the engine works.
             return
 
     async def check_mcp() -> None:
         if not mcp.serving:
-            raise Unavailable("the MCP application does not run")
+            raise Unavailable("the MCP application is not running")
 
     checks = {"engine": check, "mcp": check_mcp}
     return mcp, [Route("/mcp", mcp), Route("/mcp/", mcp), *probe_routes(metrics, checks, clock)]

@@ -1,4 +1,4 @@
-"""`e2a bootstrap`: an account and a key for it, without a running server."""
+"""`e2a bootstrap`: makes an account and a key for it, without a running server."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _address(text: str) -> str:
 
 
 async def _bootstrap(settings: Settings, email: str) -> tuple[str, str]:
-    # On a fresh home the account asked for is the first, so it gets the default inbox.
+    # On a fresh home this account is the first one, so it gets the default inbox.
     core, made = await open_home(replace(settings, owner_email=email), SystemClock(), Ids())
     try:
         for line in made:

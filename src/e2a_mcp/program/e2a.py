@@ -1,6 +1,6 @@
-"""`e2a`: finds the verb, loads its module alone, and turns what goes wrong into one line and an exit code.
+"""`e2a`: loads the module of the command given, runs it, and reports an error as one line and an exit status.
 
-A verb's module exposes `configure(parser)` and `run(args) -> int`.
+The module of a command exposes `configure(parser)` and `run(args) -> int`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ __all__ = ["COMMANDS", "Command", "main"]
 FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
-"""128 and the number of SIGINT, as shells report it."""
+"""128 plus the number of SIGINT, as shells report it."""
 
 
 class Command(NamedTuple):
-    """Where a verb lives and what it does, in a few words."""
+    """The module of a command and its help text."""
 
     module: str
     summary: str
@@ -38,14 +38,17 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 1 refused, 2 wrong usage or settings."""
+    """Runs one command and returns the exit status.
+
+    0 is done, 1 refused or failed, 2 wrong usage or settings, 130 interrupted.
+    """
     arguments = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(prog="e2a", description="Authenticated email for AI agents.")
     parser.add_argument("--version", action=_Version, help="show the version and exit")
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
         verb = verbs.add_parser(name, help=command.summary, description=command.summary.capitalize() + ".")
-        # The other verbs' modules stay unloaded: a short command must not pay for the whole relay.
+        # Loads only this module: a short command must not wait for the import of the whole relay.
         if arguments[:1] == [name]:
             module = import_module(command.module)
             module.configure(verb)
@@ -62,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Version(argparse.Action):
-    """`--version`, whose look into the package's metadata no other command pays for."""
+    """`--version`, which reads the package metadata only when it is used."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
         super().__init__(option_strings, dest, nargs=0, help=help)

@@ -1,4 +1,4 @@
-"""Which engine the settings choose."""
+"""Opens the engine that the settings choose."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ __all__ = ["open_engine"]
 
 
 async def open_engine(settings: Settings) -> Engine:
-    """The engine of the home, or a client of another deployment if there is a key for one.
+    """Returns the engine of the home, or with `E2A_API_KEY` set the client of another deployment.
 
     Raises `SettingsError`, and `StoreUnavailable` when the home's database does not answer. Each engine is imported
-    only when it is chosen: the local one brings the whole relay, which a client asking for the list of tools should
-    not wait for.
+    only when it is chosen, because the local one imports the whole relay.
     """
     engine: Engine
     if settings.remote:

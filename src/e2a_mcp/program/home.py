@@ -1,4 +1,4 @@
-"""A home composed: its engine and relay, and the application of its HTTP listener."""
+"""Composes a home: its engine and relay, and the application of its HTTP listener."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ __all__ = ["home_application", "home_services", "open_home_engine"]
 
 
 async def open_home_engine(settings: Settings, *, strict: bool = False) -> LocalEngine:
-    """The engine of this home; the process that runs its listeners serves the application too.
+    """Returns the engine of the home; the process that runs the listeners also serves the application.
 
-    `strict` makes an address that is taken an error. Raises `SettingsError` and `StoreUnavailable`.
+    With `strict`, a listener address that is in use is an error. Raises `SettingsError` and `StoreUnavailable`.
     """
     return await open_local_engine(settings, strict=strict, services=home_services)
 
 
 def home_services(engine: LocalEngine) -> LocalServices:
-    """The relay, the workers and the HTTP listener, imported only in the process that leads."""
+    """Returns the relay, the workers and the HTTP listener; imported only in the process that runs them."""
     from e2a_core.http.listener import HttpListener
     from e2a_core.local.services import LocalServices
     from e2a_mcp.program.metrics import ProcessMetrics
@@ -44,7 +44,7 @@ def home_services(engine: LocalEngine) -> LocalServices:
 
 
 def home_application(engine: LocalEngine, metrics: ProcessMetrics | None = None) -> ASGIApp:
-    """The `/v1` API, `/mcp`, the signed links of the home's mail, and the probes."""
+    """Returns the application with the `/v1` API, `/mcp`, the signed links of the home's mail, and the probes."""
     from e2a_core.http.app import build_api
     from e2a_core.http.links import link_routes
     from e2a_mcp.asgi import rpc_refusal

@@ -1,4 +1,4 @@
-"""`e2a-mcp --http`: the application behind a listener of its own."""
+"""`e2a-mcp --http`: serves the application on a listener of its own."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from e2a_mcp.program.metrics import ProcessMetrics
 
 __all__ = ["serve_http"]
 
-# How long answers under way may take once the process is asked to stop.
 DRAIN_SECONDS = 10
+"""How long requests in progress may take once the process is asked to stop."""
 
 
 async def serve_http(settings: Settings, listen: ListenAddress, opener: EngineOpener) -> None:
     """Serves until a signal asks to stop, then closes the engine.
 
-    Says on standard error where it listens, which with port 0 nobody else knows. Raises OSError when the address
-    is taken.
+    Writes its URL to standard error, since port 0 picks a free port. Raises OSError when the address is in use.
     """
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,7 +1,7 @@
-"""Logging of both commands: to standard error, and of libraries only warnings.
+"""Logging of both commands, to standard error.
 
-Below a warning some libraries log what they carry, be it mail, SQL with its values, or a key. So nothing is let through
-by default, and only the program's own loggers follow `E2A_LOG_LEVEL`.
+Below the level of a warning some libraries log the mail, SQL values or keys that they handle. So only warnings and
+errors of libraries are logged, and only the program's own loggers follow `E2A_LOG_LEVEL`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ import sys
 
 __all__ = ["configure_logging"]
 
-# Children of these two packages, and of no other.
 OUR_LOGGERS = ("e2a", "e2a_core", "e2a_mcp")
+"""The parents of the program's own loggers."""
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def configure_logging(level: str) -> None:
-    """Call once per process, before anything is logged; `level` is a value of `E2A_LOG_LEVEL`."""
+    """Configures logging; call it once per process, before anything is logged.
+
+    `level` is a value of `E2A_LOG_LEVEL`.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter(FORMAT))
     root = logging.getLogger()

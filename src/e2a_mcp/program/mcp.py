@@ -1,6 +1,6 @@
 """`e2a-mcp`: the mailbox as an MCP server over stdio, or over HTTP with `--http`.
 
-Standard output belongs to the protocol; everything for people goes to standard error.
+Standard output carries only the protocol; everything for people goes to standard error.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _EXPECTED = (SettingsError, E2AError, OSError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; the exit status is 2 for a setting that cannot be used, 1 for a start that failed."""
+    """Runs the command and returns the exit status: 2 for an invalid setting, 1 for a start that failed."""
     options = _parser().parse_args(arguments)
     try:
         settings = load_settings()
@@ -68,7 +68,7 @@ def _address(text: str) -> ListenAddress:
 
 
 def _serve(settings: Settings, listen: ListenAddress | None) -> int:
-    # One transport is wanted, and the other's libraries would only slow the start.
+    # Imports only the transport in use: the libraries of the other would slow the start.
     if listen is None:
         from e2a_mcp.stdio import serve_stdio
 

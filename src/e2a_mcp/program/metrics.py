@@ -1,4 +1,4 @@
-"""What the process did, in the text format of Prometheus."""
+"""The metrics of the process, in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ __all__ = ["CONTENT_TYPE", "ProcessMetrics"]
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
-"""The shortest is what a read from memory takes, the longest what `wait_for_message` may."""
+"""Buckets from the time of a read from memory to a minute."""
 SUBMISSION_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-"""To the end of the timeouts of RFC 5321, section 4.5.3.2."""
+"""Buckets up to the timeouts of RFC 5321 section 4.5.3.2."""
 BACKLOG_SECONDS = 5.0
-"""Several may watch; the store is asked no more often than this."""
+"""How long a count of the store is reused, since several monitors may read the page."""
 
 
 class ProcessMetrics:
     """An `Observer` that counts in a registry of its own."""
 
     def __init__(self) -> None:
-        # When a series began is of no use to anybody here, and would double the page.
+        # The creation times of series are not needed and would double the page.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
@@ -86,24 +86,24 @@ class ProcessMetrics:
         self._submissions.labels(transport, outcome).observe(seconds)
 
     def watch_http(self, connections: Callable[[], int]) -> None:
-        """Shows how many connections the HTTP listener has."""
+        """Adds the number of open connections of the HTTP listener."""
         self._connections.set_function(connections)
 
     def watch_home(self, engine: LocalEngine) -> None:
-        """Shows what the SMTP listener counted, and what waits to be done."""
+        """Adds the counts of the SMTP listener, and the jobs and holds that wait."""
         self._registry.register(_IntakeCollector(engine))
         self._backlog = _BacklogCollector(engine)
         self._registry.register(self._backlog)
 
     async def render(self) -> bytes:
-        """The page, of type `CONTENT_TYPE`."""
+        """Returns the page, of type `CONTENT_TYPE`."""
         if self._backlog is not None:
             await self._backlog.refresh()
         return generate_latest(self._registry)
 
 
 class _IntakeCollector(Collector):
-    """What the SMTP listener of this process counted; all zero where it does not run."""
+    """Collects the counts of the SMTP listener of this process; all are zero if it does not run here."""
 
     def __init__(self, engine: LocalEngine) -> None:
         self._engine = engine
@@ -116,7 +116,7 @@ class _IntakeCollector(Collector):
 
 
 class _BacklogCollector(Collector):
-    """What waits in the store, as it was when `refresh` last asked; nothing while the store does not answer."""
+    """Collects the jobs and holds that wait, as of the last `refresh`; nothing while the store does not answer."""
 
     def __init__(self, engine: LocalEngine) -> None:
         self._engine = engine
@@ -125,10 +125,10 @@ class _BacklogCollector(Collector):
         self._until = float("-inf")
 
     async def refresh(self) -> None:
-        """Looks again once what is known is older than `BACKLOG_SECONDS`."""
+        """Counts again if the last count is older than `BACKLOG_SECONDS`."""
         if self._clock.monotonic() < self._until:
             return
-        # Moved first, so that those who ask meanwhile do not ask the store as well.
+        # Set before the query, so that concurrent requests do not query the store too.
         self._until = self._clock.monotonic() + BACKLOG_SECONDS
         try:
             self._backlog = await self._engine.backlog()

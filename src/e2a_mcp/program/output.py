@@ -1,4 +1,4 @@
-"""What commands say: results on stdout, everything else on stderr, so that stdout can be piped."""
+"""Output of commands: results on stdout, everything else on stderr, so that stdout can be piped."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ __all__ = ["note", "result", "result_json"]
 
 
 def result(line: str) -> None:
-    """One line of what was asked for."""
+    """Writes one line of the result."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 def result_json(content: Mapping[str, Any]) -> None:
-    """What was asked for, as one line of JSON."""
+    """Writes the result as one line of JSON."""
     result(json.dumps(content))
 
 
 def note(line: str) -> None:
-    """What a person may want to know beside the result."""
+    """Writes a line for a person, beside the result."""
     sys.stderr.write(f"e2a: {line}\n")
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""What operators ask of a server: is it alive, can it serve, what has it done."""
+"""The endpoints for operators: liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from e2a_mcp.program.metrics import CONTENT_TYPE, ProcessMetrics
 
 __all__ = ["probe_routes"]
 
-# Probes come from several sides at once; the store need not be asked for each.
 READY_SECONDS = 2.0
+"""How long an answer of `/readyz` is reused, so that many probes cause one query of the store."""
 
 Check = Callable[[], Awaitable[None]]
 
@@ -45,7 +45,10 @@ async def _outcome(check: Check) -> str:
 
 
 def probe_routes(metrics: ProcessMetrics, checks: Mapping[str, Check], clock: Clock) -> list[Route]:
-    """`/healthz`, `/readyz` and `/metrics`. Each of `checks` raises `E2AError` when what it names cannot serve."""
+    """Returns `/healthz`, `/readyz` and `/metrics`.
+
+    Each of `checks` raises `E2AError` when the part of that name cannot serve.
+    """
 
     async def healthz(request: Request) -> Response:
         return JSONResponse({"ok": True})

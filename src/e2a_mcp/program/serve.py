@@ -1,4 +1,4 @@
-"""`e2a serve`: everything of a home in one process, until it is told to stop."""
+"""`e2a serve`: runs a whole home in one process until a signal asks it to stop."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from e2a_mcp.program.logging import configure_logging
 __all__ = ["configure", "run"]
 
 SWITCH_SECONDS = 0.001
-"""How long the loop may keep running when a thread of the store has something; far less than the usual 5 ms."""
+"""The interpreter's switch interval: threads of the store wait less for the event loop than with the default 5 ms."""
 COLLECTION_THRESHOLDS = (5000, 20, 20)
-"""A message in hand is some thousand objects, nearly all of them gone before a collection could find them."""
+"""Thresholds of the garbage collector: a message makes thousands of objects, nearly all of them short-lived."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -47,14 +47,14 @@ async def _serve(settings: Settings, *, print_run: bool) -> None:
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait([leading, stopping], timeout=1, return_when=asyncio.FIRST_COMPLETED)
         if not leading.done() and not engine.holds_lease:
-            sys.stderr.write("e2a: another process runs this home; this one takes over when it goes\n")
+            sys.stderr.write("e2a: another process runs this home; this one takes over when it ends\n")
         await asyncio.wait([leading, stopping], return_when=asyncio.FIRST_COMPLETED)
         if leading.done():
             await leading
             addresses = read_run_file(settings.home) or {}
             sys.stderr.write(f"e2a: smtp {addresses.get('smtp')}  http {addresses.get('http')}\n")
             if settings.sandbox:
-                sys.stderr.write("e2a: sandbox: mail to other hosts is captured, none leaves\n")
+                sys.stderr.write("e2a: sandbox: mail to other hosts is captured and not sent\n")
             if print_run:
                 sys.stdout.write(json.dumps(addresses) + "\n")
                 sys.stdout.flush()
@@ -66,7 +66,7 @@ async def _serve(settings: Settings, *, print_run: bool) -> None:
 
 
 def _settle_in() -> None:
-    """Tune the interpreter for a long run under load; what the start made stays and need not be looked at again."""
+    """Tunes the interpreter for a long run under load; objects made so far are exempt from garbage collection."""
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
     gc.freeze()

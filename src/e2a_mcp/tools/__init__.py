@@ -1,4 +1,4 @@
-"""The tools, one module per resource, their order in `tools/list`, and the profiles that list fewer of them."""
+"""The tools, one module per resource; their order in `tools/list`, and the profiles."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ ACCOUNT_TOOLS: tuple[Tool[Any], ...] = (
     *metrics.ACCOUNT_TOOLS,
     *account.TOOLS,
 )
-# An agent may keep its own outreach, but few do: it is not worth every agent's context.
 UNLISTED_AGENT_TOOLS: tuple[Tool[Any], ...] = outreach.TOOLS
+"""Callable by agents, but not listed: few agents keep outreach, and every listed tool costs context."""
 LEGACY_AGENT_TOOLS = legacy.LEGACY_AGENT_TOOLS
 LEGACY_ACCOUNT_TOOLS = legacy.LEGACY_ACCOUNT_TOOLS
 
@@ -77,4 +77,4 @@ PROFILES: Mapping[str, frozenset[str]] = {
     "review": _ALWAYS | _names(_REVIEW_TOOLS, LEGACY_ACCOUNT_TOOLS),
     "admin": _ALWAYS | (_names(ACCOUNT_TOOLS) - _names(_REVIEW_TOOLS)),
 }
-"""Names of the tools of each profile; who one is and which inboxes there are belong to all."""
+"""The names of the tools in each profile. `whoami`, `get_agent` and `list_agents` are in all."""

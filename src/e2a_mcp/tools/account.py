@@ -1,6 +1,6 @@
-"""Everything the account holds, as far as a model's context can take it.
+"""The export of the account, if it fits into a model's context.
 
-Deleting the account is no tool: nothing brings it back, so it is left to a person with a client of the API.
+There is no tool that deletes the account, because that cannot be undone; a person can do it with an API client.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from e2a_mcp.tools.passing import by_hand
 
 __all__ = ["TOOLS"]
 
-# About 12,000 tokens; an account with mail in it is larger than any context.
 MAX_CHARS = 50_000
+"""About 12,000 tokens. A larger export is only counted."""
 
 
 async def export_account(call: Call, arguments: Arguments) -> Reply:

@@ -1,4 +1,4 @@
-"""Keys for agents. A key's text is in the result that makes it and nowhere else."""
+"""API keys of the account. The text of a key is only in the result that makes it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class CreateApiKey(Arguments):
     agent_email: Annotated[str, Field(min_length=1)]
 
 
-# Never an account key: what passes through a model's context must not be able to approve its mail.
 _AGENT_KEY = {"scope": "agent"}
+"""Tools make no account keys: a key in a model's context must not be able to approve its mail."""
 
 TOOLS: tuple[Tool[Any], ...] = (
     pass_through("list_api_keys", ["id", "key_prefix", "scope"], rows="api_keys"),

@@ -1,4 +1,4 @@
-"""The arguments that several tools share."""
+"""Arguments that several tools share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class InboxArguments(Arguments):
 
 
 class NamedInbox(Arguments):
-    """Not the session's own when none is given."""
+    """The address of an inbox, required even if the session has an inbox of its own."""
 
     email: Email
 

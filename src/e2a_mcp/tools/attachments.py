@@ -1,4 +1,4 @@
-"""Attachments of mail that is there."""
+"""Attachments of stored messages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class GetAttachment(MessageArguments):
 
 
 async def attachment(call: Call, email: str, message_id: str, index: int, *, inline: bool) -> Reply:
-    """The description of one attachment with its resource link; with `inline` its bytes too."""
+    """Returns the description of one attachment and its resource link; with `inline` its bytes too."""
     view = await call.session.messages.attachment(email, message_id, index, inline=inline)
     structured = view.to_wire()
     structured["uri"] = mail_uri(email, "messages", message_id, "attachments", str(index))

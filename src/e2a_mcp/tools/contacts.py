@@ -14,8 +14,8 @@ from e2a_mcp.tools.passing import pass_through
 
 __all__ = ["TOOLS"]
 
-# What an import of this size needs in a model's context is more than most have; the API takes larger ones.
 MAX_ROWS = 500
+"""Rows of one import. More would not fit into most contexts; the API takes more."""
 
 
 class ImportContacts(Arguments):

@@ -1,4 +1,4 @@
-"""People whose proven mail an inbox takes as its principal's."""
+"""Delegations: people whose proven mail counts as that of an inbox's principal."""
 
 from __future__ import annotations
 

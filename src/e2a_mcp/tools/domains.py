@@ -1,4 +1,4 @@
-"""Domains of the account: what to publish, and whether it was."""
+"""Domains of the account: the DNS records to publish, and their verification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who the session is, and one inbox."""
+"""The session's identity, and one inbox."""
 
 from __future__ import annotations
 

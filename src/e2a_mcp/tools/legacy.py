@@ -1,4 +1,4 @@
-"""Names that older agents call. Each stands for a tool of today and takes that tool's path."""
+"""Deprecated tool names that older agents call. Each one runs a current tool."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from e2a_mcp.tools.sending import SendMessage, send_message
 __all__ = ["LEGACY_ACCOUNT_TOOLS", "LEGACY_AGENT_TOOLS"]
 
 PAGE = 100
-# 2,000 held messages: more than a person can decide on, and an end to a list that never ends.
 MAX_PAGES = 20
+"""2,000 held messages, more than a person can decide on; bounds the loop over pages."""
 
 Files = Annotated[list[AttachmentSource], Field(max_length=MAX_ATTACHMENTS)]
 
 
 class SendEmail(Arguments):
-    """An alias is the name of old; errors name the argument by it."""
+    """The aliases are the old names of the arguments; errors use them."""
 
     to: Annotated[list[Recipient], Field(min_length=1)]
     subject: Subject
@@ -102,7 +102,7 @@ _PENDING = {"messages": {"type": "array", "items": object_schema(view_properties
 
 
 def _old(name: str, now: str, **changed: Any) -> Tool[Any]:
-    """The tool `now` under its old name."""
+    """Returns the tool `now` under its old name."""
     tool = _NOW[now]
     return replace(
         tool, name=name, title=f"{tool.title} (old name)", description=f"Deprecated: use {now}.", **changed

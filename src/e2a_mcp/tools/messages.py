@@ -65,7 +65,7 @@ class GetMessage(MessageArguments):
 
 
 def message_rows(call: Call, email: str, page: Page[MessageSummaryView]) -> Reply:
-    """A page of the mail of `email`, what senders wrote fenced in the text."""
+    """Returns a page of the mail of `email`; in the text the senders' words are fenced."""
     fence, rows = fence_rows(call.services.ids, page.items)
     structured: dict[str, object] = {"messages": rows}
     if page.next_cursor:
@@ -107,7 +107,7 @@ def _steps(call: Call, message_id: str, page: Page[MessageLifecycleTransition]) 
 
 
 def _said(row: MessageLifecycleTransition) -> str:
-    """What another server said, or whoever wrote in its name."""
+    """Returns the words of another server, which a sender may have forged."""
     words = (row.evidence or {}).get("smtp_detail") or (row.evidence or {}).get("failure_reason")
     return plain_line(str(words), 500) if words else ""
 

@@ -1,4 +1,4 @@
-"""Counts and rates over the messages of a window."""
+"""Counts and rates of messages within a period."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts that output schemas of several tools share."""
+"""Parts of output schemas that several tools share."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SEND_RESULT = object_schema(view_properties(SendResultView, depth=0), ["status",
 
 
 def listing(name: str, row: dict[str, Any]) -> dict[str, Any]:
-    """The envelope of every list: the named rows, and `next_cursor` only while there are more pages."""
+    """Returns the schema of a list: the rows as `name`, and `next_cursor` while there are more pages."""
     return object_schema(
         {name: {"type": "array", "items": row}, "next_cursor": TEXT, "untrusted": UNTRUSTED}, [name]
     )
 
 
 def listed(name: str, page: Page[Any]) -> Reply:
-    """A page as the list `name`."""
+    """Returns a page as the list `name`."""
     structured: dict[str, Any] = {name: [row.to_wire() for row in page.items]}
     if page.next_cursor:
         structured["next_cursor"] = page.next_cursor

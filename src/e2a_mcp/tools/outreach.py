@@ -1,4 +1,4 @@
-"""The outreach of one inbox to its contacts. An agent may keep its own."""
+"""Outreach of one inbox to its contacts. An agent may manage that of its own inbox."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Tools that stand for an operation: what can be read from its row is read from there.
+"""Builds tools from the operations of the contract.
 
-A tool that only passes through takes its arguments, its call and its answer from the row as well as its words.
+Every tool takes its name, title, description and hints from the operation's row. A tool that only passes its arguments
+through takes its arguments, call and answer from there too.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from e2a_mcp.tools.outputs import TEXT, listed, listing
 
 __all__ = ["by_hand", "pass_through"]
 
-# What a tool deletes can be taken back, and a model that repeats itself does not think of a key first.
 _NOT_OFFERED = frozenset({"permanent", "idempotency_key"})
+"""Left out of tools: deletions stay reversible, and a model would not reuse an idempotency key."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -38,7 +39,7 @@ def by_hand(
     *,
     hidden: tuple[str, ...] = (),
 ) -> Tool[ArgumentsT]:
-    """A tool with a function of its own for the operation `id`."""
+    """Returns the tool of the operation `id`, with a handler of its own."""
     words = _words(id)
     return Tool(
         words.name, words.title, words.description, words.hints, lambda: (arguments, output), run, hidden
@@ -56,11 +57,11 @@ def pass_through(
     output: Schema | None = None,
     reply: Callable[[Call, Any, Any], Reply] | None = None,
 ) -> Tool[Any]:
-    """The tool of the operation `id`.
+    """Returns the tool of the operation `id`, which passes its arguments through to the engine.
 
-    `required` are the members that every answer has, or every row of one that is the list `rows`. `narrowed` are
-    arguments that the tool takes more narrowly than the API, or describes; `fixed` are members it gives itself, and
-    null for those in `clears` is a value. `reply` and `output` replace the answer and its schema.
+    `required` are the members that every answer has; if the answer is the list `rows`, every row has them. `narrowed`
+    are arguments that the tool restricts or describes, compared with the API. `fixed` are members with a set value.
+    For members in `clears`, null is a value. `reply` and `output` replace the answer and its schema.
     """
     words = _words(id)
 
@@ -84,7 +85,7 @@ def pass_through(
 
 @cache
 def _written() -> Mapping[str, tuple[Operation, str]]:
-    """The rows as they are written, with their groups, by id: quick to read when the process starts."""
+    """Returns the operations and their groups by id, unresolved, which is quick when the process starts."""
     return {
         row.id: (row, group)
         for group, protocol in GROUPS.items()
@@ -94,7 +95,7 @@ def _written() -> Mapping[str, tuple[Operation, str]]:
 
 
 def _words(id: str) -> operation.Tool:
-    """Name, title, description and hints of the tool."""
+    """Returns name, title, description and hints of the tool. Raises TypeError if the operation has none."""
     tool = _written()[id][0].tool
     if not isinstance(tool, operation.Tool):
         raise TypeError(f"{id} has no tool: {tool.reason}")
@@ -119,7 +120,7 @@ def _arguments(row: Operation, narrowed: type[Arguments], fixed: Container[str])
 
 
 def _offered(row: Operation) -> Iterator[tuple[str, Any, Any]]:
-    """Name, type and default of each argument; what the API's document says of it is too long for a tool's."""
+    """Yields name, type and default of each argument, without the API's descriptions, which are too long."""
     for item in row.parameters:
         if item.name == "email":
             yield "email", str | None, None
@@ -137,12 +138,12 @@ def _offered(row: Operation) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _name(item: Parameter) -> str:
-    """An id is called as in the API's path, but for a message's, which every tool calls the same."""
+    """Returns the argument's name: that of the API's path, except for the id of a message."""
     return item.wire if item.place is Place.PATH and item.name != "message_id" else item.name
 
 
 def _values(row: Operation, call: Call, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of the engine's method. What was not given stays unset in a request, so it leaves as is."""
+    """Returns the arguments of the engine's method. What was not given stays unset, so it is not changed."""
     values: dict[str, Any] = {}
     for item in row.parameters:
         if item.place in {Place.BODY, Place.SPREAD}:
@@ -169,6 +170,6 @@ def _reply(row: Operation, rows: str, result: View) -> Reply:
         return listed(rows, result)
     structured = result.to_wire()
     if row.tagged:
-        # The deployment's own where it said one, else the one made from the state.
+        # Keeps the etag of the deployment, if it gave one.
         structured.setdefault("etag", etag_of(result))  # type: ignore[arg-type]
     return Reply(structured)

@@ -1,4 +1,4 @@
-"""What is let in, let out and held for a person."""
+"""The protection config of an inbox: what is accepted, sent, or held for a person."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class UpdateProtection(InboxArguments):
 
 
 async def update_protection(call: Call, arguments: UpdateProtection) -> Reply:
-    """Lays what was given over the config in force; what was not given stays."""
+    """Changes the members that were given; the others keep their values."""
     email = call.inbox(arguments.email)
     config = overlay(await call.session.protection.get(email), arguments)
     return Reply((await call.session.protection.put(email, config)).to_wire())
@@ -75,7 +75,7 @@ def _direction(part: dict[str, Any]) -> ProtectionDirection:
 
 
 def _known(model: type[Any], part: dict[str, Any]) -> dict[str, Any]:
-    """The members a request may carry: a view may hold more than can be written back."""
+    """Returns the members that a request may have; a view can have more."""
     return {name: value for name, value in part.items() if name in model.model_fields}
 
 

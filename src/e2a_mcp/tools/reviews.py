@@ -1,4 +1,4 @@
-"""Held mail and a person's decision on it. Never in the agent scope: an agent cannot approve itself."""
+"""Held mail and a person's decision on it. Not in the agent scope: an agent must not approve its own mail."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ApproveReview(Arguments):
 
 
 def review_rows(call: Call, name: str, views: Sequence[ReviewView], cursor: str | None) -> Reply:
-    """Held mail as the list `name`, what senders wrote fenced in the text."""
+    """Returns held mail as the list `name`; in the text the senders' words are fenced."""
     fence = Fence(call.services.ids, (text for view in views for text in (view.subject, view.header_from)))
     rows = []
     lines = [f"{len(views)} waiting" + (f"; more with cursor={cursor}" if cursor else "")]
@@ -74,11 +74,11 @@ def _row(fence: Fence, view: ReviewView, row: dict[str, Any]) -> list[str]:
 
 
 def _held(call: Call, view: MessageView) -> Reply:
-    # A deployment that does not name the inbox leaves the address the mail went to, or came from.
+    # If the deployment does not name the inbox, it is the address the mail went to or came from.
     named = view.delivered_to if view.direction == "inbound" else view.header_from
     inbox, ids = view.agent_email or named or "", call.services.ids
     html = plain_text((view.body.html if view.body else None) or "")[:MAX_MAX_CHARS]
-    # A draft's two bodies need not say the same, and both are sent.
+    # Both bodies are sent, and they may differ.
     lines = ("As HTML:", html, "As text:") if html else ()
     extra = {"html": html} if html else None
     return read_message(
@@ -88,12 +88,12 @@ def _held(call: Call, view: MessageView) -> Reply:
         max_chars=MAX_MAX_CHARS,
         extra=extra,
         extra_lines=lines,
-        always_fenced=True,  # an agent's words, and whoever talked it into them
+        always_fenced=True,  # the agent's words may repeat a sender's
     )
 
 
 async def approve_review(call: Call, arguments: ApproveReview) -> Reply:
-    # What was not given must stay unset: an empty list clears, an absent one leaves as is.
+    # What was not given must stay unset: an empty list clears, an absent one changes nothing.
     edits = arguments.model_dump(
         exclude={"message_id", "attachments", "idempotency_key"}, exclude_none=True, exclude_unset=True
     )

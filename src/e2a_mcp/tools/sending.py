@@ -31,10 +31,10 @@ __all__ = ["TOOLS", "SendMessage", "send_message", "sent"]
 
 ConversationId = Annotated[str, Field(max_length=200, description="your own id for the thread, if any")]
 IdempotencyKey = Annotated[str, Field(max_length=255, description="same key: same result, sent once")]
-# Hidden from the list: templates belong to accounts that keep some, and an agent cannot list them.
 _TEMPLATE_FIELDS = ("template_id", "template_alias", "template_data")
-# Models write one address; a list of them is taken too.
+"""Not listed to agents, which cannot list templates."""
 _REPLY_TO = {"type": "string", "description": "where answers go"}
+"""Listed as one address, as models write it; a list is accepted too."""
 _CONVERTED = frozenset({"attachments", "unsubscribe"})
 
 
@@ -101,7 +101,7 @@ def _options(arguments: _Composed) -> SendOptions:
 
 
 def sent(result: SendResultView) -> Reply:
-    """A send's result, with what its status asks of the caller in the text."""
+    """Returns the result of a send; its text says what the status means for the caller."""
     structured = result.to_wire()
     line = f"{result.status} {result.message_id}"
     if result.conversation_id:

@@ -1,4 +1,4 @@
-"""Addresses not to be written to: by the whole account, or by one inbox."""
+"""Addresses that must not be written to, by the whole account or by one inbox."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from e2a_mcp.tools.passing import by_hand, pass_through
 
 __all__ = ["TOOLS"]
 
-# Not the session's inbox: leaving it out means the account's own list.
 Inbox = Annotated[str, Field(description="this inbox's list; else the account's")]
+"""Without it, the account's list is meant, even if the session has an inbox."""
 
 
 class ListSuppressions(PageArguments):

@@ -1,4 +1,4 @@
-"""Templates of the account, and the starters to begin from."""
+"""Templates of the account, and starter templates to copy."""
 
 from __future__ import annotations
 

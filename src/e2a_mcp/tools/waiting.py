@@ -29,12 +29,12 @@ from e2a_mcp.tools.outputs import TEXT, UNTRUSTED
 __all__ = ["TOOLS"]
 
 MAX_WAIT_SECONDS = 300
-# The mail somebody triggered may well come before the model gets round to waiting for it.
 RECENT = timedelta(seconds=60)
-# Often enough that no proxy or client takes the call for dead.
+"""How far back unread mail counts: it may arrive before the model begins to wait."""
 PROGRESS_SECONDS = 5.0
-# An event is matched by looking for its message among the newest that pass the filters.
+"""Often enough that no proxy or client gives the call up."""
 ROWS_LOOKED_AT = 25
+"""An event matches if its message is among this many newest rows that pass the filters."""
 MAX_FOUND = 10
 _AGO = re.compile(r"(\d{1,4})([smh])", re.ASCII)
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -60,13 +60,13 @@ async def wait_for_message(call: Call, arguments: WaitForMessage) -> Reply:
     session = call.session
     started = rfc3339(call.services.clock.now())
     since = _since(call, arguments.since)
-    # Watching begins before the look at what is there, so that nothing can arrive between the two.
+    # Watches before it lists, so that a message that arrives in between is not missed.
     async with session.watch(types=("email.received",), emails=(email,)) as events:
         found = await _matching(session, email, arguments, since=since)
         if found is None:
             found = await _arrival(call, email, arguments, events)
     if found is None:
-        # Word of what arrived may be under way still.
+        # The event of a message that has arrived may still be on its way.
         found = await _matching(session, email, arguments, since=since)
     if found is None:
         seconds = arguments.timeout_seconds
@@ -90,7 +90,7 @@ def _since(call: Call, since: str | None) -> str:
 async def _arrival(
     call: Call, email: str, arguments: WaitForMessage, events: AsyncIterator[EventEnvelope]
 ) -> str | None:
-    """The id of the first matching message that arrives in time."""
+    """Returns the id of the first matching message that arrives in time, or None."""
     found: str | None = None
     refused: E2AError | None = None
     with anyio.move_on_after(arguments.timeout_seconds):
@@ -99,7 +99,7 @@ async def _arrival(
             try:
                 found = await _first_match(call.session, email, arguments, events)
             except E2AError as problem:
-                # Raised in here it would come out in a group.
+                # Raised here, it would be wrapped in an exception group.
                 refused = problem
             tasks.cancel_scope.cancel()
     if refused is not None:
@@ -133,9 +133,9 @@ async def _matching(
     since: str | None = None,
     arrived: str | None = None,
 ) -> str | None:
-    """The oldest matching message since `since`, or `arrived` if it matches; the list's own rules decide.
+    """Returns the oldest matching message since `since`, or `arrived` if it matches, else None.
 
-    Unless the caller said since when, what was read before counts as dealt with.
+    The filters are those of `list_messages`. Unless the caller gave `since`, mail that was read is skipped.
     """
     query = MessageQuery(
         direction="inbound",

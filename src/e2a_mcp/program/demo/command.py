@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    # The story brings an MCP client and a DNS server, which no other command needs.
+    # Imported here: the MCP client and the DNS server are needed by no other command.
     from e2a_mcp.program.demo.story import DemoFailed, tell
 
     logging.getLogger("mail.log").setLevel(logging.ERROR)

@@ -5,9 +5,9 @@
         resolver = Resolver(server.address, SystemClock())
 
 Values are text as in a zone file, except TXT, which is the text itself (a list or tuple gives several strings of one
-record), and MX, which may be a (preference, host) pair. In place of the values of a type, or of a whole name, stand
-`TIMEOUT` (never answered) or `SERVFAIL`. A name that is not in the zones but has names below it exists without data;
-any other is NXDOMAIN. Aliases are followed as a recursive server would.
+record), and MX, which may be a (preference, host) pair. `TIMEOUT` (never answered) or `SERVFAIL` may replace the values
+of a type or a whole name. A name that is not in the zones but has names below it exists without data; any other is
+NXDOMAIN. Aliases are followed as by a recursive server.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _STRING_OCTETS = 255
 
 
 class DnsServer:
-    """Answers from `zones`, which may be changed while it runs; a context manager for plain and async code."""
+    """Answers from `zones`, which may change while it runs; a context manager for sync and async code."""
 
     def __init__(self, zones: Zones, *, ttl: int = 300, host: str = "127.0.0.1", port: int = 0) -> None:
         self.ttl = ttl
         self.queries: Counter[tuple[str, str]] = Counter()
-        """How often each (name, type) was asked."""
+        """The number of queries for each (name, type)."""
         self.zones = zones
         self._host = host
         self._requested_port = port
@@ -73,7 +73,7 @@ class DnsServer:
 
     @property
     def address(self) -> str:
-        """`host:port`, as the setting of the resolver wants it."""
+        """`host:port`, as the setting of the resolver takes it."""
         return f"{self._host}:{self.port}"
 
     def start(self) -> Self:
@@ -88,7 +88,7 @@ class DnsServer:
         return self
 
     def _bound_pair(self) -> tuple[_UdpServer, _TcpServer]:
-        """Both transports on one port; a free one for UDP may be taken for TCP, then another is tried."""
+        """Returns servers for both transports on one port; if a port is free only for UDP, tries another."""
         for attempt in range(_BIND_ATTEMPTS):
             udp = _UdpServer((self._host, self._requested_port), _UdpHandler)
             try:
@@ -125,7 +125,7 @@ class DnsServer:
         self.stop()
 
     def respond(self, wire: bytes, *, limit: int | None) -> bytes | None:
-        """The answer to one query in wire form; None when it is to be left unanswered."""
+        """Returns the answer to one query in wire form, or None if it must stay unanswered."""
         try:
             query = dns.message.from_wire(wire)
         except dns.exception.DNSException:
@@ -176,7 +176,7 @@ class DnsServer:
 
 
 def _text(name: dns.name.Name) -> str:
-    """The name as the zones spell it: no escapes, lower-case, no final dot."""
+    """Returns the name as the zones spell it: lower-case, without escapes or a final dot."""
     return b".".join(name.labels[:-1]).decode("utf-8", "replace").lower()
 
 

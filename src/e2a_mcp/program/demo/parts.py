@@ -1,4 +1,4 @@
-"""The world around the demonstration: a sender with a domain of its own, and a relay that keeps what it gets."""
+"""The other side of the demonstration: a sender with a domain, and a relay that keeps what it receives."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SELECTOR = "demo"
 
 @dataclass(slots=True)
 class Person:
-    """Somebody at example.org, whose domain publishes SPF, DKIM and a DMARC policy of reject."""
+    """A person at example.org, a domain that publishes SPF, DKIM and a DMARC policy of reject."""
 
     clock: Clock
     key: DkimKey = field(default_factory=DkimKey.generate)
@@ -39,7 +39,7 @@ class Person:
         }
 
     async def write(self, smtp: str, recipient: str, subject: str, text: str) -> str:
-        """Send one signed message over SMTP; returns the server's reply."""
+        """Sends one signed message over SMTP and returns the server's reply."""
         message = EmailMessage(policy=SMTP_POLICY)
         message["From"] = f"Alice <{self.address}>"
         message["To"] = recipient
@@ -59,7 +59,7 @@ class Person:
 
 
 class Capture:
-    """An SMTP server that takes everything and sends nothing on."""
+    """An SMTP server that accepts everything and forwards nothing."""
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, list[str], bytes]] = []
@@ -90,7 +90,10 @@ class Capture:
         return "250 2.0.0 Ok <captured-1@relay.example.net>"
 
     async def first(self, seconds: float) -> tuple[str, list[str], bytes]:
-        """The first message; raises TimeoutError when none comes."""
+        """Returns envelope sender, recipients and content of the first message.
+
+        Raises TimeoutError when none arrives within `seconds`.
+        """
         async with asyncio.timeout(seconds):
             await self._arrived.wait()
         return self.messages[0]

@@ -1,4 +1,4 @@
-"""The demonstration, step by step; each step says what it did and what proves it, and fails if it is not so."""
+"""The demonstration, step by step. Each step says what it did and what proves it, and fails without proof."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ Say = Callable[[str], None]
 
 
 class DemoFailed(Exception):
-    """A step did not do what it should; the message says which and what was seen instead."""
+    """A step failed; the message says what was expected and what was seen instead."""
 
 
 async def tell(home: Path, say: Say) -> None:
-    """Run the whole story in `home`, an empty folder. Raises `DemoFailed`."""
+    """Runs the whole demonstration in `home`, an empty folder. Raises `DemoFailed`."""
     alice = Person(SystemClock())
     failure: DemoFailed | None = None
     with DnsServer(alice.zones()) as dns:
@@ -46,7 +46,7 @@ async def tell(home: Path, say: Say) -> None:
                 try:
                     await _story(home, alice, relay, agent, owner, say)
                 except DemoFailed as problem:
-                    # Raised outside the clients, whose task groups would wrap it.
+                    # Raised again outside the clients, whose task groups would wrap it in a group.
                     failure = problem
     if failure is not None:
         raise failure
@@ -147,7 +147,7 @@ async def _delivered(relay: Capture, alice: Person, say: Say) -> None:
 
 @asynccontextmanager
 async def _mcp(environment: dict[str, str], scope: str) -> AsyncIterator[Client]:
-    """The MCP server of the home as a host would start it, with the official client in front."""
+    """Starts the MCP server of the home as a host would, and yields the official client connected to it."""
     parameters = StdioServerParameters(
         command=sys.executable,
         args=["-m", "e2a_mcp"],
@@ -171,7 +171,7 @@ def _environment(home: Path, dns: str, relay_port: int) -> dict[str, str]:
 
 
 async def _run_file(home: Path) -> Mapping[str, Any]:
-    """Where the home's listeners are, once they are open."""
+    """Returns the addresses of the home's listeners once they are open."""
     deadline = SystemClock().monotonic() + WAIT_SECONDS
     while (run := read_run_file(home)) is None:
         if SystemClock().monotonic() > deadline:
