@@ -69,24 +69,9 @@ def read_message(
     ]
     fence = Fence(ids, told)
 
-    structured = with_few_addresses(view.model_dump(mode="json", exclude=_LEFT_OUT))
-    if len(view.attachments) > MAX_ATTACHMENTS:
-        structured["attachments"] = structured["attachments"][:MAX_ATTACHMENTS]
-        structured["attachment_count"] = len(view.attachments)
-    structured["received_at"] = view.model_dump(mode="json", include={"created_at"})["created_at"]
-    structured["subject"] = plain_line(view.subject, 2000)
+    structured = _members(view)
     structured[member] = fence.around(part) if part and fenced else part
-    structured["truncated"] = end < len(body) or bool(view.parsed and view.parsed.truncated)
-    if offset or end < len(body):
-        structured["total_chars"] = len(body)
-    if end < len(body):
-        structured["next_offset"] = end
-    if format == "text" and view.parsed and view.parsed.quoted_text:
-        structured["quoted_chars"] = len(view.parsed.quoted_text)
-    if view.parsed and view.parsed.nested:
-        structured["nested"] = [item.to_wire() for item in view.parsed.nested]
-    if inbound:
-        structured["trust"] = trust(view.verified_domain or view.author_agent, view.authentication)
+    structured |= _extent(view, format, len(body), offset, end)
     for name, value in (extra or {}).items():
         structured[name] = fence.around(value) if fenced and isinstance(value, str) else value
     fields = _SENDER_FIELDS if inbound else _OTHERS_FIELDS
@@ -99,6 +84,33 @@ def read_message(
     links = tuple(attachment_link(email, view.id, meta, untrusted=fenced) for meta in metas)
     lines = _text(view, email, fence, part, structured, extra_lines, fenced=fenced)
     return Reply(structured, "\n".join(lines), links, untrusted=fenced)
+
+
+def _members(view: MessageView) -> dict[str, Any]:
+    """What is shown of a message besides its text."""
+    members = with_few_addresses(view.model_dump(mode="json", exclude=_LEFT_OUT))
+    if len(view.attachments) > MAX_ATTACHMENTS:
+        members["attachments"] = members["attachments"][:MAX_ATTACHMENTS]
+        members["attachment_count"] = len(view.attachments)
+    members["received_at"] = view.model_dump(mode="json", include={"created_at"})["created_at"]
+    members["subject"] = plain_line(view.subject, 2000)
+    if view.parsed and view.parsed.nested:
+        members["nested"] = [item.to_wire() for item in view.parsed.nested]
+    if view.direction == "inbound":
+        members["trust"] = trust(view.verified_domain or view.author_agent, view.authentication)
+    return members
+
+
+def _extent(view: MessageView, format: Format, total: int, offset: int, end: int) -> dict[str, Any]:
+    """How much of the text is shown, and where to go on; counts characters."""
+    extent: dict[str, Any] = {"truncated": end < total or bool(view.parsed and view.parsed.truncated)}
+    if offset or end < total:
+        extent["total_chars"] = total
+    if end < total:
+        extent["next_offset"] = end
+    if format == "text" and view.parsed and view.parsed.quoted_text:
+        extent["quoted_chars"] = len(view.parsed.quoted_text)
+    return extent
 
 
 def _body(view: MessageView, format: Format, raw: bytes | None) -> str:

@@ -5,8 +5,8 @@ It is built once and serves any number of callers; each request finds the sessio
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Literal
 
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
@@ -32,7 +32,7 @@ from e2a_core.observer import Observer
 from e2a_mcp.completion import complete
 from e2a_mcp.dispatch import ToolBox
 from e2a_mcp.instructions import ACCOUNT_INSTRUCTIONS, AGENT_INSTRUCTIONS
-from e2a_mcp.prompts import ACCOUNT_PROMPTS, AGENT_PROMPTS, get_prompt
+from e2a_mcp.prompts import ACCOUNT_PROMPTS, AGENT_PROMPTS, MailPrompt, get_prompt
 from e2a_mcp.resources import list_resources, read_resource, templates
 from e2a_mcp.results import protocol_error
 from e2a_mcp.subscriptions import RECHECK_SECONDS, Subscriptions
@@ -52,9 +52,26 @@ Context = ServerRequestContext[Any]
 Sessions = Callable[[Context], Awaitable[Session]]
 Profiles = Callable[[Context], frozenset[str]]
 
+_Method = Literal[
+    "prompts/list",
+    "resources/list",
+    "resources/read",
+    "resources/templates/list",
+    "server/discover",
+    "tools/list",
+]
+
 CATALOGUE = CacheHint(3_600_000, "private")
 """For tools, prompts and templates: they change only with a release, but depend on the credential's scope."""
 FRESH = CacheHint(0, "private")
+_CACHE_HINTS: Mapping[_Method, CacheHint] = {
+    "tools/list": CATALOGUE,
+    "prompts/list": CATALOGUE,
+    "resources/templates/list": CATALOGUE,
+    "server/discover": CATALOGUE,
+    "resources/list": FRESH,
+    "resources/read": FRESH,
+}
 
 
 def build_server(
@@ -76,44 +93,15 @@ def build_server(
     credential of a subscriber is checked again every `recheck_seconds`.
     """
     account = scope == "account"
-    tools = _toolbox(account, services, observer, legacy_tools)
-    prompts = {
-        prompt.listed.name: prompt
-        for prompt in ((*AGENT_PROMPTS, *ACCOUNT_PROMPTS) if account else AGENT_PROMPTS)
-    }
+    handlers = _Handlers(
+        _toolbox(account, services, observer, legacy_tools),
+        (*AGENT_PROMPTS, *ACCOUNT_PROMPTS) if account else AGENT_PROMPTS,
+        sessions,
+        services,
+        profiles,
+        on_listed,
+    )
     subscriptions = Subscriptions(sessions, recheck_seconds=recheck_seconds)
-
-    async def list_tools(context: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
-        on_listed()
-        return ListToolsResult(tools=tools.listing(profiles(context)))
-
-    async def call_tool(context: Context, params: CallToolRequestParams) -> Any:
-        return await tools.call(context, sessions, profiles(context), params.name, params.arguments)
-
-    async def resources(context: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
-        with protocol_error(context.protocol_version):
-            return ListResourcesResult(resources=await list_resources(await sessions(context)))
-
-    async def resource_templates(
-        context: Context, params: PaginatedRequestParams | None
-    ) -> ListResourceTemplatesResult:
-        return ListResourceTemplatesResult(resource_templates=templates)
-
-    async def read(context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
-        with protocol_error(context.protocol_version):
-            call = Call(await sessions(context), services, context.session.report_progress)
-            return await read_resource(call, params.uri, context.protocol_version)
-
-    async def list_prompts(context: Context, params: PaginatedRequestParams | None) -> ListPromptsResult:
-        return ListPromptsResult(prompts=[prompt.listed for prompt in prompts.values()])
-
-    async def prompt(context: Context, params: GetPromptRequestParams) -> GetPromptResult:
-        return get_prompt(prompts, params.name, params.arguments)
-
-    async def completion(context: Context, params: CompleteRequestParams) -> CompleteResult:
-        with protocol_error(context.protocol_version):
-            return CompleteResult(completion=await complete(await sessions(context), params))
-
     return Server(
         "e2a",
         version=VERSION,
@@ -121,28 +109,77 @@ def build_server(
         description="Authenticated email for an AI agent",
         instructions=ACCOUNT_INSTRUCTIONS if account else AGENT_INSTRUCTIONS,
         lifespan=subscriptions.lifespan,
-        cache_hints={
-            "tools/list": CATALOGUE,
-            "prompts/list": CATALOGUE,
-            "resources/templates/list": CATALOGUE,
-            "server/discover": CATALOGUE,
-            "resources/list": FRESH,
-            "resources/read": FRESH,
-        },
-        # No tool has an argument that travels in a header, so there is nothing to compare with the headers.
+        cache_hints=_CACHE_HINTS,
+        # No argument travels in a header, so there is no header to compare with.
         get_tool_input_schema=lambda name: None,
-        on_list_tools=list_tools,
-        on_call_tool=call_tool,
-        on_list_resources=resources,
-        on_list_resource_templates=resource_templates,
-        on_read_resource=read,
+        on_list_tools=handlers.list_tools,
+        on_call_tool=handlers.call_tool,
+        on_list_resources=handlers.list_resources,
+        on_list_resource_templates=handlers.list_resource_templates,
+        on_read_resource=handlers.read_resource,
         on_subscribe_resource=subscriptions.subscribe if subscribe else None,
         on_unsubscribe_resource=subscriptions.unsubscribe if subscribe else None,
         on_subscriptions_listen=subscriptions.listen,
-        on_list_prompts=list_prompts,
-        on_get_prompt=prompt,
-        on_completion=completion,
+        on_list_prompts=handlers.list_prompts,
+        on_get_prompt=handlers.get_prompt,
+        on_completion=handlers.complete,
     )
+
+
+class _Handlers:
+    """The methods of the protocol, each with the session of the request's caller."""
+
+    def __init__(
+        self,
+        tools: ToolBox,
+        prompts: Sequence[MailPrompt],
+        sessions: Sessions,
+        services: Services,
+        profiles: Profiles,
+        on_listed: Callable[[], object],
+    ) -> None:
+        self._tools = tools
+        self._prompts = {prompt.listed.name: prompt for prompt in prompts}
+        self._sessions = sessions
+        self._services = services
+        self._profiles = profiles
+        self._on_listed = on_listed
+
+    async def list_tools(self, context: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
+        self._on_listed()
+        return ListToolsResult(tools=self._tools.listing(self._profiles(context)))
+
+    async def call_tool(self, context: Context, params: CallToolRequestParams) -> Any:
+        profiles = self._profiles(context)
+        return await self._tools.call(context, self._sessions, profiles, params.name, params.arguments)
+
+    async def list_resources(
+        self, context: Context, params: PaginatedRequestParams | None
+    ) -> ListResourcesResult:
+        with protocol_error(context.protocol_version):
+            return ListResourcesResult(resources=await list_resources(await self._sessions(context)))
+
+    async def list_resource_templates(
+        self, context: Context, params: PaginatedRequestParams | None
+    ) -> ListResourceTemplatesResult:
+        return ListResourceTemplatesResult(resource_templates=templates)
+
+    async def read_resource(self, context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
+        with protocol_error(context.protocol_version):
+            call = Call(await self._sessions(context), self._services, context.session.report_progress)
+            return await read_resource(call, params.uri, context.protocol_version)
+
+    async def list_prompts(
+        self, context: Context, params: PaginatedRequestParams | None
+    ) -> ListPromptsResult:
+        return ListPromptsResult(prompts=[prompt.listed for prompt in self._prompts.values()])
+
+    async def get_prompt(self, context: Context, params: GetPromptRequestParams) -> GetPromptResult:
+        return get_prompt(self._prompts, params.name, params.arguments)
+
+    async def complete(self, context: Context, params: CompleteRequestParams) -> CompleteResult:
+        with protocol_error(context.protocol_version):
+            return CompleteResult(completion=await complete(await self._sessions(context), params))
 
 
 def _toolbox(account: bool, services: Services, observer: Observer, legacy_tools: bool) -> ToolBox:
