@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the benchmark l
 
 
 @pytest.mark.slow
+@pytest.mark.apart
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_measured(name: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,6 +58,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 
 @pytest.mark.slow
+@pytest.mark.apart
 @pytest.mark.timeout(RUN_SECONDS + 60)
 def test_the_documented_command_ends_without_failures(served: Served) -> None:
     [command] = [
@@ -74,6 +75,7 @@ def test_the_documented_command_ends_without_failures(served: Served) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.apart
 @pytest.mark.timeout(RUN_SECONDS + 60)
 def test_no_failure_where_there_is_something_to_find(served: Served, tmp_path: Path) -> None:
     general = (ROOT / "schemathesis.toml").read_text(encoding="utf-8")

@@ -25,7 +25,7 @@ from tests.processes.serving import (
 from tests.support.dns import DnsServer
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.apart, pytest.mark.timeout(600)]
 
 ROUNDS = 25
 LANES = 4

@@ -32,6 +32,7 @@ from tests.support.waiting import until
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.slow,
+    pytest.mark.apart,
     pytest.mark.parametrize("database_kind", ["postgresql"]),
 ]
 

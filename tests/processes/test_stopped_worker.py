@@ -22,7 +22,7 @@ from tests.processes.serving import ASSISTANT, beside, environment
 from tests.support.dns import DnsServer
 from tests.support.smtp_sink import SmtpSink
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.apart, pytest.mark.timeout(300)]
 
 LEASE = timedelta(seconds=15)
 

@@ -25,7 +25,7 @@ from tests.support.dns import DnsServer
 from tests.support.smtp_client import letter, submit
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.apart, pytest.mark.timeout(300)]
 
 SERVERS = 10
 TAKEOVER_SECONDS = 5.0

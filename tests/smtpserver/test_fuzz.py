@@ -69,6 +69,7 @@ async def converse(pieces: list[bytes]) -> tuple[bytes, MemoryReceiver, SmtpList
 
 @given(SESSIONS)
 @pytest.mark.slow
+@pytest.mark.apart
 @settings(max_examples=200, deadline=None)
 def test_every_session_gets_well_formed_replies_and_an_end(pieces: list[bytes]) -> None:
     replies, receiver, listener = asyncio.run(converse(pieces))

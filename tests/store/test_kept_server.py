@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.apart]
 
 RUN = """
 import time
