@@ -183,7 +183,19 @@ def written(text: str) -> str:
     return _BLOCK.sub(lambda found: found[1] + BLOCKS[found[2]]() + found[4], text)
 
 
+def server_json(text: str) -> str:
+    """`text` with the environment of the package as the settings have it now."""
+    document = json.loads(text)
+    meanings = {item.metadata["env"]: item.metadata["meaning"] for item in fields(Settings)}
+    for package in document["packages"]:
+        for variable in package["environmentVariables"]:
+            variable["description"] = meanings[variable["name"]]
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
 if __name__ == "__main__":
+    server = ROOT / "server.json"
+    server.write_text(server_json(server.read_text(encoding="utf-8")), encoding="utf-8")
     for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         path.write_text(written(path.read_text(encoding="utf-8")), encoding="utf-8")
     PINNED.parent.mkdir(exist_ok=True)
