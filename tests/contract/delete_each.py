@@ -46,7 +46,7 @@ def doors(row: Operation) -> Iterator[Door]:
     if not row.group:
         return
     protocol = GROUPS[row.group]
-    named = (row.id, f"{row.group}.{row.name}", f"'{row.name}'")
+    named = (row.id, f"{row.name}(self", f"{row.group}.{row.name}", f"'{row.name}'")
     yield Door(row.id, "row", _file(protocol.__module__), protocol.__name__, row.name, named)
     local = f"e2a_core.local.{row.group}"
     yield Door(row.id, "local", _file(local), protocol.__name__, row.name, named)
@@ -85,7 +85,8 @@ def notice(door: Door, scratch: Path) -> str | None:
 
 
 _CHECKS = {
-    "test": ["-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", "tests/contract/test_doors.py"],
+    "test": ["-m", "pytest", "-q", "-x", "-n0", "tests/contract/test_doors.py"],
+    "pinned API": ["-m", "pytest", "-q", "-x", "-n0", "-vv", "tests/docs/test_public_api.py"],
     "type checker": ["-m", "mypy", "src"],
 }
 

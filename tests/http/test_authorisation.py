@@ -5,36 +5,15 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from e2a_core.contract.engine import all_operations
+from e2a_core.contract.operation import Access
 from tests.http.world import Operation, World, make_world, operations
 from tests.support.home import ASSISTANT, Home
 
 pytestmark = pytest.mark.anyio
 
-OF_ITS_OWN_AGENT = frozenset(
-    {
-        "get_account",
-        "get_agent",
-        "list_messages",
-        "get_message",
-        "update_message",
-        "delete_message",
-        "restore_message",
-        "get_message_lifecycle",
-        "get_attachment",
-        "list_conversations",
-        "get_conversation",
-        "send_message",
-        "reply_to_message",
-        "forward_message",
-        "test_agent",
-        "get_agent_metrics",
-        "list_engagements",
-        "get_engagement",
-        "upsert_engagement",
-        "delete_engagement",
-    }
-)
-"""What an agent credential may do; everything else is the account's."""
+OF_ITS_OWN_AGENT = frozenset(row.id for row in all_operations() if row.access is Access.AGENT)
+"""What an agent credential may do, as the rows say; everything else is the account's."""
 
 OF_EVERYBODY = frozenset({"get_starter_template", "get_info"})
 """Paths that name nobody's own things."""
@@ -82,6 +61,7 @@ async def test_whoever_may_not_is_told_so_and_changes_nothing(
             if expected is None:
                 continue
             response = await world.send(browser, operation, world.keys.get(caller))
+            assert not response.is_success, f"{caller} may {operation.name}: does its row have the right access?"
             error = response.json()["error"]
             # Contacts and their kin have codes of their own for what is not there.
             code = (

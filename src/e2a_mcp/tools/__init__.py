@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from e2a_core.contract.operation import Access
 from e2a_mcp.tool import Tool
 from e2a_mcp.tools import (
     account,
@@ -27,6 +28,7 @@ from e2a_mcp.tools import (
     templates,
     waiting,
 )
+from e2a_mcp.tools.passing import derived
 
 __all__ = [
     "ACCOUNT_TOOLS",
@@ -37,7 +39,7 @@ __all__ = [
     "UNLISTED_AGENT_TOOLS",
 ]
 
-AGENT_TOOLS: tuple[Tool[Any], ...] = (
+_AGENT_TOOLS: tuple[Tool[Any], ...] = (
     *identity.TOOLS,
     *messages.TOOLS,
     *attachments.TOOLS,
@@ -47,7 +49,7 @@ AGENT_TOOLS: tuple[Tool[Any], ...] = (
     *metrics.AGENT_TOOLS,
 )
 _REVIEW_TOOLS: tuple[Tool[Any], ...] = (*protection.TOOLS, *reviews.TOOLS)
-ACCOUNT_TOOLS: tuple[Tool[Any], ...] = (
+_ACCOUNT_TOOLS: tuple[Tool[Any], ...] = (
     *agents.TOOLS,
     *_REVIEW_TOOLS,
     *api_keys.TOOLS,
@@ -60,6 +62,9 @@ ACCOUNT_TOOLS: tuple[Tool[Any], ...] = (
     *metrics.ACCOUNT_TOOLS,
     *account.TOOLS,
 )
+_NAMED = frozenset(tool.name for tool in (*_AGENT_TOOLS, *_ACCOUNT_TOOLS))
+AGENT_TOOLS = (*_AGENT_TOOLS, *derived(_NAMED, Access.AGENT))
+ACCOUNT_TOOLS = (*_ACCOUNT_TOOLS, *derived(_NAMED, Access.ACCOUNT))
 UNLISTED_AGENT_TOOLS: tuple[Tool[Any], ...] = outreach.TOOLS
 """Callable by agents, but not listed: few agents keep outreach, and every listed tool costs context."""
 LEGACY_AGENT_TOOLS = legacy.LEGACY_AGENT_TOOLS

@@ -24,7 +24,7 @@ from e2a_mcp.schema import Arguments, Schema, object_schema, validated, view_pro
 from e2a_mcp.tool import ArgumentsT, Call, Reply, Tool
 from e2a_mcp.tools.outputs import TEXT, listed, listing
 
-__all__ = ["by_hand", "pass_through"]
+__all__ = ["derived", "by_hand", "pass_through"]
 
 _NOT_OFFERED = frozenset({"permanent", "idempotency_key"})
 """Left out of tools: deletions stay reversible, and a model would not reuse an idempotency key."""
@@ -81,6 +81,17 @@ def pass_through(
         return reply(call, arguments, result) if reply else _reply(row, rows, result)
 
     return Tool(words.name, words.title, words.description, words.hints, shapes, run)
+
+
+def derived(named: Container[str], access: operation.Access) -> tuple[Tool[Any], ...]:
+    """The tools of the operations of this access that no module names: they pass through as their rows say."""
+    return tuple(
+        pass_through(id)
+        for id, (row, _) in _written().items()
+        if isinstance(row.tool, operation.Tool)
+        and row.access is access
+        and (row.tool.name or id) not in named
+    )
 
 
 @cache
