@@ -61,7 +61,9 @@ async def test_whoever_may_not_is_told_so_and_changes_nothing(
             if expected is None:
                 continue
             response = await world.send(browser, operation, world.keys.get(caller))
-            assert not response.is_success, f"{caller} may {operation.name}: does its row have the right access?"
+            assert not response.is_success, (
+                f"{caller} may {operation.name}: does its row have the right access?"
+            )
             error = response.json()["error"]
             # Contacts and their kin have codes of their own for what is not there.
             code = (

@@ -16,9 +16,9 @@ from starlette.types import ASGIApp
 from e2a_core.clock import Clock
 from e2a_core.contract.engine import Engine
 from e2a_core.errors import E2AError, InternalError, InvalidRequest, MethodNotAllowed, NotFound
+from e2a_core.http.answers import error_response
 from e2a_core.http.document import document_routes
 from e2a_core.http.edge import Edge, Refusal
-from e2a_core.http.envelope import error_response
 from e2a_core.http.irregular import irregular_routes
 from e2a_core.http.limits import RequestLimits
 from e2a_core.http.routes import api_routes

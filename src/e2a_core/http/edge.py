@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from e2a_core.clock import Clock
 from e2a_core.errors import E2AError, PayloadTooLarge, RequestTimeout, Unauthorized, Unavailable
-from e2a_core.http.envelope import error_response
+from e2a_core.http.answers import error_response
 from e2a_core.ids import Ids
 from e2a_core.observer import Observer, Unobserved
 

@@ -12,8 +12,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from e2a_core.errors import PayloadTooLarge, RateLimited, RequestTimeout
+from e2a_core.http.answers import answer
 from e2a_core.http.edge import read_body
-from e2a_core.http.envelope import answer
 from e2a_core.http.limits import FEEDBACK, RequestLimits, client_address
 
 __all__ = ["irregular_routes"]

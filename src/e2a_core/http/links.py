@@ -29,8 +29,8 @@ from e2a_core.errors import (
     NotFound,
     Unauthorized,
 )
+from e2a_core.http.answers import error_response
 from e2a_core.http.edge import Replay, read_body
-from e2a_core.http.envelope import error_response
 from e2a_core.http.limits import DOWNLOAD, RequestLimits, client_address
 from e2a_core.http.pages import page
 from e2a_core.http.unsubscribe import unsubscribe_route

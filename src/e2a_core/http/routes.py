@@ -13,9 +13,9 @@ from e2a_core.contract.contacts import etag_of
 from e2a_core.contract.engine import Engine, Session, all_operations
 from e2a_core.contract.operation import Access, Operation
 from e2a_core.errors import InvalidRequest, UnsupportedMediaType
+from e2a_core.http.answers import answer
 from e2a_core.http.binding import Binding
 from e2a_core.http.edge import bearer, read_body
-from e2a_core.http.envelope import answer
 from e2a_core.http.limits import RequestLimits
 
 __all__ = ["api_routes"]

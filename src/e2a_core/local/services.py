@@ -184,7 +184,9 @@ class LocalServices:
             return await open_at(address)
         except OSError as problem:
             if self._strict:
-                raise SettingsError(f"{name} must be an address that is free, port 0 picks one: {address}: {problem}") from None
+                raise SettingsError(
+                    f"{name} must be an address that is free, port 0 picks one: {address}: {problem}"
+                ) from None
             _log.warning("%s %s is taken, another port is used: see run.json in the home", name, address)
             return await open_at(ListenAddress(address.host, 0))
 

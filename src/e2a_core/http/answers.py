@@ -32,10 +32,12 @@ def error_response(request: Request, error: E2AError) -> Response:
         headers["WWW-Authenticate"] = CHALLENGE
     if isinstance(error, RateLimited) or error.status == 503:
         headers["Retry-After"] = str(error.retry_after_seconds or UNAVAILABLE_RETRY_SECONDS)
-    return answer(_envelope(request, error.code, error.message, error.details), error.status, headers)
+    return answer(_error_body(request, error.code, error.message, error.details), error.status, headers)
 
 
-def _envelope(request: Request, code: str, message: str, details: Mapping[str, Any] | None) -> dict[str, Any]:
+def _error_body(
+    request: Request, code: str, message: str, details: Mapping[str, Any] | None
+) -> dict[str, Any]:
     error: dict[str, Any] = {"code": code, "message": message}
     if details:
         error["details"] = details
