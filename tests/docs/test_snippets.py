@@ -35,7 +35,7 @@ def by_place(snippet: Snippet) -> str:
 def command_lines() -> Iterator[tuple[str, list[str]]]:
     """Each command of the shell snippets, `&&` and settings in front of a command taken apart."""
     for snippet in snippets("bash"):
-        for line in snippet.text.splitlines():
+        for line in snippet.text.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
             while words:
                 end = words.index("&&") if "&&" in words else len(words)
