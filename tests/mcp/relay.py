@@ -118,7 +118,7 @@ class Inbox:
         """Answers the newest mail; gives the conversation, and the headers of an answer to the answer."""
         asked = await self.newest()
         answer = ReplyRequest(text="Noted.")
-        sent = await self.relay.owner.messages.reply(self.email, asked.id, answer, SendOptions())
+        sent = await self.relay.owner.messages.reply(self.email, asked.id, answer, SendOptions(wait="sent"))
         raw = await self.relay.owner.messages.raw(self.email, sent.message_id)
         headers = BytesParser(policy=default).parsebytes(raw, headersonly=True)
         return str(sent.conversation_id), {"In-Reply-To": str(headers["Message-ID"])}
