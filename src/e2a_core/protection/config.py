@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from e2a_core.agents.queries import AgentRow
@@ -26,8 +27,12 @@ MAX_HOLD_TTL = 604_800
 """Longest hold in seconds (one week)."""
 
 
+@lru_cache(maxsize=256)
 def load_config(stored: str) -> ProtectionConfig:
-    """Parses the config stored with an agent; `{}` stands for that of a new agent."""
+    """Parses the config stored with an agent; `{}` stands for that of a new agent.
+
+    Every message received or sent needs it, so the result is shared between callers and must not be changed.
+    """
     if stored == "{}":
         return ProtectionConfig(inbound=_open(), outbound=_open(), holds=ProtectionHolds())
     return ProtectionConfig.model_validate_json(stored)
