@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import smtplib
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.support.dns import DnsServer, Zones
+from tests.support.serving import running, smtp_address
 
-__all__ = ["INBOX", "Served", "clean_environment", "served"]
+__all__ = ["INBOX", "ServedHome", "clean_environment", "served_home"]
 
 INBOX = "assistant@agents.localhost"
-START_SECONDS = 30
 RUN_SECONDS = 60
 
 
@@ -31,18 +29,17 @@ def clean_environment(user_home: Path, **settings: str) -> dict[str, str]:
 
 
 @dataclass
-class Served:
-    """`environment` is that of the one who started the server; `address` is where it takes mail."""
+class ServedHome:
+    """`environment` is that of the user who started the server, `address` is the line that it printed when ready."""
 
     environment: dict[str, str]
     address: Mapping[str, Any]
     folder: Path
-    said: list[str] = field(default_factory=list)
+    log: Path
 
     @property
     def smtp(self) -> tuple[str, int]:
-        host, _, port = str(self.address["smtp"]).rpartition(":")
-        return host, int(port)
+        return smtp_address(self.address)
 
     def mail(self, subject: str, text: str, *, sender: str = "me@example.org", header: str = "") -> None:
         content = f"From: {sender}\r\nTo: {INBOX}\r\nSubject: {subject}\r\n{header}\r\n{text}\r\n"
@@ -63,7 +60,7 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, zones: Zones) -> Iterator[Served]:
+def served_home(folder: Path, zones: Zones) -> Iterator[ServedHome]:
     """`e2a serve` as the README starts it, but for free ports and a DNS of its own.
 
     `folder` has the `.venv` that the README's commands make.
@@ -72,33 +69,10 @@ def served(folder: Path, zones: Zones) -> Iterator[Served]:
     user_home.mkdir()
     (folder / ".venv").mkdir()
     (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    log = folder / "serve.log"
     with DnsServer(zones) as dns:
         environment = clean_environment(user_home, E2A_DNS_SERVER=dns.address)
         ports = {"E2A_SMTP_LISTEN": "127.0.0.1:0", "E2A_HTTP_LISTEN": "127.0.0.1:0"}
-        process = subprocess.Popen(
-            [folder / ".venv/bin/e2a", "serve", "--print-run"],
-            env=environment | ports,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        said: list[str] = []
-        assert process.stderr is not None
-        assert process.stdout is not None
-        reader = threading.Thread(target=said.extend, args=(process.stderr,))
-        reader.start()
-        # A server that never gets ready must not keep the test waiting for its line.
-        watchdog = threading.Timer(START_SECONDS, process.kill)
-        watchdog.start()
-        try:
-            line = process.stdout.readline()
-            watchdog.cancel()
-            yield Served(environment, json.loads(line), folder, said)
-        finally:
-            watchdog.cancel()
-            process.terminate()
-            ended = process.wait(timeout=START_SECONDS)
-            reader.join()
-            process.stdout.close()
-            process.stderr.close()
-        assert ended == 0, said
+        command = [str(folder / ".venv/bin/e2a"), "serve", "--print-run"]
+        with running(command, environment | ports, log) as address:
+            yield ServedHome(environment, address, folder, log)

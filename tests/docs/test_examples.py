@@ -12,7 +12,7 @@ import pytest
 
 from mcp import Client, StdioServerParameters, stdio_client
 from tests.docs.documents import ROOT
-from tests.docs.served import INBOX, Served, served
+from tests.docs.served import INBOX, ServedHome, served_home
 
 EXAMPLES = ROOT / "examples"
 ZONES = {
@@ -22,13 +22,13 @@ ZONES = {
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedHome]:
     """One for all: each test leaves no unread mail behind."""
-    with served(tmp_path_factory.mktemp("home"), ZONES) as running:
+    with served_home(tmp_path_factory.mktemp("home"), ZONES) as running:
         yield running
 
 
-def example(home: Served, name: str, *arguments: str, stdin: str = "", status: int = 0) -> str:
+def example(home: ServedHome, name: str, *arguments: str, stdin: str = "", status: int = 0) -> str:
     done = home.run(sys.executable, str(EXAMPLES / name), *arguments, stdin=stdin)
     assert done.returncode == status, done.stderr
     return done.stdout
@@ -42,7 +42,7 @@ def test_every_example_is_told_of_and_tested() -> None:
         assert f'"{path.name}"' in tests
 
 
-def test_triage_labels_by_what_is_known_of_the_sender(home: Served) -> None:
+def test_triage_labels_by_what_is_known_of_the_sender(home: ServedHome) -> None:
     home.mail("Lunch", "Are you free?")
     home.mail("News", "We moved.")
     home.mail("Lunch", "Are you free?", sender="me@elsewhere.example")
@@ -52,7 +52,7 @@ def test_triage_labels_by_what_is_known_of_the_sender(home: Served) -> None:
     assert example(home, "triage_agent.py") == ""
 
 
-def test_the_reviewer_decides_what_was_shown(home: Served) -> None:
+def test_the_reviewer_decides_what_was_shown(home: ServedHome) -> None:
     hold_all_outgoing(home)
     home.mail("Lunch", "Are you free?")
     [line] = example(home, "triage_agent.py").splitlines()
@@ -64,7 +64,7 @@ def test_the_reviewer_decides_what_was_shown(home: Served) -> None:
     assert "0 waiting" in example(home, "review_queue.py")
 
 
-def test_a_genuine_statement_holds_and_one_under_another_secret_does_not(home: Served) -> None:
+def test_a_genuine_statement_holds_and_one_under_another_secret_does_not(home: ServedHome) -> None:
     home.mail("Lunch", "Are you free?")
     [line] = example(home, "triage_agent.py").splitlines()
     message_id = line.split()[0]
@@ -79,7 +79,7 @@ def test_a_genuine_statement_holds_and_one_under_another_secret_does_not(home: S
     assert (done.returncode, done.stdout[:15]) == (1, "does not hold: ")
 
 
-def hold_all_outgoing(home: Served) -> None:
+def hold_all_outgoing(home: ServedHome) -> None:
     """As the owner: nothing leaves before a person has seen it."""
     server = StdioServerParameters(
         command=sys.executable, args=["-m", "e2a_mcp"], env={**home.environment, "E2A_MCP_SCOPE": "account"}

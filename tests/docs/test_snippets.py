@@ -18,7 +18,7 @@ import pytest
 
 from e2a_core.settings import load_settings, setting_names
 from tests.docs.documents import ROOT, Snippet, snippets
-from tests.docs.served import INBOX, Served, clean_environment, served
+from tests.docs.served import INBOX, ServedHome, clean_environment, served_home
 
 LANGUAGES = {"bash", "python", "json", "toml", "text"}
 OURS = {"e2a", "e2a-mcp"}
@@ -128,12 +128,12 @@ def test_servers_start_and_stop(words: list[str], tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served(tmp_path_factory.mktemp("home"), {}) as running:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedHome]:
+    with served_home(tmp_path_factory.mktemp("home"), {}) as running:
         yield running
 
 
-def test_the_tour_of_the_readme(home: Served) -> None:
+def test_the_tour_of_the_readme(home: ServedHome) -> None:
     mail, read = (item for item in snippets("python") if item.place.startswith("README.md"))
     sent = home.run(sys.executable, "-c", mail.text.replace("2525", str(home.smtp[1])))
     assert sent.returncode == 0, sent.stderr
@@ -149,12 +149,12 @@ def test_the_tour_of_the_readme(home: Served) -> None:
 @pytest.mark.parametrize(
     "snippet", [item for item in snippets("python") if item.place.startswith("docs/")], ids=by_place
 )
-def test_python_of_the_documents_runs(snippet: Snippet, home: Served) -> None:
+def test_python_of_the_documents_runs(snippet: Snippet, home: ServedHome) -> None:
     done = home.run(sys.executable, "-W", "error", "-c", snippet.text)
     assert done.returncode == 0, done.stderr
 
 
-def test_what_is_published_for_dkim_is_what_signs(home: Served) -> None:
+def test_what_is_published_for_dkim_is_what_signs(home: ServedHome) -> None:
     [snippet] = [item for item in snippets("python") if "dkim_keys" in item.text]
     home.mail("Lunch", "Are you free?")
     answered = home.run(sys.executable, "-c", snippets("python")[1].text)
@@ -165,8 +165,8 @@ def test_what_is_published_for_dkim_is_what_signs(home: Served) -> None:
     )
 
 
-def test_the_first_start_says_what_the_readme_says(home: Served) -> None:
-    said = "".join(home.said)
+def test_the_first_start_says_what_the_readme_says(home: ServedHome) -> None:
+    said = home.log.read_text(encoding="utf-8")
     for made in ("made the signing secret", "made the account", f"made the inbox {INBOX}", "sandbox"):
         assert made in said
     [run] = Path(home.environment["HOME"]).rglob("run.json")

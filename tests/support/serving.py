@@ -1,4 +1,7 @@
-"""`e2a serve` as a process of its own, as somebody who runs it would have it."""
+"""`e2a serve` as a process of its own, as somebody who runs it would have it.
+
+`running` starts and stops the process; `serving` is a deployment for tests of the API, on top of it.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from e2a_core.accounts.credentials import ensure_account, mint_key
 from e2a_core.clock import SystemClock
@@ -20,11 +24,12 @@ from e2a_core.local.home import open_home
 from e2a_core.settings import load_settings
 from tests.support.dns import DnsServer
 
-__all__ = ["ASSISTANT", "OWNER", "SHARED", "Served", "account_key", "serving"]
+__all__ = ["ASSISTANT", "OWNER", "SHARED", "Served", "account_key", "running", "serving", "smtp_address"]
 
 SHARED = "agents.example"
 OWNER = "owner@example.net"
 ASSISTANT = f"assistant@{SHARED}"
+COMMAND = (sys.executable, "-m", "e2a_mcp.program.e2a")
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
@@ -40,7 +45,7 @@ class Served:
     log: Path
 
     def lines(self) -> list[str]:
-        return self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return _text(self.log).splitlines()
 
 
 @contextmanager
@@ -62,20 +67,34 @@ def serving(folder: Path, database_url: str, **settings: str) -> Iterator[Served
     }
     key = _bootstrap(environment)
     log = folder / "serve.log"
-    with DnsServer({"example.org": {"TXT": ["v=spf1 ip4:127.0.0.1 -all"]}}) as dns, log.open("wb") as errors:
+    command = [*COMMAND, "serve", "--print-run"]
+    with DnsServer({"example.org": {"TXT": ["v=spf1 ip4:127.0.0.1 -all"]}}) as dns:
         environment["E2A_DNS_SERVER"] = dns.address
-        process = subprocess.Popen(
-            [sys.executable, "-m", "e2a_mcp.program.e2a", "serve", "--print-run"],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-        )
+        with running(command, environment, log) as run:
+            yield Served(run["http"], smtp_address(run), key, environment, log)
+
+
+@contextmanager
+def running(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Iterator[dict[str, Any]]:
+    """Runs the server for the time of the block and yields the JSON line that it prints when it is ready.
+
+    Its standard error goes to `log`. Raises `RuntimeError` with the log if it ends before it is ready, or if it does
+    not end with status 0 when it is told to.
+    """
+    with log.open("wb") as errors:
+        process = subprocess.Popen(command, env=dict(environment), stdout=subprocess.PIPE, stderr=errors)
         try:
-            run = json.loads(_first_line(process, log))
-            host, _, port = run["smtp"].rpartition(":")
-            yield Served(run["http"], (host, int(port)), key, environment, log)
+            yield json.loads(_first_line(process, log))
         finally:
             _stop(process)
+    if process.returncode:
+        raise RuntimeError(f"the server ended with status {process.returncode}: {_text(log)}")
+
+
+def smtp_address(run: Mapping[str, Any]) -> tuple[str, int]:
+    """Returns where the server takes mail, from its first line."""
+    host, _, port = str(run["smtp"]).rpartition(":")
+    return host, int(port)
 
 
 async def account_key(served: Served, email: str) -> str:
@@ -91,7 +110,7 @@ async def account_key(served: Served, email: str) -> str:
 def _bootstrap(environment: Mapping[str, str]) -> str:
     """The first account and its key, by the command that makes them."""
     done = subprocess.run(
-        [sys.executable, "-m", "e2a_mcp.program.e2a", "bootstrap", "--email", OWNER, "--json"],
+        [*COMMAND, "bootstrap", "--email", OWNER, "--json"],
         env=dict(environment),
         capture_output=True,
         text=True,
@@ -108,8 +127,12 @@ def _first_line(process: subprocess.Popen[bytes], log: Path) -> bytes:
     line = process.stdout.readline()
     timer.cancel()
     if not line:
-        raise RuntimeError(f"the server did not start: {log.read_text(encoding='utf-8', errors='replace')}")
+        raise RuntimeError(f"the server did not start: {_text(log)}")
     return line
+
+
+def _text(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
