@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from e2a_core.clock import Clock
+from e2a_core.documents.reader import DocumentReader
 from e2a_core.ids import Ids
 from e2a_core.settings import Settings
 from e2a_core.signing.secrets import Secrets
@@ -68,6 +69,7 @@ class Core:
     secrets: Secrets
     db: Database
     resolver: Callable[[], Resolver]
+    documents: DocumentReader = field(default_factory=DocumentReader, repr=False)
     links: Links = field(default_factory=Links)
     tallies: Tallies = field(default_factory=Tallies, repr=False)
 

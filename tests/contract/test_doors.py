@@ -15,6 +15,7 @@ from starlette.routing import Route
 from e2a_core.clock import SystemClock
 from e2a_core.contract.engine import GROUPS, Session, all_operations
 from e2a_core.contract.operation import EngineOnly, NoTool, Operation, Tool
+from e2a_core.documents.reader import DocumentReader
 from e2a_core.http.limits import RequestLimits
 from e2a_core.http.routes import api_routes
 from e2a_core.ids import Ids
@@ -53,6 +54,8 @@ BY_HAND = {
     "messages": {
         "list": "a deployment may have no full-text search",
         "get": "a deployment may not be able to show without marking read; a long text is read from the octets",
+        "attachment_text": "a deployment may read no attachments; they are read here then",
+        "attachment_picture": "scaled here",
         "raw": "the octets come with the message",
         "mark": "reading marks read, and nothing marks unread",
         "attachment_content": "the bytes are behind a signed link",
@@ -123,7 +126,7 @@ async def test_every_row_has_its_local_method(engine: LocalEngine) -> None:
 
 async def test_every_row_has_its_remote_method(api: ApiClient) -> None:
     for group, protocol in GROUPS.items():
-        given = (api, Ids()) if group == "messages" else (api,)
+        given = (api, Ids(), DocumentReader()) if group == "messages" else (api,)
         by_hand = MailByHand if group == "messages" else ApiGroup
         built: object = remote_group(protocol, group, *given, by_hand=by_hand)
         for name, _ in methods(protocol):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from e2a_core.contract.base import Timestamp, View
+from e2a_core.documents.document import DocumentText, Picture
 
 __all__ = [
     "ArcResult",
     "AttachmentContent",
     "AttachmentMetaView",
+    "AttachmentTextView",
     "AttachmentView",
     "Authentication",
     "AutoSubmittedView",
@@ -21,6 +23,7 @@ __all__ = [
     "MessageSummaryView",
     "MessageView",
     "NestedMessageView",
+    "PictureContent",
     "ProtectionFindingView",
     "RecipientOutcomeView",
     "SPFResult",
@@ -105,6 +108,72 @@ class AttachmentContent(View):
 
     meta: AttachmentMetaView
     data: bytes
+
+
+class AttachmentTextView(View):
+    """A page of the text of an attachment; counts are characters.
+
+    `outcome` is `text`, or says why there is none: `empty`, `scan`, `picture`, `password`, `damaged`,
+    `too_demanding` or `unsupported`; `note` says it in words. `truncated` tells that the file holds more text than
+    `total_chars`, which cannot be read here.
+    """
+
+    index: int
+    filename: str | None = None
+    content_type: str | None = None
+    size_bytes: int
+    outcome: str
+    note: str
+    text: str = ""
+    offset: int = 0
+    next_offset: int | None = None
+    total_chars: int = 0
+    truncated: bool = False
+    pages: int | None = None
+
+    @classmethod
+    def page(
+        cls, meta: AttachmentMetaView, found: DocumentText, offset: int, max_chars: int
+    ) -> AttachmentTextView:
+        part = found.text[offset : offset + max_chars]
+        end = offset + len(part)
+        return cls(
+            index=meta.index,
+            filename=meta.filename,
+            content_type=meta.content_type,
+            size_bytes=meta.size_bytes,
+            outcome=found.outcome.value,
+            note=found.outcome.sentence,
+            text=part,
+            offset=offset,
+            next_offset=end if part and end < len(found.text) else None,
+            total_chars=len(found.text),
+            truncated=found.truncated,
+            pages=found.pages,
+        )
+
+
+class PictureContent(View):
+    """A picture scaled to what a model takes, as JPEG or PNG. Never sent as JSON.
+
+    `data` is empty unless the outcome is `picture`.
+    """
+
+    meta: AttachmentMetaView
+    outcome: str
+    note: str
+    data: bytes = b""
+    content_type: str = ""
+
+    @classmethod
+    def of(cls, meta: AttachmentMetaView, found: Picture) -> PictureContent:
+        return cls(
+            meta=meta,
+            outcome=found.outcome.value,
+            note=found.outcome.sentence,
+            data=found.data,
+            content_type=found.content_type,
+        )
 
 
 class RecipientOutcomeView(View):

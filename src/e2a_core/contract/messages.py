@@ -7,7 +7,14 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import BeforeValidator, Field, PlainSerializer
 
 from e2a_core.contract.base import Page, Query, Request, Timestamp, View
-from e2a_core.contract.message_views import AttachmentContent, AttachmentView, MessageSummaryView, MessageView
+from e2a_core.contract.message_views import (
+    AttachmentContent,
+    AttachmentTextView,
+    AttachmentView,
+    MessageSummaryView,
+    MessageView,
+    PictureContent,
+)
 from e2a_core.contract.operation import (
     READS,
     REPEATS,
@@ -20,7 +27,17 @@ from e2a_core.contract.operation import (
     engine_only,
     operation,
 )
-from e2a_core.contract.parameters import Cursor, IdempotencyKey, Index, Limit, MessageId, Peek, Whole
+from e2a_core.contract.parameters import (
+    Cursor,
+    IdempotencyKey,
+    Index,
+    Limit,
+    MaxChars,
+    MessageId,
+    Offset,
+    Peek,
+    Whole,
+)
 from e2a_core.contract.reviews import ApproveRequest, RejectRequest, RejectResultView
 from e2a_core.contract.sending import (
     DECISION_ERRORS,
@@ -239,8 +256,8 @@ class Messages(Protocol):
         access=Access.AGENT,
         errors=(AttachmentNotFound, AttachmentTooLarge, NotFound),
         tool=Tool(
-            "Get an attachment",
-            "Link and short-lived download URL of one attachment. Prefer these to inline bytes.",
+            "Read an attachment",
+            "Words of a PDF, DOCX, calendar, HTML or text file in pages; pictures shown; else a link.",
             READS,
         ),
     )
@@ -248,6 +265,30 @@ class Messages(Protocol):
         self, email: str, message_id: MessageId, index: Index, *, inline: bool = False
     ) -> AttachmentView:
         """Get an attachment with a download link. `inline` adds the bytes of a small attachment."""
+
+    @operation(
+        "GET",
+        "/v1/agents/{email}/messages/{id}/attachments/{index}/text",
+        id="get_attachment_text",
+        access=Access.AGENT,
+        slow=True,
+        errors=(AttachmentNotFound, NotFound),
+        tool=NoTool("get_attachment shows the text"),
+    )
+    async def attachment_text(
+        self,
+        email: str,
+        message_id: MessageId,
+        index: Index,
+        *,
+        offset: Offset = 0,
+        max_chars: MaxChars = 20_000,
+    ) -> AttachmentTextView:
+        """Read the text of an attachment: text files, HTML, PDF, DOCX, calendars and whole messages, in pages."""
+
+    @engine_only("the API serves pictures as they are, through a signed link")
+    async def attachment_picture(self, email: str, message_id: str, index: int) -> PictureContent:
+        """Returns a picture scaled to what a model takes; the outcome says so if it cannot be shown."""
 
     @engine_only("the API serves the bytes through a signed link")
     async def attachment_content(self, email: str, message_id: str, index: int) -> AttachmentContent:

@@ -18,7 +18,9 @@ __all__ = [
     "Index",
     "KeyId",
     "Limit",
+    "MaxChars",
     "MessageId",
+    "Offset",
     "TemplateId",
     "Peek",
     "Whole",
@@ -38,6 +40,12 @@ def digits(text: object) -> object:
 Cursor = Annotated[str | None, Field(description="`next_cursor` of the previous page.")]
 # The bounds come first: after a validator they would be missing from the schema.
 Limit = Annotated[int, Field(ge=1, le=100), BeforeValidator(digits)]
+MaxChars = Annotated[
+    int, Field(ge=1, le=100_000, description="Characters of text in one answer."), BeforeValidator(digits)
+]
+Offset = Annotated[
+    int, Field(ge=0, description="`next_offset` of the previous page."), BeforeValidator(digits)
+]
 Index = Annotated[int, Field(ge=0), BeforeValidator(digits)]
 
 MessageId = Annotated[str, Segment("id")]

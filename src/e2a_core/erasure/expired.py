@@ -63,6 +63,7 @@ async def purge_content(core: Core) -> int:
             [
                 queries.unindex_bodies([row["seq"] for row in rows], ids),
                 queries.drop_content(ids),
+                queries.drop_attachment_texts(ids),
                 *_unreferenced(rows),
             ]
         )

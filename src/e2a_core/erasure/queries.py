@@ -21,6 +21,7 @@ __all__ = [
     "agents_under",
     "delete_trashed",
     "aged_content",
+    "drop_attachment_texts",
     "drop_content",
     "expired_events",
     "orphaned_content",
@@ -63,6 +64,11 @@ def drop_content(ids: Sequence[str]) -> Statement:
         f"size_bytes = 0 WHERE id IN ({names})",
         params,
     )
+
+
+def drop_attachment_texts(ids: Sequence[str]) -> Statement:
+    names, params = in_list("id", ids)
+    return Statement(f"DELETE FROM attachment_texts WHERE message_id IN ({names})", params)
 
 
 def unindex_bodies(sequences: Sequence[int], ids: Sequence[str]) -> Statement:

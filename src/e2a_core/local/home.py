@@ -52,7 +52,7 @@ async def open_home(settings: Settings, clock: Clock, ids: Ids) -> tuple[Core, l
         settings.effective_database_url, migration_mode=settings.migration_mode, clock=clock
     )
     resolver, links = shared_resolver(settings, clock), Links(settings.public_url)
-    core = Core(settings, clock, ids, secrets, database, resolver, links)
+    core = Core(settings, clock, ids, secrets, database, resolver, links=links)
     try:
         made_rows = await _ensure_rows(core)
     except BaseException:

@@ -12,10 +12,11 @@ from e2a_core.clock import to_micros
 from e2a_core.contract.base import Page
 from e2a_core.contract.message_views import (
     AttachmentContent,
-    AttachmentMetaView,
+    AttachmentTextView,
     AttachmentView,
     MessageSummaryView,
     MessageView,
+    PictureContent,
 )
 from e2a_core.contract.messages import (
     DeleteMessageResult,
@@ -45,10 +46,10 @@ from e2a_core.errors import (
     NotInTrash,
     SendInProgress,
 )
-from e2a_core.mail.attachments import attachment_content
+from e2a_core.extraction.texts import document_text
 from e2a_core.mail.parse import parse_message
 from e2a_core.messages import lifecycle, payloads, queries
-from e2a_core.messages.content import load_content
+from e2a_core.messages.content import load_content, stored_attachment
 from e2a_core.messages.events import emit_unique
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.search import MessageSearch, normalize_labels
@@ -198,6 +199,19 @@ class Messages:
             data=base64.b64encode(found.data).decode("ascii") if inline else None,
         )
 
+    async def attachment_text(
+        self, email: str, message_id: str, index: int, *, offset: int = 0, max_chars: int = 20_000
+    ) -> AttachmentTextView:
+        row = await self._visible(email, message_id)
+        await self._mark_read(row)
+        found = await self._attachment(row, index)
+        text = await document_text(self._core, row, found)
+        return AttachmentTextView.page(found.meta, text, offset, max_chars)
+
+    async def attachment_picture(self, email: str, message_id: str, index: int) -> PictureContent:
+        found = await self.attachment_content(email, message_id, index)
+        return PictureContent.of(found.meta, await self._core.documents.picture(found.data))
+
     async def attachment_content(self, email: str, message_id: str, index: int) -> AttachmentContent:
         agent = await resolve_agent(self._core, self._principal, email)
         row = await self._stored(agent.email, message_id)
@@ -268,15 +282,7 @@ class Messages:
         content = await load_content(self._core, row)
         if content is None:
             raise AttachmentNotFound("a draft's attachments cannot be read before it is approved")
-        meta, data = attachment_content(content, index)
-        view = AttachmentMetaView(
-            index=meta.index,
-            filename=meta.filename or None,
-            content_type=meta.content_type,
-            content_id=meta.content_id,
-            size_bytes=meta.size_bytes,
-        )
-        return AttachmentContent(meta=view, data=data)
+        return stored_attachment(content, index)
 
     async def _mark_read(self, row: MessageRow) -> None:
         if row.inbound and row.read_at is None:

@@ -13,6 +13,7 @@ from e2a_core.core import Core
 from e2a_core.domains.dkim import SigningKeys
 from e2a_core.erasure.job import RETENTION_INTERVAL, RETENTION_JOB, Retention
 from e2a_core.errors import SettingsError
+from e2a_core.extraction.job import EXTRACTION_JOB, ReadAttachments
 from e2a_core.holds.hold import EXPIRY_JOB, NOTICE_JOB
 from e2a_core.local.run_file import remove_run_file, write_run_file
 from e2a_core.observer import Observer, Unobserved
@@ -98,10 +99,11 @@ class LocalServices:
                 EXPIRY_JOB: HoldExpiry(core),
                 RETENTION_JOB: Retention(core),
                 NOTICE_JOB: HoldNotice(core, self._upstream, keys),
+                EXTRACTION_JOB: ReadAttachments(core),
             },
             clock=core.clock,
             ids=core.ids,
-            concurrency={SUBMIT_JOB: SUBMITTERS, RETENTION_JOB: 1},
+            concurrency={SUBMIT_JOB: SUBMITTERS, RETENTION_JOB: 1, EXTRACTION_JOB: 1},
         )
         self._jobs.schedule_every(RETENTION_JOB, RETENTION_INTERVAL)
         try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from e2a_core.contract.message_views import AttachmentContent, AttachmentMetaView
 from e2a_core.core import Core
+from e2a_core.mail.attachments import attachment_content
 from e2a_core.messages import queries
 from e2a_core.messages.rows import MessageRow
 from e2a_core.store.statement import first
 
-__all__ = ["load_content", "preview"]
+__all__ = ["load_content", "preview", "stored_attachment"]
 
 PREVIEW_CHARS = 160
 """Two lines of a list."""
@@ -24,3 +26,16 @@ async def load_content(core: Core, row: MessageRow) -> bytes | None:
         return None
     found = first(await core.db.read(queries.content(row.content_hash)))
     return None if found is None else row.trace.encode("utf-8") + bytes(found["data"])
+
+
+def stored_attachment(content: bytes, index: int) -> AttachmentContent:
+    """The attachment with this index in a message. Raises AttachmentNotFound if there is none."""
+    meta, data = attachment_content(content, index)
+    view = AttachmentMetaView(
+        index=meta.index,
+        filename=meta.filename or None,
+        content_type=meta.content_type,
+        content_id=meta.content_id,
+        size_bytes=meta.size_bytes,
+    )
+    return AttachmentContent(meta=view, data=data)

@@ -15,6 +15,7 @@ __all__ = [
     "by_dedupe_key",
     "by_id",
     "by_id_in_account",
+    "by_message_id",
     "content",
     "count_sends",
     "delivery_state",
@@ -56,6 +57,10 @@ def by_id(agent_email: str, message_id: str) -> Statement:
         id=message_id,
         agent=agent_email,
     )
+
+
+def by_message_id(message_id: str) -> Statement:
+    return sql("SELECT * FROM messages WHERE id = :id", by_key=True, id=message_id)
 
 
 def by_id_in_account(account_id: str, message_id: str) -> Statement:

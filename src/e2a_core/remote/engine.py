@@ -27,6 +27,7 @@ from e2a_core.contract.protection import Protection
 from e2a_core.contract.reviews import Reviews
 from e2a_core.contract.suppressions import Suppressions
 from e2a_core.contract.templates import Templates
+from e2a_core.documents.reader import DocumentReader
 from e2a_core.errors import Forbidden, InvalidRequest, InvalidScope, Unauthorized
 from e2a_core.ids import Ids
 from e2a_core.mail.addresses import normalize_addr_spec
@@ -55,11 +56,12 @@ class RemoteSession:
         principal: Principal,
         ids: Ids,
         pace: Pace,
+        documents: DocumentReader,
         account: Account | None = None,
     ) -> None:
         self.principal = principal
         self._pace = pace
-        self.messages = remote_group(Messages, "messages", api, ids, by_hand=MailByHand)
+        self.messages = remote_group(Messages, "messages", api, ids, documents, by_hand=MailByHand)
         self.conversations = remote_group(Conversations, "conversations", api)
         self.agents = remote_group(Agents, "agents", api)
         self.protection = remote_group(Protection, "protection", api)
@@ -100,6 +102,7 @@ class RemoteEngine:
     def __init__(self, base_url: str, credential: str, *, clock: Clock, ids: Ids) -> None:
         self._credential = credential
         self._ids = ids
+        self._documents = DocumentReader()
         self._clock = clock
         self._deployment = Deployment(base_url, clock)
         self._paces: WeakValueDictionary[str, Pace] = WeakValueDictionary()
@@ -121,7 +124,7 @@ class RemoteEngine:
             # The API does not tell a key's id; this stands for it, and for no other key.
             credential_id=hashlib.sha256(credential.encode()).hexdigest()[:32],
         )
-        return RemoteSession(api, principal, self._ids, self._pace(principal))
+        return RemoteSession(api, principal, self._ids, self._pace(principal), self._documents)
 
     async def home_session(self, *, agent_email: str | None = None, scope: str = "agent") -> RemoteSession:
         """The session of the configured key; `agent_email` is its inbox if the key is bound to none.
@@ -146,7 +149,7 @@ class RemoteEngine:
         api = ScopedClient(self._deployment, self._credential, email)
         narrowed = replace(principal, scope="agent", agent_email=email)
         account = remote_group(Account, "account", api, email, by_hand=ScopedAccount)
-        return RemoteSession(api, narrowed, self._ids, self._pace(principal), account)
+        return RemoteSession(api, narrowed, self._ids, self._pace(principal), self._documents, account)
 
     def _pace(self, principal: Principal) -> Pace:
         return self._paces.setdefault(principal.credential_id, Pace(self._clock))

@@ -10,8 +10,10 @@ from e2a_core.contract.base import Page
 from e2a_core.contract.message_views import (
     AttachmentContent,
     AttachmentMetaView,
+    AttachmentTextView,
     MessageSummaryView,
     MessageView,
+    PictureContent,
 )
 from e2a_core.contract.messages import MessageQuery, Messages
 from e2a_core.contract.operation import Operation
@@ -23,6 +25,7 @@ from e2a_core.contract.sending import (
     SendOptions,
     SendResultView,
 )
+from e2a_core.documents.reader import DocumentReader
 from e2a_core.errors import AttachmentNotFound, NotFound, NotImplementedHere
 from e2a_core.ids import Ids
 from e2a_core.remote.client import ApiClient
@@ -36,9 +39,10 @@ KEY_BYTES = 16
 class MailByHand(ApiGroup):
     """Of `contract.Messages`: reading without a mark, search, octets, and sends that are not to be repeated."""
 
-    def __init__(self, api: ApiClient, ids: Ids) -> None:
+    def __init__(self, api: ApiClient, ids: Ids, documents: DocumentReader) -> None:
         super().__init__(api)
         self._ids = ids
+        self._documents = documents
         self._rows = {row.name: row for row in operations_of(Messages, "messages")}
 
     async def list(self, email: str, query: MessageQuery) -> Page[MessageSummaryView]:
@@ -71,6 +75,26 @@ class MailByHand(ApiGroup):
         if not read:
             raise NotImplementedHere("a remote deployment cannot mark a message unread")
         await self._get(email, message_id, peek=False)
+
+    async def attachment_text(
+        self, email: str, message_id: str, index: int, *, offset: int = 0, max_chars: int = 20_000
+    ) -> AttachmentTextView:
+        """As in the contract; where the deployment reads no attachments, they are read here."""
+        row = self._rows["attachment_text"]
+        if await self._takes(row, "offset"):
+            named = {"email": email, "message_id": message_id, "index": index}
+            view: AttachmentTextView = await perform(
+                self._api, row, {**named, "offset": offset, "max_chars": max_chars}
+            )
+            return view
+        content = await self.attachment_content(email, message_id, index)
+        meta = content.meta
+        found = await self._documents.text(content.data, meta.content_type or "", meta.filename or "")
+        return AttachmentTextView.page(meta, found, offset, max_chars)
+
+    async def attachment_picture(self, email: str, message_id: str, index: int) -> PictureContent:
+        content = await self.attachment_content(email, message_id, index)
+        return PictureContent.of(content.meta, await self._documents.picture(content.data))
 
     async def attachment_content(self, email: str, message_id: str, index: int) -> AttachmentContent:
         named = {"email": email, "message_id": message_id, "index": index}

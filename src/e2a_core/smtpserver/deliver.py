@@ -15,6 +15,7 @@ from e2a_core.clock import rfc3339, to_micros
 from e2a_core.contract.states import Direction, Review
 from e2a_core.core import Core
 from e2a_core.errors import StoreUnavailable
+from e2a_core.extraction.job import extraction_job
 from e2a_core.feedback.bounces import report_statements
 from e2a_core.feedback.reporter import Reporter
 from e2a_core.holds.hold import hold, hold_statements, protection_statement
@@ -221,7 +222,7 @@ class Delivery:
                     ids, row.id, "inbound", reason, now, dedupe="authentication", evidence=evidence
                 )
             )
-        return statements
+        return [*statements, *extraction_job(self._core, row)]
 
 
 def _refusal(agent: AgentRow | None) -> IntakeRefusal | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from e2a_core.contract.message_views import AttachmentView
-from e2a_mcp.fence import Fence, plain_line
+from e2a_core.contract.message_views import AttachmentTextView, AttachmentView
+from e2a_mcp.fence import Fence, plain_line, plain_text
+from e2a_mcp.reading import DEFAULT_MAX_CHARS, MAX_MAX_CHARS
 from e2a_mcp.render import attachment_link, mail_uri
 from e2a_mcp.schema import object_schema, view_properties
 from e2a_mcp.tool import Call, Reply, Tool
@@ -19,10 +22,15 @@ __all__ = ["TOOLS", "Index", "attachment"]
 
 Index = Annotated[int, Field(ge=0)]
 
+_TOLD = frozenset({"outcome", "note", "text", "offset", "next_offset", "total_chars", "truncated", "pages"})
+"""What is told of the text beside the file."""
+
 
 class GetAttachment(MessageArguments):
     attachment_index: Index
-    inline: Annotated[bool, Field(description="base64 data in the result, small files only")] = False
+    offset: Annotated[int, Field(ge=0, description="next_offset of the page before")] = 0
+    max_chars: Annotated[int, Field(ge=1, le=MAX_MAX_CHARS)] = DEFAULT_MAX_CHARS
+    inline: Annotated[bool, Field(description="base64, small files only")] = False
 
 
 async def attachment(call: Call, email: str, message_id: str, index: int, *, inline: bool) -> Reply:
@@ -41,13 +49,59 @@ async def attachment(call: Call, email: str, message_id: str, index: int, *, inl
 
 
 async def get_attachment(call: Call, arguments: GetAttachment) -> Reply:
-    return await attachment(
-        call,
-        call.inbox(arguments.email),
-        arguments.message_id,
-        arguments.attachment_index,
-        inline=arguments.inline,
+    """Returns one attachment: the words of a document in pages, a picture as a picture, and the link to the file."""
+    email, message_id, index = call.inbox(arguments.email), arguments.message_id, arguments.attachment_index
+    file = await attachment(call, email, message_id, index, inline=arguments.inline)
+    if arguments.inline:
+        return file
+    read = await call.session.messages.attachment_text(
+        email, message_id, index, offset=arguments.offset, max_chars=arguments.max_chars
     )
+    if read.outcome == "picture":
+        return await _shown(call, file, email, message_id, index)
+    return _with_text(call, file, read)
+
+
+async def _shown(call: Call, file: Reply, email: str, message_id: str, index: int) -> Reply:
+    """The reply with the picture, which is scaled down, or with the reason why there is none."""
+    picture = await call.session.messages.attachment_picture(email, message_id, index)
+    structured = {**file.structured, "outcome": picture.outcome, "note": picture.note}
+    if not picture.data:
+        return replace(file, structured=structured, text=f"{file.text}\n{picture.note}")
+    block = {
+        "type": "image",
+        "data": base64.b64encode(picture.data).decode("ascii"),
+        "mimeType": picture.content_type,
+        "_meta": {"dev.e2a/untrusted": True},
+    }
+    return replace(file, structured=structured, links=(*file.links, block))
+
+
+def _with_text(call: Call, file: Reply, read: AttachmentTextView) -> Reply:
+    words = plain_text(read.text)
+    fence = Fence(call.services.ids, [words])
+    names = _TOLD if words else ("outcome", "note")
+    structured = {**file.structured, **read.model_dump(mode="json", include=set(names), exclude_none=True)}
+    if words:
+        structured["text"] = fence.around(words)
+        structured["untrusted"] = fence.note([*file.structured["untrusted"]["fields"], "text"])
+        head = f"{fence.notice}\n{_extent(read)}\n{structured['text']}"
+    else:
+        head = read.note
+    return replace(file, structured=structured, text=f"{file.text}\n{head}")
+
+
+def _extent(read: AttachmentTextView) -> str:
+    """What part of the document is shown, and how to go on."""
+    shown = f"characters {read.offset}-{read.offset + len(read.text)} of {read.total_chars}"
+    facts = [shown if read.offset or read.next_offset else f"{read.total_chars} characters"]
+    if read.pages:
+        facts.append(f"{read.pages} pages")
+    if read.next_offset:
+        facts.append(f"truncated: go on with offset={read.next_offset}")
+    if read.truncated:
+        facts.append("the file holds more, which is not read")
+    return "text: " + ", ".join(facts)
 
 
 TOOLS: tuple[Tool[Any], ...] = (
@@ -55,7 +109,16 @@ TOOLS: tuple[Tool[Any], ...] = (
         "get_attachment",
         GetAttachment,
         object_schema(
-            {**view_properties(AttachmentView), "uri": TEXT, "untrusted": UNTRUSTED},
+            {
+                **view_properties(AttachmentView),
+                **{
+                    name: value
+                    for name, value in view_properties(AttachmentTextView).items()
+                    if name in _TOLD
+                },
+                "uri": TEXT,
+                "untrusted": UNTRUSTED,
+            },
             ["index", "size_bytes", "download_url", "uri"],
         ),
         get_attachment,

@@ -1,0 +1,1 @@
+"""The text of attachments: read once, kept with the message, and found by search."""

@@ -1,0 +1,13 @@
+-- What was read from an attachment, for agents to read in pages and for search. `text` is empty unless `outcome` is text.
+CREATE TABLE attachment_texts (
+    message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+    attachment_index INTEGER NOT NULL,
+    filename TEXT NOT NULL,
+    content_hash TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    text TEXT NOT NULL,
+    truncated SMALLINT NOT NULL,
+    pages INTEGER,
+    PRIMARY KEY (message_id, attachment_index)
+);
+CREATE INDEX attachment_texts_by_content ON attachment_texts (content_hash);
