@@ -257,7 +257,7 @@ class Messages(Protocol):
         errors=(AttachmentNotFound, AttachmentTooLarge, NotFound),
         tool=Tool(
             "Read an attachment",
-            "Words of a PDF, DOCX, calendar, HTML or text file in pages; pictures shown; else a link.",
+            "Words of PDF, DOCX, calendar, HTML, text; pictures shown; else a link.",
             READS,
         ),
     )
