@@ -64,6 +64,11 @@ Reading and searching
     messages.filter_syntax: MAX_FILTER_CHARS
     messages.search: MAX_TEXT_OCTETS, MAX_LABEL, MAX_LABELS, MAX_QUERY, MAX_WORDS
     messages.views: MAX_REMEMBERED_CHARS
+    documents.document: MAX_TEXT
+    documents.picture: MAX_SIDE, MAX_PIXELS
+    documents.reader: MAX_FILE, MAX_ANSWER, SECONDS, WORKERS
+    documents.worker: MEMORY, CPU_SECONDS
+    extraction.job: MAX_ATTACHMENTS
     local.backlog: MAX_COUNTED
     local.messages: MAX_INLINE_BYTES, DOWNLOAD_LIFETIME
     local.metrics: MAX_GROUPS
