@@ -254,6 +254,18 @@ class Settings:
         0,
         "Octets of mail an account may keep; 0 sets no limit.",
     )
+    max_agents: int = _setting(
+        "E2A_MAX_AGENTS",
+        kinds.integer(0, 1_000_000),
+        0,
+        "Inboxes an account may have; 0 sets no limit but one million.",
+    )
+    max_domains: int = _setting(
+        "E2A_MAX_DOMAINS",
+        kinds.integer(0, 1_000_000),
+        0,
+        "Domains an account may register; 0 sets no limit but one million.",
+    )
     trash_retention_days: int = _setting(
         "E2A_TRASH_RETENTION_DAYS",
         kinds.integer(1, 36_500),

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 from anyio import create_task_group
 
-from e2a_core.accounts.limits import DEFAULT_LIMITS
 from e2a_core.authentication.resolver import Resolver
 from e2a_core.clock import SystemClock
 from e2a_core.contract.agents import CreateAgentRequest
@@ -28,7 +27,6 @@ from e2a_core.errors import (
     NotFound,
     ReservedDomain,
 )
-from e2a_core.local import domains as service
 from e2a_core.local.agents import Agents
 from e2a_core.local.domains import Domains
 from e2a_core.store.statement import sql
@@ -133,6 +131,88 @@ async def test_domains_nobody_gets(core: Core, owner: Principal, domain: str, er
     await register(core, owner, "sub.mine.example")
 
 
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "co.uk",
+        "CO.UK",
+        "com.au",
+        "ac.jp",
+        "kawasaki.jp",
+        "anything.ck",  # a wildcard rule
+        "公司.cn",
+        "xn--55qx5d.cn",
+        "github.io",
+        "blogspot.com",
+        "s3.amazonaws.com",
+        "pages.dev",
+        "herokuapp.com",
+        "k12.ca.us",
+    ],
+)
+async def test_a_public_suffix_is_nobodys(core: Core, owner: Principal, domain: str) -> None:
+    with pytest.raises(ReservedDomain, match="public suffix"):
+        await register(core, owner, domain)
+
+
+@pytest.mark.parametrize("domain", ["example.co.uk", "www.ck", "city.kawasaki.jp", "me.github.io", "a.test"])
+async def test_a_domain_below_a_public_suffix_is_somebodys(core: Core, owner: Principal, domain: str) -> None:
+    assert (await register(core, owner, domain)).domain == domain
+
+
+@pytest.mark.parametrize("claimed", [DOMAIN, f"a.{DOMAIN}", "example.org"])
+async def test_a_claim_that_was_not_proven_lapses(
+    core: Core, owner: Principal, dns: DnsServer, clock: ManualClock, claimed: str
+) -> None:
+    wanted = "sub.example.org" if claimed == "example.org" else DOMAIN
+    squatter = await account(core, "b@example.org")
+    await register(core, squatter, claimed)
+    clock.advance(hours=71)
+    assert (await register(core, squatter, claimed)).created_at < clock.now()  # which does not prolong it
+    with pytest.raises(DomainTaken, match="until"):
+        await register(core, owner, wanted)
+    clock.advance(hours=1)
+    publish(dns, await register(core, owner, wanted))
+    assert (await verify(core, owner, wanted)).verified
+    with pytest.raises(NotFound):
+        await Domains(core, squatter).get(claimed)
+    with pytest.raises(DomainTaken):
+        await register(core, squatter, claimed)
+
+
+async def test_a_proven_claim_never_lapses(
+    core: Core, owner: Principal, dns: DnsServer, clock: ManualClock
+) -> None:
+    publish(dns, await register(core, owner))
+    await verify(core, owner)
+    clock.advance(days=400)
+    other = await account(core, "b@example.org")
+    for domain in (DOMAIN, f"a.{DOMAIN}"):
+        with pytest.raises(DomainTaken):
+            await register(core, other, domain)
+
+
+async def test_a_lapsed_claim_may_still_be_proven(
+    core: Core, owner: Principal, dns: DnsServer, clock: ManualClock
+) -> None:
+    view = await register(core, owner)
+    clock.advance(days=4)
+    publish(dns, view)
+    assert (await verify(core, owner)).verified
+
+
+async def test_of_two_open_claims_the_proven_one_stands(
+    core: Core, owner: Principal, dns: DnsServer, clock: ManualClock
+) -> None:
+    other = await account(core, "b@example.org")
+    below = await register(core, other, f"a.{DOMAIN}")
+    clock.advance(hours=72)
+    publish(dns, below, await register(core, owner))
+    assert (await verify(core, other, f"a.{DOMAIN}")).verified
+    with pytest.raises(NotFound):
+        await verify(core, owner)
+
+
 async def test_of_simultaneous_claims_one_wins(core: Core, owner: Principal) -> None:
     other = await account(core, "b@example.org")
     made: list[DomainView] = []
@@ -153,10 +233,8 @@ async def test_of_simultaneous_claims_one_wins(core: Core, owner: Principal) -> 
     assert len(refused) == 2
 
 
-async def test_a_plan_bounds_the_domains(
-    core: Core, owner: Principal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(service, "DEFAULT_LIMITS", replace(DEFAULT_LIMITS, max_domains=1))
+async def test_a_plan_bounds_the_domains(core: Core, owner: Principal) -> None:
+    core = replace(core, settings=replace(core.settings, max_domains=1))
     await register(core, owner)
     for domain in (DOMAIN, "another.example"):  # the cap is looked at first
         with pytest.raises(LimitExceeded) as refusal:

@@ -9,8 +9,9 @@ import pytest
 from e2a_core.contract.api_keys import CreateAPIKeyRequest
 from e2a_core.contract.engine import Engine, Session
 from e2a_core.contract.messages import MessageQuery
-from e2a_core.errors import Forbidden, InvalidScope, NotFound, Unauthorized
-from tests.engine.mailbox import HELPER, all_mail, make_helper, send
+from e2a_core.contract.sending import SendOptions
+from e2a_core.errors import Forbidden, IdempotencyKeyReuse, InvalidScope, NotFound, Unauthorized
+from tests.engine.mailbox import HELPER, all_mail, make_helper, send, wait_for_mail
 from tests.support.home import ASSISTANT, SHARED, EventLog, Home, stranger
 
 pytestmark = pytest.mark.anyio
@@ -128,3 +129,40 @@ async def test_agents_of_two_accounts_write_to_each_other(
     assert (view.auth_headers or {})["X-E2A-Auth-Entity-Type"] == "agent"
     with pytest.raises(NotFound):
         await agent.messages.get(ASSISTANT, view.id)
+
+
+async def test_no_agent_writes_into_another_accounts_conversation(
+    home: Home, engine: Engine, owner: Session, agent: Session
+) -> None:
+    """Its id names the conversation that the two have with each other, and no other."""
+    foreign = f"foreign@{SHARED}"
+    other = await engine.session(await stranger(home, foreign))
+    await send(other, email=foreign, to=["customer@example.org"], conversation_id="order-77")
+    await send(agent, to=[foreign], subject="Intruder", conversation_id="order-77", options={"wait": "sent"})
+    [intruder] = await wait_for_mail(other, foreign)
+    assert intruder.conversation_id in (None, "")
+    assert len((await other.conversations.get(foreign, "order-77")).messages) == 1
+
+    for subject in ("One", "Two"):
+        await send(agent, to=[foreign], subject=subject, conversation_id="ours", options={"wait": "sent"})
+    *_, one, two = await wait_for_mail(other, foreign, 3)
+    assert [one.conversation_id, two.conversation_id] == ["ours", "ours"]
+    # Now it is about the customer too.
+    await send(other, email=foreign, to=["customer@example.org"], conversation_id="ours")
+    await send(agent, to=[foreign], subject="Three", conversation_id="ours", options={"wait": "sent"})
+    *_, three = await wait_for_mail(other, foreign, 4)
+    assert three.conversation_id in (None, "")
+
+
+async def test_agents_of_one_account_may_choose_the_same_idempotency_key(
+    owner: Session, agent: Session
+) -> None:
+    await make_helper(owner)
+    key = SendOptions(idempotency_key="order-1").model_dump()
+    one = await send(agent, options=key)
+    two = await send(owner, email=HELPER, subject="Of the other", options=key)
+    assert two.message_id != one.message_id
+    assert (await send(agent, options=key)).message_id == one.message_id
+    assert (await send(owner, email=HELPER, subject="Of the other", options=key)).message_id == two.message_id
+    with pytest.raises(IdempotencyKeyReuse):
+        await send(agent, subject="Another", options=key)

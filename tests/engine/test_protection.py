@@ -12,7 +12,7 @@ from e2a_core.contract.protection import ProtectionConfig
 from e2a_core.contract.sending import ReplyRequest, SendOptions, SendResultView
 from e2a_core.errors import BlockedByPolicy, InvalidRequest
 from tests.engine.mailbox import HELPER, all_mail, arrived, inbox, make_helper, protect, send, wait_for_mail
-from tests.support.home import ASSISTANT, SHARED, EventLog, Home
+from tests.support.home import ASSISTANT, SHARED, EventLog, Home, stranger
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +48,54 @@ async def test_the_config_is_answered_as_it_was_put(owner: Session) -> None:
 
 
 @pytest.mark.parametrize(
+    "reply_to", ["eve@evil.example", "Eve <eve@evil.example>", ["bob@example.org", "eve@evil.example"]]
+)
+async def test_an_address_in_reply_to_passes_the_gate_like_a_recipient(
+    owner: Session, agent: Session, reply_to: object
+) -> None:
+    await protect(
+        owner, outbound={"policy": "allowlist", "allowlist": ["bob@example.org"], "action": "review"}
+    )
+    assert (await send(agent, reply_to=reply_to)).status == "pending_review"
+    assert (await send(agent, reply_to="Bob <BOB@example.org>")).status == "accepted"
+    assert (await send(agent, reply_to=ASSISTANT)).status == "accepted"
+    await protect(
+        owner, outbound={"policy": "allowlist", "allowlist": ["bob@example.org"], "action": "block"}
+    )
+    with pytest.raises(BlockedByPolicy, match="not on the allowlist"):
+        await send(agent, reply_to=reply_to)
+
+
+async def test_at_the_shared_domain_the_domain_policy_is_about_the_account(
+    home: Home, owner: Session, agent: Session
+) -> None:
+    foreign = f"foreign@{SHARED}"
+    await stranger(home, foreign)
+    await make_helper(owner)
+    await protect(owner, outbound={"policy": "domain", "action": "review"})
+    for recipient in (
+        HELPER,
+        f"Helper <HELPER@{SHARED.upper()}>",
+        f"helper+tag@{SHARED}",
+        f"postmaster@{SHARED}",
+    ):
+        assert (await send(agent, to=[recipient])).status == "accepted", recipient
+    for recipients in (
+        [foreign],
+        [f"foreign+helper@{SHARED}"],
+        [HELPER, foreign],
+        [f"Helper <{foreign}>"],
+        [f"nobody@{SHARED}"],
+        [f"helper@sub.{SHARED}"],
+        ["bob@example.org"],
+    ):
+        assert (await send(agent, to=recipients)).status == "pending_review", recipients
+    assert (await send(agent, to=[HELPER], cc=[foreign])).status == "pending_review"
+    assert (await send(agent, to=[HELPER], bcc=[foreign])).status == "pending_review"
+    assert (await send(agent, to=[HELPER], reply_to=foreign)).status == "pending_review"
+
+
+@pytest.mark.parametrize(
     ("gate", "recipients", "covered"),
     [
         ({"policy": "allowlist", "allowlist": ["bob@example.org"]}, ["Bob <BOB@example.org>"], True),
@@ -57,7 +105,8 @@ async def test_the_config_is_answered_as_it_was_put(owner: Session) -> None:
             False,
         ),
         ({"policy": "allowlist"}, ["bob@example.org"], False),
-        ({"policy": "domain"}, [f"other@{SHARED}"], True),
+        ({"policy": "domain"}, [f"postmaster@{SHARED}"], True),
+        ({"policy": "domain"}, [f"other@{SHARED}"], False),
         ({"policy": "domain", "allowlist": ["example.org"]}, ["bob@example.org"], False),
         ({"policy": "open"}, ["bob@example.org"], True),
     ],

@@ -138,6 +138,24 @@ def test_domain_policy_on_recipients_ignores_the_list() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("recipient", "covered"),
+    [
+        ("mine@agents.example", True),
+        ("Mine <MINE@agents.example>", False),  # not as given
+        ("theirs@agents.example", False),
+        ("nobody@agents.example", False),
+        ("mine@example.org", False),
+    ],
+)
+def test_at_a_shared_domain_the_domain_policy_covers_the_accounts_inboxes(
+    recipient: str, covered: bool
+) -> None:
+    own = {"mine@agents.example", "mine@example.org"}
+    finding = recipient_gate(Gate("domain"), recipients=[recipient], agent_domain="agents.example", own=own)
+    assert (finding is None) is covered
+
+
 def test_an_empty_list_holds_every_send() -> None:
     gate = Gate("allowlist", (), Disposition.REVIEW)
     assert recipient_gate(gate, recipients=["a@example.org"], agent_domain="example.org") is not None

@@ -37,7 +37,7 @@ __all__ = [
 KEPT = timedelta(hours=24)
 """How long responses are kept, counted from the claim. Clients stop retrying long before."""
 REQUESTS = "request"
-"""The namespace of keys that callers choose: one per account for all operations."""
+"""The namespace of keys that callers choose: one per account, and one per agent for what the agent sends."""
 TAKEOVER_AFTER = timedelta(minutes=5)
 """A claim older than this without a response is taken over: its process is assumed dead."""
 

@@ -45,6 +45,8 @@ def limits_of(settings: Settings) -> Limits:
     """The limits of every account of the deployment."""
     return replace(
         DEFAULT_LIMITS,
+        max_agents=settings.max_agents or DEFAULT_LIMITS.max_agents,
+        max_domains=settings.max_domains or DEFAULT_LIMITS.max_domains,
         max_messages_month=settings.max_messages_month or DEFAULT_LIMITS.max_messages_month,
         max_storage_bytes=settings.max_storage_bytes or DEFAULT_LIMITS.max_storage_bytes,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from e2a_core.accounts.limits import DEFAULT_LIMITS
+from e2a_core.accounts.limits import limits_of
 from e2a_core.agents import queries
 from e2a_core.agents.addresses import NewAddress
 from e2a_core.agents.queries import AgentRow
@@ -70,8 +70,9 @@ def agent_view(agent: AgentRow) -> AgentView:
 async def _check_quota(core: Core, account_id: str) -> None:
     row = first(await core.db.read(queries.count_live(account_id)))
     live = 0 if row is None else row["agents"]
-    if live >= DEFAULT_LIMITS.max_agents:
-        raise LimitExceeded("agents", DEFAULT_LIMITS.max_agents, live)
+    limit = limits_of(core.settings).max_agents
+    if live >= limit:
+        raise LimitExceeded("agents", limit, live)
 
 
 async def _taken(core: Core, account_id: str, email: str) -> E2AError:

@@ -136,7 +136,7 @@ class Domains(Protocol):
         "POST",
         "/v1/domains/{domain}/verify",
         id="verify_domain",
-        errors=(NotFound,),
+        errors=(DomainTaken, NotFound),
         tool=Tool(
             "Verify a domain",
             "Look the records up now. DNS changes take minutes to hours: do not poll.",

@@ -2,6 +2,7 @@
 
 Settings (the operator chooses; 0 disables a limit)
     settings: send_rate_per_minute, poll_rate_per_minute, max_messages_month, max_storage_bytes
+    settings: max_agents, max_domains
     settings: http_max_in_flight, smtp_max_message_bytes, smtp_max_connections, smtp_max_connections_per_address
 
 Accounts and their data
@@ -11,6 +12,7 @@ Accounts and their data
     contacts.fields: MAX_ADDRESS_CHARS, MAX_NAME_CHARS, MAX_KEYS, MAX_KEY_OCTETS, MAX_VALUE_OCTETS, MAX_METADATA_OCTETS
     contacts.importing: MAX_ROWS
     contract.protection: MAX_ALLOWLIST
+    domains.claims: CLAIM_LIFETIME
     domains.names: MAX_DOMAIN_CHARS
     erasure.expired: EVENTS_KEPT
     local.messages: MAX_LABELS_PER_MESSAGE

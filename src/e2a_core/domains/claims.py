@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from e2a_core.clock import to_micros
 from e2a_core.core import Core
 from e2a_core.domains import queries
@@ -14,9 +16,14 @@ from e2a_core.errors import (
 )
 
 __all__ = [
+    "CLAIM_LIFETIME",
     "authorising_domain",
     "ensure_shared_domain",
 ]
+
+CLAIM_LIFETIME = timedelta(hours=72)
+"""A claim that was not proven by then gives way to another account's: long enough for slow DNS over a weekend, short
+enough that nobody keeps a domain from its owner."""
 
 
 async def ensure_shared_domain(core: Core) -> None:

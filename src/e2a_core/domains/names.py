@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import re
+from functools import cache
+from typing import TYPE_CHECKING
 
 from e2a_core.errors import InvalidDomain
 
-__all__ = ["BOUNCE_LABEL", "ancestors", "is_at_or_below", "parse_domain", "reserved_below"]
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
+
+__all__ = [
+    "BOUNCE_LABEL",
+    "ancestors",
+    "is_at_or_below",
+    "is_public_suffix",
+    "parse_domain",
+    "reserved_below",
+]
 
 BOUNCE_LABEL = "bounce"
 """This subdomain of a registered domain is reserved for delivery feedback and has no inboxes."""
@@ -45,6 +57,19 @@ def is_at_or_below(domain: str, above: str) -> bool:
 def reserved_below(domain: str, registered: str) -> bool:
     """Returns True if `domain` is at or below the delivery feedback subdomain of `registered`."""
     return is_at_or_below(domain, f"{BOUNCE_LABEL}.{registered}")
+
+
+def is_public_suffix(domain: str) -> bool:
+    """Returns True if others register names directly below `domain` (publicsuffix.org, both sections of the list)."""
+    return bool(_public_suffixes().is_public(domain))
+
+
+@cache
+def _public_suffixes() -> PublicSuffixList:
+    # Imported here, because it reads 10,000 rules, which only a claim needs.
+    from publicsuffixlist import PublicSuffixList
+
+    return PublicSuffixList()
 
 
 def _to_ascii(name: str) -> str:

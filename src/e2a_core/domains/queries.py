@@ -185,7 +185,7 @@ def adopt_agents(account_id: str, domain: str) -> Statement:
     )
 
 
-def delete_domain(account_id: str, domain: str) -> Statement:
+def delete_domain(account_id: str | None, domain: str) -> Statement:
     """Fails with `ForeignKeyViolation` while agents, live or trashed, are bound to the domain."""
     return sql(
         "DELETE FROM domains WHERE account_id = :account AND domain = :domain",

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from e2a_core.clock import to_micros
 from e2a_core.core import Core
 from e2a_core.domains import queries
-from e2a_core.domains.queries import DkimKeyRow, DomainRow
+from e2a_core.domains.names import ancestors
+from e2a_core.domains.queries import DkimKeyRow, DomainRow, domain_from
+from e2a_core.errors import DomainTaken
 from e2a_core.store.statement import Statement
 
 if TYPE_CHECKING:
@@ -23,7 +25,8 @@ async def verify_domain(
     """Checks the records of `row` and of its `keys` (all, oldest first), and stores the result.
 
     Returns `verified_at`, the probe, and the DKIM state of the newest key in use (`deferred` if there is none).
-    Raises `StaleWrite` if the domain was deleted.
+    The first proof ends the claims of other accounts that were not proven. Raises `StaleWrite` if the domain was
+    deleted, and `DomainTaken` if another account has proven a domain above or below it meanwhile.
     """
     # Imported here, because it loads the DNS library, which listing domains does not need.
     from e2a_core.domains.probe import probe_domain, trusted_probe
@@ -40,9 +43,23 @@ async def verify_domain(
     if row.verified_at is None and probe.verified:
         statements.append(queries.adopt_agents(account_id, row.domain))
     statements += _key_changes(in_use, probe, now)
-    await core.db.write(statements)
+    if row.verified_at is None and probe.verified:
+        await _prove(core, account_id, row.domain, statements)
+    else:
+        await core.db.write(statements)
     verified_at = row.verified_at if row.verified_at is not None else now if probe.verified else None
     return verified_at, probe, _dkim_word(in_use, probe)
+
+
+async def _prove(core: Core, account_id: str, domain: str, statements: Sequence[Statement]) -> None:
+    async with core.db.transaction() as transaction:
+        await transaction.read(queries.claim_lock())
+        rows = await transaction.read(queries.related_domains(domain, ancestors(domain)))
+        others = [row for row in map(domain_from, rows) if row.account_id not in (None, account_id)]
+        if any(row.verified_at is not None for row in others):
+            raise DomainTaken("another account has proven a domain above or below this one")
+        lapsed = [queries.delete_domain(row.account_id, row.domain) for row in others]
+        await transaction.write([*lapsed, *statements])
 
 
 def _key_changes(in_use: Sequence[DkimKeyRow], probe: DomainProbe, now: int) -> list[Statement]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 
-from e2a_core.accounts.limits import DEFAULT_LIMITS
-from e2a_core.clock import from_micros, to_micros
+from e2a_core.accounts.limits import limits_of
+from e2a_core.clock import from_micros, rfc3339, to_micros
 from e2a_core.contract.base import Page
 from e2a_core.contract.domains import (
     DeleteDomainResult,
@@ -16,8 +17,15 @@ from e2a_core.contract.domains import (
 from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.domains import queries
+from e2a_core.domains.claims import CLAIM_LIFETIME
 from e2a_core.domains.dkim import new_dkim_key
-from e2a_core.domains.names import ancestors, is_at_or_below, parse_domain, reserved_below
+from e2a_core.domains.names import (
+    ancestors,
+    is_at_or_below,
+    is_public_suffix,
+    parse_domain,
+    reserved_below,
+)
 from e2a_core.domains.queries import DkimKeyRow, DomainRow, dkim_key_from, domain_from
 from e2a_core.domains.records import domain_view
 from e2a_core.domains.verification import verify_domain
@@ -81,6 +89,10 @@ class Domains:
         shared = self._core.settings.shared_domain
         if shared and is_at_or_below(domain, shared):
             raise ReservedDomain(f"{shared} is the deployment's own", location="body.domain")
+        if is_public_suffix(domain):
+            raise ReservedDomain(
+                f"{domain} is a public suffix, below which anybody registers domains", location="body.domain"
+            )
         await self._check_quota()
         row = first(await self._core.db.read(queries.domain_of(self._principal.account_id, domain)))
         return await self._view(await self._claim(domain) if row is None else domain_from(row))
@@ -140,17 +152,22 @@ class Domains:
         async with self._core.db.transaction() as transaction:
             await transaction.read(queries.claim_lock())
             related = await transaction.read(queries.related_domains(domain, ancestors(domain)))
-            own = _own_or_refused(account_id, domain, [domain_from(found) for found in related])
+            known = [domain_from(found) for found in related]
+            own = _own_or_refused(account_id, domain, known, self._core.clock.now())
             if own is not None:
                 return own
-            await transaction.write([queries.insert_domain(row), queries.insert_dkim_key(key)])
+            lapsed = [
+                queries.delete_domain(found.account_id, domain) for found in known if found.domain == domain
+            ]
+            await transaction.write([*lapsed, queries.insert_domain(row), queries.insert_dkim_key(key)])
         return row
 
     async def _check_quota(self) -> None:
         row = first(await self._core.db.read(queries.count_domains(self._principal.account_id)))
         registered = 0 if row is None else row["domains"]
-        if registered >= DEFAULT_LIMITS.max_domains:
-            raise LimitExceeded("domains", DEFAULT_LIMITS.max_domains, registered)
+        limit = limits_of(self._core.settings).max_domains
+        if registered >= limit:
+            raise LimitExceeded("domains", limit, registered)
 
     async def _owned(self, domain: str) -> DomainRow:
         name = to_ascii_domain(domain.strip())
@@ -167,14 +184,27 @@ class Domains:
         return domain_view(self._core.settings, row, (await _keys_of(self._core, [row.domain]))[row.domain])
 
 
-def _own_or_refused(account_id: str, domain: str, related: Sequence[DomainRow]) -> DomainRow | None:
-    """The account's own registration of `domain` if there is one. Raises why it cannot have one."""
+def _own_or_refused(
+    account_id: str, domain: str, related: Sequence[DomainRow], now: datetime
+) -> DomainRow | None:
+    """The account's own registration of `domain` if there is one. Raises why it cannot have one.
+
+    What another account has claimed and not proven stands in the way for `CLAIM_LIFETIME` only.
+    """
     own = next((row for row in related if row.domain == domain and row.account_id == account_id), None)
     if own is not None:
         return own
-    # The shared domain belongs to nobody, and the deployment's operator may well register the one above it.
-    if any(row.account_id != account_id and (row.account_id or row.domain == domain) for row in related):
-        raise DomainTaken("this domain, or one above or below it, is another account's")
+    for row in related:
+        # The shared domain belongs to nobody, and the deployment's operator may well register the one above it.
+        if row.account_id == account_id or not (row.account_id or row.domain == domain):
+            continue
+        if row.verified_at is not None:
+            raise DomainTaken("this domain, or one above or below it, is another account's")
+        lapses = from_micros(row.created_at) + CLAIM_LIFETIME
+        if now < lapses:
+            raise DomainTaken(
+                f"another account claimed {row.domain}, and may prove it until {rfc3339(lapses)}"
+            )
     for row in related:
         if reserved_below(domain, row.domain):
             raise ReservedDomain(f"{domain} is kept for delivery feedback", location="body.domain")

@@ -12,6 +12,7 @@ from e2a_core.store.statement import Statement, containing, in_list, like, sql
 __all__ = [
     "SUMMARY",
     "adopt_into_conversation",
+    "conversation_beside",
     "by_dedupe_key",
     "by_id",
     "by_id_in_account",
@@ -232,6 +233,20 @@ def restore(message_id: str) -> Statement:
         by_key=True,
         expect=1,
         id=message_id,
+    )
+
+
+def conversation_beside(agent_email: str, conversation_id: str, agent: str) -> Statement:
+    """Reads a message of this inbox's conversation that `agent` neither wrote nor was sent, if there is one."""
+    return sql(
+        "SELECT m.id FROM messages m WHERE m.agent_email = :inbox AND m.conversation_id = :conversation "
+        "AND m.conversation_id <> '' AND COALESCE(m.author_agent, '') <> :agent AND NOT EXISTS (SELECT 1 FROM "
+        f"message_recipients r WHERE r.message_id = m.id AND m.direction = '{Direction.OUTBOUND}' "
+        "AND r.address = :agent) LIMIT 1",
+        by_key=True,
+        inbox=agent_email,
+        conversation=conversation_id,
+        agent=agent,
     )
 
 

@@ -6,7 +6,7 @@ address.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,11 +57,14 @@ def sender_gate(
     return Finding("gate", "sender_gate", gate.action, address or author or "", detail)
 
 
-def recipient_gate(gate: Gate, *, recipients: Iterable[str], agent_domain: str) -> Finding | None:
+def recipient_gate(
+    gate: Gate, *, recipients: Iterable[str], agent_domain: str, own: Container[str] | None = None
+) -> Finding | None:
     """The finding against an outbound message: its first recipient not covered; None if all are covered.
 
-    `recipients` are all of To, Cc and Bcc, bare or with a display name. The `domain` policy covers only the agent's
-    own domain; it ignores the allowlist.
+    `recipients` are all of To, Cc, Bcc and Reply-To, bare or with a display name. The `domain` policy covers only the
+    agent's own domain; it ignores the allowlist. If other accounts have inboxes at that domain too, pass as `own`
+    those recipients, as given, that are inboxes of the agent's account: the policy then covers only them.
     """
     if gate.policy == "open":
         return None
@@ -74,7 +77,10 @@ def recipient_gate(gate: Gate, *, recipients: Iterable[str], agent_domain: str) 
             detail = "the recipient's address is not on the allowlist"
         else:
             covered = bool(own_domain) and _domain_of(address) == own_domain
+            covered = covered and (own is None or recipient in own)
             detail = "the recipient is outside the agent's own domain"
+            if own is not None:
+                detail = "the recipient is not an inbox of the agent's account"
         if not covered:
             return Finding("gate", "recipient_gate", gate.action, address or recipient.strip(), detail)
     return None

@@ -107,7 +107,7 @@ class Delivery:
         for recipient in recipients:
             agent = agents[recipient.agent]
             row = self._row(arrival, recipient, agent, now)
-            self._thread(row, arrival)
+            await self._thread(row, arrival)
             self._sign(row, arrival, signed_hash)
             finding = self._screen(arrival, agent)
             statements += self._outcome(row, agent, arrival, finding)
@@ -149,12 +149,28 @@ class Delivery:
             deleted_at=now if agent.email == NOTICE_MAILBOX else None,
         )
 
-    def _thread(self, row: MessageRow, arrival: Arrival) -> None:
+    async def _thread(self, row: MessageRow, arrival: Arrival) -> None:
         """Thread the copy by its RFC 5322 ancestors in this inbox; a conversation id set by an agent wins."""
         ancestors = arrival.inboxes.ancestors.get(row.agent_email, ())
         row.thread_id = ancestors[0]["thread_id"] if ancestors else self._core.ids.thread()
         inherited = (item["conversation_id"] for item in ancestors if item["conversation_id"])
-        row.conversation_id = arrival.conversation_id or next(inherited, "")
+        given = arrival.conversation_id or ""
+        if not given or not await self._may_join(row, given, arrival):
+            given = next(inherited, "")
+        row.conversation_id = given
+
+    async def _may_join(self, row: MessageRow, conversation_id: str, arrival: Arrival) -> bool:
+        """Returns True if the author may file the message under this id.
+
+        An agent of another account may name only a conversation that it alone has with this inbox: ids can be guessed,
+        and mail filed under one is read as part of it. Its replies join by their thread.
+        """
+        agent = arrival.identity.agent
+        author = arrival.inboxes.agents.get(agent) if agent else None
+        if author is None or author.account_id == row.account_id:
+            return True
+        others = queries.conversation_beside(row.agent_email, conversation_id, author.email)
+        return not await self._core.db.read(others)
 
     def _sign(self, row: MessageRow, arrival: Arrival, signed_hash: str) -> None:
         identity, now = arrival.identity, self._core.clock.now()

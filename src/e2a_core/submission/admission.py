@@ -6,6 +6,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from e2a_core.accounts.limits import refuse_beyond_plan
+from e2a_core.agents.lookup import lookup_recipient
 from e2a_core.agents.queries import AgentRow, take_turns
 from e2a_core.clock import to_micros
 from e2a_core.core import Core
@@ -25,6 +26,7 @@ __all__ = [
     "Admitted",
     "Guards",
     "admit",
+    "answers_elsewhere",
     "check_rate",
     "guards",
     "loop_counterparts",
@@ -123,11 +125,31 @@ async def rate_exceeded(core: Core, agent: AgentRow) -> RateLimited:
     return _rate_exceeded(core.settings.send_rate_per_minute, (row["first"] or now) + _MINUTE - now)
 
 
-def screen(agent: AgentRow, draft: Draft) -> Finding | None:
-    """The recipient gate's finding on the draft, or None."""
-    return recipient_gate(
-        gate_of(config_of(agent).outbound.gate), recipients=draft.recipients, agent_domain=agent.domain
-    )
+async def screen(core: Core, agent: AgentRow, recipients: Sequence[str]) -> Finding | None:
+    """The recipient gate's finding on a message to `recipients`, or None.
+
+    Addresses in Reply-To belong to them, because answers go there with what the message said.
+    """
+    gate = gate_of(config_of(agent).outbound.gate)
+    own = None
+    if gate.policy == "domain" and agent.domain == core.settings.shared_domain:
+        own = await _inboxes_of(core, agent.account_id, recipients)
+    return recipient_gate(gate, recipients=recipients, agent_domain=agent.domain, own=own)
+
+
+def answers_elsewhere(agent: AgentRow, reply_to: Sequence[str]) -> list[str]:
+    """Those of the Reply-To addresses that are not the agent's own."""
+    return [item for item in reply_to if parse_address(item).normalized != agent.email]
+
+
+async def _inboxes_of(core: Core, account_id: str, recipients: Sequence[str]) -> set[str]:
+    """Those of `recipients`, as given, that are inboxes of this account."""
+    own = set()
+    for text in recipients:
+        found = await lookup_recipient(core, parse_address(text).normalized)
+        if found is not None and found.agent.account_id == account_id:
+            own.add(text)
+    return own
 
 
 def loop_counterparts(draft: Draft, parent: MessageRow | None, local: Container[str]) -> list[str]:

@@ -40,9 +40,12 @@ class RepeatKey:
         return self.namespace == MINTED
 
 
-def callers_key(value: str, route: str, request: Request) -> RepeatKey:
-    """The key that the caller chose. Raises `InvalidRequest` if the request has no fingerprint."""
-    return RepeatKey(REQUESTS, value, fingerprint_of(route, request), KEPT)
+def callers_key(value: str, agent: AgentRow, route: str, request: Request) -> RepeatKey:
+    """The key that the caller chose, which is the agent's own: agents of one account may choose the same.
+
+    Raises `InvalidRequest` if the request has no fingerprint.
+    """
+    return RepeatKey(f"{REQUESTS}:{agent.email}", value, fingerprint_of(route, request), KEPT)
 
 
 def minted_key(agent: AgentRow, draft: Draft) -> RepeatKey:

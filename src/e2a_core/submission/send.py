@@ -31,7 +31,15 @@ from e2a_core.protection.config import config_of
 from e2a_core.screening.disposition import Disposition, Finding
 from e2a_core.store.statement import StaleWrite, Statement
 from e2a_core.submission.addressing import is_self_send
-from e2a_core.submission.admission import Admitted, admit, guards, loop_counterparts, rate_exceeded, screen
+from e2a_core.submission.admission import (
+    Admitted,
+    admit,
+    answers_elsewhere,
+    guards,
+    loop_counterparts,
+    rate_exceeded,
+    screen,
+)
 from e2a_core.submission.composition import apply_draft
 from e2a_core.submission.draft import Draft, carried_attachment, check_draft, schedule
 from e2a_core.submission.prepare import forward_draft, reply_draft, send_draft, test_draft
@@ -116,7 +124,7 @@ class Sender:
         if not rendered_late:
             await self._complete(call)
         if options.idempotency_key:
-            key = callers_key(options.idempotency_key, call.route, call.request)
+            key = callers_key(options.idempotency_key, call.agent, call.route, call.request)
         elif options.mint_key:
             key = minted_key(call.agent, call.draft)
         else:
@@ -148,7 +156,8 @@ class Sender:
     ) -> SendResultView:
         """Checks suppressions, screens, then holds or queues. A reply that exceeds the loop limit is held."""
         admitted = await admit(self._core, agent, draft)
-        finding = screen(agent, draft)
+        addressed = [*draft.recipients, *answers_elsewhere(agent, draft.reply_to)]
+        finding = await screen(self._core, agent, addressed)
         if finding is not None and finding.action is Disposition.BLOCK:
             await self._block(agent, draft, finding)
         if finding is None or finding.action is not Disposition.REVIEW:
