@@ -69,7 +69,7 @@ class ToolBox:
         try:
             if tool is None:
                 raise self._unknown(name, profiles)
-            given = validated(tool.arguments, arguments or {})
+            given = validated(tool.arguments, arguments or {}, self._services.clock.now())
             call = Call(await sessions(context), self._services, context.session.report_progress)
             return success(await tool.run(call, given))
         except E2AError as problem:

@@ -8,16 +8,17 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from e2a_core.errors import InvalidRequest
+from e2a_mcp.given import as_declared
 
 __all__ = ["Arguments", "Schema", "input_schema", "object_schema", "validated", "view_properties"]
 
 Schema = dict[str, Any]
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-_DROPPED = frozenset({"title", "maxLength", "minLength", "pattern"})
+_DROPPED = frozenset({"title", "maxLength", "minLength", "pattern", "format"})
 """Keywords left out of schemas to save context. The limits are still enforced."""
 _SCALARS: Mapping[object, str] = {
     str: "string",
@@ -32,7 +33,12 @@ _SCALARS: Mapping[object, str] = {
 class Arguments(BaseModel):
     """The arguments of one tool. Unknown names are refused, so that a misspelt one is not ignored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, coerce_numbers_to_str=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _declared(cls, given: Any) -> Any:
+        return as_declared(cls, given)
 
 
 def input_schema(arguments: type[Arguments], *, hidden: Iterable[str] = ()) -> Schema:
@@ -128,14 +134,15 @@ def _type_schema(annotation: Any, depth: int) -> Schema:
     return {"type": scalar} if scalar else {}
 
 
-def validated(model: type[ModelT], given: Mapping[str, Any]) -> ModelT:
+def validated(model: type[ModelT], given: Mapping[str, Any], now: datetime | None = None) -> ModelT:
     """Returns `given` as an instance of `model`: the arguments of a call, or the request made from them.
 
+    Spans of time such as `2d` count from `now`.
     Raises `InvalidRequest` with each argument at fault, the problem, and the nearest valid name or value. It never
     repeats the offending values.
     """
     try:
-        return model.model_validate(given)
+        return model.model_validate(given, context={"now": now})
     except ValidationError as problem:
         fields = [(_location(item["loc"]), _sentence(item, model)) for item in problem.errors()]
     except RecursionError:
@@ -163,9 +170,9 @@ def _sentence(item: Any, arguments: type[BaseModel]) -> str:
         return f"{shown} is not an argument; {hint}"
     if kind == "literal_error":
         return f"{shown} must be {item['ctx']['expected'].replace(chr(39), '').replace('True', 'true')}"
-    if kind.startswith(("datetime", "timezone")) or "RFC 3339" in item["msg"]:
-        return f"{shown} must be RFC 3339, such as 2030-01-31T09:00:00Z"
     text = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    if text.startswith("must "):
+        return f"{shown} {text}"
     return f"{shown}: {text[:1].lower()}{text[1:]}"
 
 

@@ -143,7 +143,8 @@ def test_what_is_remote_by_hand_takes_what_its_row_says(group: str, by_hand: typ
 
 
 async def test_every_row_has_its_route(engine: LocalEngine) -> None:
-    routes: list[Route] = api_routes(engine, RequestLimits(SystemClock(), polls_per_minute=1))
+    clock = SystemClock()
+    routes: list[Route] = api_routes(engine, RequestLimits(clock, polls_per_minute=1), clock)
     offered = {route.name: (route.methods, route.path) for route in routes}
     for row in ROWS:
         assert offered.get(row.id) == ({row.method}, row.path), f"{row.id} has no route of its own"

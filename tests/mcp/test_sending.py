@@ -227,12 +227,12 @@ async def test_a_wrong_attachment_is_named(
 
 async def test_a_wrong_media_type_is_told_what_is_right(connect: Connect, box: Inbox) -> None:
     attachment = {"data": "aGk=", "filename": "a", "content_type": "pdf"}
-    arguments = {"to": ["a@b.c"], "text": "t", "attachments": [attachment], "send_at": "tomorrow"}
+    arguments = {"to": ["a@b.c"], "text": "t", "attachments": [attachment], "send_at": "soon"}
     async with connect() as client:
         result = await client.call_tool("send_message", arguments)
     told = text_of(result)
     assert "attachments[0].content_type: must be a media type such as application/pdf" in told
-    assert "send_at must be RFC 3339, such as 2030-01-31T09:00:00Z" in told
+    assert "send_at must be an RFC 3339 time such as 2026-01-31T12:00:00Z" in told
     assert await sent(box) == []
 
 

@@ -41,12 +41,15 @@ class Engagements:
             "stage": None if query.stage is None else require_storable(query.stage, "query.stage"),
             "replied": query.replied,
             "suppressed": query.suppressed,
-            "next_action_before": instant(query.next_action_before, "query.next_action_before"),
-            "last_outbound_before": instant(query.last_outbound_before, "query.last_outbound_before"),
+        }
+        now = self._core.clock.now()
+        period = {
+            "next_action_before": instant(query.next_action_before, "query.next_action_before", now),
+            "last_outbound_before": instant(query.last_outbound_before, "query.last_outbound_before", now),
         }
         return await paged(
             self._core,
-            lambda after, count: outreach.engagements(agent.email, filters, after, count),
+            lambda after, count: outreach.engagements(agent.email, {**filters, **period}, after, count),
             query={"list": "engagements", "agent": agent.email, **filters},
             cursor=query.cursor,
             limit=query.limit,

@@ -14,16 +14,29 @@ from pydantic import (
     GetJsonSchemaHandler,
     PlainSerializer,
     SerializerFunctionWrapHandler,
+    ValidationInfo,
     model_serializer,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticSerializationError, to_json, to_jsonable_python
 
-from e2a_core.clock import parse_rfc3339, rfc3339
+from e2a_core.clock import rfc3339
 from e2a_core.errors import InvalidRequest
+from e2a_core.instants import EXPECTED, read_instant
 
-__all__ = ["Instant", "Page", "Query", "Request", "Stated", "Timestamp", "View", "json_text", "request_json"]
+__all__ = [
+    "Instant",
+    "Moment",
+    "Page",
+    "Query",
+    "Request",
+    "Stated",
+    "Timestamp",
+    "View",
+    "json_text",
+    "request_json",
+]
 
 Timestamp = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
 Item = TypeVar("Item")
@@ -41,16 +54,34 @@ class Stated:
         return {**handler(core_schema), **self._keywords}
 
 
-def _instant(value: object) -> object:
-    """Rejects a number: an instant needs a date, a time and an offset."""
+def _now(info: ValidationInfo) -> datetime | None:
+    now: datetime | None = (info.context or {}).get("now")
+    return now
+
+
+def _instant(value: object, info: ValidationInfo) -> object:
+    """Rejects a number, which may count seconds or milliseconds."""
     text = value.isoformat() if isinstance(value, datetime) else value
     if not isinstance(text, str):
-        raise ValueError("must be an RFC 3339 date-time")
-    return parse_rfc3339(text)
+        raise ValueError(EXPECTED)
+    return read_instant(text, _now(info), ahead=True)
+
+
+def _moment(value: object, info: ValidationInfo) -> object:
+    now = _now(info)
+    if now is None or not isinstance(value, str) or not value.strip():
+        return value
+    return rfc3339(read_instant(value, now))
 
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant)]
-"""An instant in a request: RFC 3339 with an offset, converted to UTC."""
+"""An instant to come in a request, as `read_instant` takes it, converted to UTC.
+
+A span such as `2d` needs the present time: `model_validate(..., context={"now": ...})`.
+"""
+
+Moment = Annotated[str, BeforeValidator(_moment)]
+"""The bound of a period, as `read_instant` takes it. The engine reads it, or a caller with its clock in the context."""
 
 
 class View(BaseModel):

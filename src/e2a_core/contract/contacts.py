@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 from pydantic import StringConstraints
 
 from e2a_core.clock import to_micros
-from e2a_core.contract.base import Instant, Page, Query, Request, Stated, Timestamp, View
+from e2a_core.contract.base import Instant, Moment, Page, Query, Request, Stated, Timestamp, View
 from e2a_core.contract.operation import READS, REPEATS, Access, Confirm, Hints, Outcome, Tool, operation
 from e2a_core.contract.parameters import Cursor, IdempotencyKey, IfMatch, Limit
 from e2a_core.errors import (
@@ -158,8 +158,8 @@ class ContactQuery(Query):
 
     source: str | None = None
     import_batch_id: str | None = None
-    created_after: str | None = None
-    created_before: str | None = None
+    created_after: Moment | None = None
+    created_before: Moment | None = None
     cursor: Cursor = None
     limit: Limit = 100
 
@@ -170,8 +170,8 @@ class EngagementQuery(Query):
     stage: str | None = None
     replied: bool | None = None
     suppressed: bool | None = None
-    next_action_before: str | None = None
-    last_outbound_before: str | None = None
+    next_action_before: Moment | None = None
+    last_outbound_before: Moment | None = None
     cursor: Cursor = None
     limit: Limit = 100
 

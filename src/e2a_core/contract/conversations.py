@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from e2a_core.contract.base import Page, Timestamp, View
+from e2a_core.contract.base import Moment, Page, Timestamp, View
 from e2a_core.contract.message_views import MessageSummaryView
 from e2a_core.contract.operation import READS, Access, Budget, Tool, operation
 from e2a_core.contract.parameters import ConversationPath, Cursor, Limit
@@ -51,8 +51,8 @@ class Conversations(Protocol):
         self,
         email: str,
         *,
-        since: str | None = None,
-        until: str | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
         cursor: Cursor = None,
         limit: Limit = 100,
     ) -> Page[ConversationSummaryView]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
-from e2a_core.contract.base import Page, Query, Request, Timestamp, View
+from e2a_core.contract.base import Moment, Page, Query, Request, Timestamp, View
 from e2a_core.contract.message_views import (
     AttachmentContent,
     AttachmentTextView,
@@ -125,8 +125,8 @@ class MessageQuery(Query):
     subject_contains: str | None = None
     conversation_id: str | None = None
     labels: Labels | None = None
-    since: str | None = None
-    until: str | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     filter: str | None = None
     query: Annotated[str | None, Field(description="Full text over subject, addresses and body.")] = None
     deleted: bool = False

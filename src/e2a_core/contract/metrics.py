@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Protocol
 
-from e2a_core.contract.base import Timestamp, View
+from e2a_core.contract.base import Moment, Timestamp, View
 from e2a_core.contract.operation import READS, Access, Tool, operation
 from e2a_core.errors import InvalidFilter, NotFound
 
@@ -159,8 +159,8 @@ class Metrics(Protocol):
     async def of_account(
         self,
         *,
-        start: str | None = None,
-        end: str | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
         bucket: str | None = None,
         group_by: str | None = None,
     ) -> AccountMetricsView:
@@ -179,6 +179,6 @@ class Metrics(Protocol):
         ),
     )
     async def of_agent(
-        self, email: str, *, start: str | None = None, end: str | None = None
+        self, email: str, *, start: Moment | None = None, end: Moment | None = None
     ) -> AgentMetricsView:
         """Count the messages of one inbox."""

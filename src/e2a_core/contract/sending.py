@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, StrictBool, StringConstraints
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    StrictBool,
+    StringConstraints,
+    model_validator,
+)
 
 from e2a_core.contract.base import Instant, Query, Request, Stated, Timestamp, View
 from e2a_core.contract.limits import (
@@ -92,6 +99,9 @@ Attachments = Annotated[list[Attachment], Stated(maxItems=MAX_ATTACHMENTS)]
 
 
 class _Composed(Request):
+    """HTML without text makes its text, since every mail has both (RFC 2046 section 5.1.4)."""
+
+    text: Body | None = None
     html: Body | None = None
     cc: Recipients | None = None
     bcc: Recipients | None = None
@@ -101,25 +111,31 @@ class _Composed(Request):
     send_at: Instant | None = None
     unsubscribe: UnsubscribeOptions | None = None
 
+    @model_validator(mode="after")
+    def _both_forms(self) -> Self:
+        if self.html and not (self.text or "").strip():
+            # Few callers send HTML alone, and the reader of HTML takes long to load.
+            from e2a_core.mail.html import html_to_text
+
+            self.text = html_to_text(self.html)
+        return self
+
 
 class SendEmailRequest(_Composed):
     to: Recipients
     subject: Subject | None = None
-    text: Body | None = None
     template_id: str | None = None
     template_alias: str | None = None
     template_data: dict[str, Any] | None = None
 
 
 class ReplyRequest(_Composed):
-    text: Body
     reply_all: StrictBool | None = None
     quote_history: StrictBool | None = None
 
 
 class ForwardRequest(_Composed):
     to: Recipients
-    text: Body
 
 
 class SendOptions(Query):

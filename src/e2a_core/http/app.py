@@ -57,7 +57,7 @@ def build_api(
 
     limits = RequestLimits(clock, polls_per_minute=settings.poll_rate_per_minute)
     app = Starlette(
-        routes=[*api_routes(engine, limits), *irregular_routes(limits), *document_routes(), *routes],
+        routes=[*api_routes(engine, limits, clock), *irregular_routes(limits), *document_routes(), *routes],
         exception_handlers={E2AError: _refused, HTTPException: _unrouted, Exception: _failed},
         lifespan=running,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from math import isinf
 from types import NoneType
 from typing import Any, Literal, NoReturn, Self, get_args
@@ -31,8 +32,8 @@ class Binding:
         self._spreads = [_Spread(item) for item in row.parameters if item.place is Place.SPREAD]
         self._body = row.body
 
-    def arguments(self, request: Request, body: bytes | None) -> dict[str, Any]:
-        """By name. Raises `InvalidRequest` with all that is wrong."""
+    def arguments(self, request: Request, body: bytes | None, now: datetime) -> dict[str, Any]:
+        """By name; `now` is what spans in the body count from. Raises `InvalidRequest` with all that is wrong."""
         query = given_query(request.scope["query_string"])
         carried: dict[Place, Mapping[str, str]] = {
             Place.PATH: request.path_params,
@@ -48,7 +49,7 @@ class Binding:
         if self._row.confirm is not Confirm.NEVER:
             problems += _unconfirmed(self._row.confirm, query, found)
         if self._body is not None:
-            _read_body(self._body, body or b"", found, problems)
+            _read_body(self._body, body or b"", now, found, problems)
         if problems:
             raise refused(problems)
         return found
@@ -129,9 +130,11 @@ def _unconfirmed(confirm: Confirm, query: Mapping[str, str], found: Mapping[str,
     return []
 
 
-def _read_body(parameter: Parameter, body: bytes, found: dict[str, Any], problems: list[Problem]) -> None:
+def _read_body(
+    parameter: Parameter, body: bytes, now: datetime, found: dict[str, Any], problems: list[Problem]
+) -> None:
     try:
-        found[parameter.name] = parameter.model.model_validate(_parsed(body))
+        found[parameter.name] = parameter.model.model_validate(_parsed(body), context={"now": now})
     except ValidationError as problem:
         problems += _placed(problem, Place.BODY)
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from e2a_core.clock import Clock
 from e2a_core.contract.contacts import etag_of
 from e2a_core.contract.engine import Engine, Session, all_operations
 from e2a_core.contract.operation import Access, Operation
@@ -21,12 +22,12 @@ from e2a_core.http.limits import RequestLimits
 __all__ = ["api_routes"]
 
 
-def api_routes(engine: Engine, limits: RequestLimits) -> list[Route]:
+def api_routes(engine: Engine, limits: RequestLimits, clock: Clock) -> list[Route]:
     """In the order of the rows, so what is asked most is matched first."""
-    return [_route(row, engine, limits) for row in all_operations()]
+    return [_route(row, engine, limits, clock) for row in all_operations()]
 
 
-def _route(row: Operation, engine: Engine, limits: RequestLimits) -> Route:
+def _route(row: Operation, engine: Engine, limits: RequestLimits, clock: Clock) -> Route:
     binding = Binding(row)
     headers = HEADERS.get(row.id)
 
@@ -36,7 +37,7 @@ def _route(row: Operation, engine: Engine, limits: RequestLimits) -> Route:
         if row.access is not Access.PUBLIC:
             session = await engine.session(bearer(request.headers))
             limits.check(request, session, row.budget)
-        arguments = binding.arguments(request, await _body(request, row))
+        arguments = binding.arguments(request, await _body(request, row), clock.now())
         call: Callable[..., Awaitable[Any]] = getattr(getattr(session, row.group, engine), row.name)
         result = await call(**arguments)
         told = {"ETag": etag_of(result)} if row.tagged else {}

@@ -64,12 +64,17 @@ class Contacts:
             "source": query.source and require_storable(query.source, "query.source"),
             "import_batch_id": query.import_batch_id
             and require_storable(query.import_batch_id, "query.import_batch_id"),
-            "created_after": instant(query.created_after, "query.created_after"),
-            "created_before": instant(query.created_before, "query.created_before"),
+        }
+        now = self._core.clock.now()
+        period = {
+            "created_after": instant(query.created_after, "query.created_after", now),
+            "created_before": instant(query.created_before, "query.created_before", now),
         }
         return await paged(
             self._core,
-            lambda after, count: queries.contacts(self._principal.account_id, filters, after, count),
+            lambda after, count: queries.contacts(
+                self._principal.account_id, {**filters, **period}, after, count
+            ),
             query={"list": "contacts", **filters},
             cursor=query.cursor,
             limit=query.limit,

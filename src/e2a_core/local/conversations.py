@@ -41,10 +41,11 @@ class Conversations:
         limit: int = 100,
     ) -> Page[ConversationSummaryView]:
         agent = await resolve_agent(self._core, self._principal, email)
-        lower, upper = instant(since, "query.since"), instant(until, "query.until")
+        now = self._core.clock.now()
+        lower, upper = instant(since, "query.since", now), instant(until, "query.until", now)
         if lower is not None and upper is not None and lower >= upper:
             raise InvalidFilter("since must be before until", location="query.since")
-        binding = {"list": "conversations", "agent": agent.email, "since": since or "", "until": until or ""}
+        binding = {"list": "conversations", "agent": agent.email}
         return await paged(
             self._core,
             lambda after, count: queries.page(agent.email, lower, upper, after, count),

@@ -79,7 +79,7 @@ class Messages:
 
     async def list(self, email: str, query: MessageQuery) -> Page[MessageSummaryView]:
         agent = await resolve_agent(self._core, self._principal, email)
-        search = MessageSearch.of(agent.email, query)
+        search = MessageSearch.of(agent.email, query, self._core.clock.now())
         return await paged(
             self._core,
             search.statement,

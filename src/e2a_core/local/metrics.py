@@ -87,9 +87,10 @@ class Metrics:
         return _gathered(reasons, messages)
 
     def _window(self, start: str | None, end: str | None, agent_email: str | None = None) -> Window:
-        until = instant(end, "query.end")
-        until = to_micros(self._core.clock.now()) if until is None else until
-        since = instant(start, "query.start")
+        now = self._core.clock.now()
+        until = instant(end, "query.end", now)
+        until = to_micros(now) if until is None else until
+        since = instant(start, "query.start", now)
         since = until - DEFAULT_WINDOW // timedelta(microseconds=1) if since is None else since
         if since >= until:
             raise InvalidFilter("must lie before the end", location="query.start")

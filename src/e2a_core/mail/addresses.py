@@ -50,6 +50,7 @@ _TOKEN = re.compile(
 )
 _COMMENT_PIECE = re.compile(r"[^()\\]+|\\.|[()]", re.DOTALL)
 _QUOTED_LOCAL = re.compile(r'"((?:[^"\\]|\\.)++)"\Z', re.DOTALL)
+_NAME_WITH_COMMA = re.compile(r"([^<>\"\\@();:]*,[^<>\"\\@();:]*)(<[^<>,]+>)")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -100,10 +101,16 @@ def parse_address(text: str) -> Address:
 
 
 def _parse_one(text: str) -> Address:
-    addresses = parse_address_list(text)
+    addresses = parse_address_list(_quoted_name(text))
     if len(addresses) != 1:
         raise InvalidRecipient("give exactly one address, such as user@example.com")
     return addresses[0]
+
+
+def _quoted_name(text: str) -> str:
+    """Returns the text with its display name in quotes if it holds a comma: `Doe, Ann <ann@example.org>`."""
+    found = _NAME_WITH_COMMA.fullmatch(text.strip())
+    return f'"{found[1].strip()}" {found[2]}' if found else text
 
 
 _remembered = lru_cache(maxsize=REMEMBERED_ADDRESSES)(_parse_one)

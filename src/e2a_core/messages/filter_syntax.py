@@ -9,7 +9,7 @@ Adjacent terms are joined with AND. OR binds tighter than AND; NOT (or a leading
 | label   | `:` `=` `!=`       | the message has the label                                                      |
 | from    | `:` `=` `!=`       | `:` part of the author's address, `=` the whole address; ignores case          |
 | subject | `:` `=` `!=`       | `:` part of the subject, `=` the whole subject; ignores case                   |
-| created | `=` `!=` `<` `<=` `>` `>=` | an RFC 3339 timestamp, or a date that stands for that whole day in UTC |
+| created | `=` `!=` `<` `<=` `>` `>=` | what `read_instant` takes, or a date that stands for that whole day in UTC |
 
 Values are bare words or are quoted with `"` or `'`; inside quotes a backslash makes the next character literal.
 """
@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, NoReturn, cast
 
-from e2a_core.clock import parse_rfc3339, to_micros
+from e2a_core.clock import to_micros
 from e2a_core.errors import InvalidFilter
+from e2a_core.instants import read_instant
 
 __all__ = [
     "MAX_FILTER_CHARS",
@@ -103,8 +104,8 @@ class Or:
 Node = Comparison | Not | And | Or
 
 
-def parse_filter(text: str) -> Node:
-    """Returns the syntax tree of `text`; an empty filter matches every message.
+def parse_filter(text: str, now: datetime | None = None) -> Node:
+    """Returns the syntax tree of `text`; an empty filter matches every message. Spans such as `2d` need `now`.
 
     Raises `InvalidFilter`, whose `position` is the character offset of the error.
     """
@@ -112,7 +113,7 @@ def parse_filter(text: str) -> Node:
         _refuse(f"a filter may have {MAX_FILTER_CHARS} characters, this has {len(text)}", MAX_FILTER_CHARS)
     if forbidden := _FORBIDDEN.search(text):
         _refuse("a filter must not contain control characters or lone surrogates", forbidden.start())
-    parser = _Parser(text)
+    parser = _Parser(text, now)
     if parser.at_end():
         return And(())
     tree = parser.expression()
@@ -128,8 +129,9 @@ class _Parser:
     it is an operator.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, now: datetime | None) -> None:
         self._text = text
+        self._now = now
         self._depth = 0
         self.position = 0
 
@@ -178,7 +180,7 @@ class _Parser:
         self._skip_space()
         start = self.position
         value = self._value()
-        return Comparison(field, operator, _interpret(field, value, start))
+        return Comparison(field, operator, _interpret(field, value, start, self._now))
 
     def _field(self) -> Field:
         self._skip_space()
@@ -245,9 +247,9 @@ class _Parser:
         self.position = cast("re.Match[str]", _SPACE.match(self._text, self.position)).end()
 
 
-def _interpret(field: Field, text: str, position: int) -> str | Interval:
+def _interpret(field: Field, text: str, position: int, now: datetime | None) -> str | Interval:
     if field == "created":
-        return _interval(text, position)
+        return _interval(text, position, now)
     if not text:
         _refuse(f"the value of {field} must not be empty", position)
     if field == "subject":
@@ -258,16 +260,16 @@ def _interpret(field: Field, text: str, position: int) -> str | Interval:
     return value
 
 
-def _interval(text: str, position: int) -> Interval:
+def _interval(text: str, position: int, now: datetime | None) -> Interval:
     try:
         if _DATE.fullmatch(text):
             start = to_micros(datetime.fromisoformat(text).replace(tzinfo=UTC))
             return Interval(start, start + _DAY_MICROS)
-        start = to_micros(parse_rfc3339(text))
+        start = to_micros(read_instant(text, now))
         return Interval(start, start + 1)
     except ValueError:
         pass
-    _refuse("created needs a date (2026-01-31) or a timestamp (2026-01-31T12:00:00Z)", position)
+    _refuse("created needs a date (2026-01-31), a timestamp (2026-01-31T12:00:00Z) or a span (2d)", position)
 
 
 def _refuse(reason: str, position: int) -> NoReturn:

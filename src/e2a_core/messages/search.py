@@ -9,13 +9,15 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from e2a_core.clock import parse_rfc3339, to_micros
+from e2a_core.clock import to_micros
 from e2a_core.contract.limits import MAX_CONVERSATION_ID
 from e2a_core.contract.messages import MessageQuery
 from e2a_core.contract.states import Direction
 from e2a_core.errors import InvalidFilter
+from e2a_core.instants import read_instant
 from e2a_core.messages.filter import compile_filter, parse_filter
 from e2a_core.messages.queries import SUMMARY
 from e2a_core.paging import Position, beyond
@@ -30,6 +32,7 @@ MAX_LABELS = 50
 MAX_QUERY = 500
 MAX_WORDS = 20
 
+_PERIOD = frozenset({"since", "until"})
 _LABEL = re.compile(r"[a-z0-9:_-]{1,64}")
 _NOT_WORD = re.compile(r"[\W_]+")
 _ASCII_WORDS = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)}
@@ -52,14 +55,14 @@ class MessageSearch:
     """True if an index finds the rows and reads hardly any others."""
 
     @classmethod
-    def of(cls, agent_email: str, query: MessageQuery) -> MessageSearch:
-        """Raises `InvalidFilter` naming the parameter at fault."""
+    def of(cls, agent_email: str, query: MessageQuery, now: datetime) -> MessageSearch:
+        """`now` is what spans such as `2d` count from. Raises `InvalidFilter` naming the parameter at fault."""
         direction = query.direction or ("all" if query.deleted else "inbound")
         unread_by_default = direction == "inbound" and not query.deleted
         read_status = query.read_status or ("unread" if unread_by_default and not query.query else "all")
         if direction == "outbound" and read_status != "all":
             raise InvalidFilter("outbound mail has no read status", location="query.read_status")
-        builder = _Conditions()
+        builder = _Conditions(now)
         builder.text("sender", query.from_, "query.from")
         builder.text("subject", query.subject_contains, "query.subject_contains")
         builder.conversation(query.conversation_id)
@@ -67,14 +70,14 @@ class MessageSearch:
         builder.labels(query.labels)
         builder.expression(query.filter)
         words = _words(query.query)
-        # Effective values, so that equivalent queries share their cursors.
+        # Effective values, so that equivalent queries share their cursors. A period may move with the clock.
         binding = {
             "agent": agent_email,
             "direction": direction,
             "read_status": read_status,
             "sort": query.sort or "desc",
             "deleted": query.deleted,
-            "values": dict(builder.params),
+            "values": {name: value for name, value in builder.params.items() if name not in _PERIOD},
             "filter": (query.filter or "").strip(),
             "query": list(words),
         }
@@ -151,7 +154,8 @@ class MessageSearch:
 class _Conditions:
     """Collects conditions and their parameters."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: datetime) -> None:
+        self._now = now
         self.conditions: list[str] = []
         self.params: dict[str, Any] = {}
         self.tries_rows = False
@@ -180,7 +184,9 @@ class _Conditions:
         self.params["conversation"] = value
 
     def period(self, since: str | None, until: str | None) -> None:
-        lower, upper = instant(since, "query.since"), instant(until, "query.until")
+        lower, upper = (
+            instant(text, f"query.{name}", self._now) for name, text in (("since", since), ("until", until))
+        )
         if lower is not None and upper is not None and lower >= upper:
             raise InvalidFilter("since must be before until", location="query.since")
         if lower is not None:
@@ -202,22 +208,20 @@ class _Conditions:
     def expression(self, text: str | None) -> None:
         if not text or not text.strip():
             return
-        fragment, params = compile_filter(parse_filter(text))
+        fragment, params = compile_filter(parse_filter(text, self._now))
         self.tries_rows = True
         self.conditions.append(f"({fragment})")
         self.params |= params
 
 
-def instant(text: str | None, location: str) -> int | None:
-    """Returns the microseconds of an RFC 3339 timestamp, or None if `text` is blank. Raises `InvalidFilter`."""
+def instant(text: str | None, location: str, now: datetime) -> int | None:
+    """Returns the microseconds of what `read_instant` takes, or None if `text` is blank. Raises `InvalidFilter`."""
     if text is None or not text.strip():
         return None
     try:
-        return to_micros(parse_rfc3339(text.strip()))
-    except ValueError:
-        raise InvalidFilter(
-            "must be an RFC 3339 time such as 2026-01-31T12:00:00Z", location=location
-        ) from None
+        return to_micros(read_instant(text, now))
+    except ValueError as problem:
+        raise InvalidFilter(str(problem), location=location) from None
 
 
 def normalize_labels(labels: list[str], location: str, error: type[InvalidFilter] | Any) -> list[str]:

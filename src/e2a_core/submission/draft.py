@@ -121,12 +121,12 @@ class Draft:
 def check_draft(draft: Draft) -> None:
     """Checks the fields of a draft, in an order that clients rely on.
 
-    A send needs a subject, a send or reply a text; all need a recipient in To or Cc. Raises `InvalidRequest`,
+    A send needs a subject, a send or reply a text or HTML; all need a recipient in To or Cc. Raises `InvalidRequest`,
     `InvalidRecipient`, `TooManyRecipients` or `PayloadTooLarge` for the first field at fault.
     """
     if draft.type == "send" and not draft.subject.strip():
         raise InvalidRequest("must not be empty", location="body.subject")
-    if draft.type != "forward" and not draft.text.strip():
+    if draft.type != "forward" and not (draft.text.strip() or draft.html):
         raise InvalidRequest("must not be empty", location="body.text")
     for name in ("subject", "text", "html", "conversation_id"):
         require_storable(getattr(draft, name) or "", f"body.{name}")

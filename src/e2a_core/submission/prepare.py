@@ -90,7 +90,7 @@ def reply_draft(agent: AgentRow, parent: MessageRow, parsed: ParsedMessage, requ
         own_address=agent.email,
         aliases=[parent.delivered_to] if parent.inbound else [],
     )
-    text, html = request.text, request.html or None
+    text, html = request.text or "", request.html or None
     if request.quote_history:
         text, html = _with_history(text, html, parent.header_from or "", parsed)
     draft = Draft(
@@ -130,7 +130,7 @@ def forward_draft(
         text=parsed.full_text,
         html=parsed.html,
     )
-    comment = request.html or _as_html(request.text)
+    comment = request.html or _as_html(request.text or "")
     wants_html = bool(request.html or parsed.html)
     draft = Draft(
         type="forward",
@@ -139,7 +139,7 @@ def forward_draft(
         bcc=request.bcc or [],
         reply_to=request.reply_to or [],
         subject=forward_subject(parent.subject),
-        text=forward_text(request.text, original),
+        text=forward_text(request.text or "", original),
         html=forward_html(comment, original) if wants_html else None,
         attachments=[*attachments, *decode_attachments(request.attachments)],
         conversation_id=request.conversation_id or "",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AwareDatetime, Field, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
-from e2a_core.contract.base import Request
+from e2a_core.contract.base import Instant, Request
 from e2a_core.contract.limits import MAX_ATTACHMENTS
 from e2a_core.contract.sending import (
     Body,
@@ -49,7 +49,7 @@ class _Composed(InboxArguments):
     allow_duplicate: Annotated[bool, Field(description="send though the same mail went out minutes ago")] = (
         False
     )
-    send_at: Annotated[AwareDatetime, Field(description="not before then, RFC 3339")] | None = None
+    send_at: Annotated[Instant, Field(description="not before then, RFC 3339")] | None = None
     unsubscribe: Annotated[Literal["managed"], Field(description="add an unsubscribe link")] | None = None
     wait_sent: Annotated[bool, Field(description="answer once it was handed over")] = False
 
@@ -65,7 +65,7 @@ class SendMessage(_Composed):
 
 class ReplyToMessage(_Composed):
     message_id: str
-    text: Body
+    text: Body | None = None
     reply_all: Annotated[bool, Field(description="also to the others it was addressed to")] | None = None
 
 
