@@ -26,7 +26,7 @@ EXPECTED = (
     "must be an RFC 3339 time such as 2026-01-31T12:00:00Z, a date such as 2026-01-31, or a span such as 2d"
 )
 
-MAX_CHARS = 64
+_LONGEST = 64
 """Longer than any instant, and short enough that a refusal costs nothing."""
 
 _TIME = re.compile(
@@ -58,7 +58,7 @@ def read_instant(text: str, now: datetime | None, *, ahead: bool = False) -> dat
     Raises `ValueError`, whose message says what to write.
     """
     given = text.strip()
-    if not given or len(given) > MAX_CHARS:
+    if not given or len(given) > _LONGEST:
         raise ValueError(EXPECTED)
     if (time := _TIME.fullmatch(given)) is not None:
         return _existing(_normal(time))
