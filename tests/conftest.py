@@ -55,6 +55,41 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["postgresql"] = node.config.stash[KEEPER]
 
 
+LONG = frozenset(
+    {
+        "client/test_logs.py",
+        "client/test_manners.py",
+        "client/test_operations.py",
+        "docs/test_distribution.py",
+        "docs/test_examples.py",
+        "docs/test_snippets.py",
+        "documents/test_reader.py",
+        "domains/test_service.py",
+        "http/test_authorisation.py",
+        "http/test_bad_input.py",
+        "http/test_document.py",
+        "http/test_feedback.py",
+        "http/test_front_door.py",
+        "http/test_links.py",
+        "http/test_safe_methods.py",
+        "http/test_unsubscribe.py",
+        "mcp/test_administration.py",
+        "mcp/test_every_argument.py",
+        "mcp/test_hostile_mail.py",
+        "mcp/test_http.py",
+        "mcp/test_main.py",
+        "mcp/test_relay.py",
+        "mcp/test_stdio.py",
+        "program/test_demo.py",
+        "program/test_logging.py",
+        "program/test_main.py",
+        "smtpserver/test_connection.py",
+        "store/test_jobs.py",
+    }
+)
+"""Modules that start programs for each test, or try each route, tool or argument: half of the time of a whole run."""
+
+
 def pytest_xdist_auto_num_workers() -> int:
     return min(os.cpu_count() or 1, MOST_WORKERS)
 
@@ -63,13 +98,15 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What is behind the API knows two databases; what is before it knows none, and is tried over one.
 
-    The second time a test runs, over PostgreSQL or through the API, counts as `slow`.
+    Fuzzing, the modules of `LONG`, and the second time a test runs, over PostgreSQL or through the API, are `slow`.
     """
     twice = {item for item in items if {"remote", "postgresql"} <= _subjects(item)}
     config.hook.pytest_deselected(items=list(twice))
     items[:] = [item for item in items if item not in twice]
     for item in items:
-        if _subjects(item) & {"remote", "postgresql"} and not item.get_closest_marker("remote_only"):
+        again = _subjects(item) & {"remote", "postgresql"} and not item.get_closest_marker("remote_only")
+        fuzzing = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        if again or fuzzing or item.path.relative_to(item.config.rootpath / "tests").as_posix() in LONG:
             item.add_marker(pytest.mark.slow)
 
 
