@@ -15,8 +15,8 @@ from e2a_core.contract.engine import Session
 from e2a_core.errors import E2AError, InternalError, NotFound
 from e2a_core.observer import Observer
 from e2a_mcp.profiles import in_profiles
-from e2a_mcp.results import failure, success
-from e2a_mcp.schema import input_schema, validated
+from e2a_mcp.results import ERROR_SCHEMA, failure, success
+from e2a_mcp.schema import input_schema, output_schema, validated
 from e2a_mcp.tool import Call, Services, Tool
 
 __all__ = ["ToolBox"]
@@ -111,7 +111,7 @@ def _listed(tool: Tool[Any], hidden: Sequence[str]) -> ListedTool:
         title=tool.title,
         description=tool.description,
         input_schema=input_schema(tool.arguments, hidden=hidden),
-        output_schema=dict(tool.output),
+        output_schema=output_schema(tool.output, ERROR_SCHEMA),
         annotations=ToolAnnotations(
             title=tool.title,
             read_only_hint=hints.read_only,

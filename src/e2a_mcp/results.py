@@ -13,15 +13,35 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from e2a_core.errors import E2AError, NotFound
+from e2a_mcp.schema import object_schema
 from e2a_mcp.tool import Reply
 
-__all__ = ["compact_json", "error_members", "failure", "not_found_code", "protocol_error", "success"]
+__all__ = [
+    "ERROR_SCHEMA",
+    "compact_json",
+    "error_members",
+    "failure",
+    "not_found_code",
+    "protocol_error",
+    "success",
+]
 
 MAX_ERROR_CHARS = 500
 """Keeps an error, which may quote another server, from flooding a model's context."""
 MAX_DETAILS_CHARS = 2_000
 LEGACY_NOT_FOUND = -32002
 """The code of a missing resource before protocol version 2026-07-28, which uses -32602."""
+
+ERROR_SCHEMA = object_schema(
+    {
+        "code": {"type": "string"},
+        "message": {"type": "string"},
+        "retryable": {"type": "boolean"},
+        "status": {"type": "integer"},
+    },
+    ["code", "message", "retryable", "status"],
+)
+"""The members that every error has."""
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _UNTRUSTED = {"dev.e2a/untrusted": True}
@@ -52,7 +72,7 @@ def failure(problem: E2AError, *, request_id: str | None = None) -> dict[str, An
     """Returns the `tools/call` result for an error: as the text that agents match on, and as members."""
     structured = error_members(problem, request_id=request_id)
     mark = " (retryable)" if problem.retryable else ""
-    text = f"e2a error [{problem.code}]{mark}: {_one_line(_named(problem))}"
+    text = f"e2a error [{problem.code}]{mark}: {structured['message']}"
     return {
         "content": [{"type": "text", "text": text}],
         "structuredContent": structured,
@@ -65,6 +85,7 @@ def error_members(problem: E2AError, *, request_id: str | None = None) -> dict[s
     """Returns the machine-readable part of an error."""
     members: dict[str, Any] = {
         "code": problem.code,
+        "message": _one_line(_named(problem)),
         "retryable": problem.retryable,
         "status": problem.status,
     }
@@ -92,7 +113,8 @@ def protocol_error(version: str) -> Iterator[None]:
         code = INVALID_PARAMS if problem.status < 500 else INTERNAL_ERROR
         if isinstance(problem, NotFound):
             code = not_found_code(version)
-        raise MCPError(code, _one_line(_named(problem)), error_members(problem)) from None
+        members = error_members(problem)
+        raise MCPError(code, members["message"], members) from None
 
 
 def _named(problem: E2AError) -> str:

@@ -13,7 +13,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from e2a_core.errors import InvalidRequest
 from e2a_mcp.given import as_declared
 
-__all__ = ["Arguments", "Schema", "input_schema", "object_schema", "validated", "view_properties"]
+__all__ = [
+    "Arguments",
+    "Schema",
+    "input_schema",
+    "object_schema",
+    "output_schema",
+    "validated",
+    "view_properties",
+]
 
 Schema = dict[str, Any]
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -99,6 +107,23 @@ def object_schema(properties: Mapping[str, Any], required: Iterable[str] = ()) -
     if names:
         schema["required"] = names
     return schema
+
+
+def output_schema(answer: Mapping[str, Any], error: Mapping[str, Any]) -> Schema:
+    """Returns the schema of what a tool answers or fails with: an object with the members of `answer` or of `error`.
+
+    Clients on the TypeScript SDK 1.x check an error against the schema too, and drop the result if it does not fit.
+    """
+    properties: Schema = dict(answer["properties"])
+    for name, schema in error["properties"].items():
+        mine = properties.get(name, schema)
+        properties[name] = schema if mine == schema else {"anyOf": [mine, schema]}
+    needed = [{"required": schema["required"]} for schema in (answer, error) if "required" in schema]
+    return {
+        **{key: value for key, value in answer.items() if key != "required"},
+        "properties": properties,
+        "anyOf": needed,
+    }
 
 
 def view_properties(view: type[BaseModel], *, depth: int = 1) -> Schema:

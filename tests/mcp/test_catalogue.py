@@ -9,7 +9,9 @@ import jsonschema
 import pytest
 from mcp_types import Tool
 
+from e2a_core.errors import InvalidRequest, RateLimited
 from e2a_core.settings import load_settings
+from e2a_mcp.results import failure
 from e2a_mcp.tools import PROFILES
 
 from .conftest import Connect
@@ -253,6 +255,19 @@ async def test_the_schemas_are_valid_and_free_of_noise(connect: Connect) -> None
         assert "$defs" not in text, tool.name
         assert "anyOf" not in text, tool.name
         assert '"title"' not in text, tool.name
+
+
+async def test_an_error_fits_the_output_schema_of_every_tool(connect: Connect) -> None:
+    details = {"fields": [{"location": "arguments.to", "message": "to is required"}]}
+    errors = [
+        failure(InvalidRequest("no", details=details), request_id="req_1"),
+        failure(RateLimited("later", 7)),
+    ]
+    for tool in await listed(connect, "account", legacy_tools=True):
+        check = jsonschema.Draft202012Validator(tool.output_schema or {})
+        for error in errors:
+            check.validate(error["structuredContent"])
+        assert not check.is_valid({}), tool.name
 
 
 async def test_confirm_is_the_literal_true(connect: Connect) -> None:

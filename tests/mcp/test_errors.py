@@ -115,6 +115,7 @@ def test_a_retryable_error_says_so_and_when() -> None:
     assert result["content"][0]["text"] == "e2a error [rate_limited] (retryable): slow down"
     assert result["structuredContent"] == {
         "code": "rate_limited",
+        "message": "slow down",
         "retryable": True,
         "status": 429,
         "request_id": "mcpreq_1",
