@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.documents.files import locked, pdf
+from tests.documents.files import INVITATION, locked, pdf
 
 from .conftest import Connect
 from .relay import Inbox
@@ -92,3 +92,18 @@ async def test_bytes_come_only_when_asked_for(connect: Connect, box: Inbox) -> N
     assert "data" not in (await read(connect, message_id)).structured_content
     inline = await read(connect, message_id, inline=True)
     assert base64.b64decode(inline.structured_content["data"]) == b"a,b"
+
+
+async def test_an_invitation_is_in_its_message(connect: Connect, box: Inbox) -> None:
+    message_id = await with_file(box, INVITATION, "text/calendar", "invite.ics")
+    async with connect() as client:
+        shown = await client.call_tool("get_message", {"message_id": message_id, "peek": True})
+        assert not shown.is_error, shown.content
+        listed = await client.call_tool("list_messages", {})
+    words = text_of(shown)
+    for line in ("What: Budget talk", "When: 2026-12-01 10:00+01:00", "Where: Room 5", "Organizer: Ann"):
+        assert line in words
+    marker = shown.structured_content["untrusted"]["marker"]
+    assert shown.structured_content["invitation"].startswith(f"<<{marker}>>")
+    # Looking at the file does not mark the message read either.
+    assert message_id in text_of(listed)

@@ -284,7 +284,10 @@ class Messages(Protocol):
         offset: Offset = 0,
         max_chars: MaxChars = 20_000,
     ) -> AttachmentTextView:
-        """Read the text of an attachment: text files, HTML, PDF, DOCX, calendars and whole messages, in pages."""
+        """Read the text of an attachment: text files, HTML, PDF, DOCX, calendars and whole messages, in pages.
+
+        Does not mark the message read.
+        """
 
     @engine_only("the API serves pictures as they are, through a signed link")
     async def attachment_picture(self, email: str, message_id: str, index: int) -> PictureContent:

@@ -203,7 +203,6 @@ class Messages:
         self, email: str, message_id: str, index: int, *, offset: int = 0, max_chars: int = 20_000
     ) -> AttachmentTextView:
         row = await self._visible(email, message_id)
-        await self._mark_read(row)
         found = await self._attachment(row, index)
         text = await document_text(self._core, row, found)
         return AttachmentTextView.page(found.meta, text, offset, max_chars)

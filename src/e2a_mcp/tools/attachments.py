@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from e2a_core.contract.message_views import AttachmentTextView, AttachmentView
+from e2a_core.contract.message_views import AttachmentTextView, AttachmentView, MessageView
+from e2a_core.errors import E2AError
 from e2a_mcp.fence import Fence, plain_line, plain_text
 from e2a_mcp.reading import DEFAULT_MAX_CHARS, MAX_MAX_CHARS
 from e2a_mcp.render import attachment_link, mail_uri
@@ -18,9 +19,13 @@ from e2a_mcp.tools.arguments import MessageArguments
 from e2a_mcp.tools.outputs import TEXT, UNTRUSTED
 from e2a_mcp.tools.passing import by_hand
 
-__all__ = ["TOOLS", "Index", "attachment"]
+__all__ = ["TOOLS", "Index", "attachment", "invitation"]
 
 Index = Annotated[int, Field(ge=0)]
+
+_CALENDARS = frozenset({"text/calendar", "application/ics"})
+INVITATION_CHARS = 2_000
+"""Of an invitation in its message; `get_attachment` shows the rest."""
 
 _TOLD = frozenset({"outcome", "note", "text", "offset", "next_offset", "total_chars", "truncated", "pages"})
 """What is told of the text beside the file."""
@@ -60,6 +65,20 @@ async def get_attachment(call: Call, arguments: GetAttachment) -> Reply:
     if read.outcome == "picture":
         return await _shown(call, file, email, message_id, index)
     return _with_text(call, file, read)
+
+
+async def invitation(call: Call, email: str, view: MessageView) -> dict[str, str]:
+    """The member `invitation`: what, when, where and who of a message's calendar file; none if it has no such file."""
+    files = [meta for meta in view.attachments if meta.content_type in _CALENDARS]
+    if not files:
+        return {}
+    try:
+        read = await call.session.messages.attachment_text(
+            email, view.id, files[0].index, max_chars=INVITATION_CHARS
+        )
+    except E2AError as problem:
+        return {"invitation": f"(not read: {problem.code})"}
+    return {"invitation": plain_text(read.text) or f"(not read: {read.note})"}
 
 
 async def _shown(call: Call, file: Reply, email: str, message_id: str, index: int) -> Reply:
