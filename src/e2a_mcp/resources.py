@@ -15,6 +15,7 @@ from mcp_types import (
 )
 
 from e2a_core.contract.engine import Session
+from e2a_core.contract.message_views import AttachmentContent
 from e2a_core.contract.messages import MessageQuery
 from e2a_mcp.fence import plain_line
 from e2a_mcp.reading import MAX_MAX_CHARS, read_message
@@ -116,7 +117,7 @@ async def _read(call: Call, target: MailTarget, uri: str) -> ReadResourceResult:
             return _blob(uri, await messages.raw(target.email, target.id), "message/rfc822")
         case "attachment":
             content = await messages.attachment_content(target.email, target.id, target.index)
-            return _blob(uri, content.data, content.meta.content_type)
+            return _file(uri, content)
         case "message":
             view = await messages.get(target.email, target.id, peek=True, whole=True)
             return _text(
@@ -138,6 +139,20 @@ def _text(uri: str, reply: Reply) -> ReadResourceResult:
     meta: dict[str, Any] | None = {"dev.e2a/untrusted": True} if reply.untrusted else None
     contents = TextResourceContents(uri=uri, mime_type=_PLAIN, text=reply.text or "", _meta=meta)
     return ReadResourceResult(contents=[contents], ttl_ms=0, cache_scope="private")
+
+
+def _file(uri: str, content: AttachmentContent) -> ReadResourceResult:
+    """An attachment: as text if it is text, which hosts show and models read; otherwise its octets."""
+    text = content.text
+    if text is None:
+        return _blob(uri, content.data, content.meta.content_type)
+    contents = TextResourceContents(
+        uri=uri,
+        mime_type=plain_line(content.meta.content_type, 127) or _PLAIN,
+        text=text,
+        _meta={"dev.e2a/untrusted": True},
+    )
+    return ReadResourceResult(contents=[contents], ttl_ms=FIXED_TTL_MS, cache_scope="private")
 
 
 def _blob(uri: str, data: bytes, content_type: str | None) -> ReadResourceResult:

@@ -107,3 +107,23 @@ async def test_an_invitation_is_in_its_message(connect: Connect, box: Inbox) -> 
     assert shown.structured_content["invitation"].startswith(f"<<{marker}>>")
     # Looking at the file does not mark the message read either.
     assert message_id in text_of(listed)
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type", "filename", "text"),
+    [
+        ("a,b\n1,ä".encode(), "text/csv", "x.csv", "a,b\n1,ä"),
+        (b'{"a": 1}', "application/json", "x.json", '{"a": 1}'),
+        (INVITATION, "text/calendar", "x.ics", INVITATION.decode()),
+        ("Grüße".encode("cp1252"), "text/plain", "x.txt", "Grüße"),
+        (pdf(["x"]), "application/pdf", "x.pdf", None),
+    ],
+)
+async def test_a_resource_of_a_text_kind_is_text(
+    connect: Connect, box: Inbox, data: bytes, content_type: str, filename: str, text: str | None
+) -> None:
+    message_id = await with_file(box, data, content_type, filename)
+    async with connect() as client:
+        found = await client.read_resource(f"mail://{box.email}/messages/{message_id}/attachments/0")
+    assert getattr(found.contents[0], "text", None) == text
+    assert found.contents[0].mime_type == content_type

@@ -66,7 +66,9 @@ async def test_each_kind_is_read(relay: Relay, era: str) -> None:
         assert b"Subject: Hello" in octets_of(raw)
         assert (await box.get(message_id)).read_status == "unread"
         file = await client.read_resource(f"{base}/messages/{message_id}/attachments/0")
-        assert (file.contents[0].mime_type, octets_of(file).strip()) == ("text/csv", b"1,2")
+        (contents,) = file.contents
+        assert isinstance(contents, TextResourceContents)
+        assert (contents.mime_type, contents.text.strip()) == ("text/csv", "1,2")
 
 
 async def test_what_is_not_there_is_a_protocol_error(relay: Relay, era: str) -> None:

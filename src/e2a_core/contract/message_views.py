@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from e2a_core.contract.base import Timestamp, View
-from e2a_core.documents.document import DocumentText, Picture
+from e2a_core.documents.document import DocumentText, Kind, Picture, kind_of
+from e2a_core.mail.charsets import decode_bytes
 
 __all__ = [
     "ArcResult",
@@ -29,6 +30,8 @@ __all__ = [
     "SPFResult",
     "ThreatCategoryView",
 ]
+
+_TEXT_KINDS = frozenset({Kind.TEXT, Kind.HTML, Kind.CALENDAR})
 
 
 class SPFResult(View):
@@ -108,6 +111,12 @@ class AttachmentContent(View):
 
     meta: AttachmentMetaView
     data: bytes
+
+    @property
+    def text(self) -> str | None:
+        """The file as text if it is of a kind that is text, as it stands; otherwise None."""
+        kind = kind_of(self.data, self.meta.content_type or "", self.meta.filename or "")
+        return decode_bytes(self.data) if kind in _TEXT_KINDS else None
 
 
 class AttachmentTextView(View):
