@@ -14,7 +14,8 @@
         ContactNotFound, EngagementNotFound, ImportBatchNotFound
       Conflict                   409
         AgentTaken, DomainTaken, AliasTaken, AddressInTrash, MessageHeld, MessageNotPending,
-        MessageNotYetDelivered, NotInTrash, SendInProgress, DraftChanged, IdempotencyInFlight
+        MessageNotYetDelivered, NotInTrash, SendInProgress, SendingPaused, DraftChanged,
+        IdempotencyInFlight
       PreconditionFailed         412
       PayloadTooLarge            413  AttachmentTooLarge
       RequestTimeout             408
@@ -84,6 +85,7 @@ __all__ = [
     "RequestTimeout",
     "ReservedDomain",
     "SendInProgress",
+    "SendingPaused",
     "SettingsError",
     "StarterTemplateNotFound",
     "StoreUnavailable",
@@ -367,6 +369,12 @@ class MessageNotYetDelivered(Conflict):
 
 class NotInTrash(Conflict):
     code = "not_in_trash"
+
+
+class SendingPaused(Conflict):
+    """The account's owner has stopped the sending of the agent, or of all agents of the account."""
+
+    code = "sending_paused"
 
 
 class SendInProgress(Conflict):

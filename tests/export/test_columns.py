@@ -75,13 +75,14 @@ SAMPLES: dict[str, Any] = {
     "method": Method.SMTP,
     "scheduled_at": 1,
     "claimed_at": 1,
+    "credential_id": "key_1",
     "read_at": 1,
     "deleted_at": 1,
 }
 """For each column a value that is not its default."""
 
 # What no view has: how the store works, and what is told in other words.
-INTERNAL = {"account_id", "hidden", "sender", "dedupe_key", "claimed_at"}
+INTERNAL = {"account_id", "hidden", "sender", "dedupe_key", "claimed_at", "credential_id"}
 # A list is of one inbox, and has what tells its rows apart; the rest is in the message itself.
 DETAIL = {
     "agent_email",

@@ -22,6 +22,8 @@ __all__ = [
     "principal_by_key_hash",
     "record_use",
     "revoke_key",
+    "revoked",
+    "set_paused",
     "usage",
 ]
 
@@ -35,6 +37,7 @@ class AccountRow:
     name: str
     plan_code: str
     created_at: int
+    paused_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,9 @@ class KeyRow:
 
 
 def account_from(row: Row) -> AccountRow:
-    return AccountRow(row["id"], row["email"], row["name"], row["plan_code"], row["created_at"])
+    return AccountRow(
+        row["id"], row["email"], row["name"], row["plan_code"], row["created_at"], row["paused_at"]
+    )
 
 
 def key_from(row: Row) -> KeyRow:
@@ -72,7 +77,7 @@ def key_from(row: Row) -> KeyRow:
 
 def account_by_email(email: str) -> Statement:
     return sql(
-        "SELECT id, email, name, plan_code, created_at FROM accounts WHERE email = :email",
+        "SELECT id, email, name, plan_code, created_at, paused_at FROM accounts WHERE email = :email",
         by_key=True,
         email=email,
     )
@@ -80,7 +85,7 @@ def account_by_email(email: str) -> Statement:
 
 def account_by_id(account_id: str) -> Statement:
     return sql(
-        "SELECT id, email, name, plan_code, created_at FROM accounts WHERE id = :id",
+        "SELECT id, email, name, plan_code, created_at, paused_at FROM accounts WHERE id = :id",
         by_key=True,
         id=account_id,
     )
@@ -93,6 +98,18 @@ def insert_account(account_id: str, email: str, now: int) -> Statement:
         id=account_id,
         email=email,
         now=now,
+    )
+
+
+def set_paused(account_id: str, since: int | None) -> Statement:
+    """Stops the sending of all agents of the account, keeping an earlier instant, or with None allows it again."""
+    return sql(
+        f"UPDATE accounts SET paused_at = {'COALESCE(paused_at, :since)' if since else ':since'} "
+        "WHERE id = :account",
+        by_key=True,
+        expect=1,
+        account=account_id,
+        since=since,
     )
 
 
@@ -130,7 +147,7 @@ def mail_usage(
 
 def live_agent(account_id: str, email: str) -> Statement:
     return sql(
-        "SELECT email FROM agents WHERE email = :email AND account_id = :account AND deleted_at IS NULL",
+        "SELECT email, paused_at FROM agents WHERE email = :email AND account_id = :account AND deleted_at IS NULL",
         by_key=True,
         email=email,
         account=account_id,
@@ -158,6 +175,11 @@ def record_use(key_id: str, now: int, unless_since: int) -> Statement:
         now=now,
         unless_since=unless_since,
     )
+
+
+def revoked(key_id: str) -> Statement:
+    """Reads the key if it was revoked."""
+    return sql("SELECT id FROM api_keys WHERE id = :id AND revoked_at IS NOT NULL", by_key=True, id=key_id)
 
 
 def keys(account_id: str, after: Position | None, count: int) -> Statement:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from e2a_core.accounts import queries
 from e2a_core.accounts.limits import limits_of, month_start
+from e2a_core.clock import from_micros
 from e2a_core.contract.account import (
     AccountUserView,
     AccountView,
@@ -30,6 +31,10 @@ async def account_view(core: Core, principal: Principal) -> AccountView:
     if row is None or used is None:
         raise NotFound("no such account")
     account = queries.account_from(row)
+    paused, paused_by = account.paused_at, "account"
+    if paused is None and principal.scope == "agent":
+        agent = first(await db.read(queries.live_agent(principal.account_id, principal.agent_email or "")))
+        paused, paused_by = agent["paused_at"] if agent else None, "agent"
     return AccountView(
         user=AccountUserView(id=account.id, email=account.email),
         scope=principal.scope,
@@ -38,4 +43,6 @@ async def account_view(core: Core, principal: Principal) -> AccountView:
         limits=LimitsCapsView(**asdict(limits_of(core.settings))),
         usage=LimitsUsageView(**used),
         upgrade_url="",
+        sending_paused=None if paused is None else paused_by,
+        sending_paused_at=None if paused is None else from_micros(paused),
     )

@@ -56,6 +56,7 @@ async def create_agent(core: Core, account_id: str, address: NewAddress, *, name
 
 
 def agent_view(agent: AgentRow) -> AgentView:
+    paused = agent.account_paused_at or agent.paused_at
     return AgentView(
         email=agent.email,
         domain=agent.domain,
@@ -64,6 +65,8 @@ def agent_view(agent: AgentRow) -> AgentView:
         domain_verified=agent.domain_verified,
         created_at=from_micros(agent.created_at),
         deleted_at=None if agent.deleted_at is None else from_micros(agent.deleted_at),
+        sending_paused=None if paused is None else "agent" if agent.account_paused_at is None else "account",
+        sending_paused_at=None if paused is None else from_micros(paused),
     )
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "rename",
     "restore",
     "served_domain",
+    "set_paused",
     "shift_holds",
     "take_turns",
     "trash",
@@ -32,7 +33,8 @@ __all__ = [
 
 _SELECT = (
     "SELECT a.email, a.account_id, a.domain, a.registered_domain, a.name, a.protection, a.created_at, a.deleted_at, "
-    "d.verified_at IS NOT NULL AS domain_verified FROM agents a JOIN domains d ON d.domain = a.registered_domain"
+    "d.verified_at IS NOT NULL AS domain_verified, a.paused_at, c.paused_at AS account_paused_at FROM agents a "
+    "JOIN domains d ON d.domain = a.registered_domain JOIN accounts c ON c.id = a.account_id"
 )
 
 
@@ -52,6 +54,13 @@ class AgentRow:
     created_at: int
     deleted_at: int | None
     domain_verified: bool
+    paused_at: int | None = None
+    account_paused_at: int | None = None
+
+    @property
+    def paused(self) -> bool:
+        """True if the agent sends nothing, because it or its account is paused."""
+        return self.paused_at is not None or self.account_paused_at is not None
 
     @property
     def trashed(self) -> bool:
@@ -69,6 +78,8 @@ def agent_from(row: Row) -> AgentRow:
         created_at=row["created_at"],
         deleted_at=row["deleted_at"],
         domain_verified=bool(row["domain_verified"]),
+        paused_at=row.get("paused_at"),
+        account_paused_at=row.get("account_paused_at"),
     )
 
 
@@ -177,6 +188,18 @@ def rename(email: str, name: str) -> Statement:
         expect=1,
         email=email,
         name=name,
+    )
+
+
+def set_paused(email: str, since: int | None) -> Statement:
+    """Stops the sending of a live agent, keeping an earlier instant, or with None allows it again."""
+    return sql(
+        f"UPDATE agents SET paused_at = {'COALESCE(paused_at, :since)' if since else ':since'} "
+        "WHERE email = :email AND deleted_at IS NULL",
+        by_key=True,
+        expect=1,
+        email=email,
+        since=since,
     )
 
 

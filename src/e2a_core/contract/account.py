@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from e2a_core.contract.base import View
+from e2a_core.contract.base import Timestamp, View
 from e2a_core.contract.export import DeleteUserDataResult, UserExport
-from e2a_core.contract.operation import READS, Access, Confirm, NoTool, Tool, operation
+from e2a_core.contract.operation import READS, REPEATS, Access, Confirm, NoTool, Tool, operation
 from e2a_core.errors import SendInProgress
 
 __all__ = [
@@ -45,6 +45,9 @@ class AccountView(View):
     limits: LimitsCapsView
     usage: LimitsUsageView
     upgrade_url: str
+    sending_paused: str | None = None
+    """`account` if the account is paused, `agent` if the caller's inbox is: nothing is sent then."""
+    sending_paused_at: Timestamp | None = None
 
 
 class Account(Protocol):
@@ -73,6 +76,29 @@ class Account(Protocol):
     )
     async def export(self) -> UserExport:
         """Export everything the account holds, including trashed objects but no secrets."""
+
+    @operation(
+        "POST",
+        "/v1/account/pause",
+        id="pause_account",
+        tool=Tool(
+            "Stop all sending",
+            "Stop all sending of every inbox of the account at once. New mail is refused, queued and scheduled mail "
+            "waits; they still receive. resume_account undoes it.",
+            REPEATS,
+        ),
+    )
+    async def pause(self) -> AccountView:
+        """Stop all sending of the account. New mail is refused; queued and scheduled mail waits."""
+
+    @operation(
+        "POST",
+        "/v1/account/resume",
+        id="resume_account",
+        tool=Tool("Let the account send again", "Undo pause_account; mail that waits goes out.", REPEATS),
+    )
+    async def resume(self) -> AccountView:
+        """Let a paused account send again. The mail that waits goes out, except that of paused inboxes."""
 
     @operation(
         "DELETE",

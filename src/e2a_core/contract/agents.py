@@ -56,6 +56,9 @@ class AgentView(View):
     domain_verified: bool
     created_at: Timestamp
     deleted_at: Timestamp | None = None
+    sending_paused: str | None = None
+    """`agent` or `account` if nothing is sent, because the inbox or the whole account is paused."""
+    sending_paused_at: Timestamp | None = None
 
 
 class CreateAgentRequest(Request):
@@ -177,6 +180,31 @@ class Agents(Protocol):
     )
     async def restore(self, email: str) -> AgentView:
         """Restore an inbox from the trash."""
+
+    @operation(
+        "POST",
+        "/v1/agents/{email}/pause",
+        id="pause_agent",
+        errors=(NotFound,),
+        tool=Tool(
+            "Stop an inbox's sending",
+            "Stop all sending of an inbox at once. New mail is refused, queued and scheduled mail waits; it still "
+            "receives. resume_agent undoes it.",
+            REPEATS,
+        ),
+    )
+    async def pause(self, email: str) -> AgentView:
+        """Stop all sending of an inbox. New mail is refused; queued and scheduled mail waits."""
+
+    @operation(
+        "POST",
+        "/v1/agents/{email}/resume",
+        id="resume_agent",
+        errors=(NotFound,),
+        tool=Tool("Let an inbox send again", "Undo pause_agent; mail that waits goes out.", REPEATS),
+    )
+    async def resume(self, email: str) -> AgentView:
+        """Let a paused inbox send again. The mail that waits goes out, unless its account is paused."""
 
     @operation(
         "POST",

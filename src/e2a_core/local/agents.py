@@ -35,6 +35,7 @@ from e2a_core.mail.fields import one_line
 from e2a_core.mail.roles import is_role_address
 from e2a_core.paging import Position, paged
 from e2a_core.store.statement import Row, StaleWrite
+from e2a_core.submission.queue import wake_paused
 from e2a_core.texts import require_storable
 
 __all__ = ["Agents"]
@@ -132,11 +133,30 @@ class Agents:
             raise NotInTrash("the agent is not in the trash") from None
         return await self.get(agent.email)
 
+    async def pause(self, email: str) -> AgentView:
+        return await self._set_paused(email, since=to_micros(self._core.clock.now()))
+
+    async def resume(self, email: str) -> AgentView:
+        return await self._set_paused(email, since=None)
+
     async def test(self, email: str) -> SendResultView:
         agent = await resolve_agent(self._core, self._principal, email)
         if self._sender is None:
             raise NotImplementedHere("this deployment sends no mail")
         return await self._sender.test(agent)
+
+    async def _set_paused(self, email: str, *, since: int | None) -> AgentView:
+        self._principal.require_account()
+        agent = await resolve_agent(self._core, self._principal, email)
+        statements = [queries.set_paused(agent.email, since)]
+        if since is None:
+            now = to_micros(self._core.clock.now())
+            statements.append(wake_paused(agent.account_id, agent.email, now))
+        try:
+            await self._core.db.write(statements)
+        except StaleWrite:
+            raise NotFound("no such agent") from None
+        return await self.get(agent.email)
 
     async def delegations(self, email: str) -> Page[DelegationView]:
         self._principal.require_account()

@@ -221,19 +221,21 @@ class Messages:
 
     async def send(self, email: str, request: SendEmailRequest, options: SendOptions) -> SendResultView:
         agent = await resolve_agent(self._core, self._principal, email)
-        return await self._sender.send(agent, request, options)
+        return await self._sender.send(agent, request, options, self._principal.credential_id)
 
     async def reply(
         self, email: str, message_id: str, request: ReplyRequest, options: SendOptions
     ) -> SendResultView:
         agent = await resolve_agent(self._core, self._principal, email)
-        return await self._sender.reply(agent, await self._parent(email, message_id), request, options)
+        parent, credential = await self._parent(email, message_id), self._principal.credential_id
+        return await self._sender.reply(agent, parent, request, options, credential)
 
     async def forward(
         self, email: str, message_id: str, request: ForwardRequest, options: SendOptions
     ) -> SendResultView:
         agent = await resolve_agent(self._core, self._principal, email)
-        return await self._sender.forward(agent, await self._parent(email, message_id), request, options)
+        parent, credential = await self._parent(email, message_id), self._principal.credential_id
+        return await self._sender.forward(agent, parent, request, options, credential)
 
     async def approve(
         self, email: str, message_id: str, request: ApproveRequest, *, idempotency_key: str | None = None

@@ -114,7 +114,8 @@ class MessageRow:
     """One message of one inbox. Instants are microseconds since the epoch; lists and objects are decoded JSON.
 
     `author_agent` is the agent of this deployment that provably wrote an inbound message. `trace` is the block of
-    header fields that this relay adds; a message is delivered or submitted as `trace + content`.
+    header fields that this relay adds; a message is delivered or submitted as `trace + content`. `credential_id` is the
+    credential it was sent with.
     """
 
     id: str
@@ -152,6 +153,7 @@ class MessageRow:
     flag_reason: str | None = None
     read_at: int | None = None
     deleted_at: int | None = None
+    credential_id: str | None = None
     submission: SubmissionRow = field(default_factory=SubmissionRow)
     hold: HoldRow = field(default_factory=HoldRow)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from e2a_core.agents import queries as agent_queries
-from e2a_core.agents.queries import agent_from
+from e2a_core.agents.queries import AgentRow, agent_from
 from e2a_core.clock import from_micros, to_micros
 from e2a_core.contract.reviews import ApproveRequest
 from e2a_core.core import Core
@@ -16,12 +16,13 @@ from e2a_core.reviews import decide, queries
 from e2a_core.reviews.decide import Decider
 from e2a_core.store.jobs import Job
 from e2a_core.store.statement import first
+from e2a_core.submission.rescreening import reason_to_stop
 
 __all__ = ["HoldExpiry"]
 
 _BY_TIME = Decider("expiry", automatic=True)
 _RECHECK_MICROS = 3_600_000_000
-"""The wait before checking again while the inbox is in the trash, where holds do not expire."""
+"""The wait before checking again while the inbox is in the trash, or paused, where no draft is sent."""
 
 _log = logging.getLogger(__name__)
 
@@ -40,20 +41,24 @@ class HoldExpiry:
         agent = agent_from(first(await self._core.db.read(agent_queries.agent(row.agent_email))) or {})
         now = to_micros(self._core.clock.now())
         expires = row.hold.approval_expires_at or now
-        if agent.trashed:
+        approves = config_of(agent).holds.on_expiry == "approve"
+        if agent.trashed or (agent.paused and approves and not row.inbound):
             expires = max(expires, now + _RECHECK_MICROS)
         if expires > now:
             later = job.retry(from_micros(expires), "not expired yet", count_attempt=False)
             await self._core.db.write([later])
             return
         try:
-            await self._end(row, approve=config_of(agent).holds.on_expiry == "approve")
+            await self._end(row, agent, approve=approves)
         except MessageNotPending:
             _log.debug("hold %s was decided while it expired", row.id)
 
-    async def _end(self, row: MessageRow, *, approve: bool) -> None:
-        if not approve:
-            await decide.reject(self._core, row, "ttl_expired", _BY_TIME)
+    async def _end(self, row: MessageRow, agent: AgentRow, *, approve: bool) -> None:
+        reason = None if approve else "ttl_expired"
+        if approve and not row.inbound:
+            reason = await reason_to_stop(self._core, agent, row)
+        if reason is not None:
+            await decide.reject(self._core, row, reason, _BY_TIME)
             return
         try:
             await decide.approve(self._core, row, ApproveRequest(), _BY_TIME)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from e2a_core.accounts.limits import refuse_beyond_plan
 from e2a_core.agents.lookup import lookup_recipient
 from e2a_core.agents.queries import AgentRow, take_turns
-from e2a_core.clock import to_micros
+from e2a_core.clock import from_micros, rfc3339, to_micros
 from e2a_core.core import Core
-from e2a_core.errors import DomainNotVerified, RateLimited
+from e2a_core.errors import DomainNotVerified, RateLimited, SendingPaused
 from e2a_core.mail.addresses import parse_address
 from e2a_core.messages import queries
 from e2a_core.messages.rows import MessageRow
@@ -57,8 +57,10 @@ class Admitted:
 async def admit(core: Core, agent: AgentRow, draft: Draft, *, held: bool = False) -> Admitted:
     """Checks a new draft, or a `held` one again, which already counts towards the plan.
 
-    Raises `DomainNotVerified`, `LimitExceeded`, `InvalidRequest` or `RecipientSuppressed`.
+    Raises `SendingPaused`, `DomainNotVerified`, `LimitExceeded`, `InvalidRequest` or `RecipientSuppressed`.
     """
+    if draft.type != "test":
+        refuse_paused(agent)
     if not agent.domain_verified:
         raise DomainNotVerified(f"the domain {agent.registered_domain} must be verified before sending")
     if not held:
@@ -67,6 +69,20 @@ async def admit(core: Core, agent: AgentRow, draft: Draft, *, held: bool = False
         sole_recipient(draft, agent.email)
     await refuse_suppressed(core, agent.account_id, agent.email, draft.recipients)
     return Admitted(draft, await local_recipients(core, draft.recipients))
+
+
+def refuse_paused(agent: AgentRow) -> None:
+    """Raises `SendingPaused` if the agent or its account is paused."""
+    if agent.account_paused_at is not None:
+        since = rfc3339(from_micros(agent.account_paused_at))
+        raise SendingPaused(
+            f"sending of the whole account is paused since {since}, until its owner resumes it"
+        )
+    if agent.paused_at is not None:
+        since = rfc3339(from_micros(agent.paused_at))
+        raise SendingPaused(
+            f"sending of this inbox is paused since {since}, until the account's owner resumes it"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,16 +18,16 @@ from e2a_core.submission.outcome import FailureKind, Outcome, RecipientOutcome, 
 from e2a_core.submission.retry import GiveUp
 from e2a_core.suppressions.check import Block
 
-__all__ = ["attempt_statements", "blocked_statements", "cancelled", "given_up", "merged"]
+__all__ = ["NOBODY", "attempt_statements", "blocked_statements", "cancelled", "given_up", "merged"]
 
-_NOBODY = "none"
+NOBODY = "none"
 """The transport of recipients that were not submitted."""
 
 
 def cancelled(blocks: Mapping[str, Block]) -> list[SubmissionResult]:
     """The result for suppressed recipients, which are not submitted; the others still get the message."""
     outcomes = failed(blocks, FailureKind.CANCELLED, SUPPRESSED)
-    return [SubmissionResult(tuple(outcomes), _NOBODY)] if outcomes else []
+    return [SubmissionResult(tuple(outcomes), NOBODY)] if outcomes else []
 
 
 def merged(results: Sequence[SubmissionResult]) -> SubmissionResult:
@@ -126,7 +126,7 @@ def _reasons(results: Sequence[SubmissionResult]) -> dict[str, str]:
     """The ledger's reason codes for one attempt, each with its detail."""
     reasons: dict[str, str] = {}
     for result in results:
-        if result.transport == _NOBODY and len(results) > 1:
+        if result.transport == NOBODY and len(results) > 1:
             continue
         local = result.transport == Method.LOOPBACK
         accepted = "submission.local_loopback_accepted" if local else "submission.upstream_accepted"

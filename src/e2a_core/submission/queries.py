@@ -9,6 +9,7 @@ from e2a_core.messages.state import DELIVERY, RECIPIENT, any_before
 from e2a_core.store.statement import Statement, sql
 
 __all__ = [
+    "SENDING_PAUSED",
     "claim",
     "fail_pending",
     "insert_recipient",
@@ -17,13 +18,35 @@ __all__ = [
     "sender_of_relayed",
     "set_delivery",
     "set_recipient",
+    "wake_paused",
 ]
+
+SENDING_PAUSED = "waits, because sending is paused"
+
+
+_NOT_PAUSED = "COALESCE(a.paused_at, c.paused_at) IS NULL"
+
+
+def wake_paused(account_id: str, agent_email: str | None, job_kind: str, now: int) -> Statement:
+    """Makes the jobs due of all messages of the account, or of one agent, that waited while sending was paused."""
+    return sql(
+        "UPDATE jobs SET run_at = :now, due_at = :now WHERE kind = :kind AND lease IS NULL AND run_at > :now "
+        "AND payload IN (SELECT '{\"message_id\":\"' || id || '\"}' FROM messages WHERE account_id = :account "
+        "AND agent_email = COALESCE(:agent, agent_email) AND delivery_detail = :detail)",
+        now=now,
+        kind=job_kind,
+        account=account_id,
+        agent=agent_email,
+        detail=SENDING_PAUSED,
+    )
 
 
 def message(message_id: str) -> Statement:
-    """An outbound message; `agent_deleted_at` is when its inbox was moved to the trash, if it was."""
+    """An outbound message; `agent_deleted_at` is when its inbox was moved to the trash, if it was, and
+    `sending_paused_at` since when its inbox or account is paused, if it is."""
     return sql(
-        "SELECT m.*, a.deleted_at AS agent_deleted_at FROM messages m JOIN agents a ON a.email = m.agent_email "
+        "SELECT m.*, a.deleted_at AS agent_deleted_at, COALESCE(a.paused_at, c.paused_at) AS sending_paused_at "
+        "FROM messages m JOIN agents a ON a.email = m.agent_email JOIN accounts c ON c.id = m.account_id "
         f"WHERE m.id = :id AND m.direction = '{Direction.OUTBOUND}'",
         by_key=True,
         id=message_id,
@@ -51,11 +74,15 @@ def insert_recipient(message_id: str, address: str, now: int) -> Statement:
 
 
 def claim(message_id: str, now: int) -> Statement:
-    """Claims the message for a submission. Affects nothing once it is settled, or if it or its inbox is trashed."""
+    """Claims the message for a submission.
+
+    Affects nothing once it is settled, if it or its inbox is trashed, or if its inbox or account is paused.
+    """
     return sql(
         f"UPDATE messages SET delivery_status = '{Delivery.SENDING}', claimed_at = :now "
         f"WHERE id = :id AND delivery_status IN {any_before(DELIVERY, Delivery.SENDING)} AND deleted_at IS NULL "
-        "AND EXISTS (SELECT 1 FROM agents WHERE email = messages.agent_email AND agents.deleted_at IS NULL)",
+        "AND EXISTS (SELECT 1 FROM agents a JOIN accounts c ON c.id = a.account_id "
+        f"WHERE a.email = messages.agent_email AND a.deleted_at IS NULL AND (messages.type = 'test' OR {_NOT_PAUSED}))",
         by_key=True,
         expect=1,
         id=message_id,

@@ -21,7 +21,7 @@ from e2a_core.submission.admission import Admitted
 from e2a_core.submission.composition import Composed, apply_composed, compose
 from e2a_core.submission.draft import due_at
 
-__all__ = ["SUBMIT_JOB", "Queued", "queue"]
+__all__ = ["SUBMIT_JOB", "Queued", "queue", "wake_paused"]
 
 SUBMIT_JOB = "submit"
 
@@ -55,6 +55,11 @@ def queue(core: Core, agent: AgentRow, row: MessageRow, admitted: Admitted, now:
     )
     content = message_queries.insert_content(row.content_hash or "", composed.content, now)
     return Queued(content, _filed(core, row, composed, draft.text, due, now), result)
+
+
+def wake_paused(account_id: str, agent_email: str | None, now: int) -> Statement:
+    """Makes due what waited while sending was paused, of the account or of one agent."""
+    return queries.wake_paused(account_id, agent_email, SUBMIT_JOB, now)
 
 
 def _filed(core: Core, row: MessageRow, composed: Composed, text: str, due: int, now: int) -> list[Statement]:

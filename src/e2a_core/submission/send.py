@@ -61,6 +61,7 @@ class _Call:
     request: SendEmailRequest | ReplyRequest | ForwardRequest
     route: str
     options: SendOptions
+    credential: str
 
     @property
     def template(self) -> SendEmailRequest | None:
@@ -85,26 +86,40 @@ class Sender:
         self._core = core
         self._waiting = waiting
 
-    async def send(self, agent: AgentRow, request: SendEmailRequest, options: SendOptions) -> SendResultView:
+    async def send(
+        self, agent: AgentRow, request: SendEmailRequest, options: SendOptions, credential: str
+    ) -> SendResultView:
         check_reference(request)
         route = f"/v1/agents/{agent.email}/messages"
-        return await self._send(_Call(agent, send_draft(request), None, request, route, options))
+        return await self._send(_Call(agent, send_draft(request), None, request, route, options, credential))
 
     async def reply(
-        self, agent: AgentRow, parent: MessageRow, request: ReplyRequest, options: SendOptions
+        self,
+        agent: AgentRow,
+        parent: MessageRow,
+        request: ReplyRequest,
+        options: SendOptions,
+        credential: str,
     ) -> SendResultView:
         _, parsed = await self._read(parent)
         draft = reply_draft(agent, parent, parsed, request)
-        return await self._send(_Call(agent, draft, parent, request, f"/v1/reply/{parent.id}", options))
+        route = f"/v1/reply/{parent.id}"
+        return await self._send(_Call(agent, draft, parent, request, route, options, credential))
 
     async def forward(
-        self, agent: AgentRow, parent: MessageRow, request: ForwardRequest, options: SendOptions
+        self,
+        agent: AgentRow,
+        parent: MessageRow,
+        request: ForwardRequest,
+        options: SendOptions,
+        credential: str,
     ) -> SendResultView:
         content, parsed = await self._read(parent)
         files = [attachment_content(content, item.index) for item in parsed.attachments]
         carried = [carried_attachment(meta, data) for meta, data in files]
         draft = forward_draft(parent, parsed, carried, request)
-        return await self._send(_Call(agent, draft, parent, request, f"/v1/forward/{parent.id}", options))
+        route = f"/v1/forward/{parent.id}"
+        return await self._send(_Call(agent, draft, parent, request, route, options, credential))
 
     async def test(self, agent: AgentRow) -> SendResultView:
         """Sends a message from the deployment to the agent, over the same path as mail from outside."""
@@ -128,14 +143,14 @@ class Sender:
         elif options.mint_key:
             key = minted_key(call.agent, call.draft)
         else:
-            return await self._finish(call, await self._accept(call.agent, call.draft, call.parent, None))
+            return await self._finish(call, await self._accept_call(call, None))
         async with once(self._core, call.agent, key) as claim:
             if claim.stored is not None:
                 result = SendResultView.model_validate_json(claim.stored.body)
             else:
                 if rendered_late:
                     await self._complete(call)
-                result = await self._accept(call.agent, call.draft, call.parent, claim)
+                result = await self._accept_call(call, claim)
         result = await self._finish(call, result)
         repeated = key.minted and claim.stored is not None
         return result.model_copy(update={"deduplicated": True}) if repeated else result
@@ -151,8 +166,16 @@ class Sender:
         schedule(draft, request.send_at, self._core.clock.now(), self_send=self_send)
         draft.unsubscribe = request.unsubscribe is not None
 
+    async def _accept_call(self, call: _Call, claim: Claim | None) -> SendResultView:
+        return await self._accept(call.agent, call.draft, call.parent, claim, call.credential)
+
     async def _accept(
-        self, agent: AgentRow, draft: Draft, parent: MessageRow | None, claim: Claim | None
+        self,
+        agent: AgentRow,
+        draft: Draft,
+        parent: MessageRow | None,
+        claim: Claim | None,
+        credential: str | None = None,
     ) -> SendResultView:
         """Checks suppressions, screens, then holds or queues. A reply that exceeds the loop limit is held."""
         admitted = await admit(self._core, agent, draft)
@@ -161,26 +184,28 @@ class Sender:
         if finding is not None and finding.action is Disposition.BLOCK:
             await self._block(agent, draft, finding)
         if finding is None or finding.action is not Disposition.REVIEW:
-            queued = self._queue(agent, admitted, finding)
+            queued = self._queue(agent, admitted, finding, credential)
             finding = await self._store(
                 agent, draft, queued, loop_counterparts(draft, parent, admitted.local), claim
             )
             if finding is None:
                 return queued.result
-        held = self._hold(agent, draft, finding)
+        held = self._hold(agent, draft, finding, credential)
         await self._store(agent, draft, held, [], claim)
         return held.result
 
-    def _queue(self, agent: AgentRow, admitted: Admitted, finding: Finding | None) -> _Accepted:
-        row = self._row(agent, admitted.draft)
+    def _queue(
+        self, agent: AgentRow, admitted: Admitted, finding: Finding | None, credential: str | None
+    ) -> _Accepted:
+        row = self._row(agent, admitted.draft, credential)
         queued = queue(self._core, agent, row, admitted, row.created_at)
         statements = [queued.content, queries.insert(row), self._accepted(row), *queued.statements]
         if finding is not None:
             statements.append(protection_statement(row, finding))
         return _Accepted(row, statements, queued.result)
 
-    def _hold(self, agent: AgentRow, draft: Draft, finding: Finding) -> _Accepted:
-        row = self._row(agent, draft)
+    def _hold(self, agent: AgentRow, draft: Draft, finding: Finding, credential: str | None) -> _Accepted:
+        row = self._row(agent, draft, credential)
         hold(row, finding, config_of(agent).holds.ttl_seconds)
         row.hold.draft = draft.to_json()
         statements = [
@@ -219,7 +244,7 @@ class Sender:
         await self._core.db.write([protection_statement(row, finding), *events])
         raise BlockedByPolicy(f"the agent's protection blocks this message: {finding.detail}")
 
-    def _row(self, agent: AgentRow, draft: Draft) -> MessageRow:
+    def _row(self, agent: AgentRow, draft: Draft, credential: str | None = None) -> MessageRow:
         row = MessageRow(
             id=self._core.ids.message(),
             account_id=agent.account_id,
@@ -230,6 +255,7 @@ class Sender:
             header_from=agent.email,
             sender=agent.email,
             created_at=to_micros(self._core.clock.now()),
+            credential_id=credential,
         )
         apply_draft(row, draft)
         return row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from e2a_core.agents import queries as agent_queries
@@ -22,6 +23,7 @@ from e2a_core.store.statement import StaleWrite, Statement, first
 from e2a_core.submission import queries
 from e2a_core.submission.addressing import local_recipients, stays_inside
 from e2a_core.submission.attempt import (
+    NOBODY,
     attempt_statements,
     blocked_statements,
     cancelled,
@@ -37,16 +39,21 @@ from e2a_core.submission.conclusion import (
     stored_outcome,
 )
 from e2a_core.submission.outcome import (
+    FailureKind,
     Outcome,
     SubmissionResult,
+    failed,
     unknown,
 )
+from e2a_core.submission.rescreening import reason_to_stop
 from e2a_core.submission.retry import GiveUp, RetryAt, next_step
 from e2a_core.submission.transports.base import Transport
 from e2a_core.suppressions.check import Block, blocks_of
 
 __all__ = ["Submission"]
 
+PAUSED_RECHECK = timedelta(minutes=5)
+"""Resuming makes the job due at once; this is for what was put off at that very moment."""
 SETTLE_PAUSES_SECONDS = (0.1, 0.3, 1.0, 3.0)
 """Pauses between attempts to store the outcome. The job runner renews the lease meanwhile."""
 
@@ -67,7 +74,10 @@ class Submission:
         recipients = await self._core.db.read(message_queries.recipients(row.id))
         pending = [item["address"] for item in recipients if item["outcome"] == "pending"]
         blocks = await blocks_of(self._core, row.account_id, row.agent_email, pending)
-        if pending:
+        if pending and (reason := await self._reason_to_stop(row)):
+            results = [SubmissionResult(tuple(failed(pending, FailureKind.CANCELLED, reason)), NOBODY)]
+            blocks = {}
+        elif pending:
             content = await load_content(self._core, row) or b""
             results = cancelled(blocks)
             results += await self._submit(job, row, [item for item in pending if item not in blocks], content)
@@ -77,14 +87,22 @@ class Submission:
             results = [SubmissionResult(tuple(unknown(lost, UNKNOWN)), self._upstream.name)]
         await self._settle_surely(job, row, results, blocks)
 
+    async def _reason_to_stop(self, row: MessageRow) -> str | None:
+        found = first(await self._core.db.read(agent_queries.agent(row.agent_email)))
+        return None if found is None else await reason_to_stop(self._core, agent_from(found), row)
+
     async def _claim(self, job: Job) -> MessageRow | None:
-        """Claims the message. Returns None if there is nothing to do; cancels it if it or its agent is trashed."""
+        """Claims the message. Returns None if there is nothing to do.
+
+        Cancels it if it or its agent is trashed, and puts it off if its agent or account is paused.
+        """
         while True:
             found = first(await self._core.db.read(queries.message(str(job.payload["message_id"]))))
             if found is None:
                 return None
             values = dict(found)
             inbox_trashed = values.pop("agent_deleted_at") is not None
+            paused = values.pop("sending_paused_at") is not None
             row = MessageRow.from_store(values)
             if row.submission.delivery_status not in UNDER_WAY:
                 return None
@@ -92,6 +110,11 @@ class Submission:
             if row.deleted_at is not None or inbox_trashed:
                 reason = INBOX_TRASHED if inbox_trashed else TRASHED
                 await self._core.db.write([job.complete(), *cancel_statements(self._core, row, reason, now)])
+                return None
+            if paused and row.type != "test":
+                waits = queries.set_delivery(row.id, delivery_detail=queries.SENDING_PAUSED)
+                later = self._core.clock.now() + PAUSED_RECHECK
+                await self._core.db.write([job.retry(later, "paused", count_attempt=False), waits])
                 return None
             try:
                 await self._core.db.write([queries.claim(row.id, now)])
