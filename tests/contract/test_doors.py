@@ -25,7 +25,7 @@ from e2a_core.remote.older import MailByHand, ScopedAccount
 from e2a_core.remote.operations import ApiGroup, remote_group
 from e2a_core.settings import load_settings
 from e2a_mcp.tool import Tool as McpTool
-from e2a_mcp.tools import ACCOUNT_TOOLS, AGENT_TOOLS
+from e2a_mcp.tools import ACCOUNT_TOOLS, AGENT_TOOLS, DERIVED_TOOLS
 
 pytestmark = pytest.mark.anyio
 
@@ -66,6 +66,9 @@ BY_HAND = {
     "account": {"get": "tells the scope of the session, not of its key"},
 }
 """Methods of the remote engine that are more than their row's request, and why."""
+
+FROM_THEIR_ROWS_ALONE: frozenset[str] = frozenset()
+"""Tools that no module shapes: they pass through as their rows say. One that lost its module is not among them."""
 
 OF_THEIR_OWN = {"wait_for_message": "waits on the event log, for which the API has no operation"}
 """Tools that stand for no row, and what they do instead."""
@@ -172,6 +175,10 @@ def test_every_row_has_a_tool_or_says_why_none(row: Operation) -> None:
     tool = tools.get(row.tool.name or row.id)
     assert tool is not None, f"{row.id} has no tool"
     assert (tool.title, tool.description) == (row.tool.title, row.tool.description), f"{row.id}: {tool.name}"
+
+
+def test_a_tool_that_loses_its_module_is_missed() -> None:
+    assert {tool.name for tool in DERIVED_TOOLS} == FROM_THEIR_ROWS_ALONE
 
 
 def test_every_tool_stands_for_a_row_or_says_what_it_does() -> None:

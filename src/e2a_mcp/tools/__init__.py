@@ -33,6 +33,7 @@ from e2a_mcp.tools.passing import derived
 __all__ = [
     "ACCOUNT_TOOLS",
     "AGENT_TOOLS",
+    "DERIVED_TOOLS",
     "LEGACY_ACCOUNT_TOOLS",
     "LEGACY_AGENT_TOOLS",
     "PROFILES",
@@ -63,8 +64,12 @@ _ACCOUNT_TOOLS: tuple[Tool[Any], ...] = (
     *account.TOOLS,
 )
 _NAMED = frozenset(tool.name for tool in (*_AGENT_TOOLS, *_ACCOUNT_TOOLS))
-AGENT_TOOLS = (*_AGENT_TOOLS, *derived(_NAMED, Access.AGENT))
-ACCOUNT_TOOLS = (*_ACCOUNT_TOOLS, *derived(_NAMED, Access.ACCOUNT))
+_AGENT_DERIVED = derived(_NAMED, Access.AGENT)
+_ACCOUNT_DERIVED = derived(_NAMED, Access.ACCOUNT)
+DERIVED_TOOLS = (*_AGENT_DERIVED, *_ACCOUNT_DERIVED)
+"""Tools that no module of this package names."""
+AGENT_TOOLS = (*_AGENT_TOOLS, *_AGENT_DERIVED)
+ACCOUNT_TOOLS = (*_ACCOUNT_TOOLS, *_ACCOUNT_DERIVED)
 UNLISTED_AGENT_TOOLS: tuple[Tool[Any], ...] = outreach.TOOLS
 """Callable by agents, but not listed: few agents keep outreach, and every listed tool costs context."""
 LEGACY_AGENT_TOOLS = legacy.LEGACY_AGENT_TOOLS
