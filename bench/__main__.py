@@ -23,6 +23,7 @@ FIGURES = {
     "idle_memory": "bench.idle_memory",
     "page_time": "bench.page_time",
     "tool_text": "bench.tool_text",
+    "loop_lag": "bench.loop_lag",
 }
 
 Measure = Callable[..., Sequence[Figure]]

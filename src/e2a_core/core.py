@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from e2a_core.clock import Clock
 from e2a_core.documents.reader import DocumentReader
 from e2a_core.ids import Ids
+from e2a_core.offload import Offload
 from e2a_core.settings import Settings
 from e2a_core.signing.secrets import Secrets
 from e2a_core.store.database import Database
@@ -72,6 +73,7 @@ class Core:
     documents: DocumentReader = field(default_factory=DocumentReader, repr=False)
     links: Links = field(default_factory=Links)
     tallies: Tallies = field(default_factory=Tallies, repr=False)
+    offload: Offload = field(default_factory=Offload, repr=False)
 
 
 def shared_resolver(settings: Settings, clock: Clock) -> Callable[[], Resolver]:

@@ -28,7 +28,7 @@ def feed(wire: bytes, cuts: list[int]) -> tuple[bytes, bytes] | None:
     for start, stop in pairwise(edges):
         buffer += wire[start:stop]
         if (end := scanner.scan(buffer)) is not None:
-            return unstuff(buffer, end), bytes(buffer[end:]) + wire[stop:]
+            return b"".join(unstuff(buffer, end)), bytes(buffer[end:]) + wire[stop:]
     return None
 
 

@@ -26,7 +26,16 @@ __all__ = [
 
 Canonicalization: TypeAlias = Literal["simple", "relaxed"]
 
+MAX_HEADER_OCTETS = 256 * 1024
+"""The largest header section that the SMTP server takes; nothing longer is split into fields."""
+MAX_TAGS = 100
+"""Tags read from one list; signatures and keys have about a dozen."""
+_PIECE_OCTETS = 256 * 1024
+"""Octets changed in one step; a thread that works holds up the event loop for that long."""
+
 _FIELD_END = re.compile(rb"\r\n(?![ \t])")
+_FIELD = re.compile(rb"(?!<)([!-9;-~]++)[ \t]*+:(?!//)")
+"""The beginning of a header field, as `mail.headers` reads it."""
 _TAG_NAME = re.compile(rb"[A-Za-z][A-Za-z0-9_]*\Z")
 _SIGNATURE_VALUE = re.compile(rb"((?:\A|;)[ \t\r\n]*b[ \t\r\n]*=)[^;]*")
 _WSP = b" \t"
@@ -52,10 +61,15 @@ class HeaderField:
 
 @dataclass(slots=True)
 class SignedMessage:
-    """A message split for signing: the header fields from top to bottom, and the body."""
+    """A message split for signing: the header fields from top to bottom, and the body.
+
+    A header section is `well_formed` if it has only fields and ends with an empty line. Readers differ on where the
+    body of any other begins, so that a signature over it does not cover what they show.
+    """
 
     fields: list[HeaderField]
     body: bytes
+    well_formed: bool = True
     _by_name: dict[bytes, list[HeaderField]] = field(default_factory=dict)
     _body_hashes: dict[Canonicalization, bytes] = field(default_factory=dict)
 
@@ -65,14 +79,19 @@ class SignedMessage:
 
     @classmethod
     def parse(cls, raw: bytes) -> SignedMessage:
-        """Split `raw`, whose lines end in CRLF. Skips header lines without a colon, which no signature covers."""
-        header, _, body = (b"", b"", raw[2:]) if raw.startswith(b"\r\n") else raw.partition(b"\r\n\r\n")
-        fields = []
+        """Split `raw`, whose lines end in CRLF."""
+        if raw.startswith(b"\r\n"):
+            return cls([], raw[2:])
+        end = raw.find(b"\r\n\r\n", 0, MAX_HEADER_OCTETS)
+        header, body = (raw[:end], raw[end + 4 :]) if end >= 0 else (raw[:MAX_HEADER_OCTETS], b"")
+        fields, well_formed = [], end >= 0
         for line in _FIELD_END.split(header):
-            name, colon, _ = line.partition(b":")
-            if colon:
-                fields.append(HeaderField(name.rstrip(_WSP).lower(), line))
-        return cls(fields, body)
+            match = _FIELD.match(line)
+            if match:
+                fields.append(HeaderField(match[1].lower(), line))
+            else:
+                well_formed = False
+        return cls(fields, body, well_formed)
 
     def named(self, name: bytes) -> Sequence[HeaderField]:
         """The fields with the lower-case name `name`, topmost first."""
@@ -84,6 +103,17 @@ class SignedMessage:
         if digest is None:
             digest = self._body_hashes[form] = hashlib.sha256(canonical_body(self.body, form)).digest()
         return digest
+
+    def hash_body(self) -> None:
+        """Compute in advance the body hashes that the signatures of the message ask for."""
+        for name in (b"dkim-signature", b"arc-message-signature"):
+            for item in self.named(name):
+                try:
+                    tags = parse_tags(item.value)
+                    default = "simple/simple" if name == b"dkim-signature" else "relaxed/relaxed"
+                    self.body_hash(parse_canonicalization(tags.get("c", default))[1])
+                except TagListError:
+                    continue
 
     def signed_octets(self, names: Iterable[bytes], signature: HeaderField, form: Canonicalization) -> bytes:
         """The octets that `signature` covers: the fields `names` in order, then itself with an empty b= (section 3.7).
@@ -139,7 +169,9 @@ def parse_tags(text: bytes) -> dict[str, str]:
     Values are decoded as UTF-8. Raises `TagListError` if the text is not such a list or repeats a tag.
     """
     tags: dict[str, str] = {}
-    specifications = text.split(b";")
+    specifications = text.split(b";", MAX_TAGS)
+    if len(specifications) > MAX_TAGS:
+        raise TagListError("longer than any list of tags")
     if not specifications[-1].strip(_FWS):
         specifications.pop()
     for specification in specifications:
@@ -161,6 +193,9 @@ def unfold(value: bytes) -> bytes:
 
 def _single_spaced(text: bytes) -> bytes:
     """Replace every run of spaces and tabs by one space; each pass halves the longest run."""
+    if len(text) > _PIECE_OCTETS:
+        pieces = range(0, len(text), _PIECE_OCTETS)
+        text = b"".join(_single_spaced(text[start : start + _PIECE_OCTETS]) for start in pieces)
     if b"\t" in text:
         text = text.replace(b"\t", b" ")
     while b"  " in text:

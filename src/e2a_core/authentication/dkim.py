@@ -73,6 +73,8 @@ async def _verify(item: HeaderField, message: SignedMessage, resolver: Lookup, n
 def _check_tags(tags: dict[str, str], message: SignedMessage, now: datetime) -> None:
     """Check the tags of a signature apart from its cryptography (sections 3.5 and 6.1.1). Raises `Refused`."""
     require_tags(tags, "a", "b", "bh", "d", "h", "s", "v")
+    if not message.well_formed:
+        raise Refused("policy", "a line of the header section is no field")
     if tags["v"] != "1":
         raise Refused("permerror", "v= is not 1")
     if "l" in tags:

@@ -17,6 +17,7 @@ from e2a_core.authentication.resolver import CachedLookup, DeadlineLookup, Looku
 from e2a_core.authentication.results import ArcResult, DkimResult, DmarcResult, SpfResult
 from e2a_core.authentication.spf import SpfVerdicts, evaluate_spf
 from e2a_core.clock import Clock
+from e2a_core.offload import MAX_ON_LOOP_OCTETS, Offload
 
 __all__ = ["DEADLINE_SECONDS", "Authenticator", "authentication_results"]
 
@@ -33,11 +34,17 @@ class Authenticator:
     """Authenticates messages. `authserv_id` identifies this server in Authentication-Results (RFC 8601)."""
 
     def __init__(
-        self, resolver: Lookup, clock: Clock, authserv_id: str, deadline_seconds: float = DEADLINE_SECONDS
+        self,
+        resolver: Lookup,
+        clock: Clock,
+        authserv_id: str,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        offload: Offload | None = None,
     ) -> None:
         self._resolver = resolver
         self._clock = clock
         self._deadline_seconds = deadline_seconds
+        self._offload = offload or Offload()
         self._spf_verdicts = SpfVerdicts()
         self.authserv_id = authserv_id
 
@@ -51,7 +58,7 @@ class Authenticator:
         """
         deadline = self._clock.monotonic() + self._deadline_seconds
         lookup = DeadlineLookup(self._resolver, self._clock, deadline)
-        message = SignedMessage.parse(raw)
+        message = await self._offload.run(len(raw), _split, raw)
 
         def spf_by(through: Lookup) -> Awaitable[SpfResult]:
             return _guarded(
@@ -81,6 +88,14 @@ class Authenticator:
     def header(self, evidence: AuthenticationEvidence) -> str:
         """The body of this server's Authentication-Results field for `evidence`."""
         return authentication_results(evidence, self.authserv_id)
+
+
+def _split(raw: bytes) -> SignedMessage:
+    message = SignedMessage.parse(raw)
+    if len(raw) > MAX_ON_LOOP_OCTETS:
+        # The signatures need the hashes later, on the loop.
+        message.hash_body()
+    return message
 
 
 async def _guarded(evaluation: Awaitable[_T], fallback: _T) -> _T:

@@ -31,13 +31,14 @@ Sending
 
 Receiving
     smtpserver.limits: IntakeLimits
+    offload: MAX_ON_LOOP_OCTETS, MAX_THREADS
     smtpserver.receive: MAX_RECEIVED
     mail.addresses: MAX_LOCAL_OCTETS, MAX_ADDR_SPEC_OCTETS, MAX_REMEMBERED_CHARS
     mail.body: MAX_TEXT_BYTES, MAX_HTML_BYTES, MAX_FULL_TEXT_BYTES, MAX_SOURCE_BYTES, MAX_BODY_PARTS
     mail.codes: MAX_CODES, MAX_LINKS, MAX_SCANNED_CHARS, MAX_MATCHES
     mail.domains: MAX_DOMAIN_OCTETS
-    mail.dsn: MAX_RECIPIENTS
-    mail.headers: MAX_HEADER_FIELDS, MAX_HEADER_BYTES
+    mail.dsn: MAX_REPORT_BYTES, MAX_RECIPIENTS
+    mail.headers: MAX_HEADER_FIELDS, MAX_HEADER_BYTES, MAX_HEADER_LINES
     mail.html: MAX_QUOTE_DEPTH
     mail.html_tokens: MAX_HTML_CHARS, MAX_TOKENS, MAX_URL_CHARS
     mail.mime: MAX_DEPTH, MAX_PARTS, MAX_BOUNDARY_CANDIDATES, MAX_PART_FIELDS, MAX_BOUNDARY_CHARS
@@ -50,6 +51,7 @@ Receiving
 
 Authentication
     authentication.arc: MAX_SETS
+    authentication.canonical: MAX_HEADER_OCTETS, MAX_TAGS
     authentication.dkim: MAX_SIGNATURES
     authentication.dmarc: MAX_WALK_LOOKUPS
     authentication.header: MAX_VALUE_CHARACTERS

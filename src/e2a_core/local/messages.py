@@ -277,13 +277,14 @@ class Messages:
     async def _view(self, row: MessageRow, *, whole: bool = False) -> MessageView:
         content = await load_content(self._core, row)
         outcomes = [] if row.inbound else await self._core.db.read(queries.recipients(row.id))
-        return message_view(row, content, parse_message(content) if content else None, outcomes, whole=whole)
+        parsed = await self._core.offload.run(len(content), parse_message, content) if content else None
+        return message_view(row, content, parsed, outcomes, whole=whole)
 
     async def _attachment(self, row: MessageRow, index: int) -> AttachmentContent:
         content = await load_content(self._core, row)
         if content is None:
             raise AttachmentNotFound("a draft's attachments cannot be read before it is approved")
-        return stored_attachment(content, index)
+        return await self._core.offload.run(len(content), stored_attachment, content, index)
 
     async def _mark_read(self, row: MessageRow) -> None:
         if row.inbound and row.read_at is None:

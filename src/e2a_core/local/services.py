@@ -144,7 +144,9 @@ class LocalServices:
 
     async def _open_smtp(self, delivery: Delivery) -> SmtpListener:
         settings = self._core.settings
-        authenticator = Authenticator(self._core.resolver(), self._core.clock, settings.hostname)
+        authenticator = Authenticator(
+            self._core.resolver(), self._core.clock, settings.hostname, offload=self._core.offload
+        )
         receiver = SmtpReceiver(self._core, authenticator, delivery)
         limits = IntakeLimits(
             message_octets=settings.smtp_max_message_bytes,

@@ -19,6 +19,8 @@ __all__ = [
     "parse_delivery_report",
 ]
 
+MAX_REPORT_BYTES = 512 * 1024
+"""Octets read of one report; a recipient takes some hundred."""
 MAX_RECIPIENTS = 1000
 """Recipient groups read from one report; SMTP transactions have far fewer recipients."""
 
@@ -101,7 +103,7 @@ def parse_complaint_report(raw: bytes, leaves: Sequence[Part] | None = None) -> 
 
 
 def _first_content(raw: bytes, leaves: Sequence[Part], types: set[str]) -> bytes | None:
-    return next((leaf.content(raw) for leaf in leaves if leaf.content_type in types), None)
+    return next((leaf.content(raw)[:MAX_REPORT_BYTES] for leaf in leaves if leaf.content_type in types), None)
 
 
 def _groups(content: bytes) -> list[Headers]:

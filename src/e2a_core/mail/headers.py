@@ -1,13 +1,15 @@
 """Splits the header section of a message or MIME part into fields (RFC 5322 section 2.2).
 
-Accepts any octets without raising. Skips lines that are not fields, so that a stray line cannot hide the fields below
-it. Input without any field is all body.
+Accepts any octets without raising. The section ends at its first empty line. If that line is missing, it ends at the
+first line that can be no field, as other readers do, unless fields that the section still lacks follow: then the line
+is stray, and skipping it keeps it from hiding them. Input without any field is all body.
 """
 
 from __future__ import annotations
 
 import binascii
 import re
+import string
 from collections.abc import Iterator
 
 from e2a_core.mail.charsets import clean_line, decode_bytes
@@ -15,9 +17,11 @@ from e2a_core.mail.charsets import clean_line, decode_bytes
 __all__ = [
     "MAX_HEADER_BYTES",
     "MAX_HEADER_FIELDS",
+    "MAX_HEADER_LINES",
     "Headers",
-    "decode_words",
     "decode_base64",
+    "decode_quoted_printable",
+    "decode_words",
     "header_section_end",
     "is_header_text",
     "parse_headers",
@@ -27,28 +31,50 @@ MAX_HEADER_FIELDS = 1000
 """Ordinary mail has fewer than 200 fields; the cap bounds the cost of parsing."""
 MAX_HEADER_BYTES = 256 * 1024
 """Large mail servers refuse header sections above 64 to 128 KiB."""
+MAX_HEADER_LINES = 10_000
+"""A list of some thousand recipients takes one line for each."""
 
-_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
-"""RFC 5322 section 2.2; blanks before the colon are obsolete syntax (section 4.5) and accepted."""
+_FIELD = re.compile(rb"(?!<)([!-9;-~]++)[ \t]*+:(?!//)([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
+"""RFC 5322 section 2.2; blanks before the colon are obsolete syntax (section 4.5) and accepted.
+
+A line of HTML or a URL can have the same form, but no field begins like them.
+"""
+_EXPECTED = re.compile(
+    rb"^(from|to|subject|date|message-id|mime-version|content-type|content-transfer-encoding|received)[ \t]*+:(?!//)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Fields of nearly every message. One that the section still lacks shows that it goes on below a stray line."""
 _ENCODED_WORD = re.compile(r"=\?([^?\s*]*)(?:\*[^?\s]*)?\?([bBqQ])\?([^?]*)\?=")
 _ENCODED_RUN = re.compile(r"=\?[^?\s]+\?[bBqQ]\?[^?]*+\?=(?:[ \t\r\n]*+=\?[^?\s]+\?[bBqQ]\?[^?]*+\?=)*+")
+_SOFT_BREAK_BLANKS = re.compile(rb"=[ \t]++(?=\r?\n)")
+_PIECE_OCTETS = 256 * 1024
+"""Octets decoded in one step; a thread that decodes holds up the event loop for that long."""
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
+_NOT_BASE64 = bytes(set(range(256)) - set(string.ascii_letters.encode() + string.digits.encode() + b"+/"))
 
 
 class Headers:
     """The fields of a header section in order, with look-up by case-insensitive name.
 
-    `complete` is False if a cap cut the section short; conditions on all fields, such as "exactly one From", cannot
-    be decided then. `body_offset` is the offset of the body in the parsed octets.
+    `oversized` is True if a cap cut the section short. `complete` is False then, and also if a second From may stand
+    below a missing empty line: conditions on all fields, such as "exactly one From", cannot be decided. `body_offset`
+    is the offset of the body in the parsed octets.
     """
 
-    __slots__ = ("_by_name", "_fields", "body_offset", "complete")
+    __slots__ = ("_by_name", "_fields", "body_offset", "complete", "oversized")
 
-    def __init__(self, fields: list[tuple[str, str]], body_offset: int, complete: bool = True) -> None:
+    def __init__(
+        self,
+        fields: list[tuple[str, str]],
+        body_offset: int,
+        *,
+        oversized: bool = False,
+        doubtful: bool = False,
+    ) -> None:
         self._fields = fields
         self.body_offset = body_offset
-        self.complete = complete
+        self.oversized = oversized
+        self.complete = not (oversized or doubtful)
         by_name: dict[str, list[str]] = {}
         for name, value in fields:
             by_name.setdefault(name.lower(), []).append(value)
@@ -87,41 +113,69 @@ def parse_headers(
     """Split the header section of `raw[start:end]` into fields."""
     limit = len(raw) if end is None else end
     cap = min(limit, start + MAX_HEADER_BYTES)
-    fields: list[tuple[str, str]] = []
-    complete = True
-    position = start
-    for field in _field_matches(raw, start, limit):
-        if len(fields) >= max_fields or field.end() > cap:
-            complete = False
-            break
-        fields.append((field[1].decode("ascii"), _unfold(field[2])))
-        position = field.end()
-    if not fields and complete:
-        return Headers([], _blank_line_end(raw, start, limit, default=start))
-    return Headers(fields, _body_start(raw, position, limit), complete)
-
-
-def _field_matches(raw: bytes, start: int, limit: int) -> Iterator[re.Match[bytes]]:
-    """Name and value of each field up to the empty line."""
-    position = start
-    while position < limit:
-        match = _FIELD.match(raw, position, limit)
+    fields: list[tuple[str, bytes]] = []
+    position = resumed = start
+    lines = MAX_HEADER_LINES
+    while position < cap:
+        match = _FIELD.match(raw, position, cap)
         if match is not None:
-            yield match
+            lines -= 1 + match[2].count(b"\n")
+            if len(fields) >= max_fields or lines < 0 or (match.end() == cap < limit):
+                return Headers(_decoded(fields), _body_after_cut(raw, position, limit), oversized=True)
+            fields.append((match[1].decode("ascii"), match[2]))
             position = match.end()
-        elif raw.startswith((b"\n", b"\r\n"), position):
-            return
-        else:
-            newline = raw.find(b"\n", position, limit)
-            position = limit if newline < 0 else newline + 1
+            continue
+        if raw.startswith((b"\n", b"\r\n"), position):
+            return Headers(_decoded(fields), raw.index(b"\n", position) + 1)
+        if position >= resumed:
+            resumed = _expected_below(raw, position, cap, fields)
+            if resumed < 0:
+                doubtful = _from_below(raw, position, cap)
+                return Headers(_decoded(fields), position, doubtful=doubtful)
+        position = _next_line(raw, position, cap)
+    if position < limit:
+        return Headers(_decoded(fields), _body_after_cut(raw, position, limit), oversized=True)
+    return Headers(_decoded(fields), limit if fields else start)
+
+
+def _expected_below(raw: bytes, position: int, cap: int, fields: list[tuple[str, bytes]]) -> int:
+    """The offset of an expected field above the next empty line that `fields` lacks; -1 if there is none.
+
+    Each call that finds one adds a name to the section, so all calls together stay linear.
+    """
+    present = {name.lower() for name, _ in fields}
+    stop = _empty_line_after(raw, position, cap)
+    found = _EXPECTED.finditer(raw, position, stop)
+    return next((match.start() for match in found if match[1].decode("ascii").lower() not in present), -1)
+
+
+def _from_below(raw: bytes, position: int, cap: int) -> bool:
+    stop = _empty_line_after(raw, position, cap)
+    return any(match[1].lower() == b"from" for match in _EXPECTED.finditer(raw, position, stop))
+
+
+def _empty_line_after(raw: bytes, position: int, cap: int) -> int:
+    match = _EMPTY_LINE.search(raw, position, cap)
+    return match.start() + 1 if match else cap
+
+
+def _next_line(raw: bytes, position: int, limit: int) -> int:
+    newline = raw.find(b"\n", position, limit)
+    return limit if newline < 0 else newline + 1
+
+
+def _body_after_cut(raw: bytes, position: int, limit: int) -> int:
+    """The offset after the next empty line; searched with `find`, which is fast in megabytes of further fields."""
+    found = [at + len(line) for line in (b"\n\n", b"\n\r\n") if (at := raw.find(line, position, limit)) >= 0]
+    return min(found, default=limit)
 
 
 def header_section_end(raw: bytes) -> int:
-    """The offset at which the header section of a message ends: its first empty line, or the end of `raw`."""
+    """The offset of the first empty line of `raw`, at most `MAX_HEADER_BYTES`: no reader finds fields below it."""
     if raw.startswith((b"\n", b"\r\n")):
         return 0
-    match = _EMPTY_LINE.search(raw)
-    return match.start() + 1 if match else len(raw)
+    cap = min(len(raw), MAX_HEADER_BYTES)
+    return _empty_line_after(raw, 0, cap)
 
 
 def is_header_text(text: str) -> bool:
@@ -160,36 +214,41 @@ def decode_base64(data: bytes) -> bytes:
     try:
         return binascii.a2b_base64(data)
     except binascii.Error:
-        kept = _NOT_BASE64.sub(b"", data)
+        kept = data.translate(None, _NOT_BASE64)
         kept = kept[: len(kept) - 1] if len(kept) % 4 == 1 else kept
         return binascii.a2b_base64(kept + b"=" * (-len(kept) % 4))
+
+
+def decode_quoted_printable(data: bytes) -> bytes:
+    """Decode quoted-printable tolerantly: ignores blanks that a relay put after a soft line break."""
+    pieces, start = [], 0
+    while start < len(data):
+        stop = _cut(data, start)
+        piece = data[start:stop]
+        if b"= " in piece or b"=\t" in piece:
+            piece = _SOFT_BREAK_BLANKS.sub(b"=", piece)
+        pieces.append(binascii.a2b_qp(piece))
+        start = stop
+    return b"".join(pieces)
+
+
+def _cut(data: bytes, start: int) -> int:
+    """The end of the piece that begins at `start`: after a line, or before an escape in a line of megabytes."""
+    limit = start + 2 * _PIECE_OCTETS
+    if limit >= len(data):
+        return len(data)
+    stop = data.rfind(b"\n", start, limit) + 1
+    if stop:
+        return stop
+    escape = data.find(b"=", limit - 2, limit)
+    return limit if escape < 0 else escape
+
+
+def _decoded(fields: list[tuple[str, bytes]]) -> list[tuple[str, str]]:
+    return [(name, _unfold(value)) for name, value in fields]
 
 
 def _unfold(value: bytes) -> str:
     if b"\n" in value or b"\r" in value:
         value = value.replace(b"\r\n", b"").replace(b"\n", b"").replace(b"\r", b" ")
     return decode_bytes(value).strip(" \t")
-
-
-def _body_start(raw: bytes, position: int, limit: int) -> int:
-    """The offset after the empty line that ends the section; after a cut, more header lines may come before it."""
-    if raw.startswith(b"\r\n", position):
-        return min(position + 2, limit)
-    if raw.startswith(b"\n", position):
-        return min(position + 1, limit)
-    return _blank_line_end(raw, position, limit, default=limit)
-
-
-def _blank_line_end(raw: bytes, position: int, limit: int, *, default: int) -> int:
-    """The offset after the first empty line from `position`; `default` if there is none.
-
-    Without fields (`default` equals `position`) only an empty line directly at `position` counts.
-    """
-    if raw.startswith(b"\r\n", position):
-        return min(position + 2, limit)
-    if raw.startswith(b"\n", position):
-        return min(position + 1, limit)
-    if default == position:
-        return position
-    match = _EMPTY_LINE.search(raw, position, limit)
-    return match.end() if match else default

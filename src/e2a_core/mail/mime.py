@@ -6,12 +6,11 @@ candidates bound the work to a few passes over the octets.
 
 from __future__ import annotations
 
-import binascii
 import re
 from dataclasses import dataclass
 
 from e2a_core.mail.charsets import decode_bytes
-from e2a_core.mail.headers import Headers, decode_base64, parse_headers
+from e2a_core.mail.headers import Headers, decode_base64, decode_quoted_printable, parse_headers
 from e2a_core.mail.parameters import parse_parameters
 
 __all__ = ["MAX_DEPTH", "MAX_PARTS", "Part", "mime_leaves"]
@@ -24,11 +23,12 @@ MAX_BOUNDARY_CANDIDATES = 20_000
 """Lines examined that begin like a delimiter."""
 MAX_PART_FIELDS = 100
 """Header fields read from one part; ordinary parts have about five."""
+SAMPLE_OCTETS = 64 * 1024
+"""Octets that show whether a body is base64."""
 MAX_BOUNDARY_CHARS = 200
 """RFC 2046 section 5.1.1 allows 70; some senders exceed it."""
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+\Z")
-_SOFT_BREAK_BLANKS = re.compile(rb"=[ \t]+(?=\r?\n)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,7 @@ class Part:
         if encoding == "base64":
             return decode_base64(body)
         if encoding == "quoted-printable":
-            if b"= " in body or b"=\t" in body:
-                body = _SOFT_BREAK_BLANKS.sub(b"=", body)
-            return binascii.a2b_qp(body)
+            return decode_quoted_printable(body)
         return body
 
     def _encoding(self) -> str:
@@ -73,7 +71,7 @@ class Part:
         Plain text wrongly labelled as base64, which some programs send, is returned as it is.
         """
         body, data = raw[self.start : self.end], self.content(raw)
-        if self._encoding() == "base64" and _only_claims_base64(body, data):
+        if self._encoding() == "base64" and _only_claims_base64(body[:SAMPLE_OCTETS], data[:SAMPLE_OCTETS]):
             data = body
         return decode_bytes(data if limit is None else data[:limit], self.parameters.get("charset"))
 

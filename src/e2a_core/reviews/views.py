@@ -26,7 +26,7 @@ __all__ = [
 async def review_detail(core: Core, row: MessageRow) -> MessageView:
     """The view of a message, held or decided, for a reviewer. Does not mark the message read."""
     content = await load_content(core, row)
-    parsed = parse_message(content) if content else None
+    parsed = await core.offload.run(len(content), parse_message, content) if content else None
     findings = await core.db.read(queries.protection(row.id))
     view = message_view(row, content, parsed, for_review=True)
     changes: dict[str, object] = {"protection": [_finding(item) for item in findings] or None}

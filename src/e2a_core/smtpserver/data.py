@@ -7,7 +7,12 @@ exposes the next server to the same attack. So a CR or LF outside CRLF ends the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 __all__ = ["BareNewline", "DataScanner", "unstuff"]
+
+PIECE_OCTETS = 256 * 1024
+"""Takes a few milliseconds even if every line is stuffed."""
 
 _END = b"\r\n.\r\n"
 _EMPTY = b".\r\n"
@@ -63,13 +68,19 @@ class DataScanner:
         self._checked = stop
 
 
-def unstuff(buffer: bytearray, end: int) -> bytes:
+def unstuff(buffer: bytearray, end: int) -> Iterator[bytes]:
     """The message in `buffer` up to `end` (from DataScanner), without the terminator and without dot stuffing.
 
-    Removes the first dot of each line that begins with one (RFC 5321 section 4.5.2).
+    Removes the first dot of each line that begins with one (RFC 5321 section 4.5.2). Yields whole lines in pieces, so
+    that the caller can do other work between them; the buffer may grow meanwhile.
     """
-    with memoryview(buffer) as view:
-        content = bytes(view[: end - len(_EMPTY)])
-    if content.startswith(b"."):
-        content = content[1:]
-    return content.replace(b"\r\n.", b"\r\n") if b"\r\n." in content else content
+    end -= len(_EMPTY)
+    start = 0
+    while start < end:
+        stop = buffer.find(b"\n", start + PIECE_OCTETS, end) + 1 or end
+        with memoryview(buffer) as view:
+            piece = bytes(view[start:stop])
+        if piece.startswith(b"."):
+            piece = piece[1:]
+        yield piece.replace(b"\r\n.", b"\r\n") if b"\r\n." in piece else piece
+        start = stop

@@ -19,6 +19,7 @@ from e2a_core.extraction.job import extraction_job
 from e2a_core.feedback.bounces import report_statements
 from e2a_core.feedback.reporter import Reporter
 from e2a_core.holds.hold import hold, hold_statements, protection_statement
+from e2a_core.mail.parse import ParsedMessage
 from e2a_core.messages import lifecycle, payloads, queries
 from e2a_core.messages.content import preview
 from e2a_core.messages.events import emit
@@ -56,6 +57,15 @@ class Delivered:
 
     ids: Sequence[str] = ()
     refused: Mapping[str, IntakeRefusal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The words of a message for search, the same for all of its copies."""
+
+    subject: str
+    addresses: str
+    text: str
 
 
 class Delivery:
@@ -99,7 +109,10 @@ class Delivery:
         self, arrival: Arrival, recipients: Sequence[Recipient], agents: Mapping[str, AgentRow]
     ) -> list[str]:
         now = to_micros(self._core.clock.now())
-        signed_hash = body_hash(arrival.trace.encode("utf-8"), arrival.content)
+        run = self._core.offload.run
+        size = len(arrival.content)
+        signed_hash = await run(size, body_hash, arrival.trace.encode("utf-8"), arrival.content)
+        words = await run(size, _words, arrival.parsed)
         author = arrival.parsed.author if arrival.identity.verified else None
         reporter = Reporter(arrival.envelope_from is None, author.domain if author else "")
         statements = [queries.insert_content(arrival.content_hash, arrival.content, now)]
@@ -110,7 +123,7 @@ class Delivery:
             await self._thread(row, arrival)
             self._sign(row, arrival, signed_hash)
             finding = self._screen(arrival, agent)
-            statements += self._outcome(row, agent, arrival, finding)
+            statements += self._outcome(row, agent, arrival, finding, words)
             statements += await report_statements(self._core, arrival.parsed, reporter, agent.email, now)
             ids.append(row.id)
         await self._core.db.write(statements)
@@ -199,13 +212,13 @@ class Delivery:
         )
 
     def _outcome(
-        self, row: MessageRow, agent: AgentRow, arrival: Arrival, finding: Finding | None
+        self, row: MessageRow, agent: AgentRow, arrival: Arrival, finding: Finding | None, words: _Words
     ) -> list[Statement]:
         """The statements that store the message in the state that screening decided, and emit its events."""
         core, now = self._core, row.created_at
         received = emit(core, "email.received", row, payloads.received(row), now)
         if finding is None:
-            return [*self._insert(row, arrival), *received]
+            return [*self._insert(row, arrival, words), *received]
         row.flagged, row.flag_reason = 1, finding.detail
         if finding.action is Disposition.REVIEW:
             hold(row, finding, config_of(agent).holds.ttl_seconds)
@@ -217,17 +230,14 @@ class Delivery:
         else:
             policy = config_of(agent).inbound.gate.policy
             told = [*received, *emit(core, "email.flagged", row, payloads.flagged(row, policy), now)]
-        return [*self._insert(row, arrival), protection_statement(row, finding), *told]
+        return [*self._insert(row, arrival, words), protection_statement(row, finding), *told]
 
-    def _insert(self, row: MessageRow, arrival: Arrival) -> list[Statement]:
-        parsed, ids, now = arrival.parsed, self._core.ids, row.created_at
-        addresses = " ".join([row.header_from or "", *row.to_addresses, *row.cc, *row.reply_to])
+    def _insert(self, row: MessageRow, arrival: Arrival, words: _Words) -> list[Statement]:
+        ids, now = self._core.ids, row.created_at
         statements = [
             queries.insert(row),
             *queries.insert_refs(row.agent_email, row.id, [row.email_message_id or ""]),
-            queries.index_text(
-                row.id, fold_text(row.subject), fold_text(addresses), fold_text(parsed.full_text)
-            ),
+            queries.index_text(row.id, words.subject, words.addresses, words.text),
             lifecycle.record(ids, row.id, "inbound", arrival.accepted_as, now, dedupe="acceptance"),
         ]
         if row.authentication:
@@ -239,6 +249,11 @@ class Delivery:
                 )
             )
         return [*statements, *extraction_job(self._core, row)]
+
+
+def _words(parsed: ParsedMessage) -> _Words:
+    addresses = " ".join([parsed.header_from or "", *parsed.to, *parsed.cc, *parsed.reply_to])
+    return _Words(fold_text(parsed.subject), fold_text(addresses), fold_text(parsed.full_text))
 
 
 def _refusal(agent: AgentRow | None) -> IntakeRefusal | None:

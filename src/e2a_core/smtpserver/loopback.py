@@ -70,7 +70,7 @@ class LoopbackTransport:
         pass
 
     async def _arrival(self, author: str, recipients: Sequence[Recipient], content: bytes) -> Arrival:
-        parsed = parse_message(content)
+        parsed = await self._core.offload.run(len(content), parse_message, content)
         dedupe_key = hashlib.sha256(f"loopback|{author}|{parsed.message_id}".encode()).hexdigest()
         inboxes = await look_up(
             self._core, parsed, recipients, author=author, verified=True, dedupe_key=dedupe_key

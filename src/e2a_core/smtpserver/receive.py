@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from e2a_core.accounts.limits import refuse_beyond_plan
 from e2a_core.agents.lookup import lookup_recipient
@@ -15,7 +15,14 @@ from e2a_core.core import Core
 from e2a_core.errors import LimitExceeded
 from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.mail.automatic import LOOP_HEADER, received_count
-from e2a_core.mail.headers import Headers, is_header_text, parse_headers
+from e2a_core.mail.headers import (
+    MAX_HEADER_BYTES,
+    MAX_HEADER_FIELDS,
+    MAX_HEADER_LINES,
+    Headers,
+    is_header_text,
+    parse_headers,
+)
 from e2a_core.mail.parse import ParsedMessage, parse_message
 from e2a_core.mail.trace import received_header, strip_forged_fields
 from e2a_core.smtpserver.arrival import Arrival, Identity
@@ -24,6 +31,7 @@ from e2a_core.smtpserver.inboxes import look_up
 from e2a_core.smtpserver.session import (
     Envelope,
     LoopDetected,
+    MessageRefused,
     QuotaExceeded,
     Recipient,
     RecipientDisabled,
@@ -38,8 +46,21 @@ __all__ = ["SmtpReceiver"]
 MAX_RECEIVED = 50
 """Hops allowed. Below the 100 that RFC 5321 section 6.3 suggests, because agents that forward can form loops."""
 
+_HEADER_TOO_BIG = (
+    f"the header section may have {MAX_HEADER_BYTES} octets, {MAX_HEADER_FIELDS} fields "
+    f"and {MAX_HEADER_LINES} lines"
+)
 _BY_REPORT = ""
 """Stands for the agent of the relay's own address until the report names the message it is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the octets of a message say: `content` is stored, `content_hash` is its SHA-256 in hex."""
+
+    content: bytes
+    content_hash: str
+    parsed: ParsedMessage
 
 
 class SmtpReceiver:
@@ -65,10 +86,9 @@ class SmtpReceiver:
         return Recipient(address, found.agent.email, found.tag)
 
     async def receive(self, envelope: Envelope, content: bytes) -> str:
-        kept = strip_forged_fields(content, self._core.settings.hostname)
-        headers = parse_headers(kept)
-        _refuse_loop(headers)
-        parsed = parse_message(kept, envelope_from=envelope.mail_from, headers=headers)
+        hostname = self._core.settings.hostname
+        read = await self._core.offload.run(len(content), _read, content, hostname, envelope.mail_from)
+        parsed = read.parsed
         envelope = replace(envelope, recipients=await self._routed(envelope.recipients, parsed))
         evidence = await self._authenticator.evaluate(
             ip=envelope.peer.ip,
@@ -77,7 +97,7 @@ class SmtpReceiver:
             raw=content,
             author_domain=parsed.author.domain if parsed.author else None,
         )
-        arrival = await self._arrival(envelope, kept, parsed, evidence)
+        arrival = await self._arrival(envelope, read, evidence)
         delivered = await self._delivery.deliver(arrival, envelope.recipients)
         refusals = list(delivered.refused.values())
         if len(refusals) == len({item.agent for item in envelope.recipients}):
@@ -102,10 +122,8 @@ class SmtpReceiver:
             raise RecipientUnknown
         return tuple(item for item in routed if item.agent)
 
-    async def _arrival(
-        self, envelope: Envelope, content: bytes, parsed: ParsedMessage, evidence: AuthenticationEvidence
-    ) -> Arrival:
-        content_hash = hashlib.sha256(content).hexdigest()
+    async def _arrival(self, envelope: Envelope, read: _Read, evidence: AuthenticationEvidence) -> Arrival:
+        parsed, content_hash = read.parsed, read.content_hash
         dedupe_key = _dedupe_key(envelope, parsed, content_hash)
         author = parsed.author.normalized if parsed.author else None
         inboxes = await look_up(
@@ -118,7 +136,7 @@ class SmtpReceiver:
         )
         identity = _identify(envelope, parsed, evidence, inboxes.agents.get(author or ""))
         return Arrival(
-            content=content,
+            content=read.content,
             content_hash=content_hash,
             trace=self._trace(envelope, evidence),
             parsed=parsed,
@@ -150,6 +168,17 @@ def _protocol(envelope: Envelope) -> str:
     if not envelope.peer.esmtp:
         return "SMTP"
     return ("UTF8SMTP" if envelope.smtp_utf8 else "ESMTP") + ("S" if envelope.peer.tls else "")
+
+
+def _read(received: bytes, hostname: str, envelope_from: str) -> _Read:
+    """Read the octets of a message. Raises `MessageRefused` or `LoopDetected` before it looks at the body."""
+    content = strip_forged_fields(received, hostname)
+    headers = parse_headers(content)
+    if headers.oversized:
+        raise MessageRefused(552, "5.3.4", _HEADER_TOO_BIG)
+    _refuse_loop(headers)
+    parsed = parse_message(content, envelope_from=envelope_from, headers=headers)
+    return _Read(content, hashlib.sha256(content).hexdigest(), parsed)
 
 
 def _refuse_loop(headers: Headers) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from types import TracebackType
 from typing import Self
@@ -66,7 +67,7 @@ class IncomingMessage:
                     raise HangUp(refusal)
             connection.deadline.set(min(self._limits.data_seconds, latest - connection.loop.time()))
             await connection.input.more()
-        content = b"" if refusal else unstuff(buffer, end)
+        content = b"" if refusal else await _unstuffed(buffer, end)
         del buffer[:end]
         if len(content) > self._limits.message_octets:
             refusal = _TOO_BIG
@@ -99,3 +100,12 @@ class IncomingMessage:
     def _hold(self, octets: int) -> None:
         self._memory.hold(octets - self._held)
         self._held = octets
+
+
+async def _unstuffed(buffer: bytearray, end: int) -> bytes:
+    pieces: list[bytes] = []
+    for piece in unstuff(buffer, end):
+        if pieces:
+            await asyncio.sleep(0)
+        pieces.append(piece)
+    return b"".join(pieces)

@@ -129,7 +129,7 @@ class Sender:
         content = await load_content(self._core, parent)
         if content is None:
             raise NotFound("no such message")
-        return content, parse_message(content)
+        return content, await self._core.offload.run(len(content), parse_message, content)
 
     async def _send(self, call: _Call) -> SendResultView:
         """Accepts one message per key, the caller's or a minted one. Without a key each call is a new message."""
