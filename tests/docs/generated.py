@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
@@ -186,11 +186,28 @@ def written(text: str) -> str:
 def server_json(text: str) -> str:
     """`text` with the environment of the package as the settings have it now."""
     document = json.loads(text)
-    meanings = {item.metadata["env"]: item.metadata["meaning"] for item in fields(Settings)}
     for package in document["packages"]:
-        for variable in package["environmentVariables"]:
-            variable["description"] = meanings[variable["name"]]
+        package["environmentVariables"] = [_variable(item) for item in fields(Settings)]
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _variable(item: Any) -> dict[str, Any]:
+    """A setting as an input of the registry's schema, for hosts that make a form of it."""
+    variable: dict[str, Any] = {"name": item.metadata["env"], "description": item.metadata["meaning"]}
+    annotation = get_type_hints(Settings)[item.name]
+    kinds = {annotation, *get_args(annotation)}
+    formats = [name for kind, name in _FORMATS.items() if kind in kinds]
+    variable["format"] = formats[0] if formats else "string"
+    if get_origin(annotation) is Literal:
+        variable["choices"] = [choice for choice in get_args(annotation) if choice]
+    if item.default not in (MISSING, None, "", ()):
+        variable["default"] = _default(item).strip("`")
+    if item.metadata["secret"]:
+        variable["isSecret"] = True
+    return variable
+
+
+_FORMATS = {bool: "boolean", int: "number", float: "number", Path: "filepath"}
 
 
 if __name__ == "__main__":

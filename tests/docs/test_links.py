@@ -35,7 +35,7 @@ def test_links_resolve(document: Path) -> None:
 
 
 def test_links_to_our_own_files_lead_to_them() -> None:
-    ours = re.compile(r"https://github\.com/mnexa-ai/e2a-mcp/blob/main/([^)#\s]+)")
+    ours = re.compile(r"https://github\.com/Mnexa-AI/e2a-mcp/blob/main/([^)#\s]+)")
     for document in {*DOCUMENTS, *OTHERS}:
         for name in ours.findall(document.read_text(encoding="utf-8")):
             assert (ROOT / name).is_file(), name

@@ -17,73 +17,9 @@ from e2a_mcp.version import VERSION
 
 ROOT = Path(__file__).parents[2]
 
-# The rules of the registry's schema of 2025-12-11 for the members that are used here, closed against misspelling.
-INPUT: dict[str, Any] = {
-    "description": {"type": "string"},
-    "isRequired": {"type": "boolean"},
-    "isSecret": {"type": "boolean"},
-    "placeholder": {"type": "string"},
-    "value": {"type": "string"},
-}
-VARIABLES = {
-    "type": "object",
-    "additionalProperties": {"type": "object", "properties": INPUT, "additionalProperties": False},
-}
-NAMED_INPUTS = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "properties": {**INPUT, "name": {"type": "string"}, "variables": VARIABLES},
-        "required": ["name"],
-        "additionalProperties": False,
-    },
-}
-PACKAGE = {
-    "type": "object",
-    "properties": {
-        "registryType": {"const": "pypi"},
-        "registryBaseUrl": {"const": "https://pypi.org"},
-        "identifier": {"type": "string"},
-        "version": {"type": "string", "pattern": r"^\d+\.\d+\.\d+$"},
-        "runtimeHint": {"const": "uvx"},
-        "transport": {"const": {"type": "stdio"}},
-        "environmentVariables": NAMED_INPUTS,
-    },
-    "required": ["registryType", "identifier", "transport"],
-    "additionalProperties": False,
-}
-REMOTE = {
-    "type": "object",
-    "properties": {
-        "type": {"const": "streamable-http"},
-        "url": {"type": "string"},
-        "headers": NAMED_INPUTS,
-        "variables": VARIABLES,
-    },
-    "required": ["type", "url"],
-    "additionalProperties": False,
-}
-SERVER = {
-    "type": "object",
-    "properties": {
-        "$schema": {"const": "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"},
-        "name": {
-            "type": "string",
-            "minLength": 3,
-            "maxLength": 200,
-            "pattern": r"^[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+$",
-        },
-        "title": {"type": "string", "minLength": 1, "maxLength": 100},
-        "description": {"type": "string", "minLength": 1, "maxLength": 100},
-        "version": {"type": "string", "maxLength": 255},
-        "websiteUrl": {"type": "string", "format": "uri"},
-        "repository": {"type": "object", "required": ["url", "source"]},
-        "packages": {"type": "array", "items": PACKAGE, "minItems": 1},
-        "remotes": {"type": "array", "items": REMOTE, "minItems": 1},
-    },
-    "required": ["$schema", "name", "description", "version"],
-    "additionalProperties": False,
-}
+SCHEMA = json.loads(
+    (Path(__file__).parent / "data" / "server-2025-12-11.schema.json").read_text(encoding="utf-8")
+)
 
 
 @pytest.fixture
@@ -93,7 +29,12 @@ def document() -> dict[str, Any]:
 
 
 def test_it_follows_the_schema(document: dict[str, Any]) -> None:
-    jsonschema.Draft7Validator(SERVER).validate(document)
+    jsonschema.Draft7Validator(SCHEMA).validate(document)
+
+
+def test_the_schema_refuses_what_the_registry_would() -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft7Validator(SCHEMA).validate({"name": "no namespace", "version": "1"})
 
 
 def test_versions_and_names_agree(document: dict[str, Any]) -> None:
@@ -106,15 +47,34 @@ def test_versions_and_names_agree(document: dict[str, Any]) -> None:
 
 
 def test_the_environment_is_that_of_the_settings(document: dict[str, Any]) -> None:
+    """A host can make a form of it: each default and choice is what the settings take."""
     (package,) = document["packages"]
-    listed = [
-        (item["name"], item["description"], item.get("isSecret", False))
-        for item in package["environmentVariables"]
-    ]
-    declared = [
-        (item.metadata["env"], item.metadata["meaning"], item.metadata["secret"]) for item in fields(Settings)
-    ]
-    assert listed == declared
+    inputs = {item["name"]: item for item in package["environmentVariables"]}
+    assert list(inputs) == [item.metadata["env"] for item in fields(Settings)]
+    for item in fields(Settings):
+        told, parse = inputs[item.metadata["env"]], item.metadata["parse"]
+        assert (told["description"], told.get("isSecret", False)) == (
+            item.metadata["meaning"],
+            item.metadata["secret"],
+        )
+        if "default" in told:
+            assert parse(told["default"]) == item.default
+        for choice in told.get("choices", ()):
+            assert parse(choice) == choice
+
+
+def test_inputs_have_kinds(document: dict[str, Any]) -> None:
+    inputs = {item["name"]: item for item in document["packages"][0]["environmentVariables"]}
+    assert inputs["E2A_ENV"] | {"description": ""} == {
+        "name": "E2A_ENV",
+        "description": "",
+        "format": "string",
+        "choices": ["development", "production"],
+        "default": "development",
+    }
+    assert inputs["E2A_HOME"]["format"] == inputs["E2A_SMTP_TLS_CERT"]["format"] == "filepath"
+    assert inputs["E2A_SMTP_MAX_MESSAGE_BYTES"]["format"] == "number"
+    assert inputs["E2A_API_KEY"]["isSecret"] is True
 
 
 def test_every_variable_of_a_template_is_declared(document: dict[str, Any]) -> None:
