@@ -128,6 +128,9 @@ def message_lines(fence: Fence, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         else:
             to = ", ".join(plain_line(address, 80) for address in row["to"][:5])
             words = f"To: {to} | Subject: {row['subject']}"
+            preview = str(row.get("preview") or "")
+            said = preview.removeprefix(f"<<{fence.marker}>>").removesuffix(f"<</{fence.marker}>>")
+            words += f" | {plain_line(said)}" if said else ""
             lines.append(words if row.get("type") == "send" else fence.inline(words))
     return lines
 

@@ -236,7 +236,7 @@ async def test_the_trash(home: Home, owner: Session, agent: Session) -> None:
     with pytest.raises(NotFound):
         await agent.messages.update(ASSISTANT, thrown.id, UpdateMessageRequest(add_labels=["x"]))
     restored = await agent.messages.restore(ASSISTANT, thrown.id)
-    assert restored.deleted_at is None
+    assert (restored.deleted_at, restored.read_status) == (None, "read")
     with pytest.raises(NotInTrash):
         await agent.messages.restore(ASSISTANT, thrown.id)
     with pytest.raises(NotFound):
@@ -250,6 +250,14 @@ async def test_the_trash(home: Home, owner: Session, agent: Session) -> None:
     with pytest.raises(NotFound):
         await owner.messages.get(ASSISTANT, thrown.id)
     assert await _subjects(agent, deleted=True) == []
+
+
+async def test_restoring_does_not_read(home: Home, agent: Session) -> None:
+    await _deliver(home, "unread")
+    [row] = await inbox(agent)
+    await agent.messages.delete(ASSISTANT, row.id)
+    assert (await agent.messages.restore(ASSISTANT, row.id)).read_status == "unread"
+    assert await _subjects(agent) == ["unread"]
 
 
 async def test_content_stays_as_long_as_a_copy_does(home: Home, owner: Session, agent: Session) -> None:

@@ -19,7 +19,6 @@ from e2a_core.errors import (
     Forbidden,
     IdempotencyKeyReuse,
     InvalidRequest,
-    MessageHeld,
     MessageNotPending,
     NotFound,
 )
@@ -61,13 +60,31 @@ async def test_a_held_draft_is_seen_and_not_sent(owner: Session, agent: Session,
     assert view.body is not None
     assert view.body.text == "Hello Bob"
     assert [item.review_status for item in await inbox(agent, direction="outbound")] == ["pending_review"]
-    with pytest.raises(MessageHeld):
-        await agent.messages.delete(ASSISTANT, result.message_id)
     with pytest.raises(NotFound):
         await agent.messages.raw(ASSISTANT, result.message_id)
     with pytest.raises(NotFound):
         await agent.messages.reply(ASSISTANT, result.message_id, ReplyRequest(text="x"), SendOptions())
     assert await reasons(agent, result.message_id) == ["acceptance.outbound_api", "review.hold_created"]
+
+
+async def test_an_agent_withdraws_its_own_draft(owner: Session, agent: Session, events: EventLog) -> None:
+    held = (await _held_draft(owner, agent)).message_id
+    taken_back = await agent.messages.delete(ASSISTANT, held)
+    assert (taken_back.deleted, taken_back.cancelled) == (True, True)
+    assert "withdrawn" in (taken_back.note or "")
+    assert "withdrawn" in (await events.wait("email.review_rejected", held)).data["reason"]
+    assert (await owner.reviews.list()).items == []
+    view = await agent.messages.get(ASSISTANT, held)
+    assert (view.review_status, view.rejection_reason) == (
+        "review_rejected",
+        "withdrawn by its sender; it will not be sent",
+    )
+    assert view.deleted_at is not None
+    assert (await reasons(agent, held))[-1] == "review.rejected"
+    with pytest.raises(MessageNotPending):
+        await owner.reviews.approve(held, ApproveRequest())
+    again = await agent.messages.restore(ASSISTANT, held)
+    assert (again.review_status, again.delivery_status) == ("review_rejected", None)
 
 
 async def test_the_queue_tells_why(owner: Session, agent: Session) -> None:

@@ -59,7 +59,11 @@ async def test_it_leaves_at_its_instant_and_not_before(sink: SmtpSink, home: Hom
 
 async def test_what_may_be_asked_for(home: Home, agent: Session, owner: Session) -> None:
     now = home.clock.now()
-    assert (await send(agent, send_at=now - timedelta(days=1))).status == "accepted"
+    for past in (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)):
+        with pytest.raises(InvalidRequest) as refused:
+            await send(agent, send_at=now - past)
+        assert f"it is {home.clock.now():%Y-%m-%dT%H:%M}" in refused.value.fields[0][1]
+    assert (await send(agent, send_at=now - timedelta(seconds=1))).status == "accepted"
     late = await send(agent, subject="Late", send_at=now + timedelta(days=89, hours=23))
     assert late.status == "scheduled"
     # The same text for another time is another message.
@@ -76,6 +80,14 @@ async def test_what_may_be_asked_for(home: Home, agent: Session, owner: Session)
         with pytest.raises(InvalidRequest) as refused:
             await send(agent, **members)
         assert (refused.value.status, refused.value.fields[0][0]) == (400, "body.send_at")
+
+
+async def test_a_repeated_call_may_come_after_the_instant(home: Home, agent: Session) -> None:
+    """The first answer stands, whatever time it is."""
+    soon, key = home.clock.now() + timedelta(hours=1), {"idempotency_key": "k"}
+    first = await send(agent, send_at=soon, options=key)
+    await home.advance(hours=2)
+    assert (await send(agent, send_at=soon, options=key)).message_id == first.message_id
 
 
 async def test_a_hold_keeps_the_instant(sink: SmtpSink, home: Home, agent: Session, owner: Session) -> None:
@@ -100,8 +112,15 @@ async def test_the_trash_cancels_it_and_restoring_in_time_does_not(
     soon = home.clock.now() + timedelta(hours=1)
     off, on = [(await send(agent, subject=subject, send_at=soon)).message_id for subject in ("Off", "On")]
     for message_id in (off, on):
-        await agent.messages.delete(ASSISTANT, message_id)
-    await agent.messages.restore(ASSISTANT, on)
+        called_off = await agent.messages.delete(ASSISTANT, message_id)
+        assert called_off.cancelled
+        assert f"restored before {soon:%Y-%m-%dT%H:%M:%S}" in (called_off.note or "")
+        thrown = await agent.messages.get(ASSISTANT, message_id)
+        assert "called off" in (thrown.delivery_detail or "")
+        assert (await reasons(agent, message_id))[-1] == "submission.cancelled"
+    again = await agent.messages.restore(ASSISTANT, on)
+    assert (again.delivery_status, again.delivery_detail, again.scheduled_at) == ("accepted", None, soon)
+    assert (await reasons(agent, on))[-1] == "queue.outbound_submission"
     await home.advance(hours=1, seconds=1)
     assert (await settled(agent, on)).delivery_status == "sent"
 

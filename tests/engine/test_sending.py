@@ -14,7 +14,13 @@ import pytest
 
 from e2a_core.contract.engine import Session
 from e2a_core.contract.reviews import RejectRequest
-from e2a_core.contract.sending import ForwardRequest, ReplyRequest, SendEmailRequest, SendOptions
+from e2a_core.contract.sending import (
+    ForwardRequest,
+    ReplyRequest,
+    SendEmailRequest,
+    SendOptions,
+    SendResultView,
+)
 from e2a_core.errors import (
     IdempotencyInFlight,
     IdempotencyKeyReuse,
@@ -338,3 +344,19 @@ async def test_sending_needs_an_inbox_one_may_use(agent: Session) -> None:
             SendEmailRequest(to=["bob@example.org"], subject="Hi", text="Hi"),
             SendOptions(),
         )
+
+
+async def test_a_result_names_what_each_recipient_got(owner: Session, agent: Session) -> None:
+    members: dict[str, Any] = {"to": ["Bob <BOB@example.org>"], "cc": ["dan@example.org"], "bcc": ["eve@example.org"]}
+    everybody = ["bob@example.org", "dan@example.org", "eve@example.org"]
+
+    def told(result: SendResultView) -> list[tuple[str, str]]:
+        return [(item.address, item.outcome) for item in result.recipients or []]
+
+    assert told(await send(agent, **members)) == [(item, "pending") for item in everybody]
+    waited = await send(agent, subject="Waited", **members, options={"wait": "sent"})
+    assert sorted(told(waited)) == [(item, "succeeded") for item in everybody]
+    await protect(owner, outbound={"policy": "allowlist", "action": "review"})
+    assert told(await send(agent, subject="Held", **members)) == [(item, "pending") for item in everybody]
+    for row in await inbox(agent, direction="outbound"):
+        assert row.preview == "Hello Bob"

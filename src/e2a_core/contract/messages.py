@@ -110,6 +110,9 @@ class UpdateMessageResultView(View):
 class DeleteMessageResult(View):
     deleted: bool = True
     id: str
+    cancelled: bool | None = None
+    """True if the message had not left, and now will not."""
+    note: str | None = None
 
 
 class MessageQuery(Query):
@@ -209,7 +212,8 @@ class Messages(Protocol):
         errors=(MessageHeld, NotFound, NotInTrash, SendInProgress),
         tool=Tool(
             "Move a message to the trash",
-            "Trash a message; restore_message undoes it for about 30 days.",
+            "Trash a message, call off a scheduled one, withdraw a held draft; restore_message undoes the trash for "
+            "about 30 days.",
             Hints(destructive=True, idempotent=True),
         ),
     )
@@ -218,6 +222,7 @@ class Messages(Protocol):
     ) -> DeleteMessageResult:
         """Move a message to the trash, or delete a trashed message for good with `permanent`.
 
+        A message that waits to be sent is called off, and a draft held for review is withdrawn.
         `permanent` needs an account credential.
         """
 

@@ -61,6 +61,7 @@ __all__ = [
     "SendEmailRequest",
     "SendOptions",
     "SendResultView",
+    "SentRecipientView",
     "UnsubscribeOptions",
 ]
 
@@ -165,6 +166,16 @@ class SendOptions(Query):
         return self.wait == "sent"
 
 
+class SentRecipientView(View):
+    """What one recipient got so far: outcome pending, succeeded, failed or unknown, with the relay's reply."""
+
+    address: str
+    outcome: str
+    code: int | None = None
+    enhanced: str | None = None
+    detail: str | None = None
+
+
 class SendResultView(View):
     """The result of a send. Branch on `status`: accepted, scheduled, sent, pending_review, review_approved or failed.
 
@@ -182,6 +193,7 @@ class SendResultView(View):
     edited: bool | None = None
     deduplicated: bool | None = None
     sandbox: bool | None = None
+    recipients: list[SentRecipientView] | None = None
     failed_recipients: list[str] | None = None
 
 

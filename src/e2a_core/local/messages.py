@@ -8,7 +8,7 @@ from datetime import timedelta
 from urllib.parse import quote
 
 from e2a_core.agents.lookup import resolve_agent
-from e2a_core.clock import to_micros
+from e2a_core.clock import from_micros, rfc3339, to_micros
 from e2a_core.contract.base import Page
 from e2a_core.contract.message_views import (
     AttachmentContent,
@@ -42,6 +42,7 @@ from e2a_core.errors import (
     AttachmentTooLarge,
     InvalidRequest,
     MessageHeld,
+    MessageNotPending,
     NotFound,
     NotInTrash,
     SendInProgress,
@@ -53,11 +54,13 @@ from e2a_core.messages.content import load_content, stored_attachment
 from e2a_core.messages.events import emit_unique
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.search import MessageSearch, normalize_labels
+from e2a_core.messages.state import UNDER_WAY
 from e2a_core.messages.views import lifecycle_view, message_view, summary_view
 from e2a_core.paging import Position, paged
+from e2a_core.reviews.decide import Decider, reject
 from e2a_core.signing.tokens import sign_download
 from e2a_core.store.statement import StaleWrite, Statement, first
-from e2a_core.submission.conclusion import TRASHED, cancel_statements
+from e2a_core.submission.conclusion import TRASHED, call_off, cancel_statements, take_up
 from e2a_core.submission.send import Sender
 from e2a_core.texts import is_storable
 
@@ -65,6 +68,7 @@ __all__ = ["Messages"]
 
 MAX_LABELS_PER_MESSAGE = 100
 MAX_INLINE_BYTES = 256 * 1024
+WITHDRAWN = "withdrawn by its sender; it will not be sent"
 DOWNLOAD_LIFETIME = timedelta(minutes=15)
 
 
@@ -134,32 +138,51 @@ class Messages:
             self._principal.require_account()
             return await self._purge(email, message_id)
         row = await self._visible(email, message_id)
+        withdrawn = not row.inbound and row.hold.status is Review.PENDING
+        if withdrawn:
+            await self._withdraw(row)
+        waiting = row.submission.delivery_status in UNDER_WAY
         if row.deleted_at is None:
+            now = self._now()
+            statements = [queries.mark_deleted(row.id, now, oldest_claim(self._core))]
+            statements += call_off(self._core, row, now) if waiting else []
             try:
-                await self._write(
-                    row, "deleted", [queries.mark_deleted(row.id, self._now(), oldest_claim(self._core))]
-                )
+                await self._write(row, "deleted", statements)
             except StaleWrite:
                 if row.hold.status is Review.PENDING:
                     raise MessageHeld(
                         "a message awaiting review cannot be deleted; decide the review"
                     ) from None
                 raise SendInProgress("the message is being submitted; try again later") from None
-        return DeleteMessageResult(id=row.id)
+        note = WITHDRAWN if withdrawn else _called_off(row, self._now()) if waiting else None
+        return DeleteMessageResult(id=row.id, cancelled=True if note else None, note=note)
+
+    async def _withdraw(self, row: MessageRow) -> None:
+        """Ends the hold of a draft for its sender, who may always take back what nobody approved."""
+        decider = Decider(self._principal.agent_email or self._principal.account_email)
+        try:
+            await reject(self._core, row, WITHDRAWN, decider)
+        except MessageNotPending:
+            raise MessageHeld("the draft is being decided; read it again") from None
 
     async def restore(self, email: str, message_id: str) -> MessageView:
-        """Out of the trash; a scheduled message whose instant has passed there is not sent any more."""
+        """Out of the trash; a scheduled message whose instant has passed there is not sent any more.
+
+        What waits otherwise leaves as it was to. The message stays as read or unread as it was.
+        """
         row = await self._visible(email, message_id)
         statements = [queries.restore(row.id)]
         due = row.submission.scheduled_at
         if row.submission.delivery_status is Delivery.ACCEPTED and due and due <= self._now():
             statements += cancel_statements(self._core, row, TRASHED, self._now())
+        elif row.submission.delivery_status in UNDER_WAY:
+            statements += take_up(self._core, row, self._now())
+            row.submission.delivery_detail = None
         try:
             await self._write(row, "restored", statements)
         except StaleWrite:
             raise NotInTrash("the message is not in the trash") from None
         row.deleted_at = None
-        await self._mark_read(row)
         return await self._view(row)
 
     async def lifecycle(
@@ -319,6 +342,13 @@ class Messages:
 
     def _now(self) -> int:
         return to_micros(self._core.clock.now())
+
+
+def _called_off(row: MessageRow, now: int) -> str:
+    due = row.submission.scheduled_at
+    if due is None or due <= now:
+        return "it will not be sent, unless it is restored soon"
+    return f"it will not be sent, unless it is restored before {rfc3339(from_micros(due))}"
 
 
 def _labels(labels: list[str] | None, location: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from e2a_core.clock import from_micros, rfc3339
 from e2a_core.contract.states import Delivery
 from e2a_core.core import Core
 from e2a_core.messages import lifecycle, payloads
@@ -15,17 +16,21 @@ from e2a_core.submission import queries
 from e2a_core.submission.outcome import FailureKind, Outcome, RecipientOutcome
 
 __all__ = [
+    "CALLED_OFF",
     "Conclusion",
     "INBOX_TRASHED",
     "SUPPRESSED",
     "TRASHED",
     "UNKNOWN",
+    "call_off",
     "cancel_statements",
     "conclude",
     "failure_reason",
     "stored_outcome",
+    "take_up",
 ]
 
+CALLED_OFF = "called off: it is in the trash and will not be sent"
 SUPPRESSED = "on the suppression list"
 UNKNOWN = (
     "the relay took the message and its answer was lost; it may have been delivered and is not sent again"
@@ -46,7 +51,8 @@ class Conclusion:
 def conclude(core: Core, row: MessageRow, outcomes: Sequence[RecipientOutcome], now: int) -> Conclusion:
     """Derives the end of a submission from the outcomes of all recipients. Does not change `row`.
 
-    If only some recipients got the message, its status is failed, and both `email.sent` and `email.failed` are emitted.
+    If only some recipients got the message, its status is sent, the detail names the others, and both `email.sent` and
+    `email.failed` are emitted.
     """
     missed = [item for item in outcomes if item.outcome is not Outcome.SUCCEEDED]
     delivered = len(missed) < len(outcomes)
@@ -61,7 +67,7 @@ def conclude(core: Core, row: MessageRow, outcomes: Sequence[RecipientOutcome], 
         retryable = retryable and known and not delivered
         data = payloads.failed(row, detail or "not accepted", code, retryable=retryable)
         events += emit(core, "email.failed", row, data, now)
-    return Conclusion(Delivery.FAILED if failed else Delivery.SENT, detail, events)
+    return Conclusion(Delivery.SENT if delivered else Delivery.FAILED, detail, events)
 
 
 def cancel_statements(core: Core, row: MessageRow, detail: str, now: int) -> list[Statement]:
@@ -79,10 +85,45 @@ def cancel_statements(core: Core, row: MessageRow, detail: str, now: int) -> lis
             "outbound",
             "submission.cancelled",
             now,
-            dedupe="submission:cancelled",
+            dedupe=cancellation(row.deleted_at),
             evidence={"failure_reason": detail},
         ),
         *emit(core, "email.failed", row, data, now),
+    ]
+
+
+def cancellation(trashed_at: int | None) -> str:
+    """The ledger's dedupe key: a message is called off once each time it is moved to the trash."""
+    return "submission:cancelled" if trashed_at is None else f"submission:cancelled:{trashed_at}"
+
+
+def call_off(core: Core, row: MessageRow, trashed_at: int) -> list[Statement]:
+    """Records that a message that waits was moved to the trash, and will not leave unless it is restored in time."""
+    due = row.submission.scheduled_at
+    detail = CALLED_OFF
+    if due is not None and due > trashed_at:
+        detail = f"{CALLED_OFF}, unless it is restored before {rfc3339(from_micros(due))}"
+    return [
+        queries.set_delivery(row.id, delivery_detail=detail),
+        lifecycle.record(
+            core.ids,
+            row.id,
+            "outbound",
+            "submission.cancelled",
+            trashed_at,
+            dedupe=cancellation(trashed_at),
+            evidence={"failure_reason": detail},
+        ),
+    ]
+
+
+def take_up(core: Core, row: MessageRow, now: int) -> list[Statement]:
+    """Records that a message was restored in time, and leaves as it was to."""
+    return [
+        queries.set_delivery(row.id, delivery_detail=None),
+        lifecycle.record(
+            core.ids, row.id, "outbound", "queue.outbound_submission", now, dedupe=f"queue:restored:{now}"
+        ),
     ]
 
 

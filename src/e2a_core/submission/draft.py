@@ -9,10 +9,10 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from e2a_core.clock import to_micros
+from e2a_core.clock import from_micros, rfc3339, to_micros
 from e2a_core.contract.limits import (
     MAX_AHEAD,
     MAX_ATTACHMENT_BYTES,
@@ -44,9 +44,12 @@ __all__ = [
     "decode_attachments",
     "due_at",
     "parse_recipients",
+    "refuse_past",
     "schedule",
 ]
 
+CLOCK_TOLERANCE = timedelta(seconds=10)
+"""How far back `send_at` may lie: the caller's clock may be slow, and the call took its time."""
 _BLANKS = re.compile(r"[ \t\r\n]+")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(;[^\r\n]*)?")
 
@@ -164,17 +167,27 @@ def check_sizes(draft: Draft) -> None:
 
 
 def schedule(draft: Draft, send_at: datetime | None, now: datetime, *, self_send: bool) -> None:
-    """Schedules the draft for `send_at`; does nothing if that is None or has passed.
+    """Schedules the draft for `send_at`; does nothing if that is None.
 
-    Raises `InvalidRequest` if the instant is too far ahead, or if the agent writes to itself.
+    Raises `InvalidRequest` if the instant is too far ahead, or if the agent writes to itself. That it is past is for
+    `refuse_past` to say, since a repeated call may come after it.
     """
-    if send_at is None or send_at <= now:
+    if send_at is None:
         return
     if send_at - now > MAX_AHEAD:
         raise InvalidRequest(f"must be at most {MAX_AHEAD.days} days ahead", location="body.send_at")
     if self_send:
         raise InvalidRequest("mail to the agent itself cannot be scheduled", location="body.send_at")
     draft.send_at = to_micros(send_at)
+
+
+def refuse_past(draft: Draft, now: datetime) -> None:
+    """Raises `InvalidRequest` if the draft was to leave before now, which its sender cannot have meant."""
+    if draft.send_at is not None and draft.send_at < to_micros(now - CLOCK_TOLERANCE):
+        raise InvalidRequest(
+            f"{rfc3339(from_micros(draft.send_at))} is past: it is {rfc3339(now)} now; leave it out to send at once",
+            location="body.send_at",
+        )
 
 
 def due_at(draft: Draft, now: int) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from e2a_core.agents.queries import AgentRow
 from e2a_core.clock import from_micros
-from e2a_core.contract.sending import SendResultView
+from e2a_core.contract.sending import SendResultView, SentRecipientView
 from e2a_core.contract.states import Method
 from e2a_core.core import Core
+from e2a_core.mail.addresses import parse_address
 from e2a_core.messages import lifecycle
 from e2a_core.messages import queries as message_queries
 from e2a_core.messages.rows import MessageRow
@@ -21,7 +23,7 @@ from e2a_core.submission.admission import Admitted
 from e2a_core.submission.composition import Composed, apply_composed, compose
 from e2a_core.submission.draft import due_at
 
-__all__ = ["SUBMIT_JOB", "Queued", "queue", "wake_paused"]
+__all__ = ["SUBMIT_JOB", "Queued", "pending_recipients", "queue", "wake_paused"]
 
 SUBMIT_JOB = "submit"
 
@@ -52,9 +54,16 @@ def queue(core: Core, agent: AgentRow, row: MessageRow, admitted: Admitted, now:
         method=row.submission.method,
         sandbox=True if row.submission.method is Method.SANDBOX else None,
         scheduled_at=from_micros(due) if due > now else None,
+        recipients=pending_recipients([*row.to_addresses, *row.cc, *row.bcc]),
     )
     content = message_queries.insert_content(row.content_hash or "", composed.content, now)
     return Queued(content, _filed(core, row, composed, draft.text, due, now), result)
+
+
+def pending_recipients(addresses: Sequence[str]) -> list[SentRecipientView]:
+    """The recipients of a message that was not submitted yet, by their bare addresses."""
+    bare = dict.fromkeys(parse_address(item).normalized for item in addresses)
+    return [SentRecipientView(address=address, outcome="pending") for address in bare]
 
 
 def wake_paused(account_id: str, agent_email: str | None, now: int) -> Statement:

@@ -41,9 +41,9 @@ from e2a_core.submission.admission import (
     screen,
 )
 from e2a_core.submission.composition import apply_draft
-from e2a_core.submission.draft import Draft, carried_attachment, check_draft, schedule
+from e2a_core.submission.draft import Draft, carried_attachment, check_draft, refuse_past, schedule
 from e2a_core.submission.prepare import forward_draft, reply_draft, send_draft, test_draft
-from e2a_core.submission.queue import queue
+from e2a_core.submission.queue import pending_recipients, queue
 from e2a_core.submission.repeats import callers_key, minted_key, once
 from e2a_core.submission.waiting import WAIT_SELF_SECONDS, WAIT_SENT_SECONDS, Waiting
 from e2a_core.templates.rendering import check_reference, refers_to_template, render_for_send
@@ -167,6 +167,7 @@ class Sender:
         draft.unsubscribe = request.unsubscribe is not None
 
     async def _accept_call(self, call: _Call, claim: Claim | None) -> SendResultView:
+        refuse_past(call.draft, self._core.clock.now())
         return await self._accept(call.agent, call.draft, call.parent, claim, call.credential)
 
     async def _accept(
@@ -229,6 +230,7 @@ class Sender:
             conversation_id=row.conversation_id,
             approval_expires_at=from_micros(row.hold.approval_expires_at or row.created_at),
             scheduled_at=None if draft.send_at is None else from_micros(draft.send_at),
+            recipients=pending_recipients(draft.recipients),
         )
         return _Accepted(row, statements, result)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
-from e2a_core.contract.sending import SendResultView
+from e2a_core.contract.sending import SendResultView, SentRecipientView
 from e2a_core.contract.states import Delivery, Method
 from e2a_core.core import Core
 from e2a_core.messages import queries
 from e2a_core.messages.state import UNDER_WAY
 from e2a_core.store.event_feed import EventFeed
-from e2a_core.store.statement import first
+from e2a_core.store.statement import Row, first
 
 __all__ = ["WAIT_SELF_SECONDS", "WAIT_SENT_SECONDS", "Waiting"]
 
@@ -52,11 +53,12 @@ class Waiting:
         row = first(await self._core.db.read(queries.delivery_state(result.message_id)))
         if row is None or row["delivery_status"] in UNDER_WAY:
             return None
-        failed = row["delivery_status"] == Delivery.FAILED
+        recipients = await self._core.db.read(queries.recipients(result.message_id))
         return result.model_copy(
             update={
-                "status": "failed" if failed else "sent",
-                "failed_recipients": await self._missed(result.message_id) if failed else None,
+                "status": "failed" if row["delivery_status"] == Delivery.FAILED else "sent",
+                "recipients": [_outcome(item) for item in recipients],
+                "failed_recipients": _missed(recipients),
                 "sent_as": row["sent_as"],
                 "provider_message_id": None
                 if row["method"] == Method.LOOPBACK
@@ -64,8 +66,18 @@ class Waiting:
             }
         )
 
-    async def _missed(self, message_id: str) -> list[str] | None:
-        """The recipients not known to have the message; None if no recipient has it."""
-        rows = await self._core.db.read(queries.recipients(message_id))
-        missed = [row["address"] for row in rows if row["outcome"] != "succeeded"]
-        return missed if len(missed) < len(rows) else None
+
+def _outcome(row: Row) -> SentRecipientView:
+    return SentRecipientView(
+        address=row["address"],
+        outcome=row["outcome"],
+        code=row["code"],
+        enhanced=row["enhanced"],
+        detail=None if row["outcome"] == "succeeded" else row["detail"],
+    )
+
+
+def _missed(rows: Sequence[Row]) -> list[str] | None:
+    """The recipients not known to have the message; None if all have it, or none."""
+    missed = [row["address"] for row in rows if row["outcome"] != "succeeded"]
+    return missed if 0 < len(missed) < len(rows) else None

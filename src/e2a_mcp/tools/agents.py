@@ -34,7 +34,7 @@ TOOLS: tuple[Tool[Any], ...] = (
     pass_through("update_agent", ["email"], narrowed=UpdateAgent),
     pass_through("delete_agent", ["deleted", "email"]),
     pass_through("restore_agent", ["email"], narrowed=NamedInbox),
-    pass_through("test_agent", output=SEND_RESULT, reply=lambda call, arguments, result: sent(result)),
+    pass_through("test_agent", output=SEND_RESULT, reply=lambda call, arguments, result: sent(call, result)),
     pass_through("pause_agent", ["email"], narrowed=NamedInbox),
     pass_through("resume_agent", ["email"], narrowed=NamedInbox),
     pass_through("pause_account", ["user", "scope"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -102,13 +103,41 @@ def _steps(call: Call, message_id: str, page: Page[MessageLifecycleTransition]) 
     structured: dict[str, object] = {"transitions": [row.to_wire() for row in page.items]}
     if page.next_cursor:
         structured["next_cursor"] = page.next_cursor
+    elif page.items:
+        structured["outlook"] = _outlook(page.items)
     structured["untrusted"] = fence.note(["evidence"])
     lines = [page_line(len(page.items), "step", message_id, page.next_cursor), fence.notice]
     for row, shown in zip(page.items, page.to_wire()["items"], strict=True):
         to = f" {plain_line(row.recipient, 254)}" if row.recipient else ""
         said = f" {fence.inline(_said(row))}" if _said(row) else ""
         lines.append(f"{shown['occurred_at']} {row.stage} {row.outcome} {row.reason_code}{to}{said}")
+    if "outlook" in structured:
+        lines.append(str(structured["outlook"]))
     return Reply(structured, "\n".join(lines), untrusted=True)
+
+
+_OUTLOOKS = {
+    "review.hold_created": "it waits for a person's decision",
+    "review.rejected": "it was not let out; nothing more will come",
+    "review.expired_rejected": "it was not let out; nothing more will come",
+    "queue.outbound_submission": "it waits to be handed over",
+    "submission.upstream_accepted": "handed over; the relay reports no delivery: nothing more will come but a bounce",
+    "submission.local_loopback_accepted": "delivered here; nothing more will come",
+    "submission.temporary_failure": "it will be tried again",
+    "submission.provider_rejected": "refused; it is not tried again, and nothing more will come",
+    "submission.local_retries_exhausted": "given up; nothing more will come",
+    "submission.cancelled": "called off; nothing more will come",
+    "delivery.temporary_delay": "the recipient's server still tries",
+}
+"""What may still come, by the newest step."""
+
+
+def _outlook(steps: Sequence[MessageLifecycleTransition]) -> str:
+    newest = steps[-1].reason_code
+    handed_over = any(row.reason_code == "submission.upstream_accepted" for row in steps)
+    if newest == "submission.provider_rejected" and handed_over:
+        return "refused for some, handed over for the others; nothing more will come but a bounce"
+    return _OUTLOOKS.get(newest, "nothing more is expected")
 
 
 def _said(row: MessageLifecycleTransition) -> str:
@@ -116,6 +145,9 @@ def _said(row: MessageLifecycleTransition) -> str:
     words = (row.evidence or {}).get("smtp_detail") or (row.evidence or {}).get("failure_reason")
     return plain_line(str(words), 500) if words else ""
 
+
+_LIFECYCLE = listing("transitions", object_schema(view_properties(MessageLifecycleTransition, depth=0)))
+_LIFECYCLE["properties"]["outlook"] = TEXT
 
 TOOLS: tuple[Tool[Any], ...] = (
     pass_through(
@@ -127,7 +159,7 @@ TOOLS: tuple[Tool[Any], ...] = (
     by_hand("get_message", GetMessage, MESSAGE, get_message),
     pass_through(
         "get_message_lifecycle",
-        output=listing("transitions", object_schema(view_properties(MessageLifecycleTransition, depth=0))),
+        output=_LIFECYCLE,
         reply=lambda call, arguments, page: _steps(call, arguments.message_id, page),
     ),
 )

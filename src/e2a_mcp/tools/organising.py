@@ -8,8 +8,8 @@ from pydantic import Field
 
 from e2a_core.contract.base import Page
 from e2a_core.contract.conversations import ConversationDetailView, ConversationSummaryView
+from e2a_core.contract.message_views import MessageView
 from e2a_mcp.fence import Fence
-from e2a_mcp.reading import read_message
 from e2a_mcp.render import (
     MAX_ADDRESSES,
     ROW_FIELDS,
@@ -22,8 +22,7 @@ from e2a_mcp.render import (
 from e2a_mcp.schema import Arguments, object_schema, view_properties
 from e2a_mcp.tool import Call, Reply, Tool
 from e2a_mcp.tools.arguments import InboxArguments, Limit
-from e2a_mcp.tools.messages import MESSAGE
-from e2a_mcp.tools.outputs import SUMMARY_ROW, UNTRUSTED
+from e2a_mcp.tools.outputs import SUMMARY_ROW, TEXT, UNTRUSTED
 from e2a_mcp.tools.passing import by_hand, pass_through
 
 __all__ = ["TOOLS", "GetConversation", "get_conversation"]
@@ -48,6 +47,25 @@ def _conversations(call: Call, email: str, page: Page[ConversationSummaryView]) 
     structured["untrusted"] = fence.note(["id", "latest_subject", "latest_from"])
     lines = [page_line(len(rows), "conversation", email, page.next_cursor), *conversation_lines(fence, rows)]
     return Reply(structured, "\n".join(lines), untrusted=bool(rows))
+
+
+def _restored(view: MessageView) -> Reply:
+    """Returns a line that says what it means for a message that was to leave."""
+    members = view.model_dump(
+        mode="json", include={"id", "delivery_status", "scheduled_at"}, exclude_none=True
+    )
+    note = "restored"
+    if view.delivery_status == "accepted":
+        note = (
+            f"restored; it leaves at {members['scheduled_at']}"
+            if view.scheduled_at
+            else "restored; it leaves soon"
+        )
+    elif view.delivery_status == "failed":
+        note = "restored; it was not sent, and will not be"
+    elif view.review_status and "rejected" in view.review_status:
+        note = "restored; the draft was withdrawn or rejected, and will not be sent"
+    return Reply({**members, "note": note}, f"{view.id} {note}")
 
 
 async def get_conversation(call: Call, arguments: GetConversation) -> Reply:
@@ -95,9 +113,9 @@ TOOLS: tuple[Tool[Any], ...] = (
     pass_through("delete_message", ["deleted", "id"]),
     pass_through(
         "restore_message",
-        output=MESSAGE,
-        reply=lambda call, arguments, view: read_message(
-            view, call.inbox(arguments.email), call.services.ids
+        output=object_schema(
+            {"id": TEXT, "delivery_status": TEXT, "scheduled_at": TEXT, "note": TEXT}, ["id", "note"]
         ),
+        reply=lambda call, arguments, view: _restored(view),
     ),
 )

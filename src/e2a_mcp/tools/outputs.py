@@ -18,7 +18,9 @@ SUMMARY_ROW = object_schema(
     {**view_properties(MessageSummaryView, depth=0), "trust": {"enum": ["verified", "unverified", "failed"]}},
     ["id", "direction", "subject", "created_at"],
 )
-SEND_RESULT = object_schema(view_properties(SendResultView, depth=0), ["status", "message_id"])
+SEND_RESULT = object_schema(
+    {**view_properties(SendResultView, depth=0), "untrusted": UNTRUSTED}, ["status", "message_id"]
+)
 
 
 def listing(name: str, row: dict[str, Any]) -> dict[str, Any]:

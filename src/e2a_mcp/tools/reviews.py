@@ -103,7 +103,7 @@ async def approve_review(call: Call, arguments: ApproveReview) -> Reply:
     result = await call.session.reviews.approve(
         arguments.message_id, request, idempotency_key=arguments.idempotency_key
     )
-    return sent(result)
+    return sent(call, result)
 
 
 _REVIEW = object_schema(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, WithJsonSchema
@@ -17,10 +18,12 @@ from e2a_core.contract.sending import (
     SendEmailRequest,
     SendOptions,
     SendResultView,
+    SentRecipientView,
     Subject,
 )
 from e2a_mcp.attaching import AttachmentSource, load_attachments
-from e2a_mcp.fence import plain_line
+from e2a_mcp.fence import Fence, plain_line
+from e2a_mcp.render import MAX_ADDRESSES
 from e2a_mcp.schema import validated
 from e2a_mcp.tool import Call, Reply, Tool
 from e2a_mcp.tools.arguments import InboxArguments
@@ -35,6 +38,9 @@ _TEMPLATE_FIELDS = ("template_id", "template_alias", "template_data")
 """Not listed to agents, which cannot list templates."""
 _REPLY_TO = {"type": "string", "description": "where answers go"}
 """Listed as one address, as models write it; a list is accepted too."""
+MAX_REPLY_CHARS = 300
+"""A server's reply says why in its first words."""
+_OUTCOMES = {"pending": "to", "succeeded": "sent to", "failed": "not sent to", "unknown": "perhaps sent to"}
 _CONVERTED = frozenset({"attachments", "unsubscribe"})
 
 
@@ -100,8 +106,8 @@ def _options(arguments: _Composed) -> SendOptions:
     )
 
 
-def sent(result: SendResultView) -> Reply:
-    """Returns the result of a send; its text says what the status means for the caller."""
+def sent(call: Call, result: SendResultView) -> Reply:
+    """Returns the result of a send; its text says what the status means for the caller, and what each recipient got."""
     structured = result.to_wire()
     line = f"{result.status} {result.message_id}"
     if result.conversation_id:
@@ -112,7 +118,11 @@ def sent(result: SendResultView) -> Reply:
         "scheduled": f"it goes out at {structured.get('scheduled_at')}, unless delete_message calls it off before",
         "failed": "it was not delivered; get_message_lifecycle tells why",
     }
-    lines = [line]
+    fence = Fence(call.services.ids, (item.detail for item in result.recipients or []))
+    replies = any(item.detail for item in result.recipients or [])
+    lines = [line, *([fence.notice] if replies else []), *_recipients(fence, result.recipients or [])]
+    if replies:
+        structured["untrusted"] = fence.note(["recipients.detail"])
     if result.failed_recipients:
         missed = ", ".join(map(plain_line, result.failed_recipients))
         lines.append(f"only these did not get it, write to them alone if at all: {missed}")
@@ -124,27 +134,47 @@ def sent(result: SendResultView) -> Reply:
         )
     if result.sandbox:
         lines.append("sandbox: no upstream relay is set, outside addresses were captured and not mailed")
-    return Reply(structured, "\n".join(lines))
+    return Reply(structured, "\n".join(lines), untrusted=replies)
+
+
+def _recipients(fence: Fence, recipients: Sequence[SentRecipientView]) -> list[str]:
+    """Returns a line for each outcome with its recipients, and one for each recipient that has a reply to show."""
+    together: dict[str, list[str]] = {}
+    lines = []
+    for item in recipients:
+        if item.detail is None:
+            together.setdefault(_OUTCOMES.get(item.outcome, item.outcome), []).append(item.address)
+            continue
+        code = f" {item.code}" if item.code else ""
+        said = fence.inline(plain_line(item.detail, MAX_REPLY_CHARS))
+        lines.append(
+            f"{_OUTCOMES.get(item.outcome, item.outcome)} {plain_line(item.address, 254)}:{code} {said}"
+        )
+    for outcome, addresses in together.items():
+        shown = ", ".join(plain_line(address, 254) for address in addresses[:MAX_ADDRESSES])
+        more = f" and {len(addresses) - MAX_ADDRESSES} more" if len(addresses) > MAX_ADDRESSES else ""
+        lines.insert(0, f"{outcome} {shown}{more}")
+    return lines
 
 
 async def send_message(call: Call, arguments: SendMessage) -> Reply:
     email = call.inbox(arguments.email)
     request = await _request(call, arguments, SendEmailRequest)
-    return sent(await call.session.messages.send(email, request, _options(arguments)))
+    return sent(call, await call.session.messages.send(email, request, _options(arguments)))
 
 
 async def reply_to_message(call: Call, arguments: ReplyToMessage) -> Reply:
     email = call.inbox(arguments.email)
     request = await _request(call, arguments, ReplyRequest)
     result = await call.session.messages.reply(email, arguments.message_id, request, _options(arguments))
-    return sent(result)
+    return sent(call, result)
 
 
 async def forward_message(call: Call, arguments: ForwardMessage) -> Reply:
     email = call.inbox(arguments.email)
     request = await _request(call, arguments, ForwardRequest)
     result = await call.session.messages.forward(email, arguments.message_id, request, _options(arguments))
-    return sent(result)
+    return sent(call, result)
 
 
 TOOLS: tuple[Tool[Any], ...] = (

@@ -35,6 +35,9 @@ PROGRESS_SECONDS = 5.0
 """Often enough that no proxy or client gives the call up."""
 ROWS_LOOKED_AT = 25
 """An event matches if its message is among this many newest rows that pass the filters."""
+LOOK_SECONDS = 2.0
+"""Between looks at a message on a deployment that tells of arrivals alone."""
+_FATES = frozenset({"email.sent", "email.failed", "email.review_approved", "email.review_rejected"})
 MAX_FOUND = 10
 _AGO = re.compile(r"(\d{1,4})([smh])", re.ASCII)
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -43,6 +46,9 @@ Filter = Annotated[str, Field(max_length=200)]
 
 
 class WaitForMessage(InboxArguments):
+    message_id: (
+        Annotated[Filter, Field(description="of your own mail: wait for its decision and outcome")] | None
+    ) = None
     from_: Filter | None = None
     subject_contains: Filter | None = None
     conversation_id: Filter | None = None
@@ -57,6 +63,8 @@ class WaitForMessage(InboxArguments):
 
 async def wait_for_message(call: Call, arguments: WaitForMessage) -> Reply:
     email = call.inbox(arguments.email)
+    if arguments.message_id is not None:
+        return await _fate(call, email, arguments.message_id, arguments.timeout_seconds)
     session = call.session
     started = rfc3339(call.services.clock.now())
     since = _since(call, arguments.since)
@@ -75,6 +83,43 @@ async def wait_for_message(call: Call, arguments: WaitForMessage) -> Reply:
         return Reply(structured, text)
     view = await session.messages.get(email, found, whole=True)
     return _arrived(call, email, view)
+
+
+async def _fate(call: Call, email: str, message_id: str, timeout: int) -> Reply:
+    """Waits for what becomes of a message that was sent or held, and returns it."""
+    session, view = call.session, None
+    follows = session.told is None or session.told >= _FATES
+    async with session.watch(types=tuple(_FATES) if follows else (), emails=(email,)) as events:
+        view = await session.messages.get(email, message_id, peek=True, whole=True)
+        with anyio.move_on_after(timeout):
+            while _under_way(call, view):
+                await (_event_of(events, message_id) if follows else anyio.sleep(LOOK_SECONDS))
+                view = await session.messages.get(email, message_id, peek=True, whole=True)
+    if _under_way(call, view):
+        state = view.review_status if view.review_status == "pending_review" else view.delivery_status
+        return Reply(
+            {"message": None, "timed_out": True},
+            f"{view.id} is still {state} after {timeout} s; to go on, call again",
+        )
+    read = read_message(view, email, call.services.ids)
+    structured = {"message": read.structured, "timed_out": False, "untrusted": read.structured["untrusted"]}
+    return Reply(structured, read.text, read.links, untrusted=read.untrusted)
+
+
+async def _event_of(events: AsyncIterator[EventEnvelope], message_id: str) -> None:
+    async for event in events:
+        if event.data.get("message_id") == message_id:
+            return
+
+
+def _under_way(call: Call, view: MessageView) -> bool:
+    """Returns True if more is to come soon: a decision, or the end of the submission."""
+    if view.direction == "inbound" or view.deleted_at is not None:
+        return False
+    if view.review_status == "pending_review":
+        return True
+    later = view.scheduled_at is not None and view.scheduled_at > call.services.clock.now()
+    return view.delivery_status in {"accepted", "sending"} and not later
 
 
 def _since(call: Call, since: str | None) -> str:
