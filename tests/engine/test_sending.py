@@ -347,7 +347,11 @@ async def test_sending_needs_an_inbox_one_may_use(agent: Session) -> None:
 
 
 async def test_a_result_names_what_each_recipient_got(owner: Session, agent: Session) -> None:
-    members: dict[str, Any] = {"to": ["Bob <BOB@example.org>"], "cc": ["dan@example.org"], "bcc": ["eve@example.org"]}
+    members: dict[str, Any] = {
+        "to": ["Bob <BOB@example.org>"],
+        "cc": ["dan@example.org"],
+        "bcc": ["eve@example.org"],
+    }
     everybody = ["bob@example.org", "dan@example.org", "eve@example.org"]
 
     def told(result: SendResultView) -> list[tuple[str, str]]:

@@ -10,12 +10,20 @@ import httpx2
 import pytest
 
 from e2a_core.clock import rfc3339
+from e2a_core.contract.protection import (
+    ProtectionConfig,
+    ProtectionDirection,
+    ProtectionGate,
+    ProtectionHolds,
+    ProtectionScan,
+)
+from e2a_core.contract.reviews import ApproveRequest, RejectRequest
 from e2a_core.remote import watching
 from mcp import Client
 from tests.support.home import SHARED
 from tests.support.waiting import until
 
-from .relay import Relay
+from .relay import Inbox, Relay
 from .results import text_of
 
 pytestmark = pytest.mark.anyio
@@ -179,3 +187,69 @@ async def test_a_client_that_hangs_up_ends_the_wait(relay: Relay) -> None:
         return await calls_ended() != before
 
     await until(over)
+
+
+async def held(relay: Relay, box: Inbox, client: Client) -> str:
+    gate = ProtectionGate(policy="allowlist", action="review")
+    config = ProtectionConfig(
+        inbound=ProtectionDirection(gate=ProtectionGate(), scan=ProtectionScan()),
+        outbound=ProtectionDirection(gate=gate, scan=ProtectionScan()),
+        holds=ProtectionHolds(),
+    )
+    await relay.owner.protection.put(box.email, config)
+    result = await client.call_tool("send_message", {"to": ["bob@example.org"], "subject": "s", "text": "t"})
+    assert result.structured_content is not None
+    assert result.structured_content["status"] == "pending_review"
+    return str(result.structured_content["message_id"])
+
+
+@pytest.mark.parametrize("approved", [True, False])
+async def test_the_decision_about_ones_own_draft_ends_the_wait(relay: Relay, approved: bool) -> None:
+    box = await relay.inbox()
+    async with box.client() as client, anyio.create_task_group() as tasks:
+        message_id = await held(relay, box, client)
+        assert (await waited(client, message_id=message_id))["timed_out"] is True
+        wait = Waiting(client, message_id=message_id)
+        tasks.start_soon(wait.run)
+        if approved:
+            await relay.owner.reviews.approve(message_id, ApproveRequest())
+        else:
+            await relay.owner.reviews.reject(message_id, RejectRequest(reason="not now"))
+    message = wait.found["message"]
+    assert message["id"] == message_id
+    if approved:
+        assert message["delivery_status"] == "sent"
+    else:
+        assert (message["review_status"], message["rejection_reason"]) == ("review_rejected", "not now")
+
+
+async def test_what_is_decided_already_ends_the_wait_at_once(relay: Relay) -> None:
+    box = await relay.inbox()
+    async with box.client() as client:
+        message_id = await held(relay, box, client)
+        deleted: Any = await client.call_tool("delete_message", {"message_id": message_id, "confirm": True})
+        assert deleted.structured_content["cancelled"] is True
+        found = await waited(client, message_id=message_id)
+        assert "withdrawn" in found["message"]["rejection_reason"]
+        restored = await client.call_tool("restore_message", {"message_id": message_id})
+        assert text_of(restored) == (
+            f"{message_id} restored; the draft was withdrawn or rejected, and will not be sent"
+        )
+
+
+async def test_what_is_called_off_says_so_everywhere(relay: Relay) -> None:
+    box = await relay.inbox()
+    async with box.client() as client:
+        arguments = {"to": ["bob@example.org"], "subject": "s", "text": "t", "send_at": "2d"}
+        result: Any = await client.call_tool("send_message", arguments)
+        message_id = result.structured_content["message_id"]
+        assert "to bob@example.org" in text_of(result)
+        deleted = await client.call_tool("delete_message", {"message_id": message_id, "confirm": True})
+        assert "will not be sent, unless it is restored before 20" in text_of(deleted)
+        assert "called off" in text_of(await client.call_tool("get_message", {"message_id": message_id}))
+        steps = await client.call_tool("get_message_lifecycle", {"message_id": message_id})
+        assert text_of(steps).endswith("called off; nothing more will come")
+        restored = await client.call_tool("restore_message", {"message_id": message_id})
+        assert text_of(restored).startswith(f"{message_id} restored; it leaves at 20")
+        steps = await client.call_tool("get_message_lifecycle", {"message_id": message_id})
+        assert text_of(steps).endswith("it waits to be handed over")

@@ -212,8 +212,7 @@ class Messages(Protocol):
         errors=(MessageHeld, NotFound, NotInTrash, SendInProgress),
         tool=Tool(
             "Move a message to the trash",
-            "Trash a message, call off a scheduled one, withdraw a held draft; restore_message undoes the trash for "
-            "about 30 days.",
+            "Trash a message; calls off a scheduled send, withdraws a held draft. Undo: restore_message.",
             Hints(destructive=True, idempotent=True),
         ),
     )

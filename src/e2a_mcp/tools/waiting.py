@@ -46,9 +46,7 @@ Filter = Annotated[str, Field(max_length=200)]
 
 
 class WaitForMessage(InboxArguments):
-    message_id: (
-        Annotated[Filter, Field(description="of your own mail: wait for its decision and outcome")] | None
-    ) = None
+    message_id: Annotated[str, Field(description="own mail, for its fate")] | None = None
     from_: Filter | None = None
     subject_contains: Filter | None = None
     conversation_id: Filter | None = None
@@ -231,8 +229,8 @@ TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "wait_for_message",
         "Wait for a message",
-        "Block until mail arrives that matches every filter given, then read it; unread mail of the last minute "
-        "counts. One-time codes and verification links are picked out. A timeout is a normal result, message null.",
+        "Block until mail matches every filter given, then read it; unread mail of the last minute "
+        "counts. One-time codes and verification links are picked out. A timeout is normal: message null.",
         Hints(),
         lambda: (WaitForMessage, _ARRIVAL),
         wait_for_message,
