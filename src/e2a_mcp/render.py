@@ -50,13 +50,16 @@ def mail_uri(email: str, *path: str) -> str:
 def trust(proven: str | None, authentication: Authentication | None = None) -> str:
     """Returns the verdict on the sender in one word.
 
-    `verified`: the Author Domain is proven. `failed`: DMARC failed for it. `unverified`: neither. `proven` names the
-    domain, or the agent of this deployment, that is proven to be the author.
+    `verified`: the Author Domain is proven. `partial`: it is, by a signature that does not cover all that is shown.
+    `failed`: DMARC failed for it. `unverified`: none of these. `proven` names the domain, or the agent of this
+    deployment, that is proven to be the author.
     """
     if proven:
         return "verified"
     if authentication is not None and authentication.dmarc.status == "fail":
         return "failed"
+    if authentication is not None and authentication.coverage == "partial":
+        return "partial"
     return "unverified"
 
 
@@ -72,6 +75,8 @@ def evidence(
         f"dkim={result.status}" + (f"({plain_line(result.domain, 80)})" if result.domain else "")
         for result in authentication.dkim[:3]
     ]
+    if authentication.unsigned:
+        parts.append(f"unsigned={','.join(authentication.unsigned)}")
     return " ".join(parts)
 
 

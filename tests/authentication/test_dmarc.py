@@ -216,7 +216,7 @@ async def test_trouble_on_the_way_up() -> None:
     assert (result.status, result.policy, result.spf_aligned) == ("temperror", None, True)
     malformed = {"_dmarc.example.com": {"TXT": ["v=DMARC1; p=none; p=reject"]}}
     result = await evaluate("example.com", malformed)
-    assert (result.status, result.detail) == ("permerror", "record at example.com: tag p appears twice")
+    assert (result.status, result.policy) == ("fail", "none")
 
 
 async def test_trouble_with_the_other_domain_counts_only_when_nothing_aligns() -> None:

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from e2a_core.authentication.dmarc_record import (
     DmarcRecord,
-    MalformedRecordError,
     is_dmarc_record,
     parse_record,
 )
@@ -36,7 +35,21 @@ def test_the_version_comes_first_and_exactly(text: bytes, expected: bool) -> Non
     ("tags", "expected"),
     [
         ("p=reject", DmarcRecord("reject")),
-        ("", DmarcRecord("none")),
+        ("", None),
+        ("rua=mailto:d@example.org", DmarcRecord("none")),
+        ("sp=reject", None),
+        ("np=reject; t=y", None),
+        ("p=reject; p=none", DmarcRecord("reject")),
+        ("p=reject; rua", DmarcRecord("reject")),
+        ("p=reject;; sp=none", DmarcRecord("reject", subdomain_policy="none")),
+        ("p=reject; rua=", DmarcRecord("reject")),
+        ("p=reject; =x; 1x=2; a b", DmarcRecord("reject")),
+        ("p=reject; sp none", DmarcRecord("reject")),
+        ("garbage; p=quarantine; t=y", DmarcRecord("quarantine", testing=True)),
+        ("p=reject; v=DMARC1; rua=mailto:d@example.org,", DmarcRecord("reject")),
+        ("p=reject; adkim=s; adkim=r", DmarcRecord("reject", strict_dkim=True)),
+        ("p", None),
+        ("p reject; rua=mailto:d@example.org", DmarcRecord("none")),
         ("P=Reject; SP=None", DmarcRecord("reject", subdomain_policy="none")),
         ("p=none;sp=quarantine;np=reject", DmarcRecord("none", "quarantine", "reject")),
         ("p=none; aspf=s; adkim=s", DmarcRecord("none", strict_spf=True, strict_dkim=True)),
@@ -55,12 +68,6 @@ def test_the_version_comes_first_and_exactly(text: bytes, expected: bool) -> Non
 )
 def test_records(tags: str, expected: DmarcRecord | None) -> None:
     assert parse_record(f"v=DMARC1; {tags}".encode()) == expected
-
-
-@pytest.mark.parametrize("tags", ["p=none; p=reject", "p", "p=none;; sp=none", "=x", "rua=", "p=none; 1x=2"])
-def test_malformed_records(tags: str) -> None:
-    with pytest.raises(MalformedRecordError):
-        parse_record(f"v=DMARC1; {tags}".encode())
 
 
 @pytest.mark.parametrize(
@@ -84,8 +91,5 @@ def test_a_policy_left_out_is_inherited() -> None:
 @settings(max_examples=300, deadline=None)
 def test_no_record_is_too_strange(text: bytes) -> None:
     is_dmarc_record(text)
-    try:
-        record = parse_record(text)
-    except MalformedRecordError:
-        return
+    record = parse_record(text)
     assert record is None or record.policy in {"none", "quarantine", "reject"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 
 from e2a_core.authentication.canonical import HeaderField, SignedMessage, TagListError, parse_tags
@@ -67,7 +68,8 @@ async def _verify(item: HeaderField, message: SignedMessage, resolver: Lookup, n
         _check_key_flags(tags, key)
     except Refused as refusal:
         return _result(tags, refusal.status, refusal.detail)
-    return _result(tags, "pass", "the domain is testing DKIM (t=y)" if key.testing else None)
+    passed = _result(tags, "pass", "the domain is testing DKIM (t=y)" if key.testing else None)
+    return replace(passed, signed=frozenset(name.decode("utf-8", "replace") for name in signed_names(tags)))
 
 
 def _check_tags(tags: dict[str, str], message: SignedMessage, now: datetime) -> None:

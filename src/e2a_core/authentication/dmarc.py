@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from e2a_core.authentication.dmarc_record import (
     DmarcRecord,
-    MalformedRecordError,
     is_dmarc_record,
     parse_record,
 )
@@ -175,10 +174,7 @@ async def _record_at(name: str, resolver: Lookup) -> DmarcRecord | None:
     records = [text for text in answer.texts if is_dmarc_record(text)]
     if len(records) != 1:
         return None
-    try:
-        return parse_record(records[0])
-    except MalformedRecordError as error:
-        raise _WalkError("permerror", f"record at {name}: {error}") from None
+    return parse_record(records[0])
 
 
 async def _policy(domain: str, location: str | None, record: DmarcRecord, resolver: Lookup) -> DmarcPolicy:

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, cast
 
 from e2a_core.authentication.results import DmarcPolicy
 
-__all__ = ["DmarcRecord", "MalformedRecordError", "is_dmarc_record", "parse_record"]
+__all__ = ["DmarcRecord", "is_dmarc_record", "parse_record"]
 
 Psd: TypeAlias = Literal["y", "n", "u"]
 
@@ -17,11 +17,8 @@ _VERSION = re.compile(rb"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
 _TAG_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 _REPORT_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s,;]+\Z")
 _POLICIES = frozenset({"none", "quarantine", "reject"})
+_BLANKS = " \t\r\n"
 _POLICY_TAGS = ("p", "sp", "np")
-
-
-class MalformedRecordError(Exception):
-    """The record begins with v=DMARC1 but is malformed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +48,14 @@ def is_dmarc_record(text: bytes) -> bool:
 
 @lru_cache(maxsize=256)
 def parse_record(text: bytes) -> DmarcRecord | None:
-    """Parse a record; returns None if it has an invalid policy and no report address.
+    """Parse a record; returns None if it has no valid policy and no report address, and so asks for nothing.
 
-    Ignores unknown tags, and unknown values of tags other than the policies. Raises `MalformedRecordError` if the
-    text is not a tag list, has an empty value or repeats a tag.
+    Ignores unknown tags, unknown values of tags other than the policies, and everything else that is malformed behind
+    the version (section 4.7). The first of repeated tags counts.
     """
     tags = _tags(text)
     policies = {name: tags[name].lower() for name in _POLICY_TAGS if name in tags}
-    if any(value not in _POLICIES for value in policies.values()):
+    if "p" not in policies or any(value not in _POLICIES for value in policies.values()):
         # With a report address, the record counts as p=none (section 4.10.1).
         if not any(_REPORT_URI.match(uri.strip()) for uri in tags.get("rua", "").split(",")):
             return None
@@ -77,17 +74,9 @@ def parse_record(text: bytes) -> DmarcRecord | None:
 
 def _tags(text: bytes) -> dict[str, str]:
     tags: dict[str, str] = {}
-    specifications = text.decode("utf-8", "replace").split(";")
-    if not specifications[-1].strip(" \t"):
-        specifications.pop()
-    for specification in specifications:
+    for specification in text.decode("utf-8", "replace").split(";"):
         raw_name, equals, raw_value = specification.partition("=")
-        name, value = raw_name.strip(" \t").lower(), raw_value.strip(" \t")
-        if not equals or not _TAG_NAME.match(name):
-            raise MalformedRecordError("not a list of tag=value")
-        if name in tags:
-            raise MalformedRecordError(f"tag {name} appears twice")
-        if not value and name not in _POLICY_TAGS:
-            raise MalformedRecordError(f"tag {name} is empty")
-        tags[name] = value
+        name, value = raw_name.strip(_BLANKS).lower(), raw_value.strip(_BLANKS)
+        if equals and _TAG_NAME.match(name) and (value or name in _POLICY_TAGS):
+            tags.setdefault(name, value)
     return tags

@@ -11,7 +11,7 @@ from e2a_core.authentication.arc import evaluate_arc
 from e2a_core.authentication.canonical import SignedMessage
 from e2a_core.authentication.dkim import verify_dkim
 from e2a_core.authentication.dmarc import evaluate_dmarc
-from e2a_core.authentication.evidence import AuthenticationEvidence
+from e2a_core.authentication.evidence import AuthenticationEvidence, unsigned_fields
 from e2a_core.authentication.header import authentication_results
 from e2a_core.authentication.resolver import CachedLookup, DeadlineLookup, Lookup, NotCached
 from e2a_core.authentication.results import ArcResult, DkimResult, DmarcResult, SpfResult
@@ -83,7 +83,7 @@ class Authenticator:
             evaluate_dmarc(author_domain, spf, dkim, lookup),
             DmarcResult("temperror", detail=_FAULT, dkim_aligned=(False,) * len(dkim)),
         )
-        return AuthenticationEvidence(spf, dkim, dmarc, arc)
+        return AuthenticationEvidence(spf, dkim, dmarc, arc, unsigned_fields(message, dkim, dmarc))
 
     def header(self, evidence: AuthenticationEvidence) -> str:
         """The body of this server's Authentication-Results field for `evidence`."""

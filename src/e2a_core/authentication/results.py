@@ -52,6 +52,8 @@ class DkimResult:
     """The i= tag, None if absent."""
     signature_prefix: str | None = None
     """The first characters of b=, which distinguish signatures of one domain (RFC 6008)."""
+    signed: frozenset[str] = frozenset()
+    """The lower-case names of the fields in h= of a signature that passed."""
 
 
 @dataclass(frozen=True, slots=True)

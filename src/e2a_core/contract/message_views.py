@@ -60,6 +60,8 @@ class DMARCResult(View):
     domain: str | None = None
     policy: str | None = None
     aligned_by: list[str] = []
+    testing: bool | None = None
+    """True if the domain asks to be tested only (`t=y`)."""
     detail: str | None = None
 
 
@@ -78,6 +80,10 @@ class Authentication(View):
     dkim: list[DKIMResult]
     dmarc: DMARCResult
     arc: ArcResult | None = None
+    coverage: str | None = None
+    """`partial` if a signature alone proves the Author Domain and does not cover all that a reader sees."""
+    unsigned: list[str] | None = None
+    """Fields present that no such signature covers. An unsigned Reply-To is not where answers go."""
 
 
 class AutoSubmittedView(View):

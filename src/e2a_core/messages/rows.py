@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
@@ -19,6 +20,7 @@ __all__ = [
     "SubmissionRow",
     "dump_json",
     "load_json",
+    "proven_domain",
 ]
 
 SUMMARY_COLUMNS = (
@@ -191,9 +193,15 @@ class MessageRow:
 
     @property
     def verified_domain(self) -> str | None:
-        """The Author Domain, or None if DMARC did not pass."""
-        dmarc = (self.authentication or {}).get("dmarc", {})
-        return dmarc.get("domain") if dmarc.get("status") == "pass" else None
+        """The Author Domain, or None if DMARC did not pass or the message is only partly signed."""
+        return proven_domain(self.authentication)
+
+
+def proven_domain(authentication: Mapping[str, Any] | None) -> str | None:
+    """The Author Domain if DMARC passed for it and nothing that a reader sees is unsigned, otherwise None."""
+    found = authentication or {}
+    dmarc = found.get("dmarc", {})
+    return dmarc.get("domain") if dmarc.get("status") == "pass" and "coverage" not in found else None
 
 
 _PARTS = ("seq", "submission", "hold")

@@ -27,7 +27,7 @@ from e2a_core.contract.messages import MessageLifecycleTransition
 from e2a_core.contract.reviews import ReviewView
 from e2a_core.contract.states import Direction, Review
 from e2a_core.mail.parse import ParsedMessage
-from e2a_core.messages.rows import SUMMARY_COLUMNS, MessageRow, load_json
+from e2a_core.messages.rows import SUMMARY_COLUMNS, MessageRow, load_json, proven_domain
 from e2a_core.messages.state import HIDDEN
 from e2a_core.store.statement import Row
 
@@ -69,7 +69,6 @@ def _summary_view(values: tuple[Any, ...]) -> MessageSummaryView:
     row = summary_row(values)
     inbound = row["direction"] == Direction.INBOUND
     authentication = from_json(row["authentication"]) if row["authentication"] else None
-    dmarc = authentication["dmarc"] if authentication else {}
     automatic = from_json(row["auto_submitted"]) if row["auto_submitted"] else None
     reply_to, attachments = _list(row["reply_to"]), _list(row["attachments"])
     return MessageSummaryView(
@@ -78,7 +77,7 @@ def _summary_view(values: tuple[Any, ...]) -> MessageSummaryView:
         type=None if inbound else row["type"] or None,
         header_from=row["header_from"],
         envelope_from=row["envelope_from"],
-        verified_domain=dmarc.get("domain") if dmarc.get("status") == "pass" else None,
+        verified_domain=proven_domain(authentication),
         author_agent=row["author_agent"],
         to=_list(row["to_addresses"]),
         cc=_list(row["cc"]) or None,

@@ -23,7 +23,7 @@ from e2a_core.mail.headers import (
     is_header_text,
     parse_headers,
 )
-from e2a_core.mail.parse import ParsedMessage, parse_message
+from e2a_core.mail.parse import CONVERSATION_HEADER, ParsedMessage, parse_message
 from e2a_core.mail.trace import received_header, strip_forged_fields
 from e2a_core.smtpserver.arrival import Arrival, Identity
 from e2a_core.smtpserver.deliver import Delivery
@@ -145,7 +145,7 @@ class SmtpReceiver:
             authentication=evidence.to_json(),
             accepted_as="acceptance.inbound_smtp",
             inboxes=inboxes,
-            conversation_id=_proven_conversation(parsed, identity),
+            conversation_id=_proven_conversation(parsed, identity, evidence),
             dedupe_key=dedupe_key,
         )
 
@@ -202,9 +202,13 @@ def _identify(
     )
 
 
-def _proven_conversation(parsed: ParsedMessage, identity: Identity) -> str | None:
+def _proven_conversation(
+    parsed: ParsedMessage, identity: Identity, evidence: AuthenticationEvidence
+) -> str | None:
     """The conversation id in the message, if a verified agent of this deployment wrote it and the id is valid."""
     claimed = parsed.conversation_header
+    if CONVERSATION_HEADER.lower() in evidence.unsigned:
+        return None
     if identity.agent is None or claimed is None or len(claimed) > MAX_CONVERSATION_ID:
         return None
     return claimed if is_header_text(claimed) else None

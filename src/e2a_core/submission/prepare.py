@@ -73,15 +73,17 @@ def test_draft(agent: AgentRow) -> Draft:
 def reply_draft(agent: AgentRow, parent: MessageRow, parsed: ParsedMessage, request: ReplyRequest) -> Draft:
     """The draft of a reply to `parent`.
 
-    It goes to Reply-To, else From, of the parent, or to its recipients if the agent sent it; `reply_all` adds the
-    others. Subject, references and thread follow RFC 5322 section 3.6.4. Raises `MessageNotYetDelivered` if the
-    parent is still being submitted, and what `check_draft` raises.
+    It goes to Reply-To, unless nobody vouches for it, else to From of the parent, or to its recipients if the agent
+    sent it; `reply_all` adds the others. Subject, references and thread follow RFC 5322 section 3.6.4. Raises
+    `MessageNotYetDelivered` if the parent is still being submitted, and what `check_draft` raises.
     """
     parent_ref = _thread_reference(parent)
+    # Nobody vouches for an unsigned Reply-To, so that an answer to it could go to whoever added it.
+    unsigned = (parent.authentication or {}).get("unsigned", ())
     to, cc = reply_recipients(
         Correspondents(
             header_from=parent.header_from,
-            reply_to=parsed.reply_to,
+            reply_to=[] if "reply-to" in unsigned else parsed.reply_to,
             to=parent.to_addresses,
             cc=parent.cc,
             outbound=not parent.inbound,

@@ -35,7 +35,7 @@ MESSAGE = object_schema(
             if name not in {"raw_message", "parsed", "body", "created_at"}
         },
         "received_at": TEXT,
-        "trust": {"enum": ["verified", "unverified", "failed"]},
+        "trust": {"enum": ["verified", "partial", "unverified", "failed"]},
         "text": TEXT,
         "html": TEXT,
         "headers": TEXT,

@@ -15,7 +15,10 @@ __all__ = ["SEND_RESULT", "SUMMARY_ROW", "TEXT", "UNTRUSTED", "listed", "listing
 TEXT = {"type": "string"}
 UNTRUSTED = {"type": "object", "description": "the fence's marker, and the members a sender wrote"}
 SUMMARY_ROW = object_schema(
-    {**view_properties(MessageSummaryView, depth=0), "trust": {"enum": ["verified", "unverified", "failed"]}},
+    {
+        **view_properties(MessageSummaryView, depth=0),
+        "trust": {"enum": ["verified", "partial", "unverified", "failed"]},
+    },
     ["id", "direction", "subject", "created_at"],
 )
 SEND_RESULT = object_schema(
