@@ -132,3 +132,45 @@ def test_production_takes_no_domain_on_trust(tmp_path: Path) -> None:
     assert load_settings(environment).dns_verify
     with pytest.raises(SettingsError, match="E2A_DNS_VERIFY"):
         load_settings({**environment, "E2A_DNS_VERIFY": "off"})
+
+
+STRONG = "b9c1f0de53a74d1c8e2f6a90374d5b1e"
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "change-me-in-production-0000000000000",
+        "please-CHANGE-ME-before-you-deploy-this",
+        "your-256-bit-secret-your-256-bit-secret",
+        "<put a long random secret in this place>",
+        "${E2A_HMAC_SECRET_OF_THE_DEPLOYMENT}",
+        "{{ secrets.e2a_hmac_secret_of_the_vault }}",
+        "a" * 40,
+        "password" * 5,
+        "P@ssw0rd!" * 4,
+        "secretsecretsecretsecretsecret12",
+        "abcdefghijklmnopqrstuvwxyz0123456789",
+        "0123456789abcdef0123456789abcdef",
+        "qwertyuiopasdfghjklzxcvbnm1234567890",
+        "deadbeef" * 8,
+        "2026-11-28-2026-11-28-2026-11-28",
+        "hmac-secret-hmac-secret-hmac-secret!",
+        "correct horse battery staple, word for word",
+        "The quick brown fox jumps over the lazy dog",
+    ],
+)
+@pytest.mark.parametrize("others", ["", f"{STRONG},"])
+def test_production_refuses_a_secret_that_can_be_guessed(tmp_path: Path, secret: str, others: str) -> None:
+    environment = {"E2A_ENV": "production", "E2A_PUBLIC_URL": "https://mail.example"}
+    with pytest.raises(SettingsError, match="E2A_HMAC_SECRET"):
+        load(tmp_path, E2A_HMAC_SECRET=others + secret, **environment)
+    assert load(tmp_path, E2A_HMAC_SECRET=others + STRONG, **environment).production
+
+
+def test_production_refuses_links_without_tls(tmp_path: Path) -> None:
+    production = {"E2A_ENV": "production", "E2A_HMAC_SECRET": STRONG}
+    for url in ("http://mail.example", "HTTP://mail.example", "http://127.0.0.1:8080"):
+        with pytest.raises(SettingsError, match="E2A_PUBLIC_URL must be https"):
+            load(tmp_path, E2A_PUBLIC_URL=url, **production)
+    assert load(tmp_path, E2A_PUBLIC_URL="http://mail.example").public_url

@@ -13,16 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from e2a_core import setting_kinds as kinds
 from e2a_core.errors import SettingsError
+from e2a_core.secret_strength import weakness
 from e2a_core.setting_kinds import ListenAddress
 
 __all__ = ["ListenAddress", "Settings", "default_home", "load_settings", "setting_names"]
-
-PLACEHOLDER_SECRET = "change-me-in-production"
-MIN_SECRET_BYTES = 32
 
 
 def _setting(
@@ -397,10 +395,13 @@ def _check_together(settings: Settings) -> None:
             raise SettingsError("E2A_DNS_VERIFY must be on when E2A_ENV is production")
         if not secrets:
             raise SettingsError("E2A_HMAC_SECRET must be set when E2A_ENV is production")
-        if PLACEHOLDER_SECRET in secrets:
-            raise SettingsError("E2A_HMAC_SECRET must not be the placeholder")
-        if any(len(secret.encode()) < MIN_SECRET_BYTES for secret in secrets):
-            raise SettingsError(f"E2A_HMAC_SECRET must be at least {MIN_SECRET_BYTES} bytes in production")
+        for secret in secrets:
+            if (problem := weakness(secret)) is not None:
+                raise SettingsError(f"E2A_HMAC_SECRET {problem}")
+        if urlsplit(settings.public_url).scheme == "http":
+            raise SettingsError(
+                "E2A_PUBLIC_URL must be https:// when E2A_ENV is production: its links decide holds"
+            )
 
 
 def setting_names() -> dict[str, str]:

@@ -7,7 +7,6 @@ import binascii
 import mimetypes
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import anyio.to_thread
@@ -16,6 +15,7 @@ from pydantic import AfterValidator, Field
 from e2a_core.contract.limits import MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS_BYTES
 from e2a_core.contract.sending import Attachment
 from e2a_core.errors import InvalidAttachment, PayloadTooLarge
+from e2a_mcp.opening import read_below
 from e2a_mcp.schema import Arguments
 from e2a_mcp.tool import Call
 from e2a_mcp.uris import parse_mail_uri
@@ -97,33 +97,19 @@ async def _from_file(call: Call, source: AttachmentSource, path: str, where: str
             status=422,
         )
     try:
-        name, data = await anyio.to_thread.run_sync(_read_below, roots, path)
+        name, data = await anyio.to_thread.run_sync(read_below, roots, path, MAX_ATTACHMENT_BYTES + 1)
     except (OSError, ValueError, RuntimeError):
         # The same error for a missing file and for one outside, so that callers cannot probe for paths.
         raise InvalidAttachment(
-            f"{field} must be a readable file below an allowed folder", location=field, status=422
+            f"{field} must be a readable file below an allowed folder, with one name and no symbolic link on the way",
+            location=field,
+            status=422,
         ) from None
     return len(data), Attachment(
         filename=source.filename or name,
         content_type=source.content_type or mimetypes.guess_type(name)[0] or _FALLBACK_TYPE,
         data=base64.b64encode(data).decode(),
     )
-
-
-def _read_below(roots: Sequence[Path], path: str) -> tuple[str, bytes]:
-    """Returns the name and bytes of a regular file, at most one byte more than the limit.
-
-    Raises ValueError when no such file is below `roots`.
-    """
-    asked = Path(path).expanduser()
-    for candidate in [asked] if asked.is_absolute() else [root / asked for root in roots]:
-        # Resolving first makes `..` and symbolic links harmless.
-        real = candidate.resolve()
-        if not any(real.is_relative_to(root) for root in roots) or not real.is_file():
-            continue
-        with real.open("rb") as file:
-            return real.name, file.read(MAX_ATTACHMENT_BYTES + 1)
-    raise ValueError("no such file below the roots")
 
 
 def _from_data(source: AttachmentSource, data: str, where: str) -> tuple[int, Attachment]:

@@ -238,3 +238,36 @@ async def test_a_deployment_without_a_shared_domain_has_no_inbox_yet(settings: S
         assert await rows(core, "domains") == []
         with pytest.raises(NotFound):
             await home_principal(core)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.parametrize("mode", [0o755, 0o750, 0o777, 0o701])
+async def test_a_home_and_a_secret_that_others_could_read_are_closed_with_a_word(
+    tmp_path: Path, mode: int
+) -> None:
+    home = tmp_path / "home"
+    settings = load_settings({"E2A_HOME": str(home)})
+    core, _ = await open_home(settings, SystemClock(), Ids())
+    await core.db.close()
+    home.chmod(mode)
+    (home / "secret").chmod(0o644)
+    core, made = await open_home(settings, SystemClock(), Ids())
+    await core.db.close()
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert stat.S_IMODE((home / "secret").stat().st_mode) == 0o600
+    assert [line.split()[0] for line in made] == [str(home), str(home / "secret")]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.parametrize(("mode", "beside"), [(0o1777, ""), (0o755, "letters.txt")])
+async def test_a_folder_that_others_use_too_is_no_home_and_stays_as_it_is(
+    tmp_path: Path, mode: int, beside: str
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    if beside:
+        (folder / beside).touch()
+    folder.chmod(mode)
+    with pytest.raises(SettingsError, match="E2A_HOME must be a folder of its own"):
+        await open_home(load_settings({"E2A_HOME": str(folder)}), SystemClock(), Ids())
+    assert stat.S_IMODE(folder.stat().st_mode) == mode

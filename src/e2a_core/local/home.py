@@ -6,6 +6,7 @@ finds everything in place reads once and writes nothing.
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from e2a_core.clock import Clock, to_micros
@@ -18,9 +19,11 @@ from e2a_core.local import queries
 from e2a_core.local.files import create_private
 from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.mail.roles import is_account_only, is_notice_address
-from e2a_core.settings import MIN_SECRET_BYTES, Settings
+from e2a_core.secret_strength import MIN_BYTES
+from e2a_core.settings import Settings
 from e2a_core.signing.secrets import Secrets
-from e2a_core.store.open import open_database, sqlite_path
+from e2a_core.store.open import open_database
+from e2a_core.store.private import FILE_MODE, FOLDER_MODE, is_open_to_others, make_private
 from e2a_core.store.statement import first
 from e2a_core.texts import is_storable
 
@@ -32,6 +35,9 @@ SECRET_OCTETS = 32
 HOME_CREDENTIAL = "home"
 """Stands where a key's id would: the owner of the files needs no key."""
 _SECRET_FILE = "secret"
+_CONFIG_FILE = "config.toml"
+_OWN_FILES = frozenset({_SECRET_FILE, _CONFIG_FILE, "e2a.db", "run.json", "lease"})
+"""A folder that holds one of these is a home, and nobody else's."""
 
 
 class _OwnedAlready(Exception):
@@ -46,8 +52,6 @@ async def open_home(settings: Settings, clock: Clock, ids: Ids) -> tuple[Core, l
     """
     made = _make_folder(settings.home)
     secrets, made_secret = home_secrets(settings, ids)
-    if not settings.database_url:
-        _make_database_file(settings)
     database = await open_database(
         settings.effective_database_url, migration_mode=settings.migration_mode, clock=clock
     )
@@ -73,7 +77,7 @@ def home_secrets(settings: Settings, ids: Ids) -> tuple[Secrets, list[str]]:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as problem:
         raise SettingsError(f"the signing secret {path} cannot be used: {problem}") from None
-    if len(text) < MIN_SECRET_BYTES:
+    if len(text) < MIN_BYTES:
         raise SettingsError(
             f"the signing secret {path} is damaged: restore it, or delete it to have a new one made"
         )
@@ -120,20 +124,29 @@ def _make_folder(home: Path) -> list[str]:
         home.mkdir(mode=0o700)
     except FileExistsError:
         if home.is_dir():
-            return []
+            return _keep_private(home)
         raise SettingsError(f"E2A_HOME must be a folder, {home} is something else") from None
     except OSError as problem:
         raise SettingsError(f"E2A_HOME must be a folder that can be made: {problem}") from None
     return [f"made the home {home}"]
 
 
-def _make_database_file(settings: Settings) -> None:
-    """SQLite gives the files beside it the same mode, so nobody else reads mail even in a folder open to them."""
-    path = sqlite_path(settings.effective_database_url)
+def _keep_private(home: Path) -> list[str]:
+    """Closes a home that is open to others. A folder that others use too (`/tmp`, a home directory) is refused."""
     try:
-        path.touch(mode=0o600)
+        names = {item.name for item in home.iterdir()}
+        is_shared = home.stat().st_mode & stat.S_ISVTX or (names and not names & _OWN_FILES)
+        if is_shared and is_open_to_others(home):
+            raise SettingsError(
+                f"E2A_HOME must be a folder of its own with mode 0700, {home} is open to others"
+            )
     except OSError as problem:
-        raise SettingsError(f"E2A_HOME must be a folder that can be written to: {problem}") from None
+        raise SettingsError(f"E2A_HOME must be a folder that can be read: {problem}") from None
+    return [
+        *make_private(home, FOLDER_MODE),
+        *make_private(home / _SECRET_FILE, FILE_MODE),
+        *make_private(home / _CONFIG_FILE, FILE_MODE),
+    ]
 
 
 async def _ensure_rows(core: Core) -> list[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from urllib.parse import unquote
 
 from e2a_core.clock import Clock
-from e2a_core.errors import SettingsError
+from e2a_core.errors import SettingsError, StoreUnavailable
 from e2a_core.store.database import Database
 from e2a_core.store.migrate import MigrationMode, migrate
+from e2a_core.store.private import FILE_MODE, create_private_file, make_private
 
 __all__ = ["open_database", "sqlite_path"]
 
@@ -17,6 +19,9 @@ _EXPECTED = (
     " or postgresql://user:password@host:port/database"
 )
 _SQLITE = "sqlite:///"
+_BESIDE = ("-wal", "-shm", "-journal")
+
+_log = logging.getLogger(__name__)
 
 
 async def open_database(url: str, *, migration_mode: MigrationMode = "auto", clock: Clock) -> Database:
@@ -47,6 +52,17 @@ def sqlite_path(url: str) -> Path:
     return Path(path)
 
 
+def _keep_private(path: Path) -> None:
+    """SQLite gives the files beside the database its mode, but leaves those of an earlier run as they are."""
+    try:
+        create_private_file(path)
+    except OSError as problem:
+        raise StoreUnavailable(f"cannot open the database {path}: {problem}") from problem
+    for file in (path, *(path.with_name(path.name + ending) for ending in _BESIDE)):
+        for line in make_private(file, FILE_MODE):
+            _log.warning("%s", line)
+
+
 async def _connect(url: str) -> Database:
     # The drivers are imported here: a process on SQLite must not pay for the other, nor need it installed.
     scheme, colon, _ = url.lower().partition(":")
@@ -56,6 +72,7 @@ async def _connect(url: str) -> Database:
         path = sqlite_path(url)
         if not path.absolute().parent.is_dir():
             raise SettingsError(f"{_EXPECTED}; the folder {path.absolute().parent} does not exist")
+        _keep_private(path)
         return await SqliteDatabase.open(path)
     if scheme in ("postgresql", "postgres"):
         try:
