@@ -105,6 +105,15 @@ class Settings:
         ListenAddress("127.0.0.1", 8080),
         "Address of the HTTP listener: review links, downloads, `/mcp`; port 0 picks a free one.",
     )
+    http_max_connections: int = _setting(
+        "E2A_HTTP_MAX_CONNECTIONS", kinds.integer(1, 100_000), 2000, "Concurrent HTTP connections in total."
+    )
+    http_max_connections_per_address: int = _setting(
+        "E2A_HTTP_MAX_CONNECTIONS_PER_ADDRESS",
+        kinds.integer(1, 100_000),
+        500,
+        "Concurrent HTTP connections from one address that is not a trusted proxy.",
+    )
     http_trusted_proxies: tuple[str, ...] = _setting(
         "E2A_HTTP_TRUSTED_PROXIES",
         kinds.networks,

@@ -49,8 +49,13 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path, database_url: str, **settings: str) -> Iterator[Served]:
-    """A sandbox that takes every domain as proven; `settings` are named without `E2A_`, in lower case."""
+def serving(
+    folder: Path, database_url: str, *, descriptors: int | None = None, **settings: str
+) -> Iterator[Served]:
+    """A sandbox that takes every domain as proven; `settings` are named without `E2A_`, in lower case.
+
+    With `descriptors`, the process may open so many and cannot raise that.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("E2A_")}
     environment |= {
@@ -68,6 +73,8 @@ def serving(folder: Path, database_url: str, **settings: str) -> Iterator[Served
     key = _bootstrap(environment)
     log = folder / "serve.log"
     command = [*COMMAND, "serve", "--print-run"]
+    if descriptors is not None:
+        command = ["sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "sh", *command]
     with DnsServer({"example.org": {"TXT": ["v=spf1 ip4:127.0.0.1 -all"]}}) as dns:
         environment["E2A_DNS_SERVER"] = dns.address
         with running(command, environment, log) as run:

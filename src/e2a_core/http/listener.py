@@ -6,15 +6,24 @@ import asyncio
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from e2a_core.http.connections import Connection, ConnectionLimits, Connections
 from e2a_core.settings import ListenAddress
 
 __all__ = ["HttpListener"]
 
-HEADER_TIMEOUT_SECONDS = 75
+IDLE_SECONDS = 75
+"""Longer than a proxy keeps its connections, so that it never sends a request into one that closes."""
+ACCEPTED_AT_ONCE = 64
+"""The event loop accepts this many before the limits can close one of them."""
+BACKLOG = 1024
+"""Connections that the kernel queues while the event loop is busy."""
 _POLL_SECONDS = 0.005
 
 
@@ -24,14 +33,25 @@ class HttpListener:
     Of `trusted_proxies` (addresses or CIDR ranges) the X-Forwarded headers are believed, of nobody else.
     """
 
-    def __init__(self, app: ASGIApp, address: ListenAddress, trusted_proxies: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        address: ListenAddress,
+        trusted_proxies: Sequence[str] = (),
+        limits: ConnectionLimits | None = None,
+    ) -> None:
         self._address = address
+        limits = limits or ConnectionLimits()
+        connections = Connections(replace(limits, trusted_proxies=trusted_proxies))
         config = uvicorn.Config(
             app,
+            http=cast("type[asyncio.Protocol]", partial(Connection, connections)),
+            ws="none",
+            backlog=ACCEPTED_AT_ONCE,
             log_config=None,
             access_log=False,
             lifespan="on",
-            timeout_keep_alive=HEADER_TIMEOUT_SECONDS,
+            timeout_keep_alive=IDLE_SECONDS,
             server_header=False,
             date_header=True,
             proxy_headers=bool(trusted_proxies),
@@ -61,7 +81,7 @@ class HttpListener:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind((self._address.host, self._address.port))
-            bound.listen(socket.SOMAXCONN)
+            bound.listen(BACKLOG)
         except OSError:
             bound.close()
             raise
@@ -73,6 +93,8 @@ class HttpListener:
                 await self._task
                 raise OSError("the HTTP application did not start")
             await asyncio.sleep(_POLL_SECONDS)
+        # asyncio takes one number for both, and the queue may be longer than what is accepted at once.
+        bound.listen(BACKLOG)
 
     async def stop(self, grace_seconds: float) -> None:
         self._server.should_exit = True

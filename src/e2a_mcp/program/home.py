@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from e2a_core.local.engine import LocalEngine, open_local_engine
 from e2a_core.settings import ListenAddress, Settings
+from e2a_mcp.program.descriptors import fitted
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -22,21 +23,24 @@ async def open_home_engine(settings: Settings, *, strict: bool = False) -> Local
 
     With `strict`, a listener address that is in use is an error. Raises `SettingsError` and `StoreUnavailable`.
     """
-    return await open_local_engine(settings, strict=strict, services=home_services)
+    return await open_local_engine(fitted(settings), strict=strict, services=home_services)
 
 
 def home_services(engine: LocalEngine) -> LocalServices:
     """Returns the relay, the workers and the HTTP listener; imported only in the process that runs them."""
+    from e2a_core.http.connections import ConnectionLimits
     from e2a_core.http.listener import HttpListener
     from e2a_core.local.services import LocalServices
     from e2a_mcp.program.metrics import ProcessMetrics
 
     metrics = ProcessMetrics()
     app = home_application(engine, metrics)
-    proxies = engine.core.settings.http_trusted_proxies
+    settings = engine.core.settings
+    proxies = settings.http_trusted_proxies
+    limits = ConnectionLimits(settings.http_max_connections, settings.http_max_connections_per_address)
 
     def http(address: ListenAddress) -> HttpListener:
-        listener = HttpListener(app, address, proxies)
+        listener = HttpListener(app, address, proxies, limits)
         metrics.watch_http(lambda: listener.connections)
         return listener
 

@@ -1,0 +1,160 @@
+"""The connections of the HTTP listener: how many there may be, and how long one may say nothing.
+
+A connection costs a descriptor, which SMTP and the store need too. So a request head has a deadline, and at a limit the
+connection that has waited longest for a request gives way to the new one. Only when all serve a request is the new one
+refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+__all__ = ["Connection", "ConnectionLimits", "Connections"]
+
+HEAD_SECONDS = 10.0
+"""For the head of a request, from the connection or from its first octet on a connection that was used before."""
+_REFUSAL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Connections in total and of one address; those of `trusted_proxies` count only in total."""
+
+    total: int = 2000
+    per_address: int = 500
+    trusted_proxies: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class _Peer:
+    """The connections of one address: how many, and those that wait for a request, longest first."""
+
+    connections: int = 0
+    waiting: OrderedDict[Connection, None] = field(default_factory=OrderedDict)
+
+
+class Connections:
+    """Admits the connections of one listener."""
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self._limits = limits
+        self._proxies = [ip_network(proxy) for proxy in limits.trusted_proxies]
+        self._open: dict[Connection, str] = {}
+        self._waiting: OrderedDict[Connection, None] = OrderedDict()
+        self._peers: dict[str, _Peer] = {}
+
+    def enter(self, connection: Connection, address: str) -> bool:
+        """Counts a connection, which waits for its first request. Returns False if there is no place for it."""
+        block = _block(address, self._proxies)
+        peer = self._peers.get(block)
+        if block and peer is not None and peer.connections >= self._limits.per_address:
+            if not self._give_way(peer.waiting):
+                return False
+        elif len(self._open) >= self._limits.total and not self._give_way(self._waiting):
+            return False
+        self._open[connection] = block
+        self._peers.setdefault(block, _Peer()).connections += 1
+        self.waits(connection)
+        return True
+
+    def waits(self, connection: Connection) -> None:
+        """Notes that the connection waits for a request, from now on unless it did before."""
+        if connection in self._open and connection not in self._waiting:
+            self._waiting[connection] = None
+            self._peers[self._open[connection]].waiting[connection] = None
+
+    def serves(self, connection: Connection) -> None:
+        """Notes that the connection has a request under way."""
+        if connection in self._waiting:
+            del self._waiting[connection]
+            del self._peers[self._open[connection]].waiting[connection]
+
+    def leave(self, connection: Connection) -> None:
+        """Counts a connection no more; harmless for one that was not counted."""
+        if connection not in self._open:
+            return
+        self.serves(connection)
+        block = self._open.pop(connection)
+        self._peers[block].connections -= 1
+        if not self._peers[block].connections:
+            del self._peers[block]
+
+    def _give_way(self, waiting: OrderedDict[Connection, None]) -> bool:
+        if not waiting:
+            return False
+        longest = next(iter(waiting))
+        self.leave(longest)
+        longest.transport.close()
+        return True
+
+
+class Connection(H11Protocol):
+    """One connection, which tells `connections` whether it waits or serves."""
+
+    def __init__(self, connections: Connections, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._connections = connections
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if self._connections.enter(self, self.client[0] if self.client else ""):
+            self._expect_head()
+        else:
+            transport.write(_REFUSAL)
+            transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        if self._is_serving:
+            self._connections.serves(self)
+            self._forget_deadline()
+        elif self._deadline is None:
+            self._expect_head()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        # A request that was sent ahead may be under way already.
+        if not self._is_serving:
+            self._connections.waits(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_deadline()
+        self._connections.leave(self)
+        super().connection_lost(exc)
+
+    @property
+    def _is_serving(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _expect_head(self) -> None:
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def _block(address: str, proxies: Sequence[IPv4Network | IPv6Network]) -> str:
+    """What counts as one address: for IPv6 the /64, the smallest block of one site; "" for a trusted proxy."""
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return address
+    if any(ip in proxy for proxy in proxies):
+        return ""
+    if not isinstance(ip, IPv6Address):
+        return address
+    return str(ip.ipv4_mapped) if ip.ipv4_mapped else ip.exploded[:19]
