@@ -34,6 +34,10 @@ MAX_BODY_BYTES = 40 * 1024 * 1024
 EXPOSED_HEADERS = "WWW-Authenticate, Mcp-Session-Id, X-Request-Id"
 
 CHALLENGE = 'Bearer realm="e2a"'
+_SCHEMES = frozenset(
+    {"", "basic", "bearer", "digest", "dpop", "hoba", "mutual", "negotiate", "ntlm", "vapid"}
+)
+"""Schemes of HTTP authentication (registry of RFC 9110 section 16.4.1), no token when they stand alone."""
 UNAUTHORIZED = -32001
 """JSON-RPC reserves -32000 to -32099 for servers; existing clients know this code."""
 
@@ -53,10 +57,11 @@ class Refusal:
     code: int
     message: str
     headers: Mapping[str, str] | None = None
+    id: int | str | None = None
 
     def response(self, scope: Scope) -> Response:
         error = {"code": self.code, "message": self.message, "data": {"request_id": request_id(scope)}}
-        content = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}, separators=(",", ":"))
+        content = json.dumps({"jsonrpc": "2.0", "id": self.id, "error": error}, separators=(",", ":"))
         return Response(content, self.status, self.headers, "application/json")
 
 
@@ -64,7 +69,7 @@ def rpc_refusal(request: Request, error: E2AError) -> Response:
     """Returns `error` as a JSON-RPC error response with a null id."""
     headers: dict[str, str] = {}
     if isinstance(error, Unauthorized):
-        invalid = ', error="invalid_token"' if _is_bearer(request.headers) else ""
+        invalid = ', error="invalid_token"' if _has_token(request.headers) else ""
         headers["WWW-Authenticate"] = CHALLENGE + invalid
     elif error.status == 503:
         headers["Retry-After"] = str(error.retry_after_seconds or 1)
@@ -72,14 +77,13 @@ def rpc_refusal(request: Request, error: E2AError) -> Response:
     return Refusal(error.status, code, error.message, headers).response(request.scope)
 
 
-def _is_bearer(headers: Headers) -> bool:
-    """Returns True if the request carries a bearer token, so that it was invalid (RFC 6750 section 3)."""
-    return headers.get("authorization", "").partition(" ")[0].lower() not in {
-        "",
-        "basic",
-        "digest",
-        "negotiate",
-    }
+def _has_token(headers: Headers) -> bool:
+    """Returns True if the request carries a token, which was invalid (RFC 6750 section 3): a token may stand alone.
+
+    Credentials of another scheme, whichever it is, are no token.
+    """
+    scheme, blank, rest = headers.get("authorization", "").strip().partition(" ")
+    return scheme.lower() == "bearer" and bool(rest.strip()) if blank else scheme.lower() not in _SCHEMES
 
 
 class Stamped:

@@ -5,7 +5,6 @@ A request is checked in this order: host and origin, credential, size, JSON. So 
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Literal, get_args
@@ -14,7 +13,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.context import ServerRequestContext
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR
+from mcp_types import INTERNAL_ERROR, INVALID_REQUEST
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
@@ -42,6 +41,7 @@ from e2a_mcp.asgi import (
     rpc_refusal,
 )
 from e2a_mcp.auth import CredentialCache
+from e2a_mcp.messages import faults_in
 from e2a_mcp.origins import HostPolicy
 from e2a_mcp.profiles import asked_profiles
 from e2a_mcp.server import build_server
@@ -196,8 +196,8 @@ class McpApp:
             except E2AError as problem:
                 await self._refuse_error(problem, scope, receive, send)
                 return
-            except ValueError:
-                refusal = Refusal(400, PARSE_ERROR, "the body is not JSON")
+            for fault in faults_in(body)[:1]:
+                refusal = Refusal(400, fault.code, fault.message, id=fault.id)
                 await self._refuse(refusal, scope, receive, send)
                 return
         elif not self._sessions or SESSION_HEADER not in headers:
@@ -264,18 +264,10 @@ class McpApp:
 
 
 async def _json_body(request: Request) -> bytes:
-    """Returns the body of the request, checked to be JSON.
-
-    Raises ValueError when it is not, and `E2AError` for a wrong media type or a body that is too large.
-    """
+    """Returns the body of the request. Raises `E2AError` for a wrong media type or a body that is too large."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedMediaType("Content-Type must be application/json")
-    body = await read_body(request, MAX_BODY_BYTES + 1)
-    try:
-        json.loads(body)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    return body
+    return await read_body(request, MAX_BODY_BYTES + 1)
 
 
 def _profiles_of(context: ServerRequestContext[Any]) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from typing import Any
@@ -19,6 +20,7 @@ from e2a_core.ids import Ids
 from e2a_core.observer import Unobserved
 from e2a_core.settings import Settings
 from e2a_mcp.engines import EngineOpener, LazyEngine, lazy_engine
+from e2a_mcp.lines import MessageLines, standard_input
 from e2a_mcp.scope import stdio_scope
 from e2a_mcp.server import build_server
 from e2a_mcp.tool import Services
@@ -27,6 +29,11 @@ __all__ = ["serve_stdio"]
 
 ANSWER_FIRST_SECONDS = 0.05
 """Lets the answer to `tools/list` go out before the import of the relay takes the processor."""
+
+LAST_ANSWERS_SECONDS = 0.3
+"""For the answers in progress when standard input ends."""
+CLOSING_SECONDS = 0.4
+"""Hosts wait a second or two before they kill the process, which is worse than a close that is cut short."""
 
 
 class HomeSession:
@@ -75,8 +82,11 @@ async def serve_stdio(settings: Settings, opener: EngineOpener) -> bool:
             on_listed=lambda: engine.want_after(ANSWER_FIRST_SECONDS),
         )
         async with anyio.create_task_group() as tasks:
+            lines = MessageLines(standard_input())
             tasks.start_soon(_stop_on_signal, engine)
-            async with stdio_server() as (incoming, outgoing):
+            tasks.start_soon(_stop_at_end, lines, engine)
+            async with stdio_server(stdin=lines.as_text_file()) as (incoming, outgoing):
+                lines.answers = outgoing
                 options = server.create_initialization_options(NotificationOptions())
                 await server.run(incoming, outgoing, options)
             tasks.cancel_scope.cancel()
@@ -89,3 +99,13 @@ async def _stop_on_signal(engine: LazyEngine) -> None:
             await engine.close()
             # The thread that reads standard input cannot be interrupted. Everything else is closed already.
             os._exit(0)
+
+
+async def _stop_at_end(lines: MessageLines, engine: LazyEngine) -> None:
+    """Ends the process although its last answers cannot be written, because the host has stopped reading."""
+    await lines.ended.wait()
+    await anyio.sleep(LAST_ANSWERS_SECONDS)
+    status = 1 if engine.failed else 0
+    asyncio.get_running_loop().call_later(CLOSING_SECONDS, os._exit, status)
+    await engine.close()
+    os._exit(status)
