@@ -95,7 +95,14 @@ def _members(view: MessageView) -> dict[str, Any]:
     members["received_at"] = view.model_dump(mode="json", include={"created_at"})["created_at"]
     members["subject"] = plain_line(view.subject, 2000)
     if view.parsed and view.parsed.nested:
-        members["nested"] = [item.to_wire() for item in view.parsed.nested]
+        members["nested"] = [
+            {name: value for name, value in item.to_wire().items() if name != "text"}
+            for item in view.parsed.nested
+        ]
+    if view.parsed and view.parsed.has_html is not None:
+        members["has_html"] = view.parsed.has_html
+    if notes := _notes(view):
+        members["notes"] = notes
     if view.direction == "inbound":
         members["trust"] = trust(view.verified_domain or view.author_agent, view.authentication)
     return members
@@ -110,6 +117,9 @@ def _extent(view: MessageView, format: Format, total: int, offset: int, end: int
         extent["next_offset"] = end
     if format == "text" and view.parsed and view.parsed.quoted_text:
         extent["quoted_chars"] = len(view.parsed.quoted_text)
+    attached = sum(len(item.text or "") for item in (view.parsed.nested if view.parsed else None) or [])
+    if format == "text" and attached:
+        extent["attached_chars"] = attached
     return extent
 
 
@@ -121,9 +131,28 @@ def _body(view: MessageView, format: Format, raw: bytes | None) -> str:
     if format == "html":
         return (parsed.html if parsed else None) or (stored.html if stored else None) or ""
     text = (parsed.text if parsed else None) or (stored.text if stored else None) or ""
-    if format == "full" and parsed and parsed.quoted_text:
-        return f"{text}\n\n{parsed.quoted_text}" if text else parsed.quoted_text
-    return text
+    if format != "full" or parsed is None:
+        return text
+    attached = [
+        f"[attached message {item.index}: {plain_line(item.subject)}, from {plain_line(item.header_from)}]\n{item.text}"
+        for item in parsed.nested or []
+        if item.text
+    ]
+    return "\n\n".join(piece for piece in [text, parsed.quoted_text, *attached] if piece)
+
+
+def _notes(view: MessageView) -> list[str]:
+    """What a reader has to know about the message besides its words; ours, not the sender's."""
+    notes = list(view.parsed.notes or []) if view.parsed else []
+    nested = view.parsed.nested or [] if view.parsed else []
+    if any(item.truncated for item in nested):
+        notes.append("the text of attached messages is cut; each can be downloaded whole as an attachment")
+    if len(view.attachments) > MAX_ATTACHMENTS:
+        notes.append(
+            f"attachments from {MAX_ATTACHMENTS} to {len(view.attachments) - 1} are not listed; "
+            "each can be read by its index"
+        )
+    return notes
 
 
 def _text(
@@ -146,12 +175,17 @@ def _text(
         lines.append(
             f"{structured['total_chars']} characters in all; go on with offset={structured['next_offset']}"
         )
-    elif view.parsed and view.parsed.truncated:
-        lines.append("the body was cut when it was stored; the raw message has all of it")
+    elif view.parsed and view.parsed.truncated and not view.parsed.notes:
+        lines.append("the body is longer than what is shown; the raw message has all of it")
     if structured.get("quoted_chars"):
         lines.append(
             f"{structured['quoted_chars']} characters of quoted history left out; format=full has them"
         )
+    if structured.get("attached_chars"):
+        lines.append(
+            f"{structured['attached_chars']} characters of attached messages left out; format=full has them"
+        )
+    lines += [f"note: {note}" for note in structured.get("notes", [])]
     if not part:
         lines.append("no text in this part")
     return lines

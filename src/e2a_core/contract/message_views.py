@@ -227,22 +227,29 @@ class HoldReasonView(View):
 
 
 class NestedMessageView(View):
-    """A message attached to this one. `index` is the index of the attachment."""
+    """A message attached to this one. `index` is the index of the attachment, `text` what the message says."""
 
     index: int
     header_from: str | None = None
     subject: str = ""
     date: str | None = None
+    text: str | None = None
+    truncated: bool | None = None
 
 
 class MessageParsedView(View):
-    """`text` is what the author wrote; `quoted_text` is the earlier mail quoted with it."""
+    """`text` is what the author wrote; `quoted_text` is the earlier mail quoted with it.
+
+    `notes` says in sentences what the message is besides (encrypted, signed) and what is left out.
+    """
 
     text: str
     html: str | None = None
     truncated: bool
     quoted_text: str | None = None
     nested: list[NestedMessageView] | None = None
+    has_html: bool | None = None
+    notes: list[str] | None = None
 
 
 class MessageBodyView(View):

@@ -1,25 +1,63 @@
 """The attachments of a message, each under a stable index.
 
-An attachment is a leaf of the MIME tree that has a file name, has the disposition `attachment`, or has a Content-ID
-and is not text. An embedded message is always one attachment; its content is the message itself, which can be parsed
-in turn to reach its own attachments.
+An attachment is every leaf of the MIME tree that is not read as the body, whatever its type, and every leaf with a
+file name. One without a name gets one. An embedded message is always one attachment; its content is the message
+itself, which can be parsed in turn to reach its own attachments. What is inside a signature or a winmail.dat follows
+it in the list.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from e2a_core.errors import AttachmentNotFound
 from e2a_core.mail.headers import parse_headers
 from e2a_core.mail.mime import Part, mime_leaves
+from e2a_core.mail.selection import Selection, select
 
-__all__ = ["AttachmentMeta", "attachment_content", "list_attachments"]
+__all__ = [
+    "Attachment",
+    "AttachmentMeta",
+    "attachment_content",
+    "WholeAttachment",
+    "attachment_parts",
+    "list_attachments",
+    "read_attachments",
+]
+
+MAX_ENDING_CHARS = 5
+"""Subtypes of pictures and sound that are as short as this are the ending of their files too."""
+
+_ENDINGS = {
+    "application/pdf": "pdf", "application/json": "json", "application/xml": "xml", "application/zip": "zip",
+    "application/rtf": "rtf", "application/msword": "doc", "application/vnd.ms-excel": "xls",
+    "application/vnd.ms-powerpoint": "ppt", "application/gzip": "gz", "application/x-tar": "tar",
+    "application/x-7z-compressed": "7z", "application/javascript": "js", "application/csv": "csv",
+    "application/ics": "ics", "application/yaml": "yaml", "application/sql": "sql",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
+    "application/vnd.oasis.opendocument.text": "odt", "application/vnd.oasis.opendocument.spreadsheet": "ods",
+    "application/pkcs7-mime": "p7m", "application/x-pkcs7-mime": "p7m", "application/pkcs7-signature": "p7s",
+    "application/x-pkcs7-signature": "p7s", "application/pgp-signature": "asc", "application/pgp-encrypted": "asc",
+    "application/pgp-keys": "asc", "application/ms-tnef": "dat", "application/vnd.ms-tnef": "dat",
+    "text/plain": "txt", "text/html": "html", "text/calendar": "ics", "text/csv": "csv", "text/markdown": "md",
+    "text/xml": "xml", "text/css": "css", "text/rtf": "rtf", "text/vcard": "vcf", "text/x-vcard": "vcf",
+    "text/directory": "vcf", "text/javascript": "js", "text/tab-separated-values": "tsv", "text/x-amp-html": "html",
+    "image/jpeg": "jpg", "image/svg+xml": "svg", "image/tiff": "tif", "image/x-icon": "ico",
+    "image/vnd.microsoft.icon": "ico", "audio/mpeg": "mp3", "audio/x-wav": "wav", "video/quicktime": "mov",
+}  # fmt: skip
+_KEPT_PARAMETERS = ("charset", "method", "component", "format", "delsp", "smime-type", "profile")
+"""What text, calendars (RFC 5545 section 8.1) and signatures (RFC 8551 section 3.2.2) are read by."""
+_TOKEN = re.compile(r"[A-Za-z0-9_.+-]{1,60}\Z")
+_BY_KIND = {"text": "txt", "message": "txt"}
 
 
 @dataclass(frozen=True, slots=True)
 class AttachmentMeta:
-    """One attachment. `index` counts depth-first from 0, `filename` may be "", `size_bytes` is the decoded size."""
+    """One attachment. `index` counts depth-first from 0, `size_bytes` is the decoded size."""
 
     index: int
     filename: str
@@ -28,16 +66,52 @@ class AttachmentMeta:
     size_bytes: int
 
 
-def is_attachment(part: Part) -> bool:
-    if part.is_message or part.filename or part.disposition.startswith("attachment"):
-        return True
-    return part.content_id is not None and part.content_type not in {"text/plain", "text/html"}
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One attachment: its leaf, and the number of the leaf in the message, from 1."""
+
+    index: int
+    part: Part
+    ordinal: int
 
 
-def list_attachments(raw: bytes, leaves: Sequence[Part]) -> list[AttachmentMeta]:
-    """The attachments among the leaves of `raw`."""
-    parts = [part for part in leaves if is_attachment(part)]
-    return [_meta(index, part, part.content(raw)) for index, part in enumerate(parts)]
+def attachment_parts(leaves: Sequence[Part], body: Selection) -> list[Attachment]:
+    """The leaves that are attachments."""
+    parts = [(at, part) for at, part in enumerate(leaves, 1) if part.filename or not body.holds(part)]
+    return [Attachment(index, part, at) for index, (at, part) in enumerate(parts)]
+
+
+def list_attachments(raw: bytes, attachments: Sequence[Attachment]) -> list[AttachmentMeta]:
+    """What is shown of the attachments of `raw`."""
+    return [_meta(item, item.part.content(raw)) for item in attachments]
+
+
+@dataclass(frozen=True, slots=True)
+class WholeAttachment:
+    """An attachment to be sent on. `full_type` is its media type with the parameters that its reader needs."""
+
+    meta: AttachmentMeta
+    full_type: str
+    content: bytes
+
+
+def read_attachments(raw: bytes) -> list[WholeAttachment]:
+    """All attachments of the message `raw` with their content."""
+    leaves = mime_leaves(raw, parse_headers(raw))
+    found = []
+    for item in attachment_parts(leaves, select(leaves)):
+        content = item.part.content(raw)
+        found.append(WholeAttachment(_meta(item, content), _full_type(item.part), content))
+    return found
+
+
+def _full_type(part: Part) -> str:
+    kept = [
+        (name, part.parameters[name])
+        for name in _KEPT_PARAMETERS
+        if _TOKEN.match(part.parameters.get(name, ""))
+    ]
+    return "; ".join([part.content_type, *(f"{name}={value}" for name, value in kept)])
 
 
 def attachment_content(raw: bytes, index: int) -> tuple[AttachmentMeta, bytes]:
@@ -45,19 +119,42 @@ def attachment_content(raw: bytes, index: int) -> tuple[AttachmentMeta, bytes]:
 
     Raises AttachmentNotFound if the index is out of range.
     """
-    parts = [part for part in mime_leaves(raw, parse_headers(raw)) if is_attachment(part)]
+    leaves = mime_leaves(raw, parse_headers(raw))
+    parts = attachment_parts(leaves, select(leaves))
     if not 0 <= index < len(parts):
         raise AttachmentNotFound(f"the message has {len(parts)} attachments, counted from 0")
-    content = parts[index].content(raw)
-    return _meta(index, parts[index], content), content
+    content = parts[index].part.content(raw)
+    return _meta(parts[index], content), content
 
 
-def _meta(index: int, part: Part, content: bytes) -> AttachmentMeta:
-    filename = part.filename
-    if not filename and part.is_message:
-        subject = parse_headers(content).decoded("subject")
-        filename = _file_name(subject) + ".eml"
-    return AttachmentMeta(index, filename, part.content_type, part.content_id, len(content))
+def _meta(item: Attachment, content: bytes) -> AttachmentMeta:
+    part = item.part
+    filename = part.filename or _made_name(item, content)
+    return AttachmentMeta(item.index, filename, part.content_type, part.content_id, len(content))
+
+
+def _made_name(item: Attachment, content: bytes) -> str:
+    """The subject of a message, else the number of the part, with the ending of its type."""
+    if item.part.is_message:
+        return _file_name(parse_headers(content).decoded("subject")) + ".eml"
+    return f"part-{item.ordinal}.{_ending(item.part.content_type)}"
+
+
+def _ending(content_type: str) -> str:
+    known = _ENDINGS.get(content_type)
+    if known:
+        return known
+    kind, _, subtype = content_type.partition("/")
+    subtype = subtype.removeprefix("x-")
+    if kind in {"image", "audio", "video", "font"} and subtype.isalnum() and len(subtype) <= MAX_ENDING_CHARS:
+        return subtype
+    return (
+        "json"
+        if subtype.endswith("+json")
+        else "xml"
+        if subtype.endswith("+xml")
+        else _BY_KIND.get(kind, "bin")
+    )
 
 
 def _file_name(subject: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 
-from e2a_core.mail.html import html_to_text
+from e2a_core.mail.html import read_html
 from e2a_core.mail.mime import Part
 from e2a_core.mail.quoting import split_quoted, tidy
+from e2a_core.mail.selection import Choice, Selection
 
 __all__ = [
     "MAX_FULL_TEXT_BYTES",
@@ -30,6 +32,26 @@ MAX_SOURCE_BYTES = 1024 * 1024
 """Octets decoded of the text parts; later octets would exceed every limit above."""
 MAX_BODY_PARTS = 50
 """Text parts joined into one body."""
+MAX_STUB_CHARS = 1500
+"""Plain text that is longer is read as a letter, however long the HTML is."""
+MAX_POINTER_CHARS = 600
+"""The longest text that only points at the HTML; some add an address and how to unsubscribe."""
+MIN_LETTER_CHARS = 200
+"""Shorter HTML has no letter that its plain text could leave out by being far shorter."""
+STUB_RATIO = 4
+"""HTML with this many times the words of its plain text says what the plain text does not."""
+
+_URL = re.compile(r"https?://[^\s>)\]]+|\[image: [^\]]*\]", re.IGNORECASE)
+_POINTS_AT_HTML = re.compile(
+    r"\bhtml\b|(?:view|read|see|open|display)\w*\b.{0,40}\b(?:browser|online|web)"
+    r"|(?:im|mit (?:dem|ihrem)|in (?:ihrem|deinem)) browser|online[- ](?:ansicht|version)|webversion"
+    r"|navigateur|version en ligne|(?:en|con) (?:el|tu|su|un) navegador|versi[oó]n (?:web|en l[ií]nea)"
+    r"|(?:nel|con il|dal) (?:tuo )?browser|versione (?:web|online)|no navegador|vers[aã]o (?:web|online)"
+    r"|in (?:je|uw|de) browser|onlineversie|w przegl[aą]darce|i (?:din )?(?:webbl[aä]sare|nettleser|browser)"
+    r"|selaimessa|prohl[ií]že[cč]|браузер|tarayıcı|ブラウザ|浏览器|瀏覽器|브라우저|المتصفح|דפדפן|trình duyệt|เบราว์เซอร์",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What stands in for a letter says where to read it."""
 
 _FORWARD_SUBJECT = re.compile(
     r"\s*(?:\[[^\]]{1,40}\]\s*)?(?:fwd?|wg|tr|rv|enc|i|vs|vb|pd|转发|轉寄)\s*[:：]", re.IGNORECASE
@@ -47,7 +69,11 @@ class WholeText:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The body of a message. `text` is its new part, `quoted_text` the quoted part, `full_text` both."""
+    """The body of a message. `text` is its new part, `quoted_text` the quoted part, `full_text` both.
+
+    `omitted` has a sentence for each limit that cut `whole` or `html`. `hidden_chars` counts the characters of the HTML
+    that a browser does not show.
+    """
 
     text: str
     quoted_text: str
@@ -55,25 +81,33 @@ class Body:
     truncated: bool
     full_text: str
     whole: WholeText
+    omitted: tuple[str, ...] = ()
+    hidden_chars: int = 0
 
 
-def read_body(raw: bytes, leaves: Sequence[Part], subject: str) -> Body:
-    """The body of the message with these MIME leaves: its plain text, or text derived from its HTML."""
-    plain, html_parts = _shown(leaves, "text/plain"), _shown(leaves, "text/html")
-    # A text part with a file name is the body only if the message has no other text.
-    letters = [part for part in plain if not part.filename] or ([] if html_parts else plain[:1])
-    html_part = next((part for part in html_parts if not part.filename), None)
-    if html_part is None and html_parts and not letters:
-        html_part = html_parts[0]
-    html = truncate_utf8(html_part.text(raw, MAX_HTML_BYTES), MAX_HTML_BYTES)[0] if html_part else None
-    full = tidy(_plain_text(raw, letters))
-    if not full.strip() and html:
-        full = tidy(html_to_text(html))
+def read_body(raw: bytes, selection: Selection, subject: str) -> Body:
+    """The selected body of the message `raw` as text, and as HTML if it has HTML."""
+    reader = _Reader(raw)
+    full = tidy(reader.text(selection.items))
+    html = reader.html(selection.items)
     full_text, cut = truncate_utf8(full, MAX_FULL_TEXT_BYTES)
+    if cut:
+        reader.omit(f"the text after {MAX_FULL_TEXT_BYTES // 1024} KiB is left out")
     new, quoted = split_quoted(full_text, forwarded=bool(_FORWARD_SUBJECT.match(subject)))
-    text, truncated = truncate_utf8(new, MAX_TEXT_BYTES)
+    text, shortened = truncate_utf8(new, MAX_TEXT_BYTES)
     quoted_text, _ = truncate_utf8(quoted, MAX_TEXT_BYTES)
-    return Body(text, quoted_text, html, truncated, full_text, WholeText(new, quoted, cut))
+    omitted = tuple(reader.omitted)
+    truncated = bool(omitted)
+    return Body(
+        text=text,
+        quoted_text=quoted_text,
+        html=html,
+        truncated=shortened or truncated,
+        full_text=full_text,
+        whole=WholeText(new, quoted, truncated),
+        omitted=omitted,
+        hidden_chars=reader.hidden_chars,
+    )
 
 
 def truncate_utf8(text: str, limit: int) -> tuple[str, bool]:
@@ -86,41 +120,98 @@ def truncate_utf8(text: str, limit: int) -> tuple[str, bool]:
     return data[:limit].decode("utf-8", "ignore"), True
 
 
-def _shown(leaves: Sequence[Part], content_type: str) -> list[Part]:
-    return [
-        leaf
-        for leaf in leaves
-        if leaf.content_type == content_type and not leaf.disposition.startswith("attachment")
-    ]
+class _Reader:
+    """Reads the parts of one message, within limits for all of them together."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._left = MAX_SOURCE_BYTES
+        self._parts = MAX_BODY_PARTS
+        self._decoded: dict[int, str] = {}
+        self._converted: dict[int, str] = {}
+        self.omitted: dict[str, None] = {}
+        self.hidden_chars = 0
+
+    def omit(self, sentence: str) -> None:
+        self.omitted[sentence] = None
+
+    def text(self, items: Sequence[Part | Choice]) -> str:
+        """The items as plain text, with an empty line between them."""
+        pieces: list[str] = []
+        for item in items:
+            if isinstance(item, Part):
+                pieces.append(self._plain(item))
+            else:
+                pieces.append(self.text(item.html if self._is_stub(item) else item.plain))
+        return "\n\n".join(piece.strip("\r\n") for piece in pieces if piece.strip())
+
+    def html(self, items: Sequence[Part | Choice]) -> str | None:
+        """The items as HTML, with the plain text among them; None if none of them is HTML."""
+        if not any(isinstance(item, Choice) or item.content_type == "text/html" for item in items):
+            return None
+        html, cut = truncate_utf8("\n".join(self._html_pieces(items)), MAX_HTML_BYTES)
+        if cut:
+            self.omit(f"the HTML after {MAX_HTML_BYTES // 1024} KiB is left out")
+        return html
+
+    def _html_pieces(self, items: Sequence[Part | Choice]) -> Iterator[str]:
+        for item in items:
+            if isinstance(item, Choice):
+                yield from self._html_pieces(item.html)
+            elif item.content_type == "text/html":
+                yield self._source(item)
+            elif (text := self._source(item)).strip():
+                yield f'<div style="white-space:pre-wrap">{escape(text)}</div>'
+
+    def _plain(self, part: Part) -> str:
+        text = self._source(part)
+        if part.content_type == "text/html":
+            return self._convert(part, text)
+        if part.parameters.get("format", "").lower() == "flowed":
+            return _unflow(text, delete_space=part.parameters.get("delsp", "").lower() == "yes")
+        return text
+
+    def _convert(self, part: Part, html: str) -> str:
+        if id(part) not in self._converted:
+            found = read_html(html)
+            if found.truncated:
+                self.omit("the HTML was too complex to read to its end")
+            self.hidden_chars += found.hidden_chars
+            self._converted[id(part)] = found.text
+        return self._converted[id(part)]
+
+    def _source(self, part: Part) -> str:
+        """The decoded text of a part, cut to what is left of the limits."""
+        if id(part) in self._decoded:
+            return self._decoded[id(part)]
+        if self._parts <= 0:
+            self.omit(f"text parts after the first {MAX_BODY_PARTS} are left out")
+            return ""
+        text = part.text(self._raw, self._left)
+        if part.end - part.start > self._left and len(part.content(self._raw)) > self._left:
+            self.omit(f"the text after {MAX_SOURCE_BYTES // 1024} KiB of its source is left out")
+        self._left -= min(self._left, len(text.encode("utf-8", "replace")))
+        self._parts -= 1
+        self._decoded[id(part)] = text
+        return text
+
+    def _is_stub(self, choice: Choice) -> bool:
+        """Whether the plain text only stands in for the HTML: it says so, or is far shorter."""
+        plain = _words(self.text(choice.plain))
+        if not plain:
+            return True
+        points = bool(_POINTS_AT_HTML.search(plain[:MAX_STUB_CHARS]))
+        if len(plain) > MAX_STUB_CHARS:
+            return False
+        html = _words(self.text(choice.html))
+        if points and len(plain) <= MAX_POINTER_CHARS:
+            return bool(html) and html not in plain
+        return len(html) >= MIN_LETTER_CHARS and len(html) > STUB_RATIO * len(plain)
 
 
-def _plain_text(raw: bytes, parts: list[Part]) -> str:
-    """The first plain part joined with its siblings: Apple Mail splits a body around inline images.
-
-    Siblings in a multipart/alternative are not joined, since they repeat the same content.
-    """
-    pieces: list[str] = []
-    size = 0
-    for leaf in _beside_first(parts):
-        if size >= MAX_SOURCE_BYTES:
-            break
-        text = leaf.text(raw, MAX_SOURCE_BYTES - size)
-        size += len(text)
-        if leaf.parameters.get("format", "").lower() == "flowed":
-            text = _unflow(text, delete_space=leaf.parameters.get("delsp", "").lower() == "yes")
-        pieces.append(text.strip("\r\n"))
-    return "\n\n".join(piece for piece in pieces if piece.strip())
-
-
-def _beside_first(parts: list[Part]) -> list[Part]:
-    """The first part and the later parts in the same multipart/mixed."""
-    if not parts:
-        return []
-    around = [container for container in parts[0].containers if container[0] == "mixed"]
-    return [
-        parts[0],
-        *(part for part in parts[1:MAX_BODY_PARTS] if part.containers and part.containers[-1] in around),
-    ]
+def _words(text: str) -> str:
+    """The words of a text, without URLs, which the two readings write in different ways."""
+    return " ".join(_URL.sub(" ", text).split())
 
 
 def _unflow(text: str, *, delete_space: bool) -> str:

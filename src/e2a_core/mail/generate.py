@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from urllib.parse import quote
 
 from e2a_core.errors import InvalidRequest
 from e2a_core.mail.addresses import Address
@@ -149,10 +150,14 @@ def _extra_field(name: str, value: str) -> bytes:
 
 def _content(message: OutgoingMessage, boundary: Callable[[], str]) -> _Entity:
     files = [
-        _attachment(item, at) for at, item in enumerate(message.attachments) if not _is_picture(item, message)
+        _attachment(item, at, "attachment")
+        for at, item in enumerate(message.attachments)
+        if not _is_picture(item, message)
     ]
     pictures = [
-        _attachment(item, at) for at, item in enumerate(message.attachments) if _is_picture(item, message)
+        _attachment(item, at, "inline")
+        for at, item in enumerate(message.attachments)
+        if _is_picture(item, message)
     ]
     content = _body(message, pictures, boundary)
     return _multipart("mixed", [content, *files], boundary) if files else content
@@ -170,7 +175,11 @@ def _body(message: OutgoingMessage, pictures: list[_Entity], boundary: Callable[
 
 
 def _is_picture(attachment: OutgoingAttachment, message: OutgoingMessage) -> bool:
-    return attachment.content_id is not None and message.html is not None
+    """Whether the HTML shows the attachment (RFC 2392); Apple Mail gives every file a Content-ID."""
+    content_id, html = attachment.content_id, message.html
+    if not content_id or not html:
+        return False
+    return f"cid:{content_id}" in html or f"cid:{quote(content_id)}" in html
 
 
 def _text(subtype: str, text: str) -> _Entity:
@@ -202,10 +211,9 @@ def _encode_text(data: bytes) -> tuple[str, bytes]:
     return "quoted-printable", _FROM_LINE.sub(b"=46rom=\r\n ", encoded)
 
 
-def _attachment(attachment: OutgoingAttachment, at: int) -> _Entity:
+def _attachment(attachment: OutgoingAttachment, at: int, disposition: str) -> _Entity:
     where = f"body.attachments[{at}]"
     content_type, parameters = _attachment_type(attachment, where)
-    disposition = "inline" if attachment.content_id is not None else "attachment"
     filename = parameter("filename", attachment.filename, f"{where}.filename") if attachment.filename else []
     whole_message = content_type == "message/rfc822"
     fields = [

@@ -6,9 +6,10 @@ import re
 from typing import NamedTuple
 
 from e2a_core.mail.charsets import clean_line
-from e2a_core.mail.html_tokens import attributes, link_target, visible_tokens
+from e2a_core.mail.html_tokens import attributes, link_target
+from e2a_core.mail.html_visible import VisibleTokens
 
-__all__ = ["Link", "html_links", "html_to_text"]
+__all__ = ["HtmlText", "Link", "html_links", "html_to_text", "read_html"]
 
 MAX_QUOTE_DEPTH = 16
 """Deeper blockquotes are shown at this depth; each level costs a character on every line."""
@@ -37,17 +38,31 @@ class Link(NamedTuple):
     text: str
 
 
+class HtmlText(NamedTuple):
+    """HTML as text. `hidden_chars` counts what a browser does not show; `truncated` if a limit cut the rest off."""
+
+    text: str
+    hidden_chars: int
+    truncated: bool
+
+
 def html_to_text(html: str) -> str:
     """Readable text: one line per block, list item or table row, links as `text (url)`, blockquotes as `> ` lines."""
+    return read_html(html).text
+
+
+def read_html(html: str) -> HtmlText:
+    """The text of `html_to_text`, and what it leaves out."""
     writer = _Writer()
-    for token in visible_tokens(html):
+    visible = VisibleTokens(html)
+    for token in visible:
         if not token.name:
             writer.text(token.body)
         elif token.closing:
             writer.close(token.name)
         else:
             writer.open(token.name, token.body)
-    return writer.finish()
+    return HtmlText(writer.finish(), visible.hidden_chars, visible.truncated)
 
 
 def html_links(html: str) -> list[Link]:
@@ -55,7 +70,7 @@ def html_links(html: str) -> list[Link]:
     links: list[Link] = []
     url = ""
     words: list[str] = []
-    for token in visible_tokens(html):
+    for token in VisibleTokens(html):
         if not token.name:
             if url:
                 words.append(token.body)

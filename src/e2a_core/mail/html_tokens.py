@@ -1,7 +1,7 @@
-"""Yields the visible tokens of HTML mail, text and tags, in linear time for any input.
+"""Yields the tokens of HTML mail, text and tags, in linear time for any input.
 
-The standard `html.parser` takes quadratic time on malformed input in Python versions still in use. Content that
-readers do not see (scripts, styles, comments, `display:none`) is dropped.
+The standard `html.parser` takes quadratic time on malformed input in Python versions still in use. The content of
+scripts and comments is dropped, that of `<style>` is kept.
 """
 
 from __future__ import annotations
@@ -9,43 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html import unescape
-from itertools import islice
 from typing import NamedTuple
 
 from e2a_core.mail.charsets import clean_line
 
-__all__ = ["MAX_HTML_CHARS", "Token", "attributes", "link_target", "visible_tokens"]
+__all__ = ["STYLE_SHEET", "Token", "attributes", "link_target", "tokens"]
 
-MAX_HTML_CHARS = 1024 * 1024
-"""The rest of the HTML is ignored. Images embedded as `data:` URLs make HTML long without adding tokens."""
-MAX_TOKENS = 50_000
-"""Tokens read, which bounds the time; a newsletter has about 5,000."""
 MAX_URL_CHARS = 2000
 """Browsers and servers support URLs up to about this length; longer ones carry data."""
 
 _TAG_NAME = re.compile(r"<(/?)([a-zA-Z][^\s/>]*+)")
 _TAG_END = re.compile(r"(?:[^>\"']|\"[^\"]*+\"|'[^']*+')*+>")
 _ATTRIBUTE = re.compile(r"([^\s=/>\"']++)\s*+(?:=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s>\"']++)))?")
-_HIDING = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all"
-    r"|font-size\s*:\s*0+(?:\.0+)?(?:px|pt|em|%)?\s*(?:;|!|$)"
-    r"|opacity\s*:\s*0+(?:\.0+)?\s*(?:;|!|$)|max-height\s*:\s*0+(?:px)?\s*(?:;|!|$)",
-    re.IGNORECASE,
-)
-_HIDING_HINTS = ("none", "hid", ":0", ": 0", "opacity", "/*", "&#", "&colon")
-"""Every tag that hides content contains one of these: a cheap test before the exact one."""
-_CSS_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
-
 _RAW_TEXT = frozenset({"script", "style", "title", "xmp", "iframe", "noembed", "noframes", "textarea"})
-_DROPPED = frozenset({"head", "template", "svg", "math", "object", "select", "audio", "video", "canvas"})
-_IMPLIED_ENDS = {
-    "p": frozenset({"p", "div", "table", "ul", "ol", "h1", "h2", "h3"}),
-    "head": frozenset({"body"}),
-}
-"""Elements without a closing tag end where one of these tags opens."""
-_VOID = frozenset(
-    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
-)  # fmt: skip
+STYLE_SHEET = "#style"
+"""The name of a token whose body is the content of a `<style>` element."""
 
 
 class Token(NamedTuple):
@@ -56,39 +34,8 @@ class Token(NamedTuple):
     body: str
 
 
-def visible_tokens(html: str) -> Iterator[Token]:
-    """The tokens outside dropped and hidden elements."""
-    hidden, depth = "", 0
-    for token in islice(_tokens(html[:MAX_HTML_CHARS]), MAX_TOKENS):
-        if hidden:
-            if not token.closing and token.name in _IMPLIED_ENDS.get(hidden, ()):
-                hidden = ""
-            else:
-                if token.name == hidden:
-                    depth += -1 if token.closing else 1
-                hidden = hidden if depth > 0 else ""
-                continue
-        if token.name and not token.closing and token.name not in _VOID and _is_hidden(token):
-            hidden, depth = token.name, 1
-            continue
-        if token.name in _VOID and _is_hidden(token):
-            continue
-        yield token
-
-
-def _is_hidden(token: Token) -> bool:
-    if token.name in _DROPPED:
-        return True
-    if not token.body:
-        return False
-    lowered = token.body.lower()
-    if not any(hint in lowered for hint in _HIDING_HINTS):
-        return False
-    found = attributes(token.body)
-    return "hidden" in found or bool(_HIDING.search(_CSS_COMMENT.sub("", found.get("style", ""))))
-
-
-def _tokens(html: str) -> Iterator[Token]:
+def tokens(html: str) -> Iterator[Token]:
+    """The tokens in order; a `<` that begins no tag is text."""
     position, size = 0, len(html)
     quotes_balanced = True
     while position < size:
@@ -122,14 +69,17 @@ def _tokens(html: str) -> Iterator[Token]:
         position = end + 1
         if name in _RAW_TEXT:
             if not closing:
-                position = _after_raw_text(html, name, position)
+                start, (stop, position) = position, _raw_text_end(html, name, position)
+                if name == "style":
+                    yield Token(STYLE_SHEET, False, html[start:stop])
             continue
         yield Token(name, closing, html[tag.end() : end])
 
 
-def _after_raw_text(html: str, name: str, position: int) -> int:
+def _raw_text_end(html: str, name: str, position: int) -> tuple[int, int]:
+    """Where the content of the element ends, and where the next token begins."""
     end = re.compile(rf"</{name}\b[^>]*+>", re.IGNORECASE).search(html, position)
-    return end.end() if end else len(html)
+    return end.span() if end else (len(html), len(html))
 
 
 def attributes(body: str) -> dict[str, str]:

@@ -7,13 +7,12 @@ in `mime` bound the work. `author` is None unless it is unambiguous, as DMARC re
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from e2a_core.mail.addresses import Address, header_addresses
-from e2a_core.mail.attachments import AttachmentMeta, is_attachment, list_attachments
+from e2a_core.mail.attachments import Attachment, AttachmentMeta, attachment_parts, list_attachments
 from e2a_core.mail.automatic import AutoSubmitted, classify_automatic
 from e2a_core.mail.body import Body, WholeText, read_body
 from e2a_core.mail.dsn import (
@@ -22,8 +21,11 @@ from e2a_core.mail.dsn import (
     parse_complaint_report,
     parse_delivery_report,
 )
+from e2a_core.mail.embedded import embedded_messages
 from e2a_core.mail.headers import Headers, parse_headers
-from e2a_core.mail.mime import Part, mime_leaves
+from e2a_core.mail.mime import mime_leaves
+from e2a_core.mail.notes import notes
+from e2a_core.mail.selection import select
 
 __all__ = [
     "CONVERSATION_HEADER",
@@ -36,8 +38,6 @@ __all__ = [
 ]
 
 CONVERSATION_HEADER = "X-E2A-Conversation-Id"
-MAX_NESTED = 50
-"""Embedded messages listed in the result; the others remain available as attachments."""
 MAX_IDS = 200
 """Message ids kept from one References field."""
 
@@ -47,12 +47,17 @@ _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,990}>")
 
 @dataclass(frozen=True, slots=True)
 class NestedMessage:
-    """An embedded message. `index` is its attachment index; `header_from` is its author's address."""
+    """An embedded message. `index` is its attachment index; `header_from` is its author's address.
+
+    `text` is its body, with the messages embedded in it below; `truncated` says that there is more.
+    """
 
     index: int
     subject: str
     header_from: str | None
     date: datetime | None
+    text: str = ""
+    truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +67,8 @@ class ParsedMessage:
     `headers` are unfolded and decoded. `author` is the only mailbox of the only From field, otherwise None. Address
     lists hold bare addresses in their original case and are empty if the field does not parse. Ids include their
     angle brackets. `text` is the new part of the body, cut to 16 KiB if `truncated`; `quoted_text` is the quoted
-    part. `full_text` holds both, up to 256 KiB, for search; `whole` holds the same as two parts. `html` is the first
-    HTML part, not sanitised, at most 1 MiB.
+    part. `full_text` holds both, up to 256 KiB; `whole` holds the same as two parts. `html` joins the HTML parts, not
+    sanitised, at most 1 MiB. `notes` says in sentences what the message is and what a limit left out.
     """
 
     headers: tuple[tuple[str, str], ...]
@@ -88,6 +93,12 @@ class ParsedMessage:
     nested: list[NestedMessage]
     dsn: DeliveryReport | None
     complaint: ComplaintReport | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def search_text(self) -> str:
+        """All that can be read of the body and of the messages in it."""
+        return "\n\n".join([self.full_text, *(item.text for item in self.nested if item.text)])
 
     @property
     def header_from(self) -> str | None:
@@ -105,7 +116,9 @@ def parse_message(
     headers = parse_headers(raw) if headers is None else headers
     leaves = mime_leaves(raw, headers)
     subject = headers.decoded("subject")
-    body: Body = read_body(raw, leaves, subject)
+    selection = select(leaves)
+    body: Body = read_body(raw, selection, subject)
+    attachments = attachment_parts(leaves, selection)
     message_ids_found = message_ids(headers.get("message-id"))
     is_report = any(leaf.content_type.startswith("message/") for leaf in leaves)
     return ParsedMessage(
@@ -127,10 +140,11 @@ def parse_message(
         truncated=body.truncated,
         full_text=body.full_text,
         whole=body.whole,
-        attachments=list_attachments(raw, leaves),
-        nested=_nested(raw, leaves) if is_report else [],
+        attachments=list_attachments(raw, attachments),
+        nested=_nested(raw, attachments),
         dsn=parse_delivery_report(raw, leaves) if is_report else None,
         complaint=parse_complaint_report(raw, leaves) if is_report else None,
+        notes=notes(raw, leaves, body),
     )
 
 
@@ -179,18 +193,18 @@ def _addresses(headers: Headers, name: str) -> list[str]:
     return found
 
 
-def _nested(raw: bytes, leaves: Sequence[Part]) -> list[NestedMessage]:
+def _nested(raw: bytes, attachments: list[Attachment]) -> list[NestedMessage]:
     nested: list[NestedMessage] = []
-    for index, part in enumerate(leaf for leaf in leaves if is_attachment(leaf)):
-        if part.is_message and len(nested) < MAX_NESTED:
-            headers = parse_headers(part.content(raw))
-            author = message_author(headers)
-            nested.append(
-                NestedMessage(
-                    index,
-                    headers.decoded("subject"),
-                    author.addr_spec if author else None,
-                    parse_date(headers.get("date")),
-                )
+    for item in embedded_messages(raw, attachments):
+        author = message_author(item.headers)
+        nested.append(
+            NestedMessage(
+                item.index,
+                item.headers.decoded("subject"),
+                author.addr_spec if author else None,
+                parse_date(item.headers.get("date")),
+                item.text,
+                item.truncated,
             )
+        )
     return nested

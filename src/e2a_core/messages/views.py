@@ -225,6 +225,8 @@ def _parsed_view(parsed: ParsedMessage, *, whole: bool) -> MessageParsedView:
             header_from=item.header_from,
             subject=item.subject,
             date=item.date.isoformat() if item.date else None,
+            text=item.text or None,
+            truncated=item.truncated or None,
         )
         for item in parsed.nested
     ]
@@ -234,6 +236,8 @@ def _parsed_view(parsed: ParsedMessage, *, whole: bool) -> MessageParsedView:
         truncated=shown.truncated,
         quoted_text=shown.quoted_text or None,
         nested=nested or None,
+        has_html=parsed.html is not None,
+        notes=list(parsed.notes) or None,
     )
 
 

@@ -253,7 +253,7 @@ class Delivery:
 
 def _words(parsed: ParsedMessage) -> _Words:
     addresses = " ".join([parsed.header_from or "", *parsed.to, *parsed.cc, *parsed.reply_to])
-    return _Words(fold_text(parsed.subject), fold_text(addresses), fold_text(parsed.full_text))
+    return _Words(fold_text(parsed.subject), fold_text(addresses), fold_text(parsed.search_text))
 
 
 def _refusal(agent: AgentRow | None) -> IntakeRefusal | None:

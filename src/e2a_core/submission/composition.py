@@ -72,7 +72,8 @@ def _compose(
             text=draft.text or None,
             html=draft.html,
             attachments=[
-                OutgoingAttachment(item.filename, item.content_type, item.data) for item in draft.attachments
+                OutgoingAttachment(item.filename, item.content_type, item.data, item.content_id)
+                for item in draft.attachments
             ],
             in_reply_to=draft.in_reply_to,
             references=draft.references,

@@ -31,14 +31,14 @@ from e2a_core.errors import (
     TooManyRecipients,
 )
 from e2a_core.mail.addresses import Address, parse_address
-from e2a_core.mail.attachments import AttachmentMeta
+from e2a_core.mail.attachments import read_attachments
 from e2a_core.mail.headers import is_header_text
 from e2a_core.texts import require_storable
 
 __all__ = [
     "Draft",
     "DraftAttachment",
-    "carried_attachment",
+    "carried_attachments",
     "check_draft",
     "check_sizes",
     "decode_attachments",
@@ -51,6 +51,7 @@ __all__ = [
 CLOCK_TOLERANCE = timedelta(seconds=10)
 """How far back `send_at` may lie: the caller's clock may be slow, and the call took its time."""
 _BLANKS = re.compile(r"[ \t\r\n]+")
+_CONTENT_ID = re.compile(r"[!-;=?-~]{1,250}")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(;[^\r\n]*)?")
 
 
@@ -59,6 +60,7 @@ class DraftAttachment:
     filename: str
     content_type: str
     data: bytes
+    content_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -108,7 +110,9 @@ class Draft:
     def from_json(cls, data: dict[str, Any]) -> Draft:
         members = {key: value for key, value in data.items() if key != "digest"}
         members["attachments"] = [
-            DraftAttachment(item["filename"], item["content_type"], base64.b64decode(item["data"]))
+            DraftAttachment(
+                item["filename"], item["content_type"], base64.b64decode(item["data"]), item.get("content_id")
+            )
             for item in members["attachments"]
         ]
         return cls(**members)
@@ -116,7 +120,11 @@ class Draft:
     def _members(self) -> dict[str, Any]:
         members = {name: getattr(self, name) for name in self.__slots__}
         members["attachments"] = [
-            {**asdict(item), "data": base64.b64encode(item.data).decode("ascii")} for item in self.attachments
+            {
+                **{name: value for name, value in asdict(item).items() if value is not None},
+                "data": base64.b64encode(item.data).decode("ascii"),
+            }
+            for item in self.attachments
         ]
         return members
 
@@ -203,14 +211,17 @@ def decode_attachments(attachments: Sequence[Attachment] | None) -> list[DraftAt
     return [_decode(item, f"body.attachments[{index}]") for index, item in enumerate(given)]
 
 
-def carried_attachment(meta: AttachmentMeta, data: bytes) -> DraftAttachment:
-    """A file of received mail, to be forwarded. An invalid media type becomes application/octet-stream."""
-    known = _MEDIA_TYPE.fullmatch(meta.content_type)
-    return DraftAttachment(
-        meta.filename or f"attachment-{meta.index}",
-        meta.content_type if known else "application/octet-stream",
-        data,
-    )
+def carried_attachments(raw: bytes) -> list[DraftAttachment]:
+    """The files of received mail, to be forwarded. An invalid media type becomes application/octet-stream."""
+    return [
+        DraftAttachment(
+            item.meta.filename,
+            item.full_type if _MEDIA_TYPE.fullmatch(item.full_type) else "application/octet-stream",
+            item.content,
+            item.meta.content_id if _CONTENT_ID.fullmatch(item.meta.content_id or "") else None,
+        )
+        for item in read_attachments(raw)
+    ]
 
 
 def _decode(item: Attachment, location: str) -> DraftAttachment:

@@ -21,7 +21,6 @@ from e2a_core.contract.states import Direction, Review
 from e2a_core.core import Core
 from e2a_core.errors import BlockedByPolicy, NotFound
 from e2a_core.holds.hold import hold, hold_statements, protection_statement
-from e2a_core.mail.attachments import attachment_content
 from e2a_core.mail.parse import ParsedMessage, parse_message
 from e2a_core.messages import lifecycle, payloads, queries
 from e2a_core.messages.content import load_content
@@ -41,7 +40,7 @@ from e2a_core.submission.admission import (
     screen,
 )
 from e2a_core.submission.composition import apply_draft
-from e2a_core.submission.draft import Draft, carried_attachment, check_draft, refuse_past, schedule
+from e2a_core.submission.draft import Draft, carried_attachments, check_draft, refuse_past, schedule
 from e2a_core.submission.prepare import forward_draft, reply_draft, send_draft, test_draft
 from e2a_core.submission.queue import pending_recipients, queue
 from e2a_core.submission.repeats import callers_key, minted_key, once
@@ -115,9 +114,7 @@ class Sender:
         credential: str,
     ) -> SendResultView:
         content, parsed = await self._read(parent)
-        files = [attachment_content(content, item.index) for item in parsed.attachments]
-        carried = [carried_attachment(meta, data) for meta, data in files]
-        draft = forward_draft(parent, parsed, carried, request)
+        draft = forward_draft(parent, parsed, carried_attachments(content), request)
         route = f"/v1/forward/{parent.id}"
         return await self._send(_Call(agent, draft, parent, request, route, options, credential))
 
