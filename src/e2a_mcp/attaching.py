@@ -36,7 +36,7 @@ class AttachmentSource(Arguments):
     """One file to send: `uri`, `path` or `data`, exactly one of them."""
 
     uri: Annotated[str, Field(description="mail://… of a received attachment")] | None = None
-    path: str | None = None
+    path: Annotated[str, Field(description="a file of an allowed folder")] | None = None
     data: Annotated[str, Field(description="base64")] | None = None
     filename: Annotated[str, Field(min_length=1, max_length=255)] | None = None
     content_type: Annotated[str, Field(max_length=127), AfterValidator(_media_type)] | None = None

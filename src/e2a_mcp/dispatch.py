@@ -46,8 +46,10 @@ class ToolBox:
         self._observer = observer
         self._tools = {tool.name: tool for tool in (*listed, *unlisted)}
         hidden = () if services.attachment_roots else ("path",)
+        # An agent's session has one inbox, so that naming it would only cost context.
         self._listed = {
-            tool.name: _listed(tool, (*(() if whole else tool.hidden), *hidden)) for tool in listed
+            tool.name: _listed(tool, (*(() if whole else (*tool.hidden, "email")), *hidden))
+            for tool in listed
         }
 
     def listing(self, profiles: frozenset[str]) -> list[ListedTool]:
@@ -110,7 +112,7 @@ def _listed(tool: Tool[Any], hidden: Sequence[str]) -> ListedTool:
         name=tool.name,
         title=tool.title,
         description=tool.description,
-        input_schema=input_schema(tool.arguments, hidden=hidden),
+        input_schema=input_schema(tool.arguments, hidden=hidden, brief=tool.brief),
         output_schema=output_schema(tool.output, ERROR_SCHEMA),
         annotations=ToolAnnotations(
             title=tool.title,

@@ -7,7 +7,7 @@ A value is only changed where it has one meaning for its argument; anything else
 | a list | a JSON string, `[a, b]`, a text with commas, semicolons or line ends, one value, mailboxes as objects |
 | an object | a JSON string |
 | a boolean, a number, one of several words | the same as text, in any case |
-| one text | a list of one text, a number |
+| one text | a list of one text |
 | any optional one | null; empty text, unless the argument is text |
 """
 

@@ -25,10 +25,13 @@ DEFAULT_MAX_CHARS = 20_000
 """About 5,000 tokens: enough for a long mail, not for every newsletter."""
 MAX_MAX_CHARS = 100_000
 
-_LEFT_OUT = {"raw_message", "parsed", "body", "created_at"}
-_SENDER_FIELDS = ("header_from", "envelope_from", "to", "cc", "reply_to", "subject")
+_LEFT_OUT = {"raw_message", "parsed", "body", "created_at", "verdict"}
+_SENDER_FIELDS = (
+    *("header_from", "envelope_from", "to", "cc", "reply_to", "delivered_to", "tag", "subject"),
+    *("email_message_id", "auth_headers", "authentication", "auto_submitted", "flag_reason"),
+)
 _PART_FIELDS = ("conversation_id", "attachments", "nested", "delivery_report")
-_OTHERS_FIELDS = ("delivery_detail", "recipients", "rejection_reason")
+_OTHERS_FIELDS = ("delivery_detail", "recipients", "rejection_reason", "provider_message_id", "flag_reason")
 """Members of sent mail that hold words of other servers or people."""
 MAX_ATTACHMENTS = 50
 """Attachments listed in one result. A message may have more; each can be fetched by its index."""
@@ -45,13 +48,14 @@ def read_message(
     raw: bytes | None = None,
     extra: dict[str, Any] | None = None,
     extra_lines: tuple[str, ...] = (),
+    head_lines: tuple[str, ...] = (),
     always_fenced: bool = False,
 ) -> Reply:
     """Returns the tool result for `view`.
 
     `offset` and `max_chars` count characters of the body in the requested format. `extra` members and `extra_lines`
-    are added by the caller; a sender's words in them are fenced too. An agent's own mail is not fenced, unless
-    `always_fenced` is set because somebody else reads it.
+    are added by the caller; a sender's words in them are fenced too. `head_lines` are words of this server. An agent's
+    own mail is not fenced, unless `always_fenced` is set because somebody else reads it.
     """
     member = format if format in {"html", "headers"} else "text"
     body = plain_text(_body(view, format, raw))
@@ -81,8 +85,9 @@ def read_message(
         structured["untrusted"] = fence.note(theirs)
 
     metas = structured.get("attachments", [])
-    links = tuple(attachment_link(email, view.id, meta, untrusted=fenced) for meta in metas)
-    lines = _text(view, email, fence, part, structured, extra_lines, fenced=fenced)
+    links = tuple(attachment_link(email, view.id, meta, fence if fenced else None) for meta in metas)
+    lines = [*message_head(view, email, fence), *head_lines]
+    lines += _text(view, fence, part, structured, extra_lines, fenced=fenced)
     return Reply(structured, "\n".join(lines), links, untrusted=fenced)
 
 
@@ -104,7 +109,8 @@ def _members(view: MessageView) -> dict[str, Any]:
     if notes := _notes(view):
         members["notes"] = notes
     if view.direction == "inbound":
-        members["trust"] = trust(view.verified_domain or view.author_agent, view.authentication)
+        proven = view.verified_domain or view.author_agent
+        members["trust"] = view.verdict or trust(proven, view.authentication)
     return members
 
 
@@ -157,7 +163,6 @@ def _notes(view: MessageView) -> list[str]:
 
 def _text(
     view: MessageView,
-    email: str,
     fence: Fence,
     part: str,
     structured: dict[str, Any],
@@ -169,8 +174,7 @@ def _text(
     words += extra_lines
     if part:
         words += ["", part]
-    lines = message_head(view, email, fence)
-    lines += [fence.notice, fence.around("\n".join(words))] if fenced else words
+    lines = [fence.notice, fence.around("\n".join(words))] if fenced else words
     if structured.get("next_offset") is not None:
         lines.append(
             f"{structured['total_chars']} characters in all; go on with offset={structured['next_offset']}"
@@ -197,6 +201,7 @@ def _headers(view: MessageView) -> list[tuple[str, str]]:
         ("Reply-To", _addresses(view.reply_to)),
         ("To", _addresses(view.to)),
         ("Cc", _addresses(view.cc)),
+        ("Bcc", _addresses(view.bcc or [])),
         ("Subject", plain_line(view.subject, 2000)),
         (
             "Attachments",

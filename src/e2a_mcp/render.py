@@ -29,9 +29,12 @@ __all__ = [
 ]
 
 MAX_LINK_NAME = 120
+MAX_ID = 200
+MAX_WORDS = 3
+"""Words of an id that is taken for one."""
 ROW_FIELDS = (
-    *("header_from", "envelope_from", "to", "cc", "reply_to"),
-    *("subject", "preview", "conversation_id", "delivery_detail"),
+    *("header_from", "envelope_from", "to", "cc", "reply_to", "delivered_to", "tag"),
+    *("subject", "preview", "conversation_id", "delivery_detail", "flag_reason", "auto_submitted"),
 )
 """The members of a summary row that others may have written."""
 
@@ -39,6 +42,10 @@ MAX_ADDRESSES = 20
 """Addresses shown of each list in a result; a message may have more."""
 
 _PLAIN_ID = re.compile(r"[\w.:@/+=~-]{1,120}", re.ASCII)
+_WORDS = re.compile(r"(?=[A-Za-z]*[G-Zg-z])[A-Za-z]{3,}", re.ASCII)
+"""Words, unlike the letters of a hexadecimal number."""
+_HOST = re.compile(r"(?:[\w.+-]{1,64}@)?[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}", re.ASCII)
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _ADDRESS_LISTS = ("to", "cc", "bcc", "reply_to")
 
 
@@ -64,7 +71,10 @@ def trust(proven: str | None, authentication: Authentication | None = None) -> s
 
 
 def evidence(
-    verified_domain: str | None, authentication: Authentication | None, author_agent: str | None = None
+    fence: Fence,
+    verified_domain: str | None,
+    authentication: Authentication | None,
+    author_agent: str | None = None,
 ) -> str:
     """Returns the evidence for the verdict: `example.org dmarc=pass spf=pass dkim=pass(example.org)`."""
     if authentication is None:
@@ -72,7 +82,7 @@ def evidence(
     parts = [verified_domain] if verified_domain else []
     parts += [f"dmarc={authentication.dmarc.status}", f"spf={authentication.spf.status}"]
     parts += [
-        f"dkim={result.status}" + (f"({plain_line(result.domain, 80)})" if result.domain else "")
+        f"dkim={result.status}" + (f"({shown_id(fence, result.domain)})" if result.domain else "")
         for result in authentication.dkim[:3]
     ]
     if authentication.unsigned:
@@ -90,11 +100,12 @@ def fence_rows(ids: Ids, views: Sequence[MessageSummaryView]) -> tuple[Fence, li
     shown = []
     for view in views:
         row = with_few_addresses(view.to_wire())
+        row.pop("verdict", None)
         row["subject"] = plain_line(row["subject"])
         if row.get("preview") and has_others_words(view):
             row["preview"] = fence.inline(plain_line(row["preview"]))
         if row["direction"] == "inbound":
-            row["trust"] = trust(view.verified_domain or view.author_agent)
+            row["trust"] = view.verdict or trust(view.verified_domain or view.author_agent)
         shown.append(row)
     return fence, shown
 
@@ -115,9 +126,13 @@ def with_few_addresses(members: dict[str, Any]) -> dict[str, Any]:
     return members
 
 
-def shown_id(fence: Fence, text: str) -> str:
-    """Returns an id that a sender may have chosen: unchanged if it looks like an id, else fenced."""
-    return text if _PLAIN_ID.fullmatch(text) else fence.inline(plain_line(text, 200))
+def shown_id(fence: Fence, text: str, limit: int = MAX_ID) -> str:
+    """Returns an id that a sender may have chosen: unchanged if it looks like an id, a host or an address, else fenced.
+
+    A sentence with hyphens between its words does not.
+    """
+    plain = _HOST.fullmatch(text) or (_PLAIN_ID.fullmatch(text) and len(_WORDS.findall(text)) <= MAX_WORDS)
+    return text if plain else fence.inline(plain_line(text, limit))
 
 
 def message_lines(fence: Fence, rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -145,9 +160,12 @@ def _row_head(fence: Fence, row: Mapping[str, Any]) -> str:
     if row["direction"] == "inbound":
         proven = row.get("verified_domain") or ("agent" if row.get("author_agent") else None)
         parts += [row["read_status"], f"{row['trust']}:{proven}" if proven else row["trust"]]
+        if row.get("answered"):
+            parts.append("answered")
     parts += _fate(row)
-    if row.get("conversation_id"):
-        parts.append(shown_id(fence, row["conversation_id"]))
+    for name in ("conversation_id", "thread_id"):
+        if row.get(name):
+            parts.append(shown_id(fence, row[name]))
     if row["labels"]:
         parts.append("labels=" + ",".join(row["labels"]))
     if row.get("attachment_count"):
@@ -183,14 +201,16 @@ def message_head(view: MessageView, email: str, fence: Fence) -> list[str]:
     )
     lines = [f"{view.id} {view.direction} in {email} {members['created_at']}"]
     if view.direction == "inbound":
-        word = trust(view.verified_domain or view.author_agent, view.authentication)
-        proof = evidence(view.verified_domain, view.authentication, view.author_agent)
+        word = view.verdict or trust(view.verified_domain or view.author_agent, view.authentication)
+        proof = evidence(fence, view.verified_domain, view.authentication, view.author_agent)
         lines.append(f"sender: {word}" + (f" ({proof})" if proof else ""))
     facts = [f"conversation={shown_id(fence, view.conversation_id)}"] if view.conversation_id else []
     facts += [
         f"{name}={value}"
         for name, value in {
-            "read_status": view.read_status,
+            "read_status": " ".join(
+                word for word in (view.read_status, "answered" if view.answered else "") if word
+            ),
             "status": " ".join(_fate(members)),
             "content_hash": view.content_hash,
         }.items()
@@ -199,29 +219,35 @@ def message_head(view: MessageView, email: str, fence: Fence) -> list[str]:
     if view.labels:
         facts.append("labels=" + ",".join(view.labels))
     if view.auto_submitted:
-        facts.append(f"automatic={plain_line(view.auto_submitted.kind, 40)}")
+        facts.append(f"automatic={shown_id(fence, view.auto_submitted.kind)}")
     if view.flagged:
-        facts.append(f"flagged={plain_line(view.flag_reason, 120) or 'true'}")
+        facts.append("flagged")
     if view.hold_reason:
         facts.append(f"held={plain_line(view.hold_reason.code, 80)}")
-    said = {"rejected": view.rejection_reason, "delivery": view.delivery_detail}
+    said = {
+        "flagged": view.flag_reason,
+        "rejected": view.rejection_reason,
+        "delivery": view.delivery_detail,
+    }
     told = [f"{name}: {fence.inline(plain_line(text, 500))}" for name, text in said.items() if text]
     return [*lines, *([" ".join(facts)] if facts else []), *told]
 
 
 def attachment_link(
-    email: str, message_id: str, meta: Mapping[str, Any], *, untrusted: bool
+    email: str, message_id: str, meta: Mapping[str, Any], fence: Fence | None
 ) -> dict[str, Any]:
-    """Returns the resource link of one attachment; `untrusted` means that a sender chose its name and content."""
+    """Returns the resource link of one attachment. With `fence` a sender chose its name and content."""
+    name = plain_line(meta.get("filename"), MAX_LINK_NAME)
     link: dict[str, Any] = {
         "type": "resource_link",
         "uri": mail_uri(email, "messages", message_id, "attachments", str(meta["index"])),
-        "name": plain_line(meta.get("filename"), MAX_LINK_NAME) or f"attachment {meta['index']}",
+        "name": (fence.inline(name) if fence and name else name) or f"attachment {meta['index']}",
         "size": meta["size_bytes"],
     }
-    if meta.get("content_type"):
-        link["mimeType"] = plain_line(meta["content_type"], MAX_LINK_NAME)
-    if untrusted:
+    kind = plain_line(meta.get("content_type"), MAX_LINK_NAME)
+    if _MEDIA_TYPE.fullmatch(kind):
+        link["mimeType"] = kind
+    if fence:
         link["_meta"] = {"dev.e2a/untrusted": True}
     return link
 

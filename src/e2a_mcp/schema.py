@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from e2a_core.errors import InvalidRequest
 from e2a_mcp.given import as_declared
+from e2a_mcp.words import WORDS
 
 __all__ = [
     "Arguments",
@@ -26,7 +27,9 @@ __all__ = [
 Schema = dict[str, Any]
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-_DROPPED = frozenset({"title", "maxLength", "minLength", "pattern", "format"})
+_DROPPED = frozenset(
+    {"title", "maxLength", "minLength", "pattern", "format", "minItems", "maxItems", "minimum"}
+)
 """Keywords left out of schemas to save context. The limits are still enforced."""
 _SCALARS: Mapping[object, str] = {
     str: "string",
@@ -41,7 +44,7 @@ _SCALARS: Mapping[object, str] = {
 class Arguments(BaseModel):
     """The arguments of one tool. Unknown names are refused, so that a misspelt one is not ignored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -49,10 +52,13 @@ class Arguments(BaseModel):
         return as_declared(cls, given)
 
 
-def input_schema(arguments: type[Arguments], *, hidden: Iterable[str] = ()) -> Schema:
+def input_schema(
+    arguments: type[Arguments], *, hidden: Iterable[str] = (), brief: Container[str] = ()
+) -> Schema:
     """Returns the schema of `arguments` without titles, empty defaults, null alternatives and references.
 
-    Names in `hidden` are left out at every level, but still accepted.
+    Names in `hidden` are left out at every level, but still accepted. Of those in `brief` only the type is told, since
+    another tool describes them. The others are described by `WORDS`, unless they are by their tool.
     """
     raw = arguments.model_json_schema()
     definitions = raw.pop("$defs", {})
@@ -64,9 +70,31 @@ def input_schema(arguments: type[Arguments], *, hidden: Iterable[str] = ()) -> S
     order = [*required, *(name for name in properties if name not in {*required, "email"}), "email"]
     return {
         "type": "object",
-        "properties": {name: properties[name] for name in order if name in properties},
+        "properties": {
+            name: _brief(properties[name]) if name in brief else _described(name, properties[name])
+            for name in order
+            if name in properties
+        },
         **schema,
     }
+
+
+def _described(name: str, schema: Schema) -> Schema:
+    if name in WORDS and "description" not in schema:
+        schema = {"description": WORDS[name], **schema}
+    if inner := schema.get("items", {}).get("properties"):
+        told = {name: _described(name, member) for name, member in inner.items()}
+        # What is closed is refused by name; saying so of each inner object would only cost context.
+        items = {key: value for key, value in schema["items"].items() if key != "additionalProperties"}
+        schema = {**schema, "items": {**items, "properties": told}}
+    return schema
+
+
+def _brief(schema: Schema) -> Schema:
+    kept: Schema = {key: value for key, value in schema.items() if key in {"type", "const", "enum"}}
+    if "items" in schema:
+        kept["items"] = {"type": schema["items"]["type"]}
+    return kept
 
 
 def _compact(node: Any, definitions: Mapping[str, Any], hidden: frozenset[str]) -> Any:
@@ -118,11 +146,11 @@ def output_schema(answer: Mapping[str, Any], error: Mapping[str, Any]) -> Schema
     for name, schema in error["properties"].items():
         mine = properties.get(name, schema)
         properties[name] = schema if mine == schema else {"anyOf": [mine, schema]}
-    needed = [{"required": schema["required"]} for schema in (answer, error) if "required" in schema]
+    forms = answer.get("anyOf") or [{"required": answer.get("required", [])}]
     return {
         **{key: value for key, value in answer.items() if key != "required"},
         "properties": properties,
-        "anyOf": needed,
+        "anyOf": [*forms, {"required": error["required"]}],
     }
 
 

@@ -175,7 +175,7 @@ class _Handlers:
         return ListPromptsResult(prompts=[prompt.listed for prompt in self._prompts.values()])
 
     async def get_prompt(self, context: Context, params: GetPromptRequestParams) -> GetPromptResult:
-        return get_prompt(self._prompts, params.name, params.arguments)
+        return get_prompt(self._prompts, params.name, params.arguments, self._services.ids)
 
     async def complete(self, context: Context, params: CompleteRequestParams) -> CompleteResult:
         with protocol_error(context.protocol_version):

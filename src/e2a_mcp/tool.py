@@ -82,7 +82,8 @@ class Reply:
 
 @dataclass(frozen=True)
 class Tool(Generic[ArgumentsT]):
-    """One tool. `hidden` arguments are accepted from everyone, but listed only to account sessions.
+    """One tool. `hidden` arguments are accepted from everyone, but listed only to account sessions. Of
+    `brief` ones only the type is listed, since another tool describes them.
 
     `shapes` returns the model of the arguments and the output schema. It is called on first use, because an agent's
     session never uses the tools of the account.
@@ -95,6 +96,7 @@ class Tool(Generic[ArgumentsT]):
     shapes: Callable[[], tuple[type[ArgumentsT], Mapping[str, Any]]]
     run: Callable[[Call, ArgumentsT], Awaitable[Reply]]
     hidden: tuple[str, ...] = ()
+    brief: tuple[str, ...] = ()
 
     @property
     def arguments(self) -> type[ArgumentsT]:

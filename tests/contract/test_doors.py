@@ -57,7 +57,6 @@ BY_HAND = {
         "attachment_text": "a deployment may read no attachments; they are read here then",
         "attachment_picture": "scaled here",
         "raw": "the octets come with the message",
-        "mark": "reading marks read, and nothing marks unread",
         "attachment_content": "the bytes are behind a signed link",
         "send": "a deployment may not recognise a repeat",
         "reply": "as send",

@@ -67,8 +67,8 @@ def _tool(tool: Tool[Any]) -> str:
         if name not in tool.hidden
     ]
     inputs = _table(["input", "type", "default", "note"], rows) if rows else "No inputs.\n"
-    answers = ", ".join(f"`{name}`" for name in tool.output["required"])
-    told = f"{_hints(tool.hints)} Always in the answer: {answers}."
+    answers = ", ".join(f"`{name}`" for name in tool.output.get("required", ()))
+    told = _hints(tool.hints) + (f" Always in the answer: {answers}." if answers else "")
     return f"### `{tool.name}`\n\n{tool.description}\n\n{told}\n\n{inputs}"
 
 

@@ -140,7 +140,7 @@ def test_the_tour_of_the_readme(home: ServedHome) -> None:
     # Everything else as printed: the command is looked for in `.venv`, the home is the user's.
     agent = home.run(sys.executable, "-c", read.text)
     assert agent.returncode == 0, agent.stderr
-    assert f"1 message in {INBOX}" in agent.stdout
+    assert f"1 inbound in {INBOX}" in agent.stdout
     assert " inbound unread unverified\n" in agent.stdout
     assert "\naccepted msg_" in agent.stdout
     assert "sandbox" in agent.stdout

@@ -127,7 +127,7 @@ async def test_full_text_search(home: Home, agent: Session) -> None:
     assert await _subjects(agent, query="marzipan", direction="all") == ["Sent one"]
     assert await _subjects(agent, query="yan@example.net", direction="outbound") == ["Sent one"]
     for message in await inbox(agent):
-        await agent.messages.mark(ASSISTANT, message.id, read=True)
+        await agent.messages.update(ASSISTANT, message.id, UpdateMessageRequest(read_status="read"))
     assert await _subjects(agent, query="menu") == ["Café menu"]
     for wrong in ("x" * 501, "!!!"):
         with pytest.raises(InvalidFilter) as refused:

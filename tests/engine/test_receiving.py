@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from e2a_core.contract.engine import Session
+from e2a_core.contract.messages import UpdateMessageRequest
 from e2a_core.erasure.agents import purge_agent
 from e2a_core.errors import AttachmentTooLarge, NotFound
 from e2a_core.signing.auth_headers import verify_auth_headers
@@ -70,13 +71,12 @@ async def test_a_letter_is_listed_and_reading_it_marks_it_read(home: Home, agent
     assert await inbox(agent) == []
 
 
-@pytest.mark.local_only("the API has no way to mark a message unread")
 async def test_a_letter_can_be_marked_unread(home: Home, agent: Session) -> None:
     assert (await home.deliver()).accepted
     [summary] = await inbox(agent)
-    await agent.messages.mark(ASSISTANT, summary.id, read=True)
+    await agent.messages.update(ASSISTANT, summary.id, UpdateMessageRequest(read_status="read"))
     assert await inbox(agent) == []
-    await agent.messages.mark(ASSISTANT, summary.id, read=False)
+    await agent.messages.update(ASSISTANT, summary.id, UpdateMessageRequest(read_status="unread"))
     assert [item.id for item in await inbox(agent)] == [summary.id]
 
 

@@ -252,7 +252,7 @@ async def test_held_mail_is_not_found_by_the_agent(home: Home, owner: Session, a
         agent.messages.get(ASSISTANT, held),
         agent.messages.raw(ASSISTANT, held),
         agent.messages.update(ASSISTANT, held, UpdateMessageRequest(add_labels=["x"])),
-        agent.messages.mark(ASSISTANT, held, read=True),
+        agent.messages.update(ASSISTANT, held, UpdateMessageRequest(read_status="read")),
         agent.messages.delete(ASSISTANT, held),
         agent.messages.restore(ASSISTANT, held),
         agent.messages.attachment(ASSISTANT, held, 0),

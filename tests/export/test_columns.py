@@ -77,6 +77,7 @@ SAMPLES: dict[str, Any] = {
     "claimed_at": 1,
     "credential_id": "key_1",
     "read_at": 1,
+    "answered_at": 1,
     "deleted_at": 1,
 }
 """For each column a value that is not its default."""
@@ -121,11 +122,13 @@ NOT_IN_QUEUE = DETAIL - {"agent_email", "hold_reason", "approval_expires_at"} | 
     "delivery_detail",
     "sent_as",
     "read_at",
+    "answered_at",
     "deleted_at",
 }
 # The document has no members for these; the content that it carries whole has the headers.
 NOT_IN_EXPORT = {
     "thread_id",
+    "answered_at",
     "author_agent",
     "tag",
     "preview",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
@@ -102,7 +103,6 @@ LEGACY_NAMES = {
     "reject_message",
 }
 CONFIRMED = {
-    "delete_message",
     "delete_agent",
     "delete_api_key",
     "delete_domain",
@@ -113,7 +113,7 @@ CONFIRMED = {
     "delete_engagement",
     "delete_delegation",
 }
-DESTRUCTIVE = {"reject_review", *CONFIRMED}
+DESTRUCTIVE = {"reject_review", "delete_message", *CONFIRMED}
 READ_ONLY = {
     "whoami",
     "get_agent",
@@ -219,6 +219,7 @@ async def test_templates_are_listed_to_accounts_only(connect: Connect) -> None:
 
     agent, account = await listed(connect, "agent"), await listed(connect, "account")
     assert inputs(account, "send_message") - inputs(agent, "send_message") == {
+        "email",
         "template_id",
         "template_alias",
         "template_data",
@@ -248,6 +249,51 @@ async def test_the_hints_are_right(connect: Connect) -> None:
     assert {name for name, hints in tools.items() if hints and hints.destructive_hint} == DESTRUCTIVE
     assert {name for name, hints in tools.items() if hints and hints.read_only_hint} == READ_ONLY
     assert {name for name, hints in tools.items() if hints and hints.open_world_hint} == OPEN_WORLD
+
+
+async def test_an_agent_is_not_asked_for_its_inbox(connect: Connect) -> None:
+    assert not [
+        tool.name for tool in await listed(connect, "agent") if "email" in tool.input_schema["properties"]
+    ]
+
+
+SELF_EXPLANATORY = {
+    *("to", "cc", "bcc", "subject", "subject_contains", "text", "name", "display_name", "address", "domain"),
+    *(
+        "message_id",
+        "id",
+        "limit",
+        "max_chars",
+        "timeout_seconds",
+        "direction",
+        "reason",
+        "confirm",
+        "contacts",
+    ),
+    *("add_labels", "remove_labels", "read_status", "attachments", "filename", "content_type"),
+}
+"""Names that say all."""
+TOLD_ONCE = {"reply_to_message", "forward_message"}
+"""Tools whose description refers to `send_message` for what they share with it."""
+
+
+async def test_every_argument_is_described_unless_its_name_says_all(connect: Connect, tmp_path: Any) -> None:
+    tools = {tool.name: tool for tool in await listed(connect, "account", roots=(tmp_path,))}
+    shared = set(tools["send_message"].input_schema["properties"])
+    for name, tool in tools.items():
+        told = shared if name in TOLD_ONCE else set()
+        for argument, schema in _arguments(tool.input_schema):
+            described = schema.get("description") or argument in SELF_EXPLANATORY | told
+            assert described, f"{name}.{argument}"
+    for name in TOLD_ONCE:
+        assert "send_message" in (tools[name].description or "")
+
+
+def _arguments(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The arguments with those of the objects in their lists."""
+    for name, inner in schema.get("properties", {}).items():
+        yield name, inner
+        yield from _arguments(inner.get("items", {}))
 
 
 async def test_the_schemas_are_valid_and_free_of_noise(connect: Connect) -> None:

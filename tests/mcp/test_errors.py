@@ -42,8 +42,8 @@ async def refused(relay: Relay, name: str, arguments: dict[str, Any]) -> CallToo
             "text, full, html or headers",
         ),
         ("send_message", {"to": []}, "arguments.to", "at least 1 item"),
-        ("send_message", {"to": "a@b.c"}, "arguments.to", "valid list"),
-        ("delete_message", {"message_id": "m"}, "arguments.confirm", "confirm is required"),
+        ("send_message", {"to": 5}, "arguments.to", "valid list"),
+        ("delete_engagement", {"address": "a@b.c"}, "arguments.confirm", "confirm is required"),
         ("delete_message", {"message_id": "m", "confirm": False}, "arguments.confirm", "must be true"),
         ("whoami", {"email": "x"}, "arguments.email", "email is not an argument; valid names: none"),
         (

@@ -258,7 +258,10 @@ async def test_labels_trash_and_lifecycle(connect: Connect, box: Inbox) -> None:
     message_id = await box.deliver()
     async with connect() as client:
         labelled = await call(client, "update_message_labels", message_id=message_id, add_labels=["urgent"])
-        assert labelled.structured_content == {"message_id": message_id, "labels": ["urgent"]}
+        assert labelled.structured_content == {
+            "message_id": message_id,
+            "labels": ["urgent"],
+        }
         await call(client, "delete_message", message_id=message_id, confirm=True)
         assert (await call(client, "list_messages")).structured_content["messages"] == []
         trash = await call(client, "list_messages", deleted=True)

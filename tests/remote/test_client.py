@@ -166,7 +166,7 @@ async def test_additions_of_ours_are_used_only_where_described(deployed: Answers
         for asking in (
             session.messages.get(INBOX, "msg_1", peek=True),
             session.messages.list(INBOX, MessageQuery(query="words")),
-            session.messages.mark(INBOX, "msg_1", read=False),
+            session.messages.list(INBOX, MessageQuery(verdict="failed")),
         ):
             with pytest.raises(NotImplementedHere):
                 await asking

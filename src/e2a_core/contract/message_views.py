@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from e2a_core.contract.base import Timestamp, View
 from e2a_core.documents.document import DocumentText, Kind, Picture, kind_of
@@ -29,9 +29,14 @@ __all__ = [
     "RecipientOutcomeView",
     "SPFResult",
     "ThreatCategoryView",
+    "Verdict",
 ]
 
 _TEXT_KINDS = frozenset({Kind.TEXT, Kind.HTML, Kind.CALENDAR})
+
+
+Verdict = Literal["verified", "unverified", "failed"]
+"""The verdict on the sender: `verified`, the Author Domain is proven; `failed`, it disowns the mail; or neither."""
 
 
 class SPFResult(View):
@@ -269,6 +274,8 @@ class MessageSummaryView(View):
     verified_domain: str | None = None
     author_agent: str | None = None
     """The agent of this deployment proven to be the author of mail delivered locally."""
+    verdict: Verdict | None = None
+    """Inbound only."""
     to: list[str] = []
     cc: list[str] | None = None
     reply_to: list[str] | None = None
@@ -276,6 +283,8 @@ class MessageSummaryView(View):
     subject: str
     preview: str | None = None
     read_status: str
+    answered: bool | None = None
+    """True once a reply to it was accepted. Inbound only."""
     labels: list[str]
     conversation_id: str | None = None
     thread_id: str | None = None
@@ -311,7 +320,8 @@ class MessageView(View):
     envelope_from: str | None = None
     verified_domain: str | None = None
     author_agent: str | None = None
-    """As in `MessageSummaryView`."""
+    verdict: Verdict | None = None
+    """Both as in `MessageSummaryView`."""
     authentication: Authentication | None = None
     auth_headers: dict[str, str] | None = None
     to: list[str] = []
@@ -322,6 +332,7 @@ class MessageView(View):
     tag: str | None = None
     subject: str
     read_status: str
+    answered: bool | None = None
     labels: list[str]
     conversation_id: str
     thread_id: str | None = None

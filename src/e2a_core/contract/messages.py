@@ -14,6 +14,7 @@ from e2a_core.contract.message_views import (
     MessageSummaryView,
     MessageView,
     PictureContent,
+    Verdict,
 )
 from e2a_core.contract.operation import (
     READS,
@@ -100,11 +101,13 @@ Labels = Annotated[
 class UpdateMessageRequest(Request):
     add_labels: list[str] | None = None
     remove_labels: list[str] | None = None
+    read_status: Literal["read", "unread"] | None = None
 
 
 class UpdateMessageResultView(View):
     message_id: str
     labels: list[str]
+    read_status: str | None = None
 
 
 class DeleteMessageResult(View):
@@ -123,6 +126,7 @@ class MessageQuery(Query):
 
     direction: Literal["inbound", "outbound", "all"] | None = None
     read_status: Literal["unread", "read", "all"] | None = None
+    verdict: Verdict | None = None
     sort: Literal["asc", "desc"] | None = None
     from_: str | None = Field(default=None, alias="from")
     subject_contains: str | None = None
@@ -188,8 +192,8 @@ class Messages(Protocol):
         access=Access.AGENT,
         errors=(NotFound,),
         tool=Tool(
-            "Label a message",
-            "Add or remove labels; returns all labels after the change.",
+            "Label messages, mark them read or unread",
+            "Add or remove labels, mark read or unread; returns the labels after the change.",
             REPEATS,
             name="update_message_labels",
         ),
@@ -197,11 +201,7 @@ class Messages(Protocol):
     async def update(
         self, email: str, message_id: MessageId, request: UpdateMessageRequest
     ) -> UpdateMessageResultView:
-        """Add and remove labels."""
-
-    @engine_only("the API marks a message read when it shows it, and cannot mark it unread")
-    async def mark(self, email: str, message_id: str, *, read: bool) -> None:
-        """Mark a message read or unread."""
+        """Add and remove labels, and mark received mail read or unread."""
 
     @operation(
         "DELETE",
@@ -211,8 +211,8 @@ class Messages(Protocol):
         confirm=Confirm.PERMANENT,
         errors=(MessageHeld, NotFound, NotInTrash, SendInProgress),
         tool=Tool(
-            "Move a message to the trash",
-            "Trash a message; calls off a scheduled send, withdraws a held draft. Undo: restore_message.",
+            "Move messages to the trash",
+            "Trash messages; calls off scheduled sends, withdraws held drafts. Undo: restore_message.",
             Hints(destructive=True, idempotent=True),
         ),
     )
@@ -231,7 +231,7 @@ class Messages(Protocol):
         id="restore_message",
         access=Access.AGENT,
         errors=(NotFound, NotInTrash),
-        tool=Tool("Take a message out of the trash", "Undo delete_message."),
+        tool=Tool("Take messages out of the trash", "Undo delete_message."),
     )
     async def restore(self, email: str, message_id: MessageId) -> MessageView:
         """Restore a message from the trash."""
@@ -332,7 +332,7 @@ class Messages(Protocol):
         errors=SEND_ERRORS,
         tool=Tool(
             "Reply to a message",
-            "Answer a message in its thread; recipients and subject are filled in.",
+            "Answer a message in its thread; recipients and subject are filled in. Else as send_message.",
             Hints(open_world=True),
         ),
     )
@@ -353,7 +353,7 @@ class Messages(Protocol):
         errors=SEND_ERRORS,
         tool=Tool(
             "Forward a message",
-            "Forward a message with its attachments; text goes above it.",
+            "Forward a message with its attachments; text goes above it. Else as send_message.",
             Hints(open_world=True),
         ),
     )

@@ -99,7 +99,9 @@ class Reviews(Protocol):
         id="get_review",
         errors=(NotFound,),
         tool=Tool(
-            "Show held mail", "The held message in full with its content_hash and why it is held.", READS
+            "Show held mail",
+            "Held mail: all recipients, both bodies, files, content_hash, why it is held and until when.",
+            READS,
         ),
     )
     async def get(self, message_id: MessageId) -> MessageView:

@@ -55,7 +55,7 @@ from e2a_core.messages.events import emit_unique
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.search import MessageSearch, normalize_labels
 from e2a_core.messages.state import UNDER_WAY
-from e2a_core.messages.views import lifecycle_view, message_view, summary_view
+from e2a_core.messages.views import lifecycle_view, message_view, read_status, summary_view
 from e2a_core.paging import Position, paged
 from e2a_core.reviews.decide import Decider, reject
 from e2a_core.signing.tokens import sign_download
@@ -124,13 +124,18 @@ class Messages:
             )
         if labels != sorted(row.labels):
             labels = await self._relabel(row, adding, removing)
-        return UpdateMessageResultView(message_id=row.id, labels=[*labels])
+        await self._mark(row, request.read_status)
+        return UpdateMessageResultView(
+            message_id=row.id,
+            labels=[*labels],
+            read_status=read_status(row.direction, row.read_at) or None,
+        )
 
-    async def mark(self, email: str, message_id: str, *, read: bool) -> None:
-        row = await self._visible(email, message_id)
-        if read:
+    async def _mark(self, row: MessageRow, wanted: str | None) -> None:
+        if wanted == "read":
             await self._mark_read(row)
-        elif row.inbound and row.read_at is not None:
+        elif wanted == "unread" and row.inbound and row.read_at is not None:
+            row.read_at = None
             await self._write(row, "unread", [queries.mark_unread(row.id)])
 
     async def delete(self, email: str, message_id: str, *, permanent: bool = False) -> DeleteMessageResult:

@@ -30,6 +30,7 @@ __all__ = [
     "insert_refs",
     "label_rows",
     "mark_deleted",
+    "mark_answered",
     "mark_read",
     "mark_unread",
     "recipients",
@@ -203,6 +204,15 @@ def set_label_cache(message_id: str, labels: Sequence[str]) -> Statement:
 def mark_read(message_id: str, now: int) -> Statement:
     return sql(
         "UPDATE messages SET read_at = :now WHERE id = :id AND read_at IS NULL",
+        by_key=True,
+        id=message_id,
+        now=now,
+    )
+
+
+def mark_answered(message_id: str, now: int) -> Statement:
+    return sql(
+        f"UPDATE messages SET answered_at = :now WHERE id = :id AND direction = '{Direction.INBOUND}'",
         by_key=True,
         id=message_id,
         now=now,

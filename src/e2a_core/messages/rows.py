@@ -54,6 +54,7 @@ SUMMARY_COLUMNS = (
     "tag",
     "auto_submitted",
     "attachments",
+    "answered_at",
 )
 """The columns that message lists show."""
 
@@ -154,6 +155,7 @@ class MessageRow:
     flagged: int = 0
     flag_reason: str | None = None
     read_at: int | None = None
+    answered_at: int | None = None
     deleted_at: int | None = None
     credential_id: str | None = None
     submission: SubmissionRow = field(default_factory=SubmissionRow)

@@ -14,12 +14,14 @@ from typing import Any
 
 from e2a_core.clock import to_micros
 from e2a_core.contract.limits import MAX_CONVERSATION_ID
+from e2a_core.contract.message_views import Verdict
 from e2a_core.contract.messages import MessageQuery
 from e2a_core.contract.states import Direction
 from e2a_core.errors import InvalidFilter
 from e2a_core.instants import read_instant
 from e2a_core.messages.filter import compile_filter, parse_filter
 from e2a_core.messages.queries import SUMMARY
+from e2a_core.messages.verdict import verdict_condition
 from e2a_core.paging import Position, beyond
 from e2a_core.store.statement import Statement, containing, like
 from e2a_core.texts import is_storable
@@ -69,12 +71,14 @@ class MessageSearch:
         builder.period(query.since, query.until)
         builder.labels(query.labels)
         builder.expression(query.filter)
+        builder.verdict(query.verdict)
         words = _words(query.query)
         # Effective values, so that equivalent queries share their cursors. A period may move with the clock.
         binding = {
             "agent": agent_email,
             "direction": direction,
             "read_status": read_status,
+            "verdict": query.verdict,
             "sort": query.sort or "desc",
             "deleted": query.deleted,
             "values": {name: value for name, value in builder.params.items() if name not in _PERIOD},
@@ -204,6 +208,11 @@ class _Conditions:
                 f"EXISTS (SELECT 1 FROM message_labels l WHERE l.message_id = m.id AND l.label = :label{index})"
             )
             self.params[f"label{index}"] = label
+
+    def verdict(self, wanted: Verdict | None) -> None:
+        if wanted is not None:
+            self.tries_rows = True
+            self.conditions.append(verdict_condition(wanted))
 
     def expression(self, text: str | None) -> None:
         if not text or not text.strip():

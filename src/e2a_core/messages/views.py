@@ -29,6 +29,7 @@ from e2a_core.contract.states import Direction, Review
 from e2a_core.mail.parse import ParsedMessage
 from e2a_core.messages.rows import SUMMARY_COLUMNS, MessageRow, load_json, proven_domain
 from e2a_core.messages.state import HIDDEN
+from e2a_core.messages.verdict import verdict
 from e2a_core.store.statement import Row
 
 __all__ = ["lifecycle_view", "message_view", "read_status", "review_view", "summary_row", "summary_view"]
@@ -79,6 +80,7 @@ def _summary_view(values: tuple[Any, ...]) -> MessageSummaryView:
         envelope_from=row["envelope_from"],
         verified_domain=proven_domain(authentication),
         author_agent=row["author_agent"],
+        verdict=verdict(authentication, row["author_agent"]) if inbound else None,
         to=_list(row["to_addresses"]),
         cc=_list(row["cc"]) or None,
         reply_to=reply_to or None,
@@ -86,6 +88,7 @@ def _summary_view(values: tuple[Any, ...]) -> MessageSummaryView:
         subject=row["subject"],
         preview=row["preview"] or None,
         read_status=read_status(row["direction"], row["read_at"]),
+        answered=True if row["answered_at"] else None,
         labels=_list(row["labels"]),
         conversation_id=row["conversation_id"] or None,
         thread_id=row["thread_id"],
@@ -133,16 +136,18 @@ def message_view(
         envelope_from=row.envelope_from,
         verified_domain=row.verified_domain,
         author_agent=row.author_agent,
+        verdict=verdict(row.authentication, row.author_agent) if row.inbound else None,
         authentication=Authentication.model_validate(row.authentication) if row.authentication else None,
         auth_headers=row.auth_headers,
         to=row.to_addresses,
         cc=row.cc,
-        reply_to=row.reply_to if row.inbound else [],
+        reply_to=row.reply_to if row.inbound or for_review else [],
         bcc=row.bcc or None,
         delivered_to=row.delivered_to,
         tag=row.tag,
         subject=row.subject,
         read_status=read_status(row.direction, row.read_at),
+        answered=True if row.answered_at else None,
         labels=row.labels,
         conversation_id=row.conversation_id,
         thread_id=row.thread_id,

@@ -51,6 +51,8 @@ class MailByHand(ApiGroup):
             raise NotImplementedHere(
                 "this deployment has no full-text search; use filter, from or subject_contains"
             )
+        if query.verdict and not await self._takes(row, "verdict"):
+            raise NotImplementedHere("this deployment cannot list by verdict; each row has it")
         found: Page[MessageSummaryView] = await perform(self._api, row, {"email": email, "query": query})
         return found
 
@@ -70,11 +72,6 @@ class MailByHand(ApiGroup):
         if view.raw_message is None:
             raise NotFound("a draft has no content before it is approved")
         return base64.b64decode(view.raw_message)
-
-    async def mark(self, email: str, message_id: str, *, read: bool) -> None:
-        if not read:
-            raise NotImplementedHere("a remote deployment cannot mark a message unread")
-        await self._get(email, message_id, peek=False)
 
     async def attachment_text(
         self, email: str, message_id: str, index: int, *, offset: int = 0, max_chars: int = 20_000

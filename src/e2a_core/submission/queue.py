@@ -57,7 +57,10 @@ def queue(core: Core, agent: AgentRow, row: MessageRow, admitted: Admitted, now:
         recipients=pending_recipients([*row.to_addresses, *row.cc, *row.bcc]),
     )
     content = message_queries.insert_content(row.content_hash or "", composed.content, now)
-    return Queued(content, _filed(core, row, composed, draft.text, due, now), result)
+    statements = _filed(core, row, composed, draft.text, due, now)
+    if draft.type == "reply" and draft.parent_id:
+        statements.append(message_queries.mark_answered(draft.parent_id, now))
+    return Queued(content, statements, result)
 
 
 def pending_recipients(addresses: Sequence[str]) -> list[SentRecipientView]:

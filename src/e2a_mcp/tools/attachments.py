@@ -43,9 +43,9 @@ async def attachment(call: Call, email: str, message_id: str, index: int, *, inl
     view = await call.session.messages.attachment(email, message_id, index, inline=inline)
     structured = view.to_wire()
     structured["uri"] = mail_uri(email, "messages", message_id, "attachments", str(index))
-    link = attachment_link(email, message_id, structured, untrusted=True)
     words = f"{plain_line(view.filename, 120) or 'unnamed'} {plain_line(view.content_type, 80)}"
     fence = Fence(call.services.ids, [words])
+    link = attachment_link(email, message_id, structured, fence)
     structured["untrusted"] = fence.note(["filename", "content_type", "content_id", "data"])
     lines = [fence.notice, f"{fence.inline(words)} {view.size_bytes} bytes", f"resource: {structured['uri']}"]
     if view.data is None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from e2a_core.contract.base import Page
-from e2a_core.contract.message_views import MessageSummaryView, MessageView
-from e2a_core.contract.messages import MessageLifecycleTransition
+from e2a_core.contract.base import Moment, Page
+from e2a_core.contract.message_views import MessageSummaryView, MessageView, Verdict
+from e2a_core.contract.messages import MessageLifecycleTransition, MessageQuery
 from e2a_mcp.fence import Fence, plain_line
 from e2a_mcp.reading import DEFAULT_MAX_CHARS, MAX_MAX_CHARS, Format, read_message
-from e2a_mcp.render import ROW_FIELDS, fence_rows, message_lines, page_line
+from e2a_mcp.render import ROW_FIELDS, fence_rows, message_lines, page_line, shown_id
 from e2a_mcp.schema import object_schema, view_properties
 from e2a_mcp.tool import Call, Reply, Tool
 from e2a_mcp.tools.arguments import InboxArguments, Limit, MessageArguments
@@ -21,6 +22,9 @@ from e2a_mcp.tools.outputs import SUMMARY_ROW, TEXT, UNTRUSTED, listing
 from e2a_mcp.tools.passing import by_hand, pass_through
 
 __all__ = ["MESSAGE", "TOOLS", "message_rows"]
+
+MAX_COUNTED = 100
+"""Read messages counted beside an empty list; one page of the engine."""
 
 Query = Annotated[str, Field(max_length=500, description="full text: subject, addresses, body")]
 Expression = Annotated[
@@ -51,13 +55,38 @@ MESSAGE = object_schema(
 
 
 class ListMessages(InboxArguments):
+    direction: Literal["inbound", "outbound", "all"] | None = None
+    read_status: (
+        Annotated[Literal["unread", "read", "all"], Field(description="default unread; all when searching")]
+        | None
+    ) = None
     query: Query | None = None
     filter: Expression | None = None
+    from_: str | None = None
+    subject_contains: str | None = None
+    conversation_id: str | None = None
     labels: Annotated[list[str], Field(description="all of them")] | None = None
-    since: Annotated[str, Field(description="inclusive")] | None = None
-    until: Annotated[str, Field(description="exclusive")] | None = None
+    trust: Annotated[Verdict, Field(description="verdict on the sender")] | None = None
+    since: Annotated[Moment, Field(description="inclusive: time, date, or 2d")] | None = None
+    until: Moment | None = None
+    sort: Annotated[Literal["asc", "desc"], Field(description="by time")] | None = None
     deleted: Annotated[bool, Field(description="the trash")] = False
+    cursor: str | None = None
     limit: Limit = 20
+
+    @property
+    def asked(self) -> MessageQuery:
+        """The query. A search covers read mail too, since an agent asks for what it has seen before."""
+        members = self.model_dump(exclude={"email", "trust"}, exclude_none=True)
+        if any(members.get(name) for name in _SEARCHES) and not self.deleted:
+            members.setdefault("read_status", "all")
+        return MessageQuery(**members, verdict=self.trust)
+
+
+_SEARCHES = ("query", "filter", "from_", "subject_contains", "conversation_id", "labels")
+
+
+_EVERYTHING: Mapping[str, str] = MappingProxyType({"direction": "all", "read_status": "all"})
 
 
 class GetMessage(MessageArguments):
@@ -67,15 +96,56 @@ class GetMessage(MessageArguments):
     peek: Annotated[bool, Field(description="do not mark read")] = False
 
 
-def message_rows(call: Call, email: str, page: Page[MessageSummaryView]) -> Reply:
-    """Returns a page of the mail of `email`; in the text the senders' words are fenced."""
+async def list_messages(call: Call, arguments: ListMessages) -> Reply:
+    """Returns a page of mail. If nothing unread was found, it tells how much read mail matches."""
+    email, query = call.inbox(arguments.email), arguments.asked
+    page = await call.session.messages.list(email, query)
+    searched = _searched(query)
+    read = 0
+    if not page.items and searched["read_status"] == "unread" and not query.cursor:
+        seen = query.model_copy(update={"read_status": "read", "limit": MAX_COUNTED})
+        read = len((await call.session.messages.list(email, seen)).items)
+    return message_rows(call, email, page, searched=searched, read_matches=read)
+
+
+def _searched(query: MessageQuery) -> dict[str, str]:
+    """What the list is of, with the defaults of the engine."""
+    direction = query.direction or ("all" if query.deleted else "inbound")
+    unread = direction == "inbound" and not query.deleted and not query.query
+    read_status = query.read_status or ("unread" if unread else "all")
+    return {"direction": direction, "read_status": read_status, **({"in": "trash"} if query.deleted else {})}
+
+
+def message_rows(
+    call: Call,
+    email: str,
+    page: Page[MessageSummaryView],
+    *,
+    searched: Mapping[str, str] = _EVERYTHING,
+    read_matches: int = 0,
+) -> Reply:
+    """Returns a page of the mail of `email`; in the text the senders' words are fenced.
+
+    `searched` says which mail was looked at, `read_matches` how many messages that were read would have matched.
+    """
     fence, rows = fence_rows(call.services.ids, page.items)
     structured: dict[str, object] = {"messages": rows}
+    if searched is not _EVERYTHING:
+        structured["searched"] = dict(searched)
+    if read_matches:
+        structured["read_matches"] = read_matches
     if page.next_cursor:
         structured["next_cursor"] = page.next_cursor
     structured["untrusted"] = fence.note(ROW_FIELDS)
-    lines = [page_line(len(rows), "message", email, page.next_cursor), *message_lines(fence, rows)]
-    return Reply(structured, "\n".join(lines), untrusted=bool(rows))
+    parts = [len(rows), *(searched[name] for name in ("read_status", "direction") if searched[name] != "all")]
+    what = " ".join(map(str, parts if len(parts) > 1 else [*parts, "messages"]))
+    head = f"{what} in {'the trash of ' if 'in' in searched else ''}{email}"
+    if read_matches:
+        more = " or more" if read_matches == MAX_COUNTED else ""
+        head += f"; {read_matches}{more} read match (read_status=read)"
+    if page.next_cursor:
+        head += f"; more with cursor={page.next_cursor}"
+    return Reply(structured, "\n".join([head, *message_lines(fence, rows)]), untrusted=bool(rows))
 
 
 async def get_message(call: Call, arguments: GetMessage) -> Reply:
@@ -105,10 +175,10 @@ def _steps(call: Call, message_id: str, page: Page[MessageLifecycleTransition]) 
         structured["next_cursor"] = page.next_cursor
     elif page.items:
         structured["outlook"] = _outlook(page.items)
-    structured["untrusted"] = fence.note(["evidence"])
+    structured["untrusted"] = fence.note(["evidence", "recipient", "correlation_ids"])
     lines = [page_line(len(page.items), "step", message_id, page.next_cursor), fence.notice]
     for row, shown in zip(page.items, page.to_wire()["items"], strict=True):
-        to = f" {plain_line(row.recipient, 254)}" if row.recipient else ""
+        to = f" {shown_id(fence, row.recipient)}" if row.recipient else ""
         said = f" {fence.inline(_said(row))}" if _said(row) else ""
         lines.append(f"{shown['occurred_at']} {row.stage} {row.outcome} {row.reason_code}{to}{said}")
     if "outlook" in structured:
@@ -148,14 +218,10 @@ def _said(row: MessageLifecycleTransition) -> str:
 
 _LIFECYCLE = listing("transitions", object_schema(view_properties(MessageLifecycleTransition, depth=0)))
 _LIFECYCLE["properties"]["outlook"] = TEXT
+_LISTING = listing("messages", SUMMARY_ROW, searched={"type": "object"}, read_matches={"type": "integer"})
 
 TOOLS: tuple[Tool[Any], ...] = (
-    pass_through(
-        "list_messages",
-        narrowed=ListMessages,
-        output=listing("messages", SUMMARY_ROW),
-        reply=lambda call, arguments, page: message_rows(call, call.inbox(arguments.email), page),
-    ),
+    by_hand("list_messages", ListMessages, _LISTING, list_messages),
     by_hand("get_message", GetMessage, MESSAGE, get_message),
     pass_through(
         "get_message_lifecycle",

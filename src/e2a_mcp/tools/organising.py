@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
-from e2a_core.contract.base import Page
+from e2a_core.contract.base import Moment, Page
 from e2a_core.contract.conversations import ConversationDetailView, ConversationSummaryView
 from e2a_core.contract.message_views import MessageView
+from e2a_core.contract.messages import DeleteMessageResult, UpdateMessageRequest, UpdateMessageResultView
 from e2a_mcp.fence import Fence
 from e2a_mcp.render import (
     MAX_ADDRESSES,
@@ -19,16 +21,31 @@ from e2a_mcp.render import (
     page_line,
     shown_id,
 )
-from e2a_mcp.schema import Arguments, object_schema, view_properties
+from e2a_mcp.schema import Arguments, object_schema, validated, view_properties
 from e2a_mcp.tool import Call, Reply, Tool
-from e2a_mcp.tools.arguments import InboxArguments, Limit
+from e2a_mcp.tools.arguments import Confirmed, InboxArguments, Limit
 from e2a_mcp.tools.outputs import SUMMARY_ROW, TEXT, UNTRUSTED
 from e2a_mcp.tools.passing import by_hand, pass_through
+from e2a_mcp.tools.several import SeveralArguments, each, one_or_several
 
 __all__ = ["TOOLS", "GetConversation", "get_conversation"]
 
 
+class UpdateLabels(SeveralArguments):
+    add_labels: list[str] | None = None
+    remove_labels: list[str] | None = None
+    read_status: Literal["read", "unread"] | None = None
+
+
+class DeleteMessages(SeveralArguments):
+    confirm: Annotated[Confirmed, SkipJsonSchema()] = True
+    """Not needed, since the trash gives back; older callers send it."""
+
+
 class ListConversations(Arguments):
+    since: Annotated[Moment, Field(description="time, date, or 2d")] | None = None
+    until: Moment | None = None
+    cursor: str | None = None
     limit: Limit = 20
 
 
@@ -100,8 +117,48 @@ _CONVERSATION = object_schema(
     ["id", "messages"],
 )
 
+
+async def update_labels(call: Call, arguments: UpdateLabels) -> Reply:
+    email = call.inbox(arguments.email)
+    given = arguments.model_dump(include=set(UpdateMessageRequest.model_fields), exclude_none=True)
+    request = validated(UpdateMessageRequest, given)
+
+    async def update(message_id: str) -> Reply:
+        result = await call.session.messages.update(email, message_id, request)
+        said = f" labels={','.join(result.labels)}" if result.labels else " no labels"
+        status = f" {result.read_status}" if arguments.read_status else ""
+        shown = result.model_dump(mode="json", exclude=None if arguments.read_status else {"read_status"})
+        return Reply(shown, f"{result.message_id}{status}{said}")
+
+    return await each(call, arguments, update, "updated")
+
+
+async def delete_messages(call: Call, arguments: DeleteMessages) -> Reply:
+    email = call.inbox(arguments.email)
+
+    async def delete(message_id: str) -> Reply:
+        result = await call.session.messages.delete(email, message_id)
+        note = f"; {result.note}" if result.note else ""
+        return Reply(result.to_wire(), f"{message_id} is in the trash{note}")
+
+    return await each(call, arguments, delete, "in the trash")
+
+
+async def restore_messages(call: Call, arguments: SeveralArguments) -> Reply:
+    email = call.inbox(arguments.email)
+
+    async def restore(message_id: str) -> Reply:
+        return _restored(await call.session.messages.restore(email, message_id))
+
+    return await each(call, arguments, restore, "restored")
+
+
+_UPDATED = one_or_several(view_properties(UpdateMessageResultView), "message_id")
+_DELETED = one_or_several(view_properties(DeleteMessageResult), "id")
+_RESTORED = one_or_several({"id": TEXT, "delivery_status": TEXT, "scheduled_at": TEXT, "note": TEXT}, "note")
+
 TOOLS: tuple[Tool[Any], ...] = (
-    pass_through("update_message", ["message_id", "labels"]),
+    by_hand("update_message", UpdateLabels, _UPDATED, update_labels),
     pass_through(
         "list_conversations",
         ["id"],
@@ -110,12 +167,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         reply=lambda call, arguments, page: _conversations(call, call.inbox(arguments.email), page),
     ),
     by_hand("get_conversation", GetConversation, _CONVERSATION, get_conversation),
-    pass_through("delete_message", ["deleted", "id"]),
-    pass_through(
-        "restore_message",
-        output=object_schema(
-            {"id": TEXT, "delivery_status": TEXT, "scheduled_at": TEXT, "note": TEXT}, ["id", "note"]
-        ),
-        reply=lambda call, arguments, view: _restored(view),
-    ),
+    by_hand("delete_message", DeleteMessages, _DELETED, delete_messages),
+    by_hand("restore_message", SeveralArguments, _RESTORED, restore_messages),
 )

@@ -26,10 +26,10 @@ SEND_RESULT = object_schema(
 )
 
 
-def listing(name: str, row: dict[str, Any]) -> dict[str, Any]:
-    """Returns the schema of a list: the rows as `name`, and `next_cursor` while there are more pages."""
+def listing(name: str, row: dict[str, Any], **more: dict[str, Any]) -> dict[str, Any]:
+    """Returns the schema of a list: the rows as `name`, `next_cursor` while there are more pages, and `more`."""
     return object_schema(
-        {name: {"type": "array", "items": row}, "next_cursor": TEXT, "untrusted": UNTRUSTED}, [name]
+        {name: {"type": "array", "items": row}, "next_cursor": TEXT, "untrusted": UNTRUSTED, **more}, [name]
     )
 
 

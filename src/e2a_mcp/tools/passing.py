@@ -38,11 +38,19 @@ def by_hand(
     run: Callable[[Call, ArgumentsT], Awaitable[Reply]],
     *,
     hidden: tuple[str, ...] = (),
+    brief: tuple[str, ...] = (),
 ) -> Tool[ArgumentsT]:
     """Returns the tool of the operation `id`, with a handler of its own."""
     words = _words(id)
     return Tool(
-        words.name, words.title, words.description, words.hints, lambda: (arguments, output), run, hidden
+        words.name,
+        words.title,
+        words.description,
+        words.hints,
+        lambda: (arguments, output),
+        run,
+        hidden,
+        brief,
     )
 
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
 
+import anyio.to_thread
 from pydantic import Field
 
 from e2a_core.contract.limits import MAX_ATTACHMENTS
 from e2a_core.contract.message_views import MessageView
+from e2a_core.contract.protection import ProtectionHolds
 from e2a_core.contract.reviews import ApproveRequest, ReviewView
 from e2a_core.contract.sending import Body, Recipient, Subject
+from e2a_core.errors import E2AError
+from e2a_core.mail.html import html_to_text
 from e2a_mcp.attaching import AttachmentSource, load_attachments
 from e2a_mcp.fence import Fence, plain_line, plain_text
-from e2a_mcp.reading import MAX_MAX_CHARS, read_message
+from e2a_mcp.reading import DEFAULT_MAX_CHARS, MAX_MAX_CHARS, read_message
 from e2a_mcp.render import ROW_FIELDS, trust, with_few_addresses
 from e2a_mcp.schema import Arguments, object_schema, validated, view_properties
 from e2a_mcp.tool import Call, Reply, Tool
@@ -25,11 +32,21 @@ from e2a_mcp.tools.sending import sent
 __all__ = ["TOOLS", "ApproveReview", "approve_review", "review_rows"]
 
 
+MAX_WORDS = 20
+"""Words named of those that only one of two bodies has."""
+_WORD = re.compile(r"\w+")
+
+
+class GetReview(Arguments):
+    message_id: str
+    format: Annotated[Literal["text", "html"], Field(description="html: the source")] = "text"
+    offset: Annotated[int, Field(ge=0)] = 0
+    max_chars: Annotated[int, Field(ge=1, le=MAX_MAX_CHARS)] = DEFAULT_MAX_CHARS
+
+
 class ApproveReview(Arguments):
     message_id: str
-    content_hash: Annotated[str, Field(description="from get_review: approve only what was seen")] | None = (
-        None
-    )
+    content_hash: str | None = None
     subject: Subject | None = None
     text: Body | None = None
     html: Body | None = None
@@ -73,22 +90,103 @@ def _row(fence: Fence, view: ReviewView, row: dict[str, Any]) -> list[str]:
     return [f"{head} {row['trust']}", fence.inline(words)]
 
 
-def _held(call: Call, view: MessageView) -> Reply:
+async def get_review(call: Call, arguments: GetReview) -> Reply:
+    """Returns held mail as a reviewer needs it: all that leaves, both bodies, and what happens without a decision."""
+    view = await call.session.reviews.get(arguments.message_id)
     # If the deployment does not name the inbox, it is the address the mail went to or came from.
     named = view.delivered_to if view.direction == "inbound" else view.header_from
-    inbox, ids = view.agent_email or named or "", call.services.ids
-    html = plain_text((view.body.html if view.body else None) or "")[:MAX_MAX_CHARS]
-    # Both bodies are sent, and they may differ.
-    lines = ("As HTML:", html, "As text:") if html else ()
-    extra = {"html": html} if html else None
-    return read_message(
+    inbox = view.agent_email or named or ""
+    expiry = await _on_expiry(call, inbox)
+    # Long bodies take longer than other calls should wait.
+    bodies = await anyio.to_thread.run_sync(_Bodies.of, view)
+    words = bodies.lines if arguments.format == "text" and not arguments.offset else ()
+    told: dict[str, Any] = {"on_expiry": expiry} if expiry else {}
+    if bodies.source:
+        told["html_differs"] = bodies.differ
+    read = read_message(
         view,
         inbox,
-        ids,
-        max_chars=MAX_MAX_CHARS,
-        extra=extra,
-        extra_lines=lines,
+        call.services.ids,
+        format=arguments.format,
+        offset=arguments.offset,
+        max_chars=arguments.max_chars,
+        extra={"html": bodies.source[: arguments.max_chars]}
+        if arguments.format == "text" and bodies.source
+        else None,
+        extra_lines=words,
+        head_lines=tuple(_decision(view, expiry, bodies)),
         always_fenced=True,  # the agent's words may repeat a sender's
+    )
+    return replace(read, structured={**read.structured, **told})
+
+
+async def _on_expiry(call: Call, inbox: str) -> str | None:
+    """Returns what happens to mail on which nobody decides, or None if the deployment does not tell."""
+    try:
+        holds = (await call.session.protection.get(inbox)).holds
+    except E2AError:
+        return None
+    return str(holds.get("on_expiry") or ProtectionHolds().on_expiry)
+
+
+def _decision(view: MessageView, expiry: str | None, bodies: _Bodies) -> Iterator[str]:
+    """Yields what a person must know to decide, in words of this server."""
+    shown = view.model_dump(mode="json", include={"approval_expires_at", "scheduled_at"})
+    if view.approval_expires_at:
+        outbound = view.direction == "outbound"
+        approved = "it is sent" if outbound else "it is let in"
+        end = {"approve": approved, "reject": "it is discarded"}.get(
+            expiry or "", "the inbox's setting decides"
+        )
+        yield f"without a decision by {shown['approval_expires_at']}: {end}"
+    if view.scheduled_at:
+        yield f"once approved it leaves at {shown['scheduled_at']}"
+    if bodies.differ:
+        yield "WARNING: the HTML says something else than the text, and most readers see the HTML"
+    elif bodies.html:
+        yield "the HTML says the same as the text; format=html shows its source"
+
+
+@dataclass(frozen=True)
+class _Bodies:
+    """The two bodies of a message as a reader sees them."""
+
+    source: str
+    html: str
+    only_html: tuple[str, ...]
+    only_text: tuple[str, ...]
+
+    @classmethod
+    def of(cls, view: MessageView) -> _Bodies:
+        stored, parsed = view.body, view.parsed
+        source = (stored.html if stored else None) or (parsed.html if parsed else None) or ""
+        text = (stored.text if stored else None) or (parsed.text if parsed else None) or ""
+        html = plain_text(html_to_text(source))
+        return cls(source, html, *_differences(_WORD.findall(html), _WORD.findall(text)))
+
+    @property
+    def differ(self) -> bool:
+        return bool(self.html) and bool(self.only_html or self.only_text)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The HTML as it is read, above the text, if it says something else."""
+        if not self.differ:
+            return ()
+        told = {"Only in the HTML": self.only_html, "Only in the text": self.only_text}
+        words = [f"{where}: {' '.join(words[:MAX_WORDS])}" for where, words in told.items() if words]
+        shown = self.html[:DEFAULT_MAX_CHARS]
+        cut = "" if len(shown) == len(self.html) else " (cut; format=html has the rest)"
+        return (*words, f"As HTML{cut}:", shown, "As text:")
+
+
+def _differences(html: list[str], text: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Returns the words that are in one body more often than in the other, in order."""
+    there, here = Counter(map(str.casefold, html)), Counter(map(str.casefold, text))
+    more, less = there - here, here - there
+    return (
+        tuple(dict.fromkeys(word for word in html if word.casefold() in more)),
+        tuple(dict.fromkeys(word for word in text if word.casefold() in less)),
     )
 
 
@@ -117,7 +215,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         output=listing("reviews", _REVIEW),
         reply=lambda call, arguments, page: review_rows(call, "reviews", page.items, page.next_cursor),
     ),
-    pass_through("get_review", output=MESSAGE, reply=lambda call, arguments, view: _held(call, view)),
+    by_hand("get_review", GetReview, MESSAGE, get_review),
     by_hand("approve_review", ApproveReview, SEND_RESULT, approve_review),
     pass_through("reject_review", ["message_id", "status"]),
 )

@@ -33,7 +33,7 @@ from e2a_mcp.tools.passing import by_hand
 __all__ = ["TOOLS", "SendMessage", "send_message", "sent"]
 
 ConversationId = Annotated[str, Field(max_length=200, description="your own id for the thread, if any")]
-IdempotencyKey = Annotated[str, Field(max_length=255, description="same key: same result, sent once")]
+IdempotencyKey = Annotated[str, Field(max_length=255)]
 _TEMPLATE_FIELDS = ("template_id", "template_alias", "template_data")
 """Not listed to agents, which cannot list templates."""
 _REPLY_TO = {"type": "string", "description": "where answers go"}
@@ -41,6 +41,11 @@ _REPLY_TO = {"type": "string", "description": "where answers go"}
 MAX_REPLY_CHARS = 300
 """A server's reply says why in its first words."""
 _OUTCOMES = {"pending": "to", "succeeded": "sent to", "failed": "not sent to", "unknown": "perhaps sent to"}
+_SHARED = (
+    *("html", "cc", "bcc", "reply_to", "attachments", "conversation_id", "idempotency_key"),
+    *("allow_duplicate", "send_at", "unsubscribe", "wait_sent"),
+)
+"""Described by `send_message` alone: told three times, they would fill a quarter of an agent's catalogue."""
 _CONVERTED = frozenset({"attachments", "unsubscribe"})
 
 
@@ -52,12 +57,10 @@ class _Composed(InboxArguments):
     attachments: Annotated[list[AttachmentSource], Field(max_length=MAX_ATTACHMENTS)] | None = None
     conversation_id: ConversationId | None = None
     idempotency_key: IdempotencyKey | None = None
-    allow_duplicate: Annotated[bool, Field(description="send though the same mail went out minutes ago")] = (
-        False
-    )
-    send_at: Annotated[Instant, Field(description="not before then, RFC 3339")] | None = None
+    allow_duplicate: Annotated[bool, Field(description="though the same went out minutes ago")] = False
+    send_at: Annotated[Instant, Field(description="not before: time, date, or 2h")] | None = None
     unsubscribe: Annotated[Literal["managed"], Field(description="add an unsubscribe link")] | None = None
-    wait_sent: Annotated[bool, Field(description="answer once it was handed over")] = False
+    wait_sent: Annotated[bool, Field(description="answer when handed over")] = False
 
 
 class SendMessage(_Composed):
@@ -179,6 +182,6 @@ async def forward_message(call: Call, arguments: ForwardMessage) -> Reply:
 
 TOOLS: tuple[Tool[Any], ...] = (
     by_hand("send_message", SendMessage, SEND_RESULT, send_message, hidden=_TEMPLATE_FIELDS),
-    by_hand("reply_to_message", ReplyToMessage, SEND_RESULT, reply_to_message),
-    by_hand("forward_message", ForwardMessage, SEND_RESULT, forward_message),
+    by_hand("reply_to_message", ReplyToMessage, SEND_RESULT, reply_to_message, brief=_SHARED),
+    by_hand("forward_message", ForwardMessage, SEND_RESULT, forward_message, brief=_SHARED),
 )

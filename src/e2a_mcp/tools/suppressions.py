@@ -9,7 +9,7 @@ from pydantic import Field
 from e2a_core.contract.base import Page
 from e2a_core.contract.suppressions import AgentSuppressionView, DeleteSuppressionResult
 from e2a_mcp.fence import Fence, plain_line
-from e2a_mcp.render import page_line
+from e2a_mcp.render import page_line, shown_id
 from e2a_mcp.schema import Arguments, object_schema, view_properties
 from e2a_mcp.tool import Call, Reply, Tool
 from e2a_mcp.tools.arguments import Confirmed, Email, NamedInbox, PageArguments
@@ -45,8 +45,8 @@ async def list_suppressions(call: Call, arguments: ListSuppressions) -> Reply:
     lines += [fence.notice] if page.items else []
     for entry in page.items:
         reason = f" {fence.inline(plain_line(entry.reason, 500))}" if entry.reason else ""
-        lines.append(f"{entry.address} {entry.source}{reason}")
-    structured = {**reply.structured, "untrusted": fence.note(["reason"])}
+        lines.append(f"{shown_id(fence, entry.address)} {entry.source}{reason}")
+    structured = {**reply.structured, "untrusted": fence.note(["reason", "address"])}
     return Reply(structured, "\n".join(lines), untrusted=True)
 
 
