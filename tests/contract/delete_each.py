@@ -56,8 +56,9 @@ def doors(row: Operation) -> Iterator[Door]:
     if isinstance(row.tool, Tool):
         tool = row.tool.name or row.id
         for file in sorted(Path(tools.__file__).parent.glob("*.py")):
-            if f'"{row.id}"' in file.read_text(encoding="utf-8"):
-                yield Door(row.id, "tool", file.relative_to(ROOT), "", row.id, (row.id, tool))
+            door = Door(row.id, "tool", file.relative_to(ROOT), "", row.id, (row.id, tool))
+            if next(_nodes(ast.parse(file.read_text(encoding="utf-8")), door), None):
+                yield door
                 break
 
 
