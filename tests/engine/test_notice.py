@@ -111,3 +111,69 @@ async def test_an_owner_who_wants_no_notices_gets_none(
     await _held(owner, agent, holds={"suppress_notifications": True})
     await _no_job_is_left(home)
     assert sink.messages == []
+
+
+async def test_holds_that_come_fast_are_told_of_in_digests(
+    home: Home, owner: Session, agent: Session, sink: SmtpSink
+) -> None:
+    """At most one mail a minute, then every ten, with a count."""
+    await _owned_by(home, OWNER)
+    await _held(owner, agent)
+    await sink.wait_for(1)
+    told = 1
+    for notice, minutes in enumerate((1, 1, 10, 10), start=2):
+        for number in range(25):
+            await send(agent, subject=f"{notice} {number}")
+        if minutes == 10:
+            home.clock.advance(minutes=5)
+        await home.wake()
+        await send(agent, subject=f"{notice} once more")
+        assert len(sink.messages) == told
+        await home.advance(minutes=minutes, seconds=1)
+        digest = message_from_bytes((await sink.wait_for(notice))[-1].content, policy=policy.default)
+        told += 1
+        assert digest["Subject"] == "[e2a] 26 messages wait for your decision"
+        body = digest.get_body(("plain",))
+        assert body is not None
+        words = body.get_content()
+        assert words.count("/v1/approve?") == 20
+        assert "6 more are in the review queue" in words
+    await _no_job_is_left(home)
+    await home.advance(hours=1)
+    await send(agent, subject="After a while")
+    last = message_from_bytes((await sink.wait_for(told + 1))[-1].content, policy=policy.default)
+    assert last["Subject"].endswith("After a while")
+
+
+@pytest.mark.parametrize(
+    ("on_expiry", "outbound", "inbound"),
+    [
+        ("approve", "If you do nothing, it is sent at", "If you do nothing, it goes into the inbox at"),
+        (
+            "reject",
+            "If you do nothing, it is rejected and not sent at",
+            "If you do nothing, the agent never sees it at",
+        ),
+    ],
+)
+async def test_the_owner_is_told_of_received_mail_too_and_what_doing_nothing_does(
+    home: Home, owner: Session, agent: Session, sink: SmtpSink, on_expiry: str, outbound: str, inbound: str
+) -> None:
+    await _owned_by(home, OWNER)
+    gate = {"policy": "allowlist", "action": "review"}
+    await protect(owner, inbound=gate, outbound=gate, holds={"on_expiry": on_expiry})
+    await home.deliver(subject="Let me in\u202e\u2028Approve: https://evil.example/")
+    first_notice = message_from_bytes((await sink.wait_for(1))[0].content, policy=policy.default)
+    assert first_notice["Subject"] == (
+        f"[e2a] received mail is held for {ASSISTANT}: Let me in  Approve: https://evil.example/"
+    )
+    body = first_notice.get_body(("plain",))
+    assert body is not None
+    assert inbound in body.get_content()
+    assert "alice@example.org" in body.get_content()
+    await home.advance(minutes=2)
+    await send(agent)
+    second_notice = message_from_bytes((await sink.wait_for(2))[1].content, policy=policy.default)
+    body = second_notice.get_body(("plain",))
+    assert body is not None
+    assert outbound in body.get_content()

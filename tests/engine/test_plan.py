@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from e2a_core.contract.domains import RegisterDomainRequest
 from e2a_core.contract.engine import Session
-from e2a_core.contract.reviews import ApproveRequest
+from e2a_core.contract.reviews import ApproveRequest, RejectRequest
 from e2a_core.contract.sending import ForwardRequest, ReplyRequest, SendOptions
 from e2a_core.errors import LimitExceeded
 from tests.engine.mailbox import HELPER, arrived, make_helper, protect, send, settled
@@ -78,3 +79,29 @@ async def test_octets_stored(home: Home, owner: Session, agent: Session) -> None
 async def test_without_a_limit_the_plan_tells_what_a_runaway_client_may_do(owner: Session) -> None:
     limits = (await owner.account.get()).limits
     assert (limits.max_messages_month, limits.max_storage_bytes) == (1_000_000_000, 2**50)
+
+
+@pytest.mark.settings(max_storage_bytes="20000")
+async def test_held_drafts_count_against_the_storage(home: Home, owner: Session, agent: Session) -> None:
+    await protect(owner, outbound={"policy": "allowlist", "action": "review"})
+    file = {"filename": "a.bin", "content_type": "application/octet-stream", "data": "QUFB" * 4000}
+    held = await send(agent, attachments=[file])
+    assert 16_000 < (await owner.account.get()).usage.storage_bytes < 17_000
+    another = await send(agent, attachments=[file], subject="Another")
+    with pytest.raises(LimitExceeded):
+        await send(agent, subject="A third")
+    for item in (held, another):
+        await owner.reviews.reject(item.message_id, RejectRequest())
+    assert (await owner.account.get()).usage.storage_bytes == 0
+
+
+@pytest.mark.settings(max_agents="2", max_domains="1")
+async def test_inboxes_and_domains_are_capped(owner: Session) -> None:
+    await make_helper(owner)
+    await refused(lambda: make_helper(owner, f"third@{SHARED}"), "agents", 2, 2)
+    await owner.domains.register(RegisterDomainRequest(domain="one.example.com"))
+    await refused(
+        lambda: owner.domains.register(RegisterDomainRequest(domain="two.example.com")), "domains", 1, 1
+    )
+    limits = (await owner.account.get()).limits
+    assert (limits.max_agents, limits.max_domains) == (2, 1)

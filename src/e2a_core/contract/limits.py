@@ -25,7 +25,8 @@ Sending
     submission.repeats: REPEAT_WINDOW
     submission.retry: MAX_ATTEMPTS, PATIENCE
     submission.waiting: WAIT_SENT_SECONDS, WAIT_SELF_SECONDS
-    reviews.notice: MAX_SUBJECT_CHARS
+    reviews.notice: MAX_SUBJECT_CHARS, MAX_LISTED
+    reviews.pace: FAST_NOTICES
     mail.generate: MAX_TEXT_LINE, MAX_LINE_OCTETS
     mail.fields: MAX_WORD_CHARS
 

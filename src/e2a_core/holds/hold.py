@@ -85,8 +85,8 @@ NOTICE_JOB = "hold_notice"
 
 
 def notice_job(core: Core, row: MessageRow) -> list[Statement]:
-    """The job that notifies the owner of a new hold. Empty for inbound mail and in a sandbox."""
-    if row.inbound or core.settings.sandbox:
+    """The job that notifies the owner of a new hold. Empty in a sandbox."""
+    if core.settings.sandbox:
         return []
     at = from_micros(row.created_at)
     return [jobs.enqueue(NOTICE_JOB, {"message_id": row.id}, run_at=at, id=core.ids.job(), now=at)]

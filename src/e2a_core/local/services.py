@@ -103,7 +103,7 @@ class LocalServices:
             },
             clock=core.clock,
             ids=core.ids,
-            concurrency={SUBMIT_JOB: SUBMITTERS, RETENTION_JOB: 1, EXTRACTION_JOB: 1},
+            concurrency={SUBMIT_JOB: SUBMITTERS, NOTICE_JOB: 1, RETENTION_JOB: 1, EXTRACTION_JOB: 1},
         )
         self._jobs.schedule_every(RETENTION_JOB, RETENTION_INTERVAL)
         try:

@@ -81,6 +81,7 @@ async def reject(
                 decider.reviewer,
                 hidden=1 if row.inbound else 0,
                 draft=dump_json(_without_files(row.hold.draft) if row.hold.draft else None),
+                size_bytes=row.size_bytes if row.inbound else 0,
             ),
             _resolution(core, row, ledger, now),
             *emit(core, "email.review_rejected", row, data, now),

@@ -1,14 +1,14 @@
-"""Mail to the account's owner about a held draft, with links to approve or reject it."""
+"""Mail to the account's owner about held messages, with links to approve or reject each."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 
 from e2a_core.accounts import queries as account_queries
-from e2a_core.agents import queries as agent_queries
-from e2a_core.agents.queries import agent_from
 from e2a_core.clock import from_micros, to_micros
 from e2a_core.core import Core
 from e2a_core.domains.dkim import SigningKeys
@@ -19,8 +19,9 @@ from e2a_core.mail.generate import OutgoingMessage, generate_message
 from e2a_core.mail.roles import NOTICE_LOCAL
 from e2a_core.markup import render
 from e2a_core.messages.rows import MessageRow
-from e2a_core.protection.config import config_of
+from e2a_core.protection.config import load_config
 from e2a_core.reviews import queries
+from e2a_core.reviews.pace import pace_of
 from e2a_core.signing.tokens import ApprovalAction, sign_approval
 from e2a_core.store.jobs import Job
 from e2a_core.store.statement import first
@@ -32,15 +33,29 @@ from e2a_core.submission.transports.base import Transport
 __all__ = ["HoldNotice"]
 
 MAX_SUBJECT_CHARS = 60
+MAX_LISTED = 20
+"""Holds with links in one notice; the others are counted."""
 _LINK_GRACE = timedelta(minutes=10)
 """Links outlive the hold by this, so that they show that the hold has ended instead of an invalid link."""
 
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    """One held message as the notice shows it: facts by name, what doing nothing does, and links by action."""
+
+    row: MessageRow
+    facts: dict[str, str]
+    otherwise: str
+    links: dict[str, str]
+
+
 class HoldNotice:
-    """Handles notice jobs. The mail has the draft's recipients and subject, but not its text, since others may read
-    the owner's mailbox."""
+    """Handles notice jobs, one for each hold. A notice tells of all holds that the owner was not told of yet.
+
+    The mail has recipients and subjects, but no text of messages, since others may read the owner's mailbox.
+    """
 
     def __init__(self, core: Core, upstream: Transport, keys: SigningKeys) -> None:
         self._core = core
@@ -48,33 +63,51 @@ class HoldNotice:
         self._keys = keys
 
     async def __call__(self, job: Job) -> None:
-        found = first(await self._core.db.read(queries.held(str(job.payload["message_id"]))))
-        row = MessageRow.from_store(found) if found else None
         now = self._core.clock.now()
-        if row is None or (row.hold.approval_expires_at or 0) <= to_micros(now):
+        untold = queries.untold(str(job.payload["message_id"]), to_micros(now))
+        found = first(await self._core.db.read(untold))
+        if found is None:
             return
-        owner = await self._reader(row)
-        if owner is None:
+        account_id = str(found["account_id"])
+        pace = await pace_of(self._core, account_id)
+        if pace.next_at is not None and now < pace.next_at:
+            later = job.retry(pace.next_at, "told of others shortly before", count_attempt=False)
+            await self._core.db.write([later])
             return
+        owner = await self._reader(account_id)
+        holds = await self._holds(account_id, now)
+        if owner is None or not holds:
+            return
+        shown = [self._shown(row, on_expiry, owner.normalized) for row, on_expiry in holds[:MAX_LISTED]]
+        content = await self._content(shown, len(holds), owner, now)
         sender = f"{NOTICE_LOCAL}@{self._core.settings.from_domain}"
-        result = await self._upstream.submit(sender, [owner.addr_spec], await self._content(row, owner, now))
-        step = next_step(job.attempts, result, from_micros(row.created_at), now)
+        result = await self._upstream.submit(sender, [owner.addr_spec], content)
+        step = next_step(job.attempts, result, job.created_at, now)
         detail = "; ".join(item.detail for item in result.outcomes)
         if isinstance(step, RetryAt):
             again = job.retry(step.at, detail, count_attempt=step.attempt > job.attempts)
             await self._core.db.write([again])
-        elif result.of(Outcome.FAILED):
-            _log.warning("the notice of hold %s could not be sent to the owner: %s", row.id, detail)
+            return
+        if result.of(Outcome.FAILED):
+            _log.warning("the notice of %d holds could not be sent to the owner: %s", len(holds), detail)
+        await self._core.db.write([*pace.sent([row for row, _ in holds], now), job.complete()])
 
-    async def _reader(self, row: MessageRow) -> Address | None:
+    async def _holds(self, account_id: str, now: datetime) -> list[tuple[MessageRow, str]]:
+        """The holds to tell of, oldest first, each with what happens if nobody decides."""
+        holds: list[tuple[MessageRow, str]] = []
+        for found in await self._core.db.read(queries.all_untold(account_id, to_micros(now))):
+            values = dict(found)
+            holding = load_config(values.pop("protection")).holds
+            if not holding.suppress_notifications:
+                holds.append((MessageRow.from_store(values), holding.on_expiry))
+        return holds
+
+    async def _reader(self, account_id: str) -> Address | None:
         """The owner's address, or None if no notice is sent.
 
         Notices never go to an inbox of this deployment, because its agent would get the links.
         """
-        agent = agent_from(first(await self._core.db.read(agent_queries.agent(row.agent_email))) or {})
-        if config_of(agent).holds.suppress_notifications:
-            return None
-        account = first(await self._core.db.read(account_queries.account_by_id(row.account_id)))
+        account = first(await self._core.db.read(account_queries.account_by_id(account_id)))
         try:
             owner = parse_address(str(account["email"])) if account else None
         except InvalidRecipient:
@@ -82,31 +115,31 @@ class HoldNotice:
         if owner is None or owner.domain == "localhost":
             return None
         if await local_recipients(self._core, [owner.addr_spec]):
-            _log.warning("no notice of hold %s is sent: the account's address is an inbox here", row.id)
+            _log.warning("no notice of holds is sent: the account's address is an inbox here")
             return None
         return owner
 
-    async def _content(self, row: MessageRow, owner: Address, now: datetime) -> bytes:
+    async def _content(self, holds: Sequence[_Hold], count: int, owner: Address, now: datetime) -> bytes:
         domain = self._core.settings.from_domain
-        facts, links = _facts(row), self._links(row, owner.normalized)
-        subject = (
-            row.subject if len(row.subject) <= MAX_SUBJECT_CHARS else row.subject[:MAX_SUBJECT_CHARS] + "…"
-        )
+        head, more = _head(holds, count), count - len(holds)
         content = generate_message(
             OutgoingMessage(
                 sender=Address("e2a", NOTICE_LOCAL, domain),
                 to=[owner],
-                subject=f"[e2a] approve outbound from {row.agent_email}: {subject}",
-                text=_text(facts, links),
-                html=render("hold_notice.html", facts=facts, links=links),
+                subject=_subject(holds, count),
+                text=_text(head, holds, more),
+                html=render("hold_notice.html", head=head, holds=holds, more=more),
                 # If the owner's mail is forwarded to an inbox here, its agent must not get the links.
                 extra_headers=[(LOOP_HEADER, self._core.settings.hostname)],
             ),
-            message_id=f"<hitl-approve-{row.id}@{domain}>",
+            message_id=f"<hitl-approve-{holds[0].row.id}@{domain}>",
             date=now,
             boundary=lambda: self._core.ids.new(""),
         )
         return await self._keys.signature(domain, content) + content
+
+    def _shown(self, row: MessageRow, on_expiry: str, reader: str) -> _Hold:
+        return _Hold(row, _facts(row), _otherwise(row, on_expiry), self._links(row, reader))
 
     def _links(self, row: MessageRow, reader: str) -> dict[str, str]:
         expires = from_micros(row.hold.approval_expires_at or row.created_at) + _LINK_GRACE
@@ -120,24 +153,64 @@ class HoldNotice:
 
 
 def _facts(row: MessageRow) -> dict[str, str]:
-    expires = format_datetime(from_micros(row.hold.approval_expires_at or row.created_at), usegmt=True)
     facts = {
         "Agent": row.agent_email,
+        "From": (row.header_from or row.envelope_from or "unknown") if row.inbound else "",
         "To": ", ".join(row.to_addresses),
         "Cc": ", ".join(row.cc),
         "Bcc": ", ".join(row.bcc),
         "Subject": row.subject,
-        "Expires": expires,
+        "Expires": _expiry(row),
     }
-    return {name: value for name, value in facts.items() if value}
+    return {name: _line(value) for name, value in facts.items() if value}
 
 
-def _text(facts: dict[str, str], links: dict[str, str]) -> str:
-    lines = ["An agent wants to send a message that needs your approval.", ""]
-    lines += [f"{name}: {value}" for name, value in facts.items()]
-    lines += ["", *(f"{action.capitalize()}: {link}" for action, link in links.items())]
-    lines += [
-        "",
-        "Each link shows the whole message and asks for confirmation. Without a decision the hold expires.",
-    ]
+def _line(text: str) -> str:
+    """A sender's text on one line, without characters that hide or reorder others."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _expiry(row: MessageRow) -> str:
+    return format_datetime(from_micros(row.hold.approval_expires_at or row.created_at), usegmt=True)
+
+
+def _otherwise(row: MessageRow, on_expiry: str) -> str:
+    """What doing nothing does."""
+    if row.inbound:
+        then = "it goes into the inbox" if on_expiry == "approve" else "the agent never sees it"
+    else:
+        then = "it is sent" if on_expiry == "approve" else "it is rejected and not sent"
+    return f"If you do nothing, {then} at {_expiry(row)}."
+
+
+def _head(holds: Sequence[_Hold], count: int) -> str:
+    if count > 1:
+        return f"{count} messages of your agents wait for your decision."
+    if holds[0].row.inbound:
+        return "A message to an agent is held until you decide whether the agent may see it."
+    return "An agent wants to send a message that needs your approval."
+
+
+def _subject(holds: Sequence[_Hold], count: int) -> str:
+    if count > 1:
+        return f"[e2a] {count} messages wait for your decision"
+    row, subject = holds[0].row, _line(holds[0].row.subject)
+    if len(subject) > MAX_SUBJECT_CHARS:
+        subject = subject[:MAX_SUBJECT_CHARS] + "…"
+    what = (
+        f"received mail is held for {row.agent_email}"
+        if row.inbound
+        else f"approve outbound from {row.agent_email}"
+    )
+    return f"[e2a] {what}: {subject}"
+
+
+def _text(head: str, holds: Sequence[_Hold], more: int) -> str:
+    lines = [head]
+    for hold in holds:
+        lines += ["", *(f"{name}: {value}" for name, value in hold.facts.items()), hold.otherwise, ""]
+        lines += [f"{action.capitalize()}: {link}" for action, link in hold.links.items()]
+    if more:
+        lines += ["", f"{more} more are in the review queue."]
+    lines += ["", "Each link shows the whole message and asks for confirmation."]
     return "\n".join(lines) + "\n"

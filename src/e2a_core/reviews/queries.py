@@ -11,13 +11,18 @@ from e2a_core.store.statement import Statement, sql
 
 __all__ = [
     "SHOWN",
+    "all_untold",
     "held",
+    "insert_told",
     "message",
+    "pace",
     "page",
     "protection",
     "release_inbound",
     "release_outbound",
+    "store_pace",
     "turn_down",
+    "untold",
 ]
 
 SHOWN = (
@@ -65,6 +70,60 @@ def message(message_id: str) -> Statement:
 def held(message_id: str) -> Statement:
     return sql(
         f"SELECT * FROM messages WHERE id = :id AND status = '{Review.PENDING}'", by_key=True, id=message_id
+    )
+
+
+_UNTOLD = (
+    f"m.status = '{Review.PENDING}' AND m.deleted_at IS NULL AND m.approval_expires_at > :now "
+    "AND NOT EXISTS (SELECT 1 FROM hold_notices n WHERE n.message_id = m.id)"
+)
+
+
+def untold(message_id: str, now: int) -> Statement:
+    """The account of a held message that its owner was not told of."""
+    return sql(
+        f"SELECT m.account_id FROM messages m {_LIVE} WHERE m.id = :id AND {_UNTOLD}",
+        by_key=True,
+        id=message_id,
+        now=now,
+    )
+
+
+def all_untold(account_id: str, now: int) -> Statement:
+    """The held messages that the account's owner was not told of, oldest first, with their agents' protection."""
+    return sql(
+        f"SELECT {_SHOWN}, m.cc, m.bcc, a.protection FROM messages m {_LIVE} "
+        f"WHERE m.account_id = :account AND {_UNTOLD} ORDER BY m.created_at, m.id",
+        account=account_id,
+        now=now,
+    )
+
+
+def insert_told(message_id: str, now: int) -> Statement:
+    """Affects no row if the message was deleted."""
+    return sql(
+        "INSERT INTO hold_notices (message_id, told_at) SELECT id, :now FROM messages WHERE id = :id "
+        "ON CONFLICT (message_id) DO NOTHING",
+        by_key=True,
+        id=message_id,
+        now=now,
+    )
+
+
+def pace(account_id: str) -> Statement:
+    return sql(
+        "SELECT sent_at, streak FROM notice_pace WHERE account_id = :account", by_key=True, account=account_id
+    )
+
+
+def store_pace(account_id: str, now: int, streak: int) -> Statement:
+    return sql(
+        "INSERT INTO notice_pace (account_id, sent_at, streak) VALUES (:account, :now, :streak) "
+        "ON CONFLICT (account_id) DO UPDATE SET sent_at = excluded.sent_at, streak = excluded.streak",
+        by_key=True,
+        account=account_id,
+        now=now,
+        streak=streak,
     )
 
 
@@ -133,10 +192,11 @@ def turn_down(
     *,
     hidden: int,
     draft: str | None,
+    size_bytes: int,
 ) -> Statement:
     return sql(
         "UPDATE messages SET status = :status, rejection_reason = :reason, hidden = :hidden, draft = :draft, "
-        f"reviewed_at = :now, reviewed_by = :reviewer WHERE id = :id AND {_may_become(status)}",
+        f"size_bytes = :size, reviewed_at = :now, reviewed_by = :reviewer WHERE id = :id AND {_may_become(status)}",
         by_key=True,
         expect=1,
         id=message_id,
@@ -144,6 +204,7 @@ def turn_down(
         reason=reason,
         hidden=hidden,
         draft=draft,
+        size=size_bytes,
         now=now,
         reviewer=reviewer,
     )

@@ -25,7 +25,7 @@ from e2a_core.mail.parse import ParsedMessage, parse_message
 from e2a_core.messages import lifecycle, payloads, queries
 from e2a_core.messages.content import load_content
 from e2a_core.messages.events import emit
-from e2a_core.messages.rows import MessageRow
+from e2a_core.messages.rows import MessageRow, dump_json
 from e2a_core.protection.config import config_of
 from e2a_core.screening.disposition import Disposition, Finding
 from e2a_core.store.statement import StaleWrite, Statement
@@ -206,6 +206,7 @@ class Sender:
         row = self._row(agent, draft, credential)
         hold(row, finding, config_of(agent).holds.ttl_seconds)
         row.hold.draft = draft.to_json()
+        row.size_bytes = len(dump_json(row.hold.draft) or "")
         statements = [
             queries.insert(row),
             self._accepted(row),
