@@ -12,7 +12,7 @@ from pathlib import Path
 from e2a_core.contract.states import Delivery, Direction
 from e2a_core.messages import queries
 from e2a_core.messages.rows import MessageRow, SubmissionRow
-from e2a_core.messages.search import fold_text
+from e2a_core.messages.terms import words_of
 from e2a_core.store.statement import Statement
 
 __all__ = ["CONVERSATION", "seed"]
@@ -112,13 +112,12 @@ def _message(number: int, account: str, inbox: str, all_read: bool) -> Sequence[
         created_at=created,
         read_at=created if not outbound and (all_read or number % UNREAD_EVERY) else None,
     )
-    addresses = fold_text(f"{row.header_from} {' '.join(row.to_addresses)}")
     return (
         [queries.insert_content(row.content_hash or "", content, created)],
         [queries.insert(row)],
         queries.insert_refs(inbox, row.id, [row.email_message_id or ""]),
         queries.insert_labels(row.id, labels),
-        [queries.index_text(row.id, fold_text(subject), addresses, fold_text(text))],
+        [queries.index_text(row, words_of(text))],
     )
 
 

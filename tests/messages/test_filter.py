@@ -77,7 +77,7 @@ def test_grammar(text: str, tree: Node) -> None:
 @pytest.mark.parametrize(
     ("text", "position", "hint"),
     [
-        ("to:bob", 0, "label, from, subject and created"),
+        ("to:bob", 0, "label, from, subject, has and created"),
         ("Label:a", 0, "unknown field"),
         ("label:a and label:b", 8, "capitals"),
         ("label:a AND", 11, "ends"),

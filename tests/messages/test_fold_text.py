@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from e2a_core.messages.search import fold_text
+from e2a_core.messages.terms import fold_text
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ async def plan(tmp_path: Path) -> Plan:
     connection = sqlite3.connect(tmp_path / "e2a.db")
 
     def explain(query: MessageQuery) -> str:
-        statement = MessageSearch.of("bot@example.org", query, NOW).statement(None, 21)
+        statement = MessageSearch.of("bot@example.org", query, NOW).walk(None, 21)
         rows = connection.execute(f"EXPLAIN QUERY PLAN {statement.sqlite}", statement.params)
         return "; ".join(row[3] for row in rows)
 

@@ -130,10 +130,10 @@ def message_statements(
     statements.append(Statement(f"INSERT INTO messages ({names}) VALUES ({places})", values))
     statements.append(
         sql(
-            "INSERT INTO message_search (rowid, subject, addresses, body) "
-            "SELECT seq, 'subject', '', 'body' FROM messages WHERE id = :id",
-            postgresql="INSERT INTO message_search (message_id, document) "
-            "VALUES (:id, to_tsvector('simple', 'subject'))",
+            "INSERT INTO message_search (rowid, head, body) "
+            "SELECT seq, 'subject', 'body' FROM messages WHERE id = :id",
+            postgresql="INSERT INTO message_search (seq, terms, head) "
+            "SELECT seq, 'subject body', 'subject' FROM messages WHERE id = :id",
             id=message_id,
         )
     )

@@ -1,4 +1,7 @@
-"""Conversations: the messages of one inbox that share a conversation id."""
+"""Conversations: the messages of one inbox that share a conversation id, or a thread if they have none.
+
+The id of a conversation is that conversation id or thread id. Wherever one is asked for, the id of a thread will do.
+"""
 
 from __future__ import annotations
 

@@ -1,29 +1,24 @@
-"""SQL over conversations: aggregates of an inbox's live, visible messages."""
+"""SQL over conversations: the mail of an inbox that shares a conversation id, or else a thread.
+
+The store keeps a row for each of them, which changes with its messages (migration `conversations`).
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from e2a_core.contract.states import Direction
-from e2a_core.messages.queries import SUMMARY
+from e2a_core.messages.queries import CONVERSATION, SUMMARY
 from e2a_core.paging import Position, beyond
 from e2a_core.store.statement import Statement, sql
 
-__all__ = ["aggregate", "messages", "page"]
+__all__ = ["conversation", "messages", "of_thread", "page"]
 
-_VISIBLE = "m.agent_email = :agent AND m.conversation_id <> '' AND m.deleted_at IS NULL AND m.hidden = 0"
-
-_AGGREGATE = (
-    "SELECT m.conversation_id, count(*) AS message_count, "
-    f"sum(CASE WHEN m.direction = '{Direction.INBOUND}' THEN 1 ELSE 0 END) AS inbound_count, "
-    f"sum(CASE WHEN m.direction = '{Direction.INBOUND}' AND m.read_at IS NULL THEN 1 ELSE 0 END) AS unread_count, "
-    "min(m.created_at) AS first_at, max(m.created_at) AS last_at FROM messages m"
-)
+_COLUMNS = "c.id, c.message_count, c.inbound_count, c.unread_count, c.first_at, c.last_at"
 
 _LATEST = (
-    "(SELECT l.{column} FROM messages l WHERE l.agent_email = :agent "
-    "AND l.conversation_id = c.conversation_id AND l.deleted_at IS NULL AND l.hidden = 0 "
-    "ORDER BY l.created_at DESC, l.id DESC LIMIT 1) AS {name}"
+    "(SELECT m.{column} FROM messages m WHERE m.agent_email = c.agent_email "
+    f"AND {CONVERSATION} = c.id AND m.deleted_at IS NULL AND m.hidden = 0 "
+    "ORDER BY m.created_at DESC, m.id DESC LIMIT 1) AS {name}"
 )
 
 
@@ -35,43 +30,51 @@ def page(
     limit: int,
 ) -> Statement:
     """One page of conversations, by their latest message, newest first."""
-    having = ["1 = 1"]
+    where = ["c.agent_email = :agent"]
     params: dict[str, Any] = {"agent": agent_email, "limit": limit}
     if since is not None:
-        having.append("max(m.created_at) >= :since")
+        where.append("c.last_at >= :since")
         params["since"] = since
     if until is not None:
-        having.append("max(m.created_at) < :until")
+        where.append("c.last_at < :until")
         params["until"] = until
-    condition, place = beyond(after, "max(m.created_at)", "m.conversation_id")
-    params |= place
-    grouped = (
-        f"{_AGGREGATE} WHERE {_VISIBLE} GROUP BY m.conversation_id HAVING {' AND '.join(having)}{condition} "
-        "ORDER BY last_at DESC, m.conversation_id DESC LIMIT :limit"
-    )
+    condition, place = beyond(after, "c.last_at", "c.id")
     latest = ", ".join(
-        [
-            _LATEST.format(column="subject", name="latest_subject"),
-            _LATEST.format(column="header_from", name="latest_from"),
-        ]
+        _LATEST.format(column=column, name=f"latest_{name}")
+        for column, name in (("subject", "subject"), ("header_from", "from"))
     )
     return Statement(
-        f"SELECT c.*, {latest} FROM ({grouped}) c ORDER BY c.last_at DESC, c.conversation_id DESC", params
+        f"SELECT {_COLUMNS}, {latest} FROM conversations c WHERE {' AND '.join(where)}{condition} "
+        "ORDER BY c.last_at DESC, c.id DESC LIMIT :limit",
+        params | place,
     )
 
 
-def aggregate(agent_email: str, conversation_id: str) -> Statement:
+def conversation(agent_email: str, conversation_id: str) -> Statement:
     return sql(
-        f"{_AGGREGATE} WHERE {_VISIBLE} AND m.conversation_id = :conversation GROUP BY m.conversation_id",
+        f"SELECT {_COLUMNS} FROM conversations c WHERE c.agent_email = :agent AND c.id = :conversation",
+        by_key=True,
         agent=agent_email,
         conversation=conversation_id,
     )
 
 
+def of_thread(agent_email: str, thread_id: str) -> Statement:
+    """The conversation to which the newest message of the thread belongs."""
+    return sql(
+        f"SELECT {CONVERSATION} AS id FROM messages m WHERE m.agent_email = :agent AND m.thread_id = :thread "
+        "AND m.deleted_at IS NULL AND m.hidden = 0 ORDER BY m.created_at DESC LIMIT 1",
+        by_key=True,
+        agent=agent_email,
+        thread=thread_id,
+    )
+
+
 def messages(agent_email: str, conversation_id: str) -> Statement:
     return sql(
-        f"SELECT {SUMMARY}, m.bcc FROM messages m WHERE {_VISIBLE} "
-        "AND m.conversation_id = :conversation ORDER BY m.created_at, m.id",
+        f"SELECT {SUMMARY}, m.bcc FROM messages m WHERE m.agent_email = :agent "
+        f"AND {CONVERSATION} = :conversation AND m.deleted_at IS NULL AND m.hidden = 0 "
+        "ORDER BY m.created_at, m.id",
         agent=agent_email,
         conversation=conversation_id,
     )

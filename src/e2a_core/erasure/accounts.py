@@ -161,7 +161,7 @@ def _index(account_id: str) -> Statement:
     return Statement(
         "DELETE FROM message_search WHERE rowid IN (SELECT seq FROM messages WHERE account_id = :account)",
         {"account": account_id},
-        "DELETE FROM message_search WHERE message_id IN (SELECT id FROM messages WHERE account_id = :account)",
+        "DELETE FROM message_search WHERE seq IN (SELECT seq FROM messages WHERE account_id = :account)",
     )
 
 

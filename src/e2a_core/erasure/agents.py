@@ -76,7 +76,7 @@ async def _delete_messages(transaction: Transaction, email: str) -> int:
     hashes = sorted({row["content_hash"] for row in rows} - {None})
     await transaction.write(
         [
-            queries.unindex([row["seq"] for row in rows], ids),
+            queries.unindex([row["seq"] for row in rows]),
             queries.delete_messages(ids),
             *([queries.delete_unreferenced_content(hashes)] if hashes else []),
         ]

@@ -32,7 +32,7 @@ async def purge_trash(core: Core) -> int:
             ids = [row["id"] for row in rows]
             await transaction.write(
                 [
-                    queries.unindex([row["seq"] for row in rows], ids),
+                    queries.unindex([row["seq"] for row in rows]),
                     queries.delete_messages(ids),
                     *_unreferenced(rows),
                 ]
@@ -61,7 +61,7 @@ async def purge_content(core: Core) -> int:
         ids = [row["id"] for row in rows]
         await core.db.write(
             [
-                queries.unindex_bodies([row["seq"] for row in rows], ids),
+                queries.unindex_bodies([row["seq"] for row in rows]),
                 queries.drop_content(ids),
                 queries.drop_attachment_texts(ids),
                 *_unreferenced(rows),

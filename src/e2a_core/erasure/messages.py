@@ -26,7 +26,7 @@ async def purge_message(core: Core, row: MessageRow) -> None:
     claimed_at = row.submission.claimed_at or 0
     if row.submission.delivery_status is Delivery.SENDING and claimed_at > oldest_claim(core):
         raise SendInProgress("the message is being submitted; try again later")
-    statements = [queries.unindex([row.seq], [row.id]), queries.delete_trashed(row.id)]
+    statements = [queries.unindex([row.seq]), queries.delete_trashed(row.id)]
     if row.content_hash:
         statements.append(queries.delete_unreferenced_content([row.content_hash]))
     try:

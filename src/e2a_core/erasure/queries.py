@@ -71,14 +71,13 @@ def drop_attachment_texts(ids: Sequence[str]) -> Statement:
     return Statement(f"DELETE FROM attachment_texts WHERE message_id IN ({names})", params)
 
 
-def unindex_bodies(sequences: Sequence[int], ids: Sequence[str]) -> Statement:
+def unindex_bodies(sequences: Sequence[int]) -> Statement:
     """Removes the bodies from the full-text index; subject and addresses stay searchable."""
     by_seq, seq_params = in_list("seq", sequences)
-    by_id, id_params = in_list("id", ids)
     return Statement(
-        f"UPDATE message_search SET body = '' WHERE rowid IN ({by_seq})",
-        {**seq_params, **id_params},
-        f"UPDATE message_search SET document = ts_filter(document, '{{a,b}}') WHERE message_id IN ({by_id})",
+        f"UPDATE message_search SET body = '', files = '' WHERE rowid IN ({by_seq})",
+        seq_params,
+        f"UPDATE message_search SET terms = head WHERE seq IN ({by_seq})",
     )
 
 
@@ -140,14 +139,13 @@ def messages_of(email: str, count: int) -> Statement:
     )
 
 
-def unindex(sequences: Sequence[int], ids: Sequence[str]) -> Statement:
+def unindex(sequences: Sequence[int]) -> Statement:
     """Removes messages from the full-text index; must precede their deletion."""
     by_seq, seq_params = in_list("seq", sequences)
-    by_id, id_params = in_list("id", ids)
     return Statement(
         f"DELETE FROM message_search WHERE rowid IN ({by_seq})",
-        {**seq_params, **id_params},
-        f"DELETE FROM message_search WHERE message_id IN ({by_id})",
+        seq_params,
+        f"DELETE FROM message_search WHERE seq IN ({by_seq})",
     )
 
 

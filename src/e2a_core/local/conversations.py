@@ -12,14 +12,14 @@ from e2a_core.contract.conversations import ConversationDetailView, Conversation
 from e2a_core.contract.limits import MAX_CONVERSATION_ID
 from e2a_core.contract.principal import Principal
 from e2a_core.conversations import queries
+from e2a_core.conversations.lookup import conversation_of
 from e2a_core.core import Core
 from e2a_core.errors import InvalidFilter, InvalidRequest, NotFound
 from e2a_core.messages.rows import SUMMARY_COLUMNS
 from e2a_core.messages.search import instant
 from e2a_core.messages.views import summary_view
 from e2a_core.paging import Position, paged
-from e2a_core.store.statement import Row, first
-from e2a_core.texts import is_storable
+from e2a_core.store.statement import Row
 
 __all__ = ["Conversations"]
 
@@ -52,7 +52,7 @@ class Conversations:
             query=binding,
             cursor=cursor,
             limit=limit,
-            position=lambda row: Position(row["last_at"], row["conversation_id"]),
+            position=lambda row: Position(row["last_at"], row["id"]),
             view=lambda row: ConversationSummaryView(
                 **_counts(row),
                 latest_subject=row["latest_subject"] or "",
@@ -68,12 +68,12 @@ class Conversations:
                 location="path.id",
             )
         agent = await resolve_agent(self._core, self._principal, email)
-        if not is_storable(conversation_id):
+        known = await conversation_of(self._core, agent.email, conversation_id)
+        if known is None:
             raise NotFound("no such conversation")
-        total = first(await self._core.db.read(queries.aggregate(agent.email, conversation_id)))
-        if total is None:
-            raise NotFound("no such conversation")
-        rows = await self._core.db.read(queries.messages(agent.email, conversation_id))
+        [total], rows = await self._core.db.read(
+            [queries.conversation(agent.email, known), queries.messages(agent.email, known)]
+        )
         messages = [summary_view(row.bare[: len(SUMMARY_COLUMNS)]) for row in rows]
         return ConversationDetailView(
             **_counts(total),
@@ -87,7 +87,7 @@ class Conversations:
 
 def _counts(row: Row) -> dict[str, object]:
     return {
-        "id": row["conversation_id"],
+        "id": row["id"],
         "message_count": row["message_count"],
         "inbound_count": row["inbound_count"],
         "outbound_count": row["message_count"] - row["inbound_count"],

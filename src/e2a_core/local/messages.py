@@ -35,6 +35,7 @@ from e2a_core.contract.sending import (
     SendResultView,
 )
 from e2a_core.contract.states import Delivery, Review
+from e2a_core.conversations.lookup import conversation_of
 from e2a_core.core import Core
 from e2a_core.erasure.messages import oldest_claim, purge_message
 from e2a_core.errors import (
@@ -52,12 +53,14 @@ from e2a_core.mail.parse import parse_message
 from e2a_core.messages import lifecycle, payloads, queries
 from e2a_core.messages.content import load_content, stored_attachment
 from e2a_core.messages.events import emit_unique
+from e2a_core.messages.listing import read_page
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.search import MessageSearch, normalize_labels
 from e2a_core.messages.state import UNDER_WAY
 from e2a_core.messages.views import lifecycle_view, message_view, read_status, summary_view
-from e2a_core.paging import Position, paged
+from e2a_core.paging import Position, check_limit, paged
 from e2a_core.reviews.decide import Decider, reject
+from e2a_core.signing.cursor import Json, decode_cursor, encode_cursor
 from e2a_core.signing.tokens import sign_download
 from e2a_core.store.statement import StaleWrite, Statement, first
 from e2a_core.submission.conclusion import TRASHED, call_off, cancel_statements, take_up
@@ -83,16 +86,18 @@ class Messages:
 
     async def list(self, email: str, query: MessageQuery) -> Page[MessageSummaryView]:
         agent = await resolve_agent(self._core, self._principal, email)
+        if query.conversation_id:
+            known = await conversation_of(self._core, agent.email, query.conversation_id)
+            query = query.model_copy(update={"conversation_id": known or query.conversation_id})
         search = MessageSearch.of(agent.email, query, self._core.clock.now())
-        return await paged(
-            self._core,
-            search.statement,
-            query=search.binding,
-            cursor=query.cursor,
-            limit=query.limit,
-            position=lambda row: Position(row["created_at"], row["id"]),
-            view=lambda row: summary_view(row.bare),
-            names=("t", "i"),
+        check_limit(query.limit)
+        place = decode_cursor(query.cursor, search.binding, self._core.secrets) if query.cursor else None
+        after = Position(place["t"], place["i"]) if place else None
+        rows, following = await read_page(self._core, search, after, query.limit)
+        more: dict[str, Json] | None = {"t": following.at, "i": following.key} if following else None
+        return Page(
+            items=[summary_view(row.bare) for row in rows],
+            next_cursor=encode_cursor(more, search.binding, self._core.secrets.signing) if more else None,
         )
 
     async def get(
@@ -324,6 +329,7 @@ class Messages:
     ) -> Sequence[str]:
         """The labels afterwards; under the write lock, since the cached list follows the label rows."""
         async with self._core.db.transaction() as transaction:
+            before = [item["label"] for item in await transaction.read(queries.label_rows(row.id))]
             await transaction.write(
                 [*queries.insert_labels(row.id, adding), *queries.remove_labels(row.id, removing)]
             )
@@ -332,7 +338,7 @@ class Messages:
             event = emit_unique(
                 self._core, "message.updated", row, payloads.updated(row, "labels"), self._now()
             )
-            await transaction.write([queries.set_label_cache(row.id, labels), *event])
+            await transaction.write([*queries.set_label_cache(row.id, before, labels), *event])
         return labels
 
     async def _write(self, row: MessageRow, change: str, statements: Sequence[Statement]) -> None:

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from e2a_core.messages.filter_syntax import And, Comparison, Interval, Node, Not, Or, parse_filter
+from e2a_core.messages.terms import ATTACHMENT, Wanted, all_of, any_of, label_term, parts, term
 from e2a_core.store.statement import containing, like
 
-__all__ = ["FilterRow", "compile_filter", "evaluate", "parse_filter"]
+__all__ = ["HAS_ATTACHMENT", "FilterRow", "compile_filter", "evaluate", "needed", "parse_filter"]
+
+HAS_ATTACHMENT = "m.attachments <> '[]'"
 
 _COMPARE_SQL = {
     "=": "({column} >= {start} AND {column} < {end})",
@@ -33,6 +36,7 @@ class FilterRow:
     subject: str
     created: int
     labels: Collection[str]
+    has_attachment: bool = False
 
 
 def compile_filter(tree: Node) -> tuple[str, dict[str, Any]]:
@@ -68,9 +72,27 @@ def evaluate(tree: Node, row: FilterRow) -> bool:
     raise AssertionError(tree)
 
 
+def needed(tree: Node) -> Wanted | None:
+    """What the text index must hold of every message that matches; None if it cannot tell."""
+    match tree:
+        case And(operands):
+            return all_of(map(needed, operands))
+        case Or(operands):
+            return any_of(map(needed, operands))
+        case Comparison(field, operator, str(value)) if operator != "!=":
+            if field == "label":
+                return term(label_term(value))
+            if field == "has":
+                return term(ATTACHMENT)
+            return all_of(term(part) for part in parts(value))
+    return None
+
+
 def _text_matches(field: str, operator: str, value: str, row: FilterRow) -> bool:
     if field == "label":
         found = value in row.labels
+    elif field == "has":
+        found = row.has_attachment
     else:
         value, text = value.lower(), (row.sender if field == "from" else row.subject).lower()
         found = value in text if operator == ":" else value == text
@@ -92,9 +114,14 @@ class _Compiler:
             case Comparison(_, operator, Interval(start, end)):
                 return self._created(operator, start, end)
             case Comparison(field, operator, str(value)):
-                found = self._label(value) if field == "label" else self._text(field, operator, value)
+                found = self._found(field, operator, value)
                 return f"NOT {found}" if operator == "!=" else found
         raise AssertionError(node)
+
+    def _found(self, field: str, operator: str, value: str) -> str:
+        if field == "has":
+            return f"({HAS_ATTACHMENT})"
+        return self._label(value) if field == "label" else self._text(field, operator, value)
 
     def _joined(self, word: str, operands: tuple[Node, ...]) -> str:
         return f"({word.join(self.condition(operand) for operand in operands)})"

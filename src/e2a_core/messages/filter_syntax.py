@@ -9,6 +9,7 @@ Adjacent terms are joined with AND. OR binds tighter than AND; NOT (or a leading
 | label   | `:` `=` `!=`       | the message has the label                                                      |
 | from    | `:` `=` `!=`       | `:` part of the author's address, `=` the whole address; ignores case          |
 | subject | `:` `=` `!=`       | `:` part of the subject, `=` the whole subject; ignores case                   |
+| has     | `:` `=` `!=`       | has:attachment: files came with the message                                    |
 | created | `=` `!=` `<` `<=` `>` `>=` | what `read_instant` takes, or a date that stands for that whole day in UTC |
 
 Values are bare words or are quoted with `"` or `'`; inside quotes a backslash makes the next character literal.
@@ -42,13 +43,14 @@ MAX_FILTER_CHARS = 500
 _MAX_DEPTH = 20
 """Limits the recursion of the parser and of the database; people nest two or three deep."""
 
-Field = Literal["label", "from", "subject", "created"]
+Field = Literal["label", "from", "subject", "has", "created"]
 Operator = Literal[":", "=", "!=", "<", "<=", ">", ">="]
 
 _OPERATORS_OF: dict[Field, tuple[Operator, ...]] = {
     "label": (":", "=", "!="),
     "from": (":", "=", "!="),
     "subject": (":", "=", "!="),
+    "has": (":", "=", "!="),
     "created": ("=", "!=", "<", "<=", ">", ">="),
 }
 _KEYWORDS = ("AND", "OR", "NOT")
@@ -198,7 +200,7 @@ class _Parser:
             if name not in _KEYWORDS:
                 _refuse("AND, OR and NOT must be in capitals", start)
             _refuse("AND and OR must be between two terms", start)
-        _refuse("unknown field; the fields are label, from, subject and created", start)
+        _refuse("unknown field; the fields are label, from, subject, has and created", start)
 
     def _operator(self, field: Field) -> Operator:
         self._skip_space()
@@ -257,6 +259,10 @@ def _interpret(field: Field, text: str, position: int, now: datetime | None) -> 
     value = text.lower()
     if field == "label" and not _LABEL.fullmatch(value):
         _refuse("a label has 1 to 64 characters of a-z 0-9 : _ -", position)
+    if field == "has":
+        if value not in ("attachment", "attachments"):
+            _refuse("has: knows attachment only", position)
+        return "attachment"
     return value
 
 

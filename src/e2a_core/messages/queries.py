@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 
 from e2a_core.contract.states import Delivery, Direction, Review
 from e2a_core.messages.rows import COLUMNS, SUMMARY_COLUMNS, MessageRow, dump_json
+from e2a_core.messages.terms import ATTACHMENT, BUCKET, inbox_term, label_term, parts, words_of
 from e2a_core.roles import beside_notices
 from e2a_core.store.statement import Statement, containing, in_list, like, sql
 
 __all__ = [
+    "CONVERSATION",
     "SUMMARY",
     "adopt_into_conversation",
     "conversation_beside",
@@ -23,6 +25,7 @@ __all__ = [
     "fewer_replies",
     "fewer_sends",
     "find_threads",
+    "index_attachment_text",
     "index_text",
     "insert",
     "insert_content",
@@ -50,6 +53,18 @@ _SENDS = (
 """Two reads, because the partial indexes for live and for trashed mail are separate."""
 
 SUMMARY = ", ".join(f"m.{name}" for name in SUMMARY_COLUMNS)
+CONVERSATION = "COALESCE(NULLIF(m.conversation_id, ''), m.thread_id)"
+"""The conversation of a message `m`, as in the index `messages_conversation`: its thread unless it has another."""
+
+
+MAX_VECTOR_BYTES = 512 * 1024
+"""PostgreSQL refuses a vector over 1 MiB; a text adds at most `MAX_TERMS` terms."""
+
+_BUCKET_TERM = f"array_to_tsvector(ARRAY['_b' || (seq / {BUCKET})])"
+
+
+def _vector(terms: str) -> str:
+    return f"array_to_tsvector(array_remove(string_to_array({terms}, ' '), ''))"
 
 
 def by_id(agent_email: str, message_id: str) -> Statement:
@@ -149,17 +164,49 @@ def sent_with_message_id(agent_email: str, refs: Sequence[str]) -> Statement:
     )
 
 
-def index_text(message_id: str, subject: str, addresses: str, body: str) -> Statement:
-    """Adds the message to the full-text index. Must follow its insert; the texts come from `search.fold_text`."""
+def index_text(row: MessageRow, body: Sequence[str]) -> Statement:
+    """Makes the message searchable, as it is now. Must follow its insert.
+
+    `body` holds the terms (`words_of`) of what a reader of the message may read.
+    """
+    params = {
+        "id": row.id,
+        "head": " ".join(_head_terms(row)),
+        "body": " ".join(body),
+        "labels": " ".join(map(label_term, row.labels)),
+    }
     return Statement(
-        "INSERT INTO message_search (rowid, subject, addresses, body) "
-        "SELECT seq, :subject, :addresses, :body FROM messages WHERE id = :id",
-        {"id": message_id, "subject": subject, "addresses": addresses, "body": body},
-        "INSERT INTO message_search (message_id, document) VALUES (:id, "
-        "setweight(to_tsvector('simple', :subject), 'A') || setweight(to_tsvector('simple', :addresses), 'B') || "
-        "setweight(to_tsvector('simple', :body), 'C'))",
+        "INSERT OR REPLACE INTO message_search (rowid, head, body, labels, files) "
+        "SELECT seq, :head, :body, :labels, '' FROM messages WHERE id = :id",
+        params,
+        "INSERT INTO message_search (seq, terms, head) SELECT seq, "
+        f"{_vector(':head')} || {_vector(':body')} || {_vector(':labels')} || {_BUCKET_TERM}, "
+        f"{_vector(':head')} || {_vector(':labels')} || {_BUCKET_TERM} FROM messages WHERE id = :id "
+        "ON CONFLICT (seq) DO UPDATE SET terms = excluded.terms, head = excluded.head",
         by_key=True,
     )
+
+
+def index_attachment_text(message_id: str, filename: str, text: str) -> Statement:
+    """Makes the words read from an attachment find the message. Must follow `index_text`."""
+    return Statement(
+        "UPDATE message_search SET files = files || ' ' || :terms "
+        "WHERE rowid = (SELECT seq FROM messages WHERE id = :id)",
+        {"id": message_id, "terms": " ".join(words_of(f"{filename} {text}"))},
+        f"UPDATE message_search SET terms = terms || {_vector(':terms')} "
+        "WHERE seq = (SELECT seq FROM messages WHERE id = :id) "
+        f"AND pg_column_size(terms) < {MAX_VECTOR_BYTES}",
+    )
+
+
+def _head_terms(row: MessageRow) -> Iterable[str]:
+    people = [row.header_from or "", row.sender, *row.to_addresses, *row.cc, *row.bcc, *row.reply_to]
+    files = [str(item.get("filename") or "") for item in row.attachments]
+    yield inbox_term(row.agent_email)
+    if row.attachments:
+        yield ATTACHMENT
+    yield from words_of(" ".join([row.subject, *people, *files]))
+    yield from dict.fromkeys([*parts(row.sender), *parts(row.subject)])
 
 
 def insert_labels(message_id: str, labels: Iterable[str]) -> list[Statement]:
@@ -191,14 +238,26 @@ def label_rows(message_id: str) -> Statement:
     return sql("SELECT label FROM message_labels WHERE message_id = :id", by_key=True, id=message_id)
 
 
-def set_label_cache(message_id: str, labels: Sequence[str]) -> Statement:
-    """Updates the copy of the labels that views read; filters search `message_labels`."""
-    return sql(
-        "UPDATE messages SET labels = :labels WHERE id = :id",
-        by_key=True,
-        id=message_id,
-        labels=dump_json(list(labels)),
+def set_label_cache(message_id: str, before: Sequence[str], labels: Sequence[str]) -> list[Statement]:
+    """Updates the copies of the labels that views and the text index read."""
+    texts = {name: " ".join(map(label_term, items)) for name, items in (("old", before), ("new", labels))}
+    vectors = ", ".join(
+        f"{column} = ts_delete({column}, string_to_array(:old, ' ')) || {_vector(':new')}"
+        for column in ("terms", "head")
     )
+    return [
+        sql(
+            "UPDATE messages SET labels = :labels WHERE id = :id",
+            by_key=True,
+            id=message_id,
+            labels=dump_json(list(labels)),
+        ),
+        Statement(
+            "UPDATE message_search SET labels = :new WHERE rowid = (SELECT seq FROM messages WHERE id = :id)",
+            {"id": message_id, **texts},
+            f"UPDATE message_search SET {vectors} WHERE seq = (SELECT seq FROM messages WHERE id = :id)",
+        ),
+    ]
 
 
 def mark_read(message_id: str, now: int) -> Statement:

@@ -19,12 +19,11 @@ from e2a_core.extraction.job import extraction_job
 from e2a_core.feedback.bounces import report_statements
 from e2a_core.feedback.reporter import Reporter
 from e2a_core.holds.hold import hold, hold_statements, protection_statement
-from e2a_core.mail.parse import ParsedMessage
 from e2a_core.messages import lifecycle, payloads, queries
 from e2a_core.messages.content import preview
 from e2a_core.messages.events import emit
 from e2a_core.messages.rows import HoldRow, MessageRow
-from e2a_core.messages.search import fold_text
+from e2a_core.messages.terms import words_of
 from e2a_core.protection.config import config_of, gate_of
 from e2a_core.screening.disposition import Disposition, Finding
 from e2a_core.screening.gates import sender_gate
@@ -57,15 +56,6 @@ class Delivered:
 
     ids: Sequence[str] = ()
     refused: Mapping[str, IntakeRefusal] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """The words of a message for search, the same for all of its copies."""
-
-    subject: str
-    addresses: str
-    text: str
 
 
 class Delivery:
@@ -112,7 +102,7 @@ class Delivery:
         run = self._core.offload.run
         size = len(arrival.content)
         signed_hash = await run(size, body_hash, arrival.trace.encode("utf-8"), arrival.content)
-        words = await run(size, _words, arrival.parsed)
+        words = await run(size, words_of, arrival.parsed.search_text)
         author = arrival.parsed.author if arrival.identity.verified else None
         reporter = Reporter(arrival.envelope_from is None, author.domain if author else "")
         statements = [queries.insert_content(arrival.content_hash, arrival.content, now)]
@@ -212,7 +202,12 @@ class Delivery:
         )
 
     def _outcome(
-        self, row: MessageRow, agent: AgentRow, arrival: Arrival, finding: Finding | None, words: _Words
+        self,
+        row: MessageRow,
+        agent: AgentRow,
+        arrival: Arrival,
+        finding: Finding | None,
+        words: Sequence[str],
     ) -> list[Statement]:
         """The statements that store the message in the state that screening decided, and emit its events."""
         core, now = self._core, row.created_at
@@ -232,12 +227,12 @@ class Delivery:
             told = [*received, *emit(core, "email.flagged", row, payloads.flagged(row, policy), now)]
         return [*self._insert(row, arrival, words), protection_statement(row, finding), *told]
 
-    def _insert(self, row: MessageRow, arrival: Arrival, words: _Words) -> list[Statement]:
+    def _insert(self, row: MessageRow, arrival: Arrival, words: Sequence[str]) -> list[Statement]:
         ids, now = self._core.ids, row.created_at
         statements = [
             queries.insert(row),
             *queries.insert_refs(row.agent_email, row.id, [row.email_message_id or ""]),
-            queries.index_text(row.id, words.subject, words.addresses, words.text),
+            queries.index_text(row, words),
             lifecycle.record(ids, row.id, "inbound", arrival.accepted_as, now, dedupe="acceptance"),
         ]
         if row.authentication:
@@ -249,11 +244,6 @@ class Delivery:
                 )
             )
         return [*statements, *extraction_job(self._core, row)]
-
-
-def _words(parsed: ParsedMessage) -> _Words:
-    addresses = " ".join([parsed.header_from or "", *parsed.to, *parsed.cc, *parsed.reply_to])
-    return _Words(fold_text(parsed.subject), fold_text(addresses), fold_text(parsed.search_text))
 
 
 def _refusal(agent: AgentRow | None) -> IntakeRefusal | None:

@@ -79,10 +79,17 @@ def statements_of(migration: Migration, dialect: Dialect) -> list[Statement]:
     statements, current = [], ""
     for line in script.splitlines(keepends=True):
         current += line
-        if current.strip() and sqlite3.complete_statement(current):
+        if current.strip() and _is_complete(current, dialect):
             statements.append(Statement(current.strip().rstrip(";"), {}))
             current = ""
     return statements
+
+
+def _is_complete(text: str, dialect: Dialect) -> bool:
+    """The body of a trigger contains semicolons: SQLite ends it with END, PostgreSQL puts its function into `$$`."""
+    if dialect == "postgresql":
+        return text.rstrip().endswith(";") and text.count("$$") % 2 == 0
+    return sqlite3.complete_statement(text)
 
 
 async def migrate(

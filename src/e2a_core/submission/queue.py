@@ -14,7 +14,7 @@ from e2a_core.mail.addresses import parse_address
 from e2a_core.messages import lifecycle
 from e2a_core.messages import queries as message_queries
 from e2a_core.messages.rows import MessageRow
-from e2a_core.messages.search import fold_text
+from e2a_core.messages.terms import words_of
 from e2a_core.store import jobs
 from e2a_core.store.statement import Statement
 from e2a_core.submission import queries
@@ -78,11 +78,10 @@ def _filed(core: Core, row: MessageRow, composed: Composed, text: str, due: int,
     """What goes with the row: references, recipients, the search index, the ledger and the job."""
     job_id = core.ids.job()
     recipients = [*row.to_addresses, *row.cc, *row.bcc]
-    texts = (row.subject, " ".join(recipients), text)
     return [
         *message_queries.insert_refs(row.agent_email, row.id, [composed.message_id]),
         *(queries.insert_recipient(row.id, address, now) for address in recipients),
-        message_queries.index_text(row.id, *map(fold_text, texts)),
+        message_queries.index_text(row, words_of(text)),
         lifecycle.record(
             core.ids,
             row.id,

@@ -1,0 +1,72 @@
+"""The words of a full-text query: all must occur, or one of those joined with OR."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from e2a_core.messages.terms import (
+    ATTACHMENT,
+    MAX_TERM_CHARS,
+    Wanted,
+    all_of,
+    any_of,
+    fold_text,
+    term,
+    unspaced,
+)
+from e2a_core.messages.terms import pieces as pieces_of
+
+__all__ = ["QueryWords", "read_query"]
+
+MAX_WORDS = 20
+MIN_PREFIX = 2
+"""Letters from which the last word may be the beginning of a longer one."""
+
+_ATTACHMENT = ("has:attachment", "has:attachments")
+
+
+@dataclass(frozen=True, slots=True)
+class QueryWords:
+    """`wanted` is None if the query has no word; `attachment` is True if it asks for mail with attachments."""
+
+    wanted: Wanted | None
+    attachment: bool
+
+
+def read_query(text: str) -> QueryWords:
+    """Reads a query. Apart from OR, AND and `has:attachment` nothing in it is syntax."""
+    given = text.split()
+    attachment = any(item.lower() in _ATTACHMENT for item in given)
+    given = [item for item in given if item.lower() not in _ATTACHMENT]
+    kept = [item for item in given if item != "AND"]
+    clauses: list[list[Wanted]] = []
+    joins = False
+    for place, item in enumerate(kept[:MAX_WORDS]):
+        if item == "OR":
+            joins = bool(clauses)
+            continue
+        found = all_of(_word(word, last=place == len(kept) - 1) for word in fold_text(item).split())
+        if found is not None and joins:
+            clauses[-1].append(found)
+        elif found is not None:
+            clauses.append([found])
+        joins = False
+    wanted = [any_of(clause) for clause in clauses]
+    if attachment:
+        wanted.append(term(ATTACHMENT))
+    return QueryWords(all_of(wanted), attachment)
+
+
+def _word(word: str, *, last: bool) -> Wanted | None:
+    pieces = pieces_of(word)
+    return all_of(_piece(piece, last=last and place == len(pieces) - 1) for place, piece in enumerate(pieces))
+
+
+def _piece(piece: str, *, last: bool) -> Wanted | None:
+    if not unspaced(piece):
+        prefix = last and len(piece) >= MIN_PREFIX
+        return term(piece[:MAX_TERM_CHARS], prefix=prefix, checked=True)
+    if len(piece) == 1:
+        return term(piece, prefix=True, checked=True)
+    pairs = dict.fromkeys(piece[place : place + 2] for place in range(len(piece) - 1))
+    return all_of(term(pair, checked=True) for pair in pairs)

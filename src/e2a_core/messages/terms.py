@@ -1,0 +1,171 @@
+"""The terms by which mail is found: what the text index of either database holds, and what a search asks it for.
+
+A message is indexed by the words of what it says, without case and accents. Scripts that do not put blanks between
+words (Chinese, Japanese, Korean, Thai, Lao, Khmer, Burmese) are indexed by each two neighbouring characters, so that a
+word is found inside a text. Further terms, which no word can equal, stand for the inbox, the labels, "has an
+attachment", and each three neighbouring characters of author and subject, by which their parts are found.
+Terms are made here and not by the database, so that both databases find the same.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+__all__ = [
+    "ATTACHMENT",
+    "BUCKET",
+    "MAX_TERMS",
+    "Wanted",
+    "all_of",
+    "any_of",
+    "fold_text",
+    "inbox_term",
+    "label_term",
+    "parts",
+    "pieces",
+    "term",
+    "unspaced",
+    "words_of",
+]
+
+MAX_TERMS = 20_000
+"""Distinct terms of one text. PostgreSQL keeps at most 1 MiB of them for a message, attachments included."""
+MAX_TERM_CHARS = 64
+"""The beginning of a longer word stands for it; nobody types more."""
+
+BUCKET = 4096
+"""Messages, over all inboxes, that share a term of PostgreSQL's index, by which a search is kept to a range."""
+ATTACHMENT = "_a"
+PART_CHARS = 3
+"""Neighbouring characters that make a term of author and subject; shorter parts are not looked up."""
+
+_UNSPACED = (
+    "\u0e00-\u0eff"  # Thai, Lao
+    "\u1000-\u109f"  # Burmese
+    "\u1780-\u17ff"  # Khmer
+    "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"  # Japanese
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
+    "\u1100-\u11ff\u3130-\u318f\uac00-\ud7ff"  # Korean, whose particles follow a word without a blank
+)
+_RUN = re.compile(f"([{_UNSPACED}]+)")
+_ASCII_WORDS = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)}
+
+
+class _Folding(dict[int, str]):
+    """What each character of a decomposed text becomes: nothing for a mark, a blank for what is no letter or digit."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        letter = char if char.isalnum() else " "
+        folded = "" if unicodedata.category(char).startswith("M") else letter
+        if len(self) < MAX_TERMS:
+            self[code] = folded
+        return folded
+
+
+_FOLDING = _Folding()
+
+
+def fold_text(text: str) -> str:
+    """Returns the words of `text` without case and accents, separated by blanks."""
+    if text.isascii():  # The common case; this path is several times faster.
+        return " ".join(text.translate(_ASCII_WORDS).split())
+    bare = unicodedata.normalize("NFKD", text).casefold()
+    # Casefolding may compose again, and Korean syllables are to be whole.
+    bare = unicodedata.normalize("NFKD", bare).translate(_FOLDING)
+    return " ".join(unicodedata.normalize("NFC", bare).split())
+
+
+def words_of(text: str) -> list[str]:
+    """Returns the distinct terms of a text, in its order."""
+    folded = fold_text(text)
+    if folded.isascii():
+        found = dict.fromkeys(folded.split())
+        if len(folded) > MAX_TERM_CHARS:
+            found = dict.fromkeys(word[:MAX_TERM_CHARS] for word in found)
+    else:
+        found = dict.fromkeys(term for word in folded.split() for term in _terms(word))
+    return list(found)[:MAX_TERMS]
+
+
+def unspaced(word: str) -> bool:
+    return _RUN.fullmatch(word) is not None
+
+
+def pieces(word: str) -> list[str]:
+    """The parts of a folded word in scripts with and without blanks between words."""
+    return [piece for piece in _RUN.split(word) if piece]
+
+
+def _terms(word: str) -> Iterable[str]:
+    for piece in pieces(word):
+        if unspaced(piece):
+            # The last character alone, so that each character begins some term.
+            yield from ("".join(pair) for pair in pairwise(piece))
+            yield piece[-1]
+        else:
+            yield piece[:MAX_TERM_CHARS]
+
+
+def parts(text: str) -> list[str]:
+    """Returns the terms of the parts of author or subject; none if `text` is shorter than a part."""
+    text = text.lower()
+    places = range(len(text) - PART_CHARS + 1)
+    return list(dict.fromkeys("_t" + text[place : place + PART_CHARS].encode().hex() for place in places))
+
+
+def inbox_term(agent_email: str) -> str:
+    return "_i" + agent_email.encode().hex()
+
+
+def label_term(label: str) -> str:
+    return "_l" + label.encode().hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A search of the index as SQLite's FTS5 and as PostgreSQL read it.
+
+    `check` is the same as a condition on the indexed terms `s` of one row, for SQLite alone, and None if the other
+    conditions of the search imply it.
+    """
+
+    match: str
+    tsquery: str
+    check: str | None = None
+
+
+def term(text: str, *, prefix: bool = False, checked: bool = False) -> Wanted:
+    """Asks for one term, or for those that begin with it. Terms contain letters, digits and `_` only."""
+    star, check = "*" if prefix else "", None
+    if checked:
+        check = f"instr(' ' || s.head || ' ' || s.body || ' ' || s.files || ' ', ' {text}{'' if prefix else ' '}') > 0"
+    return Wanted(f'"{text}"{star}', f"'{text}'{':*' if prefix else ''}", check)
+
+
+def all_of(wanted: Iterable[Wanted | None]) -> Wanted | None:
+    """Joins searches, ignoring those that ask for nothing."""
+    return _joined([item for item in wanted if item is not None], ("AND", "&", "AND"))
+
+
+def any_of(wanted: Iterable[Wanted | None]) -> Wanted | None:
+    """Any of the searches; None if one of them asks for nothing."""
+    given = list(wanted)
+    kept = [item for item in given if item is not None]
+    return _joined(kept, ("OR", "|", "OR")) if len(kept) == len(given) else None
+
+
+def _joined(wanted: list[Wanted], words: tuple[str, str, str]) -> Wanted | None:
+    if len(wanted) < 2:
+        return wanted[0] if wanted else None
+    match, tsquery, check = (f" {word} " for word in words)
+    checks = [item.check for item in wanted if item.check is not None]
+    return Wanted(
+        f"({match.join(item.match for item in wanted)})",
+        f"({tsquery.join(item.tsquery for item in wanted)})",
+        f"({check.join(checks)})" if checks else None,
+    )

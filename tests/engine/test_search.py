@@ -1,0 +1,110 @@
+"""Search finds words of every script, parts of author and subject, and files, however much mail there is."""
+
+from __future__ import annotations
+
+import pytest
+
+from e2a_core.contract.engine import Session
+from e2a_core.contract.messages import MessageQuery, UpdateMessageRequest
+from e2a_core.messages import listing
+from tests.engine.mailbox import inbox, send
+from tests.support.home import ASSISTANT, Home
+
+pytestmark = pytest.mark.anyio
+
+INSIDE = {
+    "会议改到周五下午，请带上合同和发票原件。今晚重启mail-node后恢复服务": (
+        "合同",
+        "发票",
+        "node",
+        "会",
+        "周五下午",
+    ),
+    "先日お送りした請求書の金額に誤りがありました。ﾃﾞｰﾀ": ("請求書", "金額", "データ"),
+    "지난주에보낸견적서의 금액이 틀려서": ("견적서", "금액"),
+    "กรุณาส่งใบแจ้งหนี้ภายในวันศุกร์": ("ใบแจ้งหนี้", "วันศุกร์"),
+    "ກະລຸນາສົ່ງໃບແຈ້ງໜີ້": ("ໃບແຈ້ງ",),
+    "សូមផ្ញើវិក្កយបត្រ": ("វិក្កយបត្រ",),
+    "Das Café in der Straße: naïve résumé": ("cafe", "STRASSE", "resum"),
+    "Τιμολόγιο και Счёт-фактура": ("τιμολογιο", "счет"),
+    "invoice INV-2026/0042 foo_bar@example.org": ("INV-2026/0042", "foo_bar@example.org", "invoi"),
+}
+
+
+async def _subjects(session: Session, **query: object) -> list[str]:
+    return [item.subject for item in await inbox(session, **{"read_status": "all", **query})]  # type: ignore[arg-type]
+
+
+async def test_words_are_found_inside_text_of_every_script(home: Home, agent: Session) -> None:
+    for number, text in enumerate(INSIDE):
+        assert (await home.deliver(subject=f"letter {number}", text=text)).accepted
+    for number, words in enumerate(INSIDE.values()):
+        for word in words:
+            assert await _subjects(agent, query=word) == [f"letter {number}"], word
+    assert await _subjects(agent, query="合书") == []
+
+
+async def test_either_of_two_words(home: Home, agent: Session) -> None:
+    for name in ("apples today", "pears today", "plums today"):
+        assert (await home.deliver(subject=name)).accepted
+    assert await _subjects(agent, query="apples OR pears") == ["pears today", "apples today"]
+    assert await _subjects(agent, query="today apples OR plums") == ["plums today", "apples today"]
+    assert await _subjects(agent, query="apples AND today") == ["apples today"]
+    assert await _subjects(agent, query="apples pears") == []
+    for odd in ('"unclosed', "a AND", "x OR", "NEAR(", "col:x", "a*", "-x", "'; DROP", "{x}:y"):
+        await inbox(agent, query=odd)
+
+
+async def test_files_are_found_by_name_and_asked_for(home: Home, agent: Session) -> None:
+    await send(
+        agent,
+        subject="with",
+        attachments=[{"filename": "Angebot-Ünlü.pdf", "content_type": "application/pdf", "data": "aGk="}],
+    )
+    await send(agent, subject="without")
+    for query in ({"query": "unlu"}, {"query": "has:attachment"}, {"filter": "has:attachment"}):
+        assert await _subjects(agent, direction="outbound", **query) == ["with"]
+    assert await _subjects(agent, direction="outbound", filter="-has:attachment") == ["without"]
+
+
+@pytest.fixture
+def short_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "WALK", 2)
+
+
+@pytest.mark.local_only("the pages are made in the other process")
+async def test_what_is_rare_is_found_behind_much_other_mail(
+    home: Home, agent: Session, short_walk: None
+) -> None:
+    assert (
+        await home.deliver(subject="Rare Subject", text="needle 合同", sender="Zed <zed@plain.example>")
+    ).accepted
+    [rare] = await inbox(agent)
+    await agent.messages.update(ASSISTANT, rare.id, UpdateMessageRequest(add_labels=["kept"]))
+    for number in range(6):
+        assert (await home.deliver(subject=f"letter {number}", text="hay needling")).accepted
+    for query in (
+        {"query": "needle"},
+        {"query": "合同"},
+        {"from": "zed@plain"},
+        {"subject_contains": "are subj"},
+        {"labels": ["kept"]},
+        {"filter": 'subject:"re sub" from:zed'},
+        {"filter": "label:kept OR subject:nothing"},
+    ):
+        assert await _subjects(agent, **query) == ["Rare Subject"], query
+        assert await _subjects(agent, **{**query, "sort": "asc"}) == ["Rare Subject"], query
+    assert await _subjects(agent, query="nowhere") == []
+    assert len(await _subjects(agent, query="hay")) == 6
+    await agent.messages.update(ASSISTANT, rare.id, UpdateMessageRequest(remove_labels=["kept"]))
+    assert await _subjects(agent, labels=["kept"]) == []
+    found: list[str] = []
+    cursor = None
+    while True:
+        asked = MessageQuery(query="hay", limit=2, cursor=cursor, read_status="all")
+        page = await agent.messages.list(ASSISTANT, asked)
+        found += [item.subject for item in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert found == [f"letter {number}" for number in range(5, -1, -1)]
