@@ -12,7 +12,9 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from e2a_core.contract.base import LIMITATIONS
 from e2a_core.errors import E2AError, NotFound
+from e2a_mcp.fence import plain_line
 from e2a_mcp.schema import object_schema
 from e2a_mcp.tool import Reply
 
@@ -53,7 +55,7 @@ def compact_json(value: Any) -> str:
 
 def success(reply: Reply) -> dict[str, Any]:
     """Returns the `tools/call` result for a reply."""
-    text = compact_json(reply.structured) if reply.text is None else reply.text
+    text = compact_json(reply.structured) if reply.text is None else _with_limitations(reply)
     block: dict[str, Any] = {"type": "text", "text": text}
     if reply.untrusted:
         block["_meta"] = _UNTRUSTED
@@ -66,6 +68,11 @@ def success(reply: Reply) -> dict[str, Any]:
     if reply.untrusted:
         result["_meta"] = _UNTRUSTED
     return result
+
+
+def _with_limitations(reply: Reply) -> str:
+    """Returns the text, and what another deployment could not do of what was asked."""
+    return "\n".join([reply.text or "", *map(plain_line, reply.structured.get(LIMITATIONS, ()))])
 
 
 def failure(problem: E2AError, *, request_id: str | None = None) -> dict[str, Any]:

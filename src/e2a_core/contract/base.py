@@ -41,6 +41,9 @@ __all__ = [
 Timestamp = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
 Item = TypeVar("Item")
 
+LIMITATIONS = "limitations"
+"""The member of an answer that says, in sentences, what another deployment could not do of what was asked."""
+
 
 class Stated:
     """Schema keywords for a member that the operation checks itself, because it answers with its own error code."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from httpx import Response
 from pydantic import ValidationError
 
 from e2a_core.contract.base import View
 from e2a_core.errors import E2AError, InternalError, error_from_wire
+from e2a_core.remote.partial import partial
 
 __all__ = ["envelope", "error_of", "read"]
 
@@ -21,9 +23,14 @@ Model = TypeVar("Model", bound=View)
 
 
 def read(model: type[Model], response: Response) -> Model:
-    """The answer as `model`, unknown members kept. Raises `InternalError` when it is no such thing."""
-    try:
+    """The answer as `model`, unknown members kept and missing ones left out.
+
+    Raises `InternalError` when it is no such thing.
+    """
+    with suppress(ValidationError):
         return model.model_validate_json(response.content)
+    try:
+        return cast(Model, partial(model).model_validate_json(response.content))
     except ValidationError as problem:
         first = problem.errors(include_input=False, include_url=False)[0]
     if first["type"] == "json_invalid":

@@ -14,7 +14,7 @@ from e2a_core.contract.base import View, request_json
 from e2a_core.contract.operation import ANSWER_SECONDS, SLOW_ANSWER_SECONDS
 from e2a_core.errors import E2AError, NotImplementedHere, Unavailable
 from e2a_core.remote.answers import envelope, error_of, read
-from e2a_core.remote.description import Description
+from e2a_core.remote.description import Description, Taken
 from e2a_core.remote.requests import header_value, parameters
 
 __all__ = ["ApiClient", "Deployment"]
@@ -105,12 +105,26 @@ class ApiClient:
         """Whether an operation of the deployment takes this query parameter, by its own description."""
         return await self._deployment.description.has_parameter(method, template, parameter)
 
+    async def taken(self, method: str, template: str) -> Taken | None:
+        """What an operation of the deployment takes, by its own description; None if it does not say."""
+        return await self._deployment.description.taken(method, template)
+
     async def download(self, url: str) -> bytes:
-        """The bytes behind a signed URL, which needs no credential."""
+        """The bytes behind a signed URL of the deployment, which needs no credential.
+
+        Raises `Unavailable` for any other address: what a deployment answers must not make this process ask others.
+        """
         try:
-            request = self._deployment.http.build_request("GET", url)
+            base = httpx.URL(self._deployment.base_url)
+            given = base.join(url)
         except httpx.InvalidURL:
             raise Unavailable("the deployment gave a download address that is none") from None
+        if _origin(given) != _origin(base):
+            raise Unavailable(
+                f"the deployment gave a download address that is not its own, but of {given.host or 'no host'}; "
+                "the address it is reached at must be its public URL"
+            )
+        request = self._deployment.http.build_request("GET", given)
         response = await self._send(request, repeatable=True, deadline=SLOW_ANSWER_SECONDS)
         if not response.is_success:
             raise error_of(response, envelope(response), self._deployment.clock.now())
@@ -148,6 +162,11 @@ class ApiClient:
         )
         lacking.request_id = response.headers.get("x-request-id")
         return lacking
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    """Scheme, host and port (RFC 6454 section 4)."""
+    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
 def _lost(what: str, repeatable: bool) -> Unavailable:

@@ -9,9 +9,11 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 
+from e2a_core.contract.base import LIMITATIONS
 from e2a_core.contract.operation import Confirm, Operation, Parameter, Place
 from e2a_core.contract.rows import operations_of
 from e2a_core.remote.client import ApiClient
+from e2a_core.remote.fitting import Fitted, fitted
 from e2a_core.remote.requests import path
 
 __all__ = ["ApiGroup", "perform", "remote_group"]
@@ -38,7 +40,10 @@ def remote_group(
 async def perform(
     api: ApiClient, row: Operation, arguments: Mapping[str, Any], *, repeatable: bool | None = None
 ) -> Any:
-    """Asks the deployment for the operation; `arguments` by their names in the contract, absent ones by default."""
+    """Asks the deployment for the operation; `arguments` by their names in the contract, absent ones by default.
+
+    The request carries only what the deployment takes, and the answer's `limitations` say what it lost by that.
+    """
     segments: dict[str, Any] = {}
     query: dict[str, Any] = {}
     headers: dict[str, str] = {}
@@ -55,17 +60,20 @@ async def perform(
                 body = value
     if row.confirm is Confirm.ALWAYS or (row.confirm is Confirm.PERMANENT and query.get("permanent")):
         query["confirm"] = CONFIRMED
-    return await api.call(
+    taken = await api.taken(row.method, row.template) if query or body is not None else None
+    request = fitted(row, taken, query, body) if taken else Fitted(query, body)
+    answer = await api.call(
         row.result,
         row.method,
         path(row.template, **segments),
-        query=query,
-        body=body,
+        query=request.query,
+        body=request.body,
         headers=headers,
         repeatable=row.repeatable if repeatable is None else repeatable,
         tagged=row.tagged,
         deadline=row.seconds,
     )
+    return answer.model_copy(update={LIMITATIONS: request.losses}) if request.losses else answer
 
 
 @cache

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from e2a_core.errors import InvalidRequest, NotFound
 
-__all__ = ["header_value", "parameters", "path"]
+__all__ = ["header_value", "matches", "parameters", "path"]
 
 
 def path(template: str, **segments: str | int) -> str:
@@ -25,6 +25,14 @@ def path(template: str, **segments: str | int) -> str:
         if spelled[name] in {"", ".", ".."}:
             raise NotFound(f"nothing has this {name}")
     return template.format(**spelled)
+
+
+def matches(template: str, url: str) -> bool:
+    """Whether `url`, percent-encoded, is one of the template's, whatever that calls its segments."""
+    parts, given = template.split("/"), url.split("/")
+    return len(parts) == len(given) and all(
+        part.startswith("{") or part == segment for part, segment in zip(parts, given, strict=True)
+    )
 
 
 def parameters(query: Mapping[str, Any] | None) -> dict[str, str]:
