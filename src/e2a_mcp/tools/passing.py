@@ -133,8 +133,11 @@ def _arguments(row: Operation, narrowed: type[Arguments], fixed: Container[str])
             members[name] = (narrowed.model_fields[name].annotation, narrowed.model_fields[name])
         elif name not in fixed and name not in _NOT_OFFERED:
             members[name] = (annotation, default)
-    if row.confirm is not Confirm.NEVER:
+    if row.confirm is Confirm.ALWAYS:
         members["confirm"] = (Literal[True], ...)
+    elif row.confirm is Confirm.PERMANENT:
+        # A tool deletes nothing for good. Callers that confirm all the same are not refused.
+        members["confirm"] = (Literal[True] | None, None)
     return create_model(row.id, __base__=Arguments, **members)
 
 
