@@ -152,7 +152,7 @@ async def test_a_scheduled_message_waits_and_can_be_called_off(served: Listener,
         assert "delete_message" in text_of(result)
         (row,) = (await call(agent, "list_messages", direction="outbound"))["messages"]
         assert row["scheduled_at"] == later
-        await call(agent, "delete_message", message_id=sent["message_id"], confirm=True)
+        await call(agent, "delete_message", message_id=sent["message_id"])
         assert (await call(agent, "list_messages", direction="outbound"))["messages"] == []
         naive = {"to": [BOB], "subject": "s", "text": "t", "send_at": "2999-01-01T00:00:00"}
         assert await refused(agent, "send_message", **naive) == "invalid_request"

@@ -57,6 +57,7 @@ VALUES: Mapping[str, Any] = {
     "body_text": "Edited",
     "bucket": "day",
     "cc": [PEER],
+    "confirm": True,
     "content_hash": Refused("0" * 64, "draft_changed"),
     "confirm": True,
     "conversation_id": "thread-1",
@@ -205,7 +206,7 @@ async def _file(world: World) -> dict[str, Any]:
 
 
 async def _sent(world: World) -> dict[str, Any]:
-    return {"message_id": await world.sent(), "confirm": True}
+    return {"message_id": await world.sent()}
 
 
 async def _trashed(world: World) -> dict[str, Any]:
