@@ -12,6 +12,7 @@ import yaml
 
 from e2a_core.contacts.importing import MAX_ROWS
 from e2a_core.contract.limits import MAX_RECIPIENTS
+from e2a_core.messages.lifecycle import REASONS
 from tests.http.shapes import compare, shapes_of
 
 pytestmark = pytest.mark.anyio
@@ -60,7 +61,7 @@ async def test_it_is_served_as_what_it_is(browser: httpx.AsyncClient) -> None:
     assert document["openapi"].startswith("3.1")
     for methods in document["paths"].values():
         for operation in methods.values():
-            protected = operation["operationId"] != "get_info"
+            protected = operation["operationId"] != "getInfo"
             assert ("security" in operation) == protected
             assert {"500", "503"} <= operation["responses"].keys()
             reads = "requestBody" in operation
@@ -77,6 +78,67 @@ async def test_it_says_what_may_be_left_empty_and_how_long_lists_are(browser: ht
     assert (members["contacts"]["minItems"], members["contacts"]["maxItems"]) == (1, MAX_ROWS)
     mail = document["components"]["schemas"]["SendEmailRequest"]["properties"]
     assert mail["to"]["maxItems"] == MAX_RECIPIENTS
+
+
+async def test_it_says_how_callers_prove_themselves_and_names_operations_as_clients_do(
+    browser: httpx.AsyncClient,
+) -> None:
+    document = (await browser.get("/v1/openapi.json")).json()
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    named = {}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            named[operation["operationId"]] = f"{method.upper()} {path}"
+            assert operation.get("security", [{"bearer": []}]) == [{"bearer": []}]
+    assert named["listApiKeys"] == "GET /v1/account/api-keys"
+    assert named["replyToMessage"] == "POST /v1/agents/{email}/messages/{id}/reply"
+    assert named["putAgentProtection"] == "PUT /v1/agents/{email}/protection"
+    assert all(name.isalpha() and name[0].islower() for name in named)
+
+
+async def test_it_describes_what_limits_say(browser: httpx.AsyncClient) -> None:
+    document = (await browser.get("/v1/openapi.json")).json()
+    answers = document["paths"]["/v1/agents/{email}/messages"]["post"]["responses"]
+    for status, model, members in (
+        ("402", "LimitExceeded", {"resource", "limit", "current"}),
+        ("413", "PayloadTooLarge", {"scope", "actual_bytes", "max_bytes"}),
+        ("429", "RateLimited", {"retry_after_seconds"}),
+    ):
+        schema = answers[status]["content"]["application/json"]["schema"]
+        assert schema == {"$ref": f"#/components/schemas/{model}Envelope"}, status
+        details = document["components"]["schemas"][f"{model}Details"]
+        assert set(details["required"]) == members
+    assert answers["429"]["headers"].keys() == {"Retry-After", "X-Request-Id"}
+    polled = document["paths"]["/v1/agents/{email}/messages"]["get"]["responses"]["200"]["headers"]
+    assert polled.keys() == {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "X-Request-Id"}
+    for header in polled.values():
+        assert header["$ref"].rpartition("/")[2] in document["components"]["headers"]
+
+
+async def test_bounds_are_those_of_json_schema_and_closed_sets_are_closed(browser: httpx.AsyncClient) -> None:
+    response = await browser.get("/v1/openapi.json")
+    document = response.json()
+    for keyword in ("ge", "le", "gt", "lt", "const", "max_length", "min_length"):
+        assert f'"{keyword}":' not in response.text, keyword
+    [limit] = [
+        item["schema"]
+        for item in document["paths"]["/v1/agents"]["get"]["parameters"]
+        if item["name"] == "limit"
+    ]
+    assert (limit["minimum"], limit["maximum"]) == (1, 100)
+    schemas = document["components"]["schemas"]
+    assert schemas["MessageView"]["properties"]["direction"]["enum"] == ["inbound", "outbound"]
+    transition = schemas["MessageLifecycleTransition"]["properties"]
+    for stage, outcome, _ in REASONS.values():
+        assert stage in transition["stage"]["enum"]
+        assert outcome in transition["outcome"]["enum"]
+    gate = schemas["ProtectionGateView"]["properties"]
+    assert (gate["allowlist"]["maxItems"], gate["policy"]["type"]) == (1000, "string")
+    assert schemas["ProtectionGate"]["properties"]["policy"]["anyOf"][0]["enum"] == [
+        "open",
+        "allowlist",
+        "domain",
+    ]
 
 
 async def test_it_is_served_as_yaml_too(browser: httpx.AsyncClient) -> None:

@@ -87,7 +87,7 @@ async def test_a_put_replaces_everything(core: Core, owner: Principal) -> None:
 async def test_no_hold_time_is_the_default_one(core: Core, owner: Principal) -> None:
     await make_agent(core, owner, BOT)
     answer = await Protection(core, owner).put(BOT, config(holds={"ttl_seconds": 0}))
-    assert answer.holds["ttl_seconds"] == 604_800
+    assert answer.holds.ttl_seconds == 604_800
 
 
 @pytest.mark.parametrize(

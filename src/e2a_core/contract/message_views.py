@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from e2a_core.contract.base import Timestamp, View
+from e2a_core.contract.states import DirectionText
 from e2a_core.documents.document import DocumentText, Kind, Picture, kind_of
 from e2a_core.mail.charsets import decode_bytes
 
@@ -266,7 +267,7 @@ class MessageSummaryView(View):
     nullable: ClassVar[frozenset[str]] = frozenset({"header_from", "envelope_from", "verified_domain"})
 
     id: str
-    direction: str
+    direction: DirectionText
     type: str | None = None
     """Outbound only: send, reply, forward or test."""
     header_from: str | None = None
@@ -313,7 +314,7 @@ class MessageView(View):
     id: str
     agent_email: str | None = None
     """The inbox. Set only in reviews, where the call does not name it."""
-    direction: str
+    direction: DirectionText
     type: str | None = None
     """As in `MessageSummaryView`."""
     header_from: str | None = None

@@ -50,6 +50,7 @@ from e2a_core.contract.sending import (
     SendOptions,
     SendResultView,
 )
+from e2a_core.contract.states import DirectionText, OutcomeText, StageText
 from e2a_core.errors import (
     AttachmentNotFound,
     AttachmentTooLarge,
@@ -76,10 +77,10 @@ __all__ = [
 class MessageLifecycleTransition(View):
     id: str
     message_id: str
-    direction: str
+    direction: DirectionText
     recipient: str | None = None
-    stage: str
-    outcome: str
+    stage: StageText
+    outcome: OutcomeText
     reason_code: str
     retryable: bool
     evidence: dict[str, Any]

@@ -8,7 +8,7 @@ from pydantic import Field, GetJsonSchemaHandler, StrictBool, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from e2a_core.contract.base import Request, View
+from e2a_core.contract.base import Request, Stated, View
 from e2a_core.contract.operation import READS, REPEATS, Tool, operation
 from e2a_core.errors import NotFound
 
@@ -17,9 +17,13 @@ __all__ = [
     "ProtectionConfig",
     "ProtectionConfigView",
     "ProtectionDirection",
+    "ProtectionDirectionView",
     "ProtectionGate",
+    "ProtectionGateView",
     "ProtectionHolds",
+    "ProtectionHoldsView",
     "ProtectionScan",
+    "ProtectionScanView",
 ]
 
 MAX_ALLOWLIST = 1000
@@ -76,12 +80,33 @@ class ProtectionConfig(Request):
     holds: ProtectionHolds
 
 
-class ProtectionConfigView(View):
-    """The config as returned, without empty members."""
+class ProtectionGateView(View):
+    policy: str | None = None
+    allowlist: Annotated[list[str], Stated(maxItems=MAX_ALLOWLIST)] | None = None
+    action: str | None = None
 
-    inbound: dict[str, dict[str, object]]
-    outbound: dict[str, dict[str, object]]
-    holds: dict[str, object]
+
+class ProtectionScanView(View):
+    sensitivity: str | None = None
+
+
+class ProtectionDirectionView(View):
+    gate: ProtectionGateView
+    scan: ProtectionScanView
+
+
+class ProtectionHoldsView(View):
+    ttl_seconds: Annotated[int, Stated(minimum=0)] | None = None
+    on_expiry: str | None = None
+    suppress_notifications: bool | None = None
+
+
+class ProtectionConfigView(View):
+    """The config as returned, without empty members. New values of its members may come."""
+
+    inbound: ProtectionDirectionView
+    outbound: ProtectionDirectionView
+    holds: ProtectionHoldsView
 
 
 class Protection(Protocol):

@@ -20,6 +20,7 @@ from e2a_core.contract.sending import (
     SendResultView,
     Subject,
 )
+from e2a_core.contract.states import DirectionText
 from e2a_core.errors import DraftChanged, InvalidCursor, MessageNotPending, NotFound
 
 __all__ = [
@@ -36,7 +37,7 @@ class ReviewView(View):
 
     id: str
     agent_email: str
-    direction: str
+    direction: DirectionText
     header_from: str | None = None
     envelope_from: str | None = None
     verified_domain: str | None = None

@@ -6,8 +6,11 @@ They belong to the contract because clients branch on them. `messages.state` def
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
-__all__ = ["Delivery", "Direction", "Method", "Review"]
+from e2a_core.contract.base import Stated
+
+__all__ = ["Delivery", "Direction", "DirectionText", "Method", "OutcomeText", "Review", "StageText"]
 
 
 class Direction(StrEnum):
@@ -45,3 +48,47 @@ class Method(StrEnum):
     LOOPBACK = "loopback"
     SMTP = "smtp"
     SANDBOX = "sandbox"
+
+
+DirectionText = Annotated[str, Stated(enum=[*Direction])]
+"""A direction in an answer. Its values are all there are, yet one of a newer deployment is read too."""
+
+StageText = Annotated[
+    str,
+    Stated(
+        enum=[
+            "accepted",
+            "authentication",
+            "review",
+            "suppression",
+            "queued",
+            "submission",
+            "delivery",
+            "complaint",
+        ]
+    ),
+]
+"""A stage in the life of a message."""
+
+OutcomeText = Annotated[
+    str,
+    Stated(
+        enum=[
+            "accepted",
+            "passed",
+            "failed",
+            "indeterminate",
+            "pending",
+            "approved",
+            "rejected",
+            "blocked",
+            "applied",
+            "enqueued",
+            "deferred",
+            "delivered",
+            "bounced",
+            "reported",
+        ]
+    ),
+]
+"""What a stage ended with."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
@@ -12,14 +12,22 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+from pydantic_core.core_schema import LiteralSchema
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from e2a_core.contract.base import View
 from e2a_core.contract.deployment import API_VERSION
 from e2a_core.contract.engine import all_operations
-from e2a_core.contract.errors import ErrorEnvelope
-from e2a_core.contract.operation import Access, Confirm, Operation, Parameter, Place
+from e2a_core.contract.errors import (
+    ErrorEnvelope,
+    LimitExceededEnvelope,
+    PayloadTooLargeEnvelope,
+    RateLimitedEnvelope,
+)
+from e2a_core.contract.operation import Access, Budget, Confirm, Operation, Parameter, Place
+from e2a_core.errors import LimitExceeded, PayloadTooLarge, RateLimited
 from e2a_core.http.pages import page
 
 __all__ = ["describe", "document_routes"]
@@ -29,6 +37,36 @@ YAML_TYPE = "application/openapi+yaml"
 REFERENCE = "#/components/schemas/{model}"
 
 Json = dict[str, Any]
+
+HEADERS: Json = {
+    "RateLimitLimit": {"description": "Requests in the present window.", "schema": {"type": "integer"}},
+    "RateLimitRemaining": {"description": "Requests left in it.", "schema": {"type": "integer"}},
+    "RateLimitReset": {"description": "Seconds until it ends.", "schema": {"type": "integer"}},
+    "RetryAfter": {
+        "description": "Seconds to wait before the request is repeated.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "XRequestID": {"description": "Names the request in the log.", "schema": {"type": "string"}},
+}
+REQUEST_ID = {"X-Request-Id": "XRequestID"}
+RATE_LIMIT = {
+    "RateLimit-Limit": "RateLimitLimit",
+    "RateLimit-Remaining": "RateLimitRemaining",
+    "RateLimit-Reset": "RateLimitReset",
+}
+TOLD = frozenset({Budget.POLL, Budget.REGISTRATION})
+"""Budgets whose state each answer tells."""
+
+RETRY_AFTER = {"Retry-After": "RetryAfter"}
+WAITED_OUT = frozenset({429, 503})
+"""Statuses that say when to come again."""
+
+ENVELOPES: Mapping[str, type[View]] = {
+    LimitExceeded.code: LimitExceededEnvelope,
+    PayloadTooLarge.code: PayloadTooLargeEnvelope,
+    RateLimited.code: RateLimitedEnvelope,
+}
+"""Envelopes of codes whose details programs read."""
 
 
 def document_routes() -> list[Route]:
@@ -89,7 +127,8 @@ def describe(rows: Iterable[Operation]) -> Json:
         "paths": paths,
         "components": {
             "schemas": schemas.definitions,
-            "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer", "description": "An API key."}},
+            "headers": HEADERS,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": "An API key."}},
         },
     }
 
@@ -98,8 +137,9 @@ class _Schemas:
     """The schemas of all bodies, made together so that each model is described once."""
 
     def __init__(self, rows: Sequence[Operation]) -> None:
+        envelopes: tuple[Any, ...] = (ErrorEnvelope, *ENVELOPES.values())
         wanted: dict[tuple[Any, JsonSchemaMode], TypeAdapter[Any]] = {
-            (ErrorEnvelope, "serialization"): TypeAdapter(ErrorEnvelope)
+            (envelope, "serialization"): TypeAdapter(envelope) for envelope in envelopes
         }
         for row in rows:
             wanted[row.result, "serialization"] = TypeAdapter(row.result)
@@ -118,20 +158,27 @@ class _Schemas:
     def result(self, row: Operation) -> Json:
         return self._found[row.result, "serialization"]
 
-    @property
-    def error(self) -> Json:
-        return self._found[ErrorEnvelope, "serialization"]
+    def error(self, codes: Collection[str]) -> Json:
+        """The envelope of a status with these codes."""
+        only = next(iter(codes)) if len(codes) == 1 else ""
+        return self._found[ENVELOPES.get(only, ErrorEnvelope), "serialization"]
 
 
 class _Generator(GenerateJsonSchema):
-    """Names each schema after its model alone: no model is both taken and answered."""
+    """Names each schema after its model alone: no model is both taken and answered. One value is an enum too."""
+
+    def literal_schema(self, schema: LiteralSchema) -> Json:
+        described = super().literal_schema(schema)
+        if "const" in described:
+            described["enum"] = [described.pop("const")]
+        return described
 
 
 def _operation(row: Operation, schemas: _Schemas) -> Json:
     described: Json = {
         "tags": [row.group or "meta"],
         "summary": row.summary,
-        "operationId": row.id,
+        "operationId": _camel(row.id),
         "parameters": list(_parameters(row)),
         "responses": _responses(row, schemas),
     }
@@ -143,7 +190,7 @@ def _operation(row: Operation, schemas: _Schemas) -> Json:
             "content": {"application/json": {"schema": schemas.body(row)}},
         }
     if row.access is not Access.PUBLIC:
-        described["security"] = [{"apiKey": []}]
+        described["security"] = [{"bearer": []}]
     if row.deprecated:
         described["deprecated"] = True
     return described
@@ -165,10 +212,16 @@ def _parameters(row: Operation) -> Iterator[Json]:
             "description": "Must be DELETE."
             if row.confirm is Confirm.ALWAYS
             else "Must be DELETE to delete for good.",
-            "schema": {"type": "string", "const": "DELETE"}
+            "schema": {"type": "string", "enum": ["DELETE"]}
             if row.confirm is Confirm.ALWAYS
             else {"type": "string"},
         } | ({} if row.confirm is Confirm.ALWAYS else {"allowEmptyValue": True})
+
+
+def _camel(id: str) -> str:
+    """The id as clients that were generated from the public document name their methods."""
+    first, *rest = id.split("_")
+    return first + "".join(word.capitalize() for word in rest)
 
 
 def _members(model: type[BaseModel]) -> Json:
@@ -198,6 +251,7 @@ def _responses(row: Operation, schemas: _Schemas) -> Json:
     found: Json = {
         str(status): {
             "description": HTTPStatus(status).phrase,
+            "headers": _headers(row, status),
             "content": {"application/json": {"schema": schemas.result(row)}},
         }
         for status in row.statuses
@@ -205,9 +259,20 @@ def _responses(row: Operation, schemas: _Schemas) -> Json:
     for status, codes in sorted(_refusals(row).items()):
         found[str(status)] = {
             "description": f"{HTTPStatus(status).phrase}: {', '.join(f'`{code}`' for code in sorted(codes))}",
-            "content": {"application/json": {"schema": schemas.error}},
+            "headers": _headers(row, status),
+            "content": {"application/json": {"schema": schemas.error(codes)}},
         }
     return found
+
+
+def _headers(row: Operation, status: int) -> Json:
+    """References to what the answer's headers are."""
+    told = {
+        **(RATE_LIMIT if row.budget in TOLD else {}),
+        **(RETRY_AFTER if status in WAITED_OUT else {}),
+        **REQUEST_ID,
+    }
+    return {name: {"$ref": f"#/components/headers/{header}"} for name, header in told.items()}
 
 
 def _refusals(row: Operation) -> dict[int, set[str]]:

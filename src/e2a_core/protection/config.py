@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 from e2a_core.agents.queries import AgentRow
 from e2a_core.contract.protection import (
@@ -11,9 +10,13 @@ from e2a_core.contract.protection import (
     ProtectionConfig,
     ProtectionConfigView,
     ProtectionDirection,
+    ProtectionDirectionView,
     ProtectionGate,
+    ProtectionGateView,
     ProtectionHolds,
+    ProtectionHoldsView,
     ProtectionScan,
+    ProtectionScanView,
 )
 from e2a_core.errors import InvalidRecipient, InvalidRequest
 from e2a_core.mail.addresses import parse_address
@@ -56,14 +59,14 @@ def normalised_config(config: ProtectionConfig) -> ProtectionConfig:
 
 def config_view(config: ProtectionConfig) -> ProtectionConfigView:
     """The view of the config; omits an empty allowlist, and `suppress_notifications` if it is off."""
-    holds: dict[str, object] = {
-        "ttl_seconds": config.holds.ttl_seconds,
-        "on_expiry": config.holds.on_expiry,
-    }
-    if config.holds.suppress_notifications:
-        holds["suppress_notifications"] = True
     return ProtectionConfigView(
-        inbound=_direction_view(config.inbound), outbound=_direction_view(config.outbound), holds=holds
+        inbound=_direction_view(config.inbound),
+        outbound=_direction_view(config.outbound),
+        holds=ProtectionHoldsView(
+            ttl_seconds=config.holds.ttl_seconds,
+            on_expiry=config.holds.on_expiry,
+            suppress_notifications=config.holds.suppress_notifications or None,
+        ),
     )
 
 
@@ -100,11 +103,14 @@ def _normalised_entry(entry: str, policy: str, location: str) -> str:
         raise InvalidRequest(f"must be {wanted}", location=location) from None
 
 
-def _direction_view(direction: ProtectionDirection) -> dict[str, dict[str, Any]]:
-    gate: dict[str, Any] = {"policy": direction.gate.policy, "action": direction.gate.action}
-    if direction.gate.allowlist:
-        gate["allowlist"] = list(direction.gate.allowlist)
-    return {"gate": gate, "scan": {"sensitivity": direction.scan.sensitivity}}
+def _direction_view(direction: ProtectionDirection) -> ProtectionDirectionView:
+    gate = direction.gate
+    return ProtectionDirectionView(
+        gate=ProtectionGateView(
+            policy=gate.policy, action=gate.action, allowlist=list(gate.allowlist) or None
+        ),
+        scan=ProtectionScanView(sensitivity=direction.scan.sensitivity),
+    )
 
 
 def gate_of(config: ProtectionGate) -> Gate:
