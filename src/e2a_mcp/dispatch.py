@@ -14,6 +14,7 @@ from mcp_types import ToolAnnotations
 from e2a_core.contract.engine import Session
 from e2a_core.errors import E2AError, InternalError, NotFound
 from e2a_core.observer import Observer
+from e2a_mcp.icons import ICONS
 from e2a_mcp.profiles import in_profiles
 from e2a_mcp.results import ERROR_SCHEMA, failure, success
 from e2a_mcp.schema import input_schema, output_schema, validated
@@ -112,7 +113,12 @@ def _listed(tool: Tool[Any], hidden: Sequence[str]) -> ListedTool:
         name=tool.name,
         title=tool.title,
         description=tool.description,
+<<<<<<< HEAD
         input_schema=input_schema(tool.arguments, hidden=hidden, brief=tool.brief),
+=======
+        input_schema=input_schema(tool.arguments, hidden=hidden),
+        icons=ICONS,
+>>>>>>> acdd536 (Resources: pages, icons and annotations; lists refuse a cursor they did not give)
         output_schema=output_schema(tool.output, ERROR_SCHEMA),
         annotations=ToolAnnotations(
             title=tool.title,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 from typing import Any
+from urllib.parse import unquote
 
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    Annotations,
     BlobResourceContents,
+    ListResourcesResult,
     ReadResourceResult,
     Resource,
     ResourceTemplate,
@@ -17,7 +20,9 @@ from mcp_types import (
 from e2a_core.contract.engine import Session
 from e2a_core.contract.message_views import AttachmentContent
 from e2a_core.contract.messages import MessageQuery
+from e2a_core.errors import InvalidCursor
 from e2a_mcp.fence import plain_line
+from e2a_mcp.icons import ICONS
 from e2a_mcp.reading import MAX_MAX_CHARS, read_message
 from e2a_mcp.render import mail_uri
 from e2a_mcp.results import not_found_code
@@ -27,7 +32,7 @@ from e2a_mcp.tools.organising import GetConversation, get_conversation
 from e2a_mcp.tools.reviews import review_rows
 from e2a_mcp.uris import MailTarget, parse_mail_uri
 
-__all__ = ["REVIEWS_URI", "list_resources", "read_resource", "templates"]
+__all__ = ["REVIEWS_URI", "list_resources", "read_resource", "review_page_template", "templates"]
 
 REVIEWS_URI = "mail://reviews"
 INBOX_ROWS = 50
@@ -35,6 +40,20 @@ FIXED_TTL_MS = 3_600_000
 """How long clients may cache raw messages and attachments, which never change once stored."""
 
 _PLAIN = "text/plain"
+
+_FOR_BOTH = Annotations(audience=["user", "assistant"], priority=0.8)
+_FOR_A_PERSON = Annotations(audience=["user"], priority=0.9)
+"""Held mail waits for a person; a model needs it only when asked."""
+
+_REVIEWS = Resource(
+    name="reviews",
+    title="Review queue",
+    uri=REVIEWS_URI,
+    description="Mail waiting for a person's decision.",
+    mime_type=_PLAIN,
+    icons=ICONS,
+    annotations=_FOR_A_PERSON,
+)
 
 templates = [
     ResourceTemplate(
@@ -73,30 +92,44 @@ templates = [
     ),
 ]
 
+review_page_template = ResourceTemplate(
+    name="review-page",
+    title="Review queue, next page",
+    uri_template="mail://reviews?cursor={cursor}",
+    description="More mail waiting for a person's decision: the cursor is that of the page before.",
+    mime_type=_PLAIN,
+)
+"""Listed to accounts only."""
 
-async def list_resources(session: Session) -> list[Resource]:
-    """Returns the inboxes of the session, and for an account its review queue."""
+
+async def list_resources(session: Session, cursor: str | None) -> ListResourcesResult:
+    """Returns a page of the session's inboxes, behind the review queue of an account.
+
+    Raises `InvalidCursor` for a cursor that no page ended with.
+    """
     principal = session.principal
     if principal.scope == "agent":
-        emails = [principal.agent_email or ""]
+        if cursor is not None:
+            raise InvalidCursor("the list has one page")
+        emails, following = [principal.agent_email or ""], None
     else:
-        emails = [agent.email for agent in (await session.agents.list()).items]
+        page = await session.agents.list(cursor=cursor)
+        emails, following = [agent.email for agent in page.items], page.next_cursor
     found = [
-        Resource(name=f"inbox of {email}", title=email, uri=mail_uri(email, "inbox"), mime_type=_PLAIN)
+        Resource(
+            name=f"inbox of {email}",
+            title=email,
+            uri=mail_uri(email, "inbox"),
+            mime_type=_PLAIN,
+            icons=ICONS,
+            annotations=_FOR_BOTH,
+        )
         for email in emails
         if email
     ]
-    if principal.scope == "account":
-        found.append(
-            Resource(
-                name="reviews",
-                title="Review queue",
-                uri=REVIEWS_URI,
-                description="Mail waiting for a person's decision.",
-                mime_type=_PLAIN,
-            )
-        )
-    return found
+    if principal.scope == "account" and cursor is None:
+        found.insert(0, _REVIEWS)
+    return ListResourcesResult(resources=found, next_cursor=following)
 
 
 async def read_resource(call: Call, uri: str, version: str) -> ReadResourceResult:
@@ -104,13 +137,14 @@ async def read_resource(call: Call, uri: str, version: str) -> ReadResourceResul
 
     Raises `MCPError` for a URI that names no resource, and the `E2AError` of the engine.
     """
-    target = parse_mail_uri(uri)
+    queue, paged, cursor = uri.partition("?cursor=")
+    target = parse_mail_uri(queue if paged and queue == REVIEWS_URI else uri)
     if target is None or (target.kind == "reviews" and call.session.principal.scope != "account"):
         raise MCPError(not_found_code(version), "no such resource", {"uri": plain_line(uri)})
-    return await _read(call, target, uri)
+    return await _read(call, target, uri, unquote(cursor) or None)
 
 
-async def _read(call: Call, target: MailTarget, uri: str) -> ReadResourceResult:
+async def _read(call: Call, target: MailTarget, uri: str, cursor: str | None) -> ReadResourceResult:
     messages = call.session.messages
     match target.kind:
         case "raw":
@@ -128,7 +162,7 @@ async def _read(call: Call, target: MailTarget, uri: str) -> ReadResourceResult:
             arguments = GetConversation(email=target.email, conversation_id=target.id)
             return _text(uri, await get_conversation(call, arguments))
         case "reviews":
-            held = await call.session.reviews.list()
+            held = await call.session.reviews.list(cursor=cursor)
             return _text(uri, review_rows(call, "reviews", held.items, held.next_cursor))
         case "inbox":
             newest = MessageQuery(read_status="all", limit=INBOX_ROWS)

@@ -28,12 +28,14 @@ from mcp_types import (
 
 from e2a_core.contract.engine import Session
 from e2a_core.contract.principal import Scope
+from e2a_core.errors import InvalidCursor
 from e2a_core.observer import Observer
 from e2a_mcp.completion import complete
 from e2a_mcp.dispatch import ToolBox
+from e2a_mcp.icons import ICONS, WEBSITE
 from e2a_mcp.instructions import ACCOUNT_INSTRUCTIONS, AGENT_INSTRUCTIONS
 from e2a_mcp.prompts import ACCOUNT_PROMPTS, AGENT_PROMPTS, MailPrompt, get_prompt
-from e2a_mcp.resources import list_resources, read_resource, templates
+from e2a_mcp.resources import list_resources, read_resource, review_page_template, templates
 from e2a_mcp.results import protocol_error
 from e2a_mcp.subscriptions import RECHECK_SECONDS, Subscriptions
 from e2a_mcp.tool import Call, Services, Tool
@@ -100,6 +102,7 @@ def build_server(
         services,
         profiles,
         on_listed,
+        account=account,
     )
     subscriptions = Subscriptions(sessions, recheck_seconds=recheck_seconds)
     return Server(
@@ -107,6 +110,8 @@ def build_server(
         version=VERSION,
         title="e2a mailbox",
         description="Authenticated email for an AI agent",
+        website_url=WEBSITE,
+        icons=ICONS,
         instructions=ACCOUNT_INSTRUCTIONS if account else AGENT_INSTRUCTIONS,
         lifespan=subscriptions.lifespan,
         cache_hints=_CACHE_HINTS,
@@ -137,8 +142,11 @@ class _Handlers:
         services: Services,
         profiles: Profiles,
         on_listed: Callable[[], object],
+        *,
+        account: bool,
     ) -> None:
         self._tools = tools
+        self._account = account
         self._prompts = {prompt.listed.name: prompt for prompt in prompts}
         self._sessions = sessions
         self._services = services
@@ -146,6 +154,7 @@ class _Handlers:
         self._on_listed = on_listed
 
     async def list_tools(self, context: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
+        _require_first_page(context, params)
         self._on_listed()
         return ListToolsResult(tools=self._tools.listing(self._profiles(context)))
 
@@ -157,12 +166,14 @@ class _Handlers:
         self, context: Context, params: PaginatedRequestParams | None
     ) -> ListResourcesResult:
         with protocol_error(context.protocol_version):
-            return ListResourcesResult(resources=await list_resources(await self._sessions(context)))
+            return await list_resources(await self._sessions(context), params.cursor if params else None)
 
     async def list_resource_templates(
         self, context: Context, params: PaginatedRequestParams | None
     ) -> ListResourceTemplatesResult:
-        return ListResourceTemplatesResult(resource_templates=templates)
+        _require_first_page(context, params)
+        found = [*templates, review_page_template] if self._account else templates
+        return ListResourceTemplatesResult(resource_templates=found)
 
     async def read_resource(self, context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
         with protocol_error(context.protocol_version):
@@ -172,6 +183,7 @@ class _Handlers:
     async def list_prompts(
         self, context: Context, params: PaginatedRequestParams | None
     ) -> ListPromptsResult:
+        _require_first_page(context, params)
         return ListPromptsResult(prompts=[prompt.listed for prompt in self._prompts.values()])
 
     async def get_prompt(self, context: Context, params: GetPromptRequestParams) -> GetPromptResult:
@@ -180,6 +192,13 @@ class _Handlers:
     async def complete(self, context: Context, params: CompleteRequestParams) -> CompleteResult:
         with protocol_error(context.protocol_version):
             return CompleteResult(completion=await complete(await self._sessions(context), params))
+
+
+def _require_first_page(context: Context, params: PaginatedRequestParams | None) -> None:
+    """Raises `MCPError` for the cursor of a list that has one page."""
+    with protocol_error(context.protocol_version):
+        if params is not None and params.cursor is not None:
+            raise InvalidCursor("the list has one page")
 
 
 def _toolbox(account: bool, services: Services, observer: Observer, legacy_tools: bool) -> ToolBox:
