@@ -103,7 +103,7 @@ review_page_template = ResourceTemplate(
 
 
 async def list_resources(session: Session, cursor: str | None) -> ListResourcesResult:
-    """Returns a page of the session's inboxes, behind the review queue of an account.
+    """Returns a page of the session's inboxes; the last one of an account has its review queue too.
 
     Raises `InvalidCursor` for a cursor that no page ended with.
     """
@@ -127,8 +127,8 @@ async def list_resources(session: Session, cursor: str | None) -> ListResourcesR
         for email in emails
         if email
     ]
-    if principal.scope == "account" and cursor is None:
-        found.insert(0, _REVIEWS)
+    if principal.scope == "account" and following is None:
+        found.append(_REVIEWS)
     return ListResourcesResult(resources=found, next_cursor=following)
 
 
