@@ -24,6 +24,7 @@ from mcp_types import (
     PaginatedRequestParams,
     ReadResourceRequestParams,
     ReadResourceResult,
+    ServerCapabilities,
 )
 
 from e2a_core.contract.engine import Session
@@ -105,7 +106,7 @@ def build_server(
         account=account,
     )
     subscriptions = Subscriptions(sessions, recheck_seconds=recheck_seconds)
-    return Server(
+    return _MailServer(
         "e2a",
         version=VERSION,
         title="e2a mailbox",
@@ -129,6 +130,17 @@ def build_server(
         on_get_prompt=handlers.get_prompt,
         on_completion=handlers.complete,
     )
+
+
+class _MailServer(Server[Any]):
+    """The server, which promises only notifications that it sends: those on resources, not those on lists."""
+
+    def get_capabilities(self, *args: Any, **options: Any) -> ServerCapabilities:
+        found = super().get_capabilities(*args, **options)
+        for listed in (found.tools, found.prompts, found.resources):
+            if listed is not None:
+                listed.list_changed = False
+        return found
 
 
 class _Handlers:
