@@ -113,12 +113,8 @@ def _listed(tool: Tool[Any], hidden: Sequence[str]) -> ListedTool:
         name=tool.name,
         title=tool.title,
         description=tool.description,
-<<<<<<< HEAD
         input_schema=input_schema(tool.arguments, hidden=hidden, brief=tool.brief),
-=======
-        input_schema=input_schema(tool.arguments, hidden=hidden),
         icons=ICONS,
->>>>>>> acdd536 (Resources: pages, icons and annotations; lists refuse a cursor they did not give)
         output_schema=output_schema(tool.output, ERROR_SCHEMA),
         annotations=ToolAnnotations(
             title=tool.title,

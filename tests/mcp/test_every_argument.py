@@ -57,7 +57,6 @@ VALUES: Mapping[str, Any] = {
     "body_text": "Edited",
     "bucket": "day",
     "cc": [PEER],
-    "confirm": True,
     "content_hash": Refused("0" * 64, "draft_changed"),
     "confirm": True,
     "conversation_id": "thread-1",
@@ -206,7 +205,7 @@ async def _file(world: World) -> dict[str, Any]:
 
 
 async def _sent(world: World) -> dict[str, Any]:
-    return {"message_id": await world.sent()}
+    return {"message_id": await world.sent(), "confirm": True}
 
 
 async def _trashed(world: World) -> dict[str, Any]:

@@ -126,7 +126,7 @@ async def _on_expiry(call: Call, inbox: str) -> str | None:
         holds = (await call.session.protection.get(inbox)).holds
     except E2AError:
         return None
-    return str(holds.get("on_expiry") or ProtectionHolds().on_expiry)
+    return holds.on_expiry or ProtectionHolds().on_expiry
 
 
 def _decision(view: MessageView, expiry: str | None, bodies: _Bodies) -> Iterator[str]:
