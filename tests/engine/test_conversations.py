@@ -6,7 +6,7 @@ import pytest
 
 from e2a_core.contract.conversations import ConversationSummaryView
 from e2a_core.contract.engine import Session
-from e2a_core.contract.messages import MessageQuery
+from e2a_core.contract.messages import MessageQuery, UpdateMessageRequest
 from e2a_core.contract.sending import ReplyRequest, SendOptions
 from tests.engine.mailbox import arrived, inbox, send
 from tests.support.home import ASSISTANT, Home
@@ -69,9 +69,9 @@ async def test_counts_follow_reading_the_trash_and_deletion(
         b.created_at,
     )
     for item in (a, b):
-        await agent.messages.mark(ASSISTANT, item.id, read=True)
+        await agent.messages.update(ASSISTANT, item.id, UpdateMessageRequest(read_status="read"))
     assert _counts((await _all(agent))[0]) == (2, 2, 0, False)
-    await agent.messages.mark(ASSISTANT, a.id, read=False)
+    await agent.messages.update(ASSISTANT, a.id, UpdateMessageRequest(read_status="unread"))
     assert _counts((await _all(agent))[0]) == (2, 2, 0, True)
     await agent.messages.delete(ASSISTANT, a.id)
     [row] = await _all(agent)

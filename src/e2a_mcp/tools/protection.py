@@ -88,7 +88,10 @@ _THEN = {"flag": "is let through with a flag", "review": "is held for a person",
 def _told(email: str, view: ProtectionConfigView) -> Reply:
     """Returns the config as what it does."""
     holds = ProtectionHolds(**_known(ProtectionHolds, view.holds.to_wire()))
-    lines = [f"{name}: {_effect(_direction(getattr(view, name)), name)}" for name in ("inbound", "outbound")]
+    lines = [
+        f"{name}: {_effect(_direction(getattr(view, name).to_wire()), name)}"
+        for name in ("inbound", "outbound")
+    ]
     end = {"approve": "approved", "reject": "rejected"}[holds.on_expiry]
     silent = "; reviewers are not mailed" if holds.suppress_notifications else ""
     lines.append(f"holds: {end} if nobody decides within {_span(holds.ttl_seconds)}{silent}")
