@@ -223,7 +223,7 @@ class Settings:
         "E2A_MCP_ALLOWED_HOSTS",
         kinds.comma_list,
         (),
-        "Host names accepted on `/mcp` besides the listener's own and that of the public URL.",
+        "Host names accepted besides the listener's own and that of the public URL.",
     )
     mcp_allowed_origins: tuple[str, ...] = _setting(
         "E2A_MCP_ALLOWED_ORIGINS",

@@ -146,7 +146,7 @@ class McpApp:
         origin = headers.get("origin")
         known = self._policy.allows_origin(origin)
         answer = Stamped(send, origin if known else None)
-        if not self._policy.allows_host(headers.get("host")):
+        if not self._policy.allows_request(scope):
             refusal = Refusal(421, INVALID_REQUEST, "this host is not served here")
             await self._refuse(refusal, scope, receive, answer)
         elif not known:

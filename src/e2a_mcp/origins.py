@@ -5,22 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from starlette.types import Scope
+
+from e2a_core.http.hosts import HostNames
+
 __all__ = ["HostPolicy"]
-
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-def _host_of(authority: str) -> str | None:
-    """Returns the host in a `Host` header, without port or IPv6 brackets (RFC 9110 section 7.2), or None."""
-    try:
-        parts = urlsplit(f"//{authority}")
-        # Raises ValueError for a port that is not a number.
-        _ = parts.port
-    except ValueError:
-        return None
-    if parts.path or parts.query or parts.fragment or "@" in authority:
-        return None
-    return parts.hostname
 
 
 class HostPolicy:
@@ -33,13 +22,15 @@ class HostPolicy:
     def __init__(
         self, *, listener_host: str, public_url: str, hosts: Iterable[str], origins: Iterable[str]
     ) -> None:
-        public = urlsplit(public_url).hostname if public_url else None
-        names = {_host_of(host) or host.lower() for host in hosts}
-        self._hosts = _LOOPBACK | {listener_host.lower()} | names | ({public} if public else set())
+        self._hosts = HostNames(listener_host=listener_host, public_url=public_url, hosts=hosts)
         self.origins = frozenset(origin.rstrip("/").lower() for origin in origins)
 
+    def allows_request(self, scope: Scope) -> bool:
+        """See `HostNames.allows_request`."""
+        return self._hosts.allows_request(scope)
+
     def allows_host(self, host: str | None) -> bool:
-        return host is not None and _host_of(host) in self._hosts
+        return self._hosts.allows(host)
 
     def allows_origin(self, origin: str | None) -> bool:
         """Returns True for an allowed origin, and for None: without `Origin` no page of a browser sent the request."""
@@ -48,4 +39,4 @@ class HostPolicy:
         if origin.lower() in self.origins:
             return True
         parts = urlsplit(origin)
-        return parts.scheme in {"http", "https"} and _host_of(parts.netloc) in self._hosts
+        return parts.scheme in {"http", "https"} and self._hosts.allows(parts.netloc)

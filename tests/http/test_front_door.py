@@ -155,3 +155,34 @@ async def test_an_open_stream_takes_no_place_from_requests(home: Home) -> None:
             assert stream.status_code == 200
             assert stream.headers["content-type"].startswith("text/event-stream")
             assert (await ask(client, "api", authorization=home.account_key)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/v1/agents", "/v1/openapi.json", "/approve", "/u/x", "/mcp", "/mcp/", "/nowhere", "/metrics"],
+)
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:80",
+        "127.0.0.1.evil.example",
+        "localhost@evil.example",
+        "10.9.8.7",
+        "",
+        "a b",
+    ],
+)
+async def test_a_foreign_host_is_served_nothing(browser: httpx.AsyncClient, path: str, host: str) -> None:
+    assert (await browser.get(path, headers={"Host": host})).status_code == 421
+    assert (await browser.post(path, headers={"Host": host})).status_code == 421
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:1", "[::1]"])
+async def test_its_own_hosts_are_served(browser: httpx.AsyncClient, host: str) -> None:
+    assert (await browser.get("/v1/openapi.json", headers={"Host": host})).status_code == 200
+
+
+async def test_probes_come_under_any_host(browser: httpx.AsyncClient) -> None:
+    for path in ("/healthz", "/readyz"):
+        assert (await browser.get(path, headers={"Host": "10.9.8.7:8080"})).status_code == 200

@@ -19,6 +19,7 @@ from e2a_core.errors import E2AError, InternalError, InvalidRequest, MethodNotAl
 from e2a_core.http.answers import error_response
 from e2a_core.http.document import document_routes
 from e2a_core.http.edge import Edge, Refusal
+from e2a_core.http.hosts import HostNames
 from e2a_core.http.irregular import irregular_routes
 from e2a_core.http.limits import RequestLimits
 from e2a_core.http.routes import api_routes
@@ -68,6 +69,11 @@ def build_api(
         clock=clock,
         ids=ids,
         max_in_flight=settings.http_max_in_flight,
+        hosts=HostNames(
+            listener_host=settings.http_listen.host,
+            public_url=settings.public_url,
+            hosts=settings.mcp_allowed_hosts,
+        ),
         refusals=refusals,
         observer=observer,
     )

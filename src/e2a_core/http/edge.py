@@ -16,8 +16,16 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from e2a_core.clock import Clock
-from e2a_core.errors import E2AError, PayloadTooLarge, RequestTimeout, Unauthorized, Unavailable
+from e2a_core.errors import (
+    E2AError,
+    InvalidRequest,
+    PayloadTooLarge,
+    RequestTimeout,
+    Unauthorized,
+    Unavailable,
+)
 from e2a_core.http.answers import error_response
+from e2a_core.http.hosts import HostNames
 from e2a_core.ids import Ids
 from e2a_core.observer import Observer, Unobserved
 
@@ -35,6 +43,8 @@ UNROUTED = "unrouted"
 """Stands in the metrics for what is no operation of the API."""
 UNBOUNDED = ("/healthz", "/readyz", "/metrics", "/api/health")
 """Paths that admission leaves alone: probes must see a busy server."""
+HEALTH = ("/healthz", "/readyz", "/api/health")
+"""Paths that are answered under any host: who probes knows an address, and learns nothing."""
 
 Refusal = Callable[[Request, E2AError], Response]
 
@@ -45,6 +55,8 @@ class Edge:
     """The outermost application.
 
     Past `max_in_flight` requests, or `MAX_STREAMS` open streams, a request is refused before anything of it is read.
+    `hosts` are the ones a request may name.
+
     `refusals` word the refusals below a path in that path's own shape; elsewhere they have the API's.
     """
 
@@ -55,6 +67,7 @@ class Edge:
         clock: Clock,
         ids: Ids,
         max_in_flight: int,
+        hosts: HostNames | None = None,
         refusals: Mapping[str, Refusal] | None = None,
         observer: Observer | None = None,
     ) -> None:
@@ -62,6 +75,7 @@ class Edge:
         self._clock = clock
         self._ids = ids
         self._max_in_flight = max_in_flight
+        self._hosts = hosts
         self._refusals = refusals or {}
         self._observer = observer or Unobserved()
         self._in_flight = 0
@@ -75,8 +89,8 @@ class Edge:
         started = self._clock.monotonic()
         place = _Place(self) if scope["path"] not in UNBOUNDED else None
         answer = _Answer(send, scope, place)
-        if place is not None and not self._has_room:
-            await self._refuse(scope, receive, answer)
+        if (refused := self._refusal(scope, place)) is not None:
+            await self._refuse(refused, scope, receive, answer)
         elif place is None:
             await self.app(scope, receive, answer)
         else:
@@ -91,10 +105,20 @@ class Edge:
     def _has_room(self) -> bool:
         return self._in_flight < self._max_in_flight and self._streams < MAX_STREAMS
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        error = Unavailable(
-            "too many requests are in flight", details={"retry_after_seconds": BUSY_RETRY_SECONDS}
-        )
+    def _refusal(self, scope: Scope, place: _Place | None) -> E2AError | None:
+        """Why a request is not even looked at, or None."""
+        if place is not None and not self._has_room:
+            return Unavailable(
+                "too many requests are in flight", details={"retry_after_seconds": BUSY_RETRY_SECONDS}
+            )
+        if self._hosts is None or scope["path"] in HEALTH:
+            return None
+        if not self._hosts.allows_request(scope):
+            # RFC 9110 section 15.5.20
+            return InvalidRequest("this host is not served here", location="headers.host", status=421)
+        return None
+
+    async def _refuse(self, error: E2AError, scope: Scope, receive: Receive, send: Send) -> None:
         words = next(
             (words for path, words in self._refusals.items() if scope["path"].startswith(path)), None
         )
