@@ -174,3 +174,48 @@ def test_production_refuses_links_without_tls(tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match="E2A_PUBLIC_URL must be https"):
             load(tmp_path, E2A_PUBLIC_URL=url, **production)
     assert load(tmp_path, E2A_PUBLIC_URL="http://mail.example").public_url
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [("E2A_API_KEY", "api_key"), ("E2A_HOME", "home"), ("E2A_SHARED_DOMAIN", "shared_domain")],
+)
+@pytest.mark.parametrize(
+    "value",
+    [
+        "${E2A_API_KEY}",
+        "${user_config.api_key}",
+        "${input:api-key}",
+        "${env:E2A_API_KEY}",
+        " ${KEY} ",
+        "$E2A_API_KEY",
+        "%E2A_API_KEY%",
+    ],
+)
+def test_what_a_host_has_not_expanded_counts_as_unset_with_a_line(
+    caplog: pytest.LogCaptureFixture, name: str, field: str, value: str
+) -> None:
+    assert getattr(load_settings({name: value}), field) == getattr(load_settings({}), field)
+    assert f"{name} is still a placeholder" in caplog.text
+
+
+def test_a_path_with_something_unexpanded_counts_as_unset_and_a_password_does_not(tmp_path: Path) -> None:
+    assert load_settings({"E2A_HOME": "${HOME}/mail"}).home == load_settings({}).home
+    password = {"E2A_OUTBOUND_SMTP_PASSWORD": "a${b}c$d", "E2A_OUTBOUND_SMTP_HOST": "relay.example"}
+    assert load(tmp_path, **password).outbound_smtp_password == "a${b}c$d"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("E2A_SMTP_LISTENER", "did you mean E2A_SMTP_LISTEN?"),
+        ("E2A_APIKEY", "did you mean E2A_API_KEY?"),
+        ("E2A_XYZZY", "E2A_XYZZY is no setting"),
+    ],
+)
+def test_an_unknown_variable_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, told: str
+) -> None:
+    load(tmp_path, **{name: "a value that stays secret"})
+    assert told in caplog.text
+    assert "stays secret" not in caplog.text

@@ -7,7 +7,9 @@ or else from the default. An invalid value raises `SettingsError`, which names t
 from __future__ import annotations
 
 import difflib
+import logging
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -21,6 +23,10 @@ from e2a_core.secret_strength import weakness
 from e2a_core.setting_kinds import ListenAddress
 
 __all__ = ["ListenAddress", "Settings", "default_home", "load_settings", "setting_names"]
+
+_PLACEHOLDER = re.compile(r"\$\{[A-Za-z_][\w.:-]*\}|\A\$[A-Za-z_]\w*\Z|\A%[A-Za-z_]\w*%\Z", re.ASCII)
+
+_log = logging.getLogger(__name__)
 
 
 def _setting(
@@ -339,7 +345,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
     Raises `SettingsError`.
     """
-    environment = os.environ if environ is None else environ
+    environment = _usable(os.environ if environ is None else environ)
     home = kinds.path(environment["E2A_HOME"]) if environment.get("E2A_HOME") else default_home()
     from_file = _read_config(home / "config.toml")
     values: dict[str, Any] = {"home": home.absolute()}
@@ -361,6 +367,32 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     settings = Settings(**values)
     _check_together(settings)
     return settings
+
+
+def _usable(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables of this program, without those a host has handed on unexpanded; warns of what it leaves out."""
+    known = {item.metadata["env"]: item.metadata["secret"] for item in fields(Settings)}
+    usable = {}
+    for name, value in environment.items():
+        if not name.startswith("E2A_"):
+            continue
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            _log.warning("%s is no setting%s", name, f"; did you mean {near[0]}?" if near else "")
+        elif _is_unexpanded(value, secret=known[name]):
+            _log.warning(
+                "%s is still a placeholder that the host has not replaced, so it counts as unset", name
+            )
+        else:
+            usable[name] = value
+    return usable
+
+
+def _is_unexpanded(value: str, *, secret: bool) -> bool:
+    """Returns True for `${NAME}`, `${user_config.name}` and the like; a secret may contain them by chance."""
+    if secret:
+        return _PLACEHOLDER.fullmatch(value.strip()) is not None
+    return _PLACEHOLDER.search(value) is not None
 
 
 def _read_config(path: Path) -> dict[str, Any]:

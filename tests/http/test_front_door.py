@@ -186,3 +186,9 @@ async def test_its_own_hosts_are_served(browser: httpx.AsyncClient, host: str) -
 async def test_probes_come_under_any_host(browser: httpx.AsyncClient) -> None:
     for path in ("/healthz", "/readyz"):
         assert (await browser.get(path, headers={"Host": "10.9.8.7:8080"})).status_code == 200
+
+
+async def test_the_front_page_says_what_this_is(browser: httpx.AsyncClient) -> None:
+    answer = await browser.get("/")
+    assert (answer.status_code, "text/html" in answer.headers["content-type"]) == (200, True)
+    assert "Email for AI agents" in answer.text

@@ -28,14 +28,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="whose account; made if there is none",
     )
-    parser.add_argument("--json", action="store_true", help="print account_id, email and api_key as JSON")
+    parser.add_argument(
+        "--json", action="store_true", help="print account_id, email, api_key and created as JSON"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    account_id, key = asyncio.run(_bootstrap(load_settings(), args.email))
+    account_id, key, created = asyncio.run(_bootstrap(load_settings(), args.email))
     if args.json:
-        result_json({"account_id": account_id, "email": args.email, "api_key": key})
+        result_json({"account_id": account_id, "email": args.email, "api_key": key, "created": created})
         return 0
+    note(
+        "made the account" if created else "found the account, which is as it was; its other keys stay valid"
+    )
     result(f"account  {account_id}  {args.email}")
     result(f"api key  {key}")
     note("the key is not shown again")
@@ -49,14 +54,14 @@ def _address(text: str) -> str:
         raise argparse.ArgumentTypeError(problem.message) from None
 
 
-async def _bootstrap(settings: Settings, email: str) -> tuple[str, str]:
+async def _bootstrap(settings: Settings, email: str) -> tuple[str, str, bool]:
     # On a fresh home this account is the first one, so it gets the default inbox.
     core, made = await open_home(replace(settings, owner_email=email), SystemClock(), Ids())
     try:
         for line in made:
             note(line)
-        account_id, _ = await ensure_account(core, email)
+        account_id, created = await ensure_account(core, email)
         key = await mint_key(core, account_id, name=KEY_NAME)
-        return account_id, key.plaintext
+        return account_id, key.plaintext, created or any(line.startswith("made the account") for line in made)
     finally:
         await core.db.close()

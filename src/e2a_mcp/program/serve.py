@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import ipaddress
 import json
 import signal
 import sys
+from urllib.parse import urlsplit
 
 from e2a_core.settings import Settings, load_settings
 from e2a_mcp.program.logging import configure_logging
@@ -55,6 +57,12 @@ async def _serve(settings: Settings, *, print_run: bool) -> None:
             sys.stderr.write(f"e2a: smtp {addresses.get('smtp')}  http {addresses.get('http')}\n")
             if settings.sandbox:
                 sys.stderr.write("e2a: sandbox: mail to other hosts is captured and not sent\n")
+            links = settings.public_url or str(addresses.get("http"))
+            if not settings.sandbox and _is_local(links):
+                sys.stderr.write(
+                    f"e2a: links in mail begin with {links}, which opens only on this machine: "
+                    "set E2A_PUBLIC_URL\n"
+                )
             if print_run:
                 sys.stdout.write(json.dumps(addresses) + "\n")
                 sys.stdout.flush()
@@ -63,6 +71,16 @@ async def _serve(settings: Settings, *, print_run: bool) -> None:
         leading.cancel()
     finally:
         await engine.close()
+
+
+def _is_local(url: str) -> bool:
+    """Returns True if a URL leads others to their own machine, or nowhere."""
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
 
 
 def _settle_in() -> None:
