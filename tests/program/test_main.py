@@ -57,6 +57,7 @@ def test_bootstrap_finds_an_account_and_makes_another_key(tmp_path: Path) -> Non
     key = re.search(r"^api key  (e2a_acct_[0-9a-f]{64})$", again.stdout, re.MULTILINE)
     assert key is not None
     assert key[1] != first["api_key"]
+    assert "found the account of ann@example.org" in again.stderr
     other = json.loads(e2a(tmp_path, "bootstrap", "--email", "bob@example.org", "--json").stdout)
     assert other["account_id"] != first["account_id"]
 

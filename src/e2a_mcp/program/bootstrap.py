@@ -28,19 +28,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="whose account; made if there is none",
     )
-    parser.add_argument(
-        "--json", action="store_true", help="print account_id, email, api_key and created as JSON"
-    )
+    parser.add_argument("--json", action="store_true", help="print account_id, email and api_key as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     account_id, key, created = asyncio.run(_bootstrap(load_settings(), args.email))
+    note(f"{'made' if created else 'found'} the account of {args.email}")
     if args.json:
-        result_json({"account_id": account_id, "email": args.email, "api_key": key, "created": created})
+        result_json({"account_id": account_id, "email": args.email, "api_key": key})
         return 0
-    note(
-        "made the account" if created else "found the account, which is as it was; its other keys stay valid"
-    )
     result(f"account  {account_id}  {args.email}")
     result(f"api key  {key}")
     note("the key is not shown again")
