@@ -52,15 +52,14 @@ def sqlite_path(url: str) -> Path:
     return Path(path)
 
 
-def _keep_private(path: Path) -> None:
+def _keep_private(path: Path) -> list[str]:
     """SQLite gives the files beside the database its mode, but leaves those of an earlier run as they are."""
     try:
         create_private_file(path)
     except OSError as problem:
         raise StoreUnavailable(f"cannot open the database {path}: {problem}") from problem
-    for file in (path, *(path.with_name(path.name + ending) for ending in _BESIDE)):
-        for line in make_private(file, FILE_MODE):
-            _log.warning("%s", line)
+    files = (path, *(path.with_name(path.name + ending) for ending in _BESIDE))
+    return [line for file in files for line in make_private(file, FILE_MODE)]
 
 
 async def _connect(url: str) -> Database:
@@ -72,8 +71,11 @@ async def _connect(url: str) -> Database:
         path = sqlite_path(url)
         if not path.absolute().parent.is_dir():
             raise SettingsError(f"{_EXPECTED}; the folder {path.absolute().parent} does not exist")
-        _keep_private(path)
-        return await SqliteDatabase.open(path)
+        repaired = _keep_private(path)
+        database = await SqliteDatabase.open(path)
+        for line in repaired:
+            _log.warning("%s", line)
+        return database
     if scheme in ("postgresql", "postgres"):
         try:
             from e2a_core.store.postgresql.database import PostgresqlDatabase
