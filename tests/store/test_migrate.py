@@ -140,3 +140,8 @@ def test_the_packaged_migrations_are_numbered_without_gaps() -> None:
         for dialect in ("sqlite", "postgresql"):
             for statement in statements_of(migration, dialect):
                 assert "{" not in statement.sqlite.replace("'{}'", "")
+
+
+def test_every_migration_has_a_number_of_its_own() -> None:
+    versions = [migration.version for migration in load_migrations()]
+    assert versions == list(range(1, len(versions) + 1))
