@@ -9,9 +9,11 @@ from e2a_core.ids import Ids
 from e2a_mcp.fence import Fence, plain_line, plain_text
 from e2a_mcp.render import (
     MAX_ADDRESSES,
+    MAX_NAME,
     attachment_link,
     has_others_words,
     message_head,
+    sender,
     trust,
     with_few_addresses,
 )
@@ -27,10 +29,10 @@ MAX_MAX_CHARS = 100_000
 
 _LEFT_OUT = {"raw_message", "parsed", "body", "created_at", "verdict"}
 _SENDER_FIELDS = (
-    *("header_from", "envelope_from", "to", "cc", "reply_to", "delivered_to", "tag", "subject"),
+    *("header_from", "from_name", "envelope_from", "to", "cc", "reply_to", "delivered_to", "tag", "subject"),
     *("email_message_id", "auth_headers", "authentication", "auto_submitted", "flag_reason"),
 )
-_PART_FIELDS = ("conversation_id", "attachments", "nested", "delivery_report")
+_PART_FIELDS = ("conversation_id", "unreadable_addresses", "attachments", "nested", "delivery_report")
 _OTHERS_FIELDS = ("delivery_detail", "recipients", "rejection_reason", "provider_message_id", "flag_reason")
 """Members of sent mail that hold words of other servers or people."""
 MAX_ATTACHMENTS = 50
@@ -67,6 +69,7 @@ def read_message(
         part,
         view.subject,
         view.header_from,
+        view.from_name,
         view.delivery_detail,
         *extra_lines,
         *map(str, (extra or {}).values()),
@@ -108,6 +111,10 @@ def _members(view: MessageView) -> dict[str, Any]:
         members["has_html"] = view.parsed.has_html
     if notes := _notes(view):
         members["notes"] = notes
+    if view.from_name:
+        members["from_name"] = plain_line(view.from_name, MAX_NAME)
+    if unreadable := _unreadable(view):
+        members["unreadable_addresses"] = [plain_line(entry) for entry in unreadable]
     if view.direction == "inbound":
         proven = view.verified_domain or view.author_agent
         members["trust"] = view.verdict or trust(proven, view.authentication)
@@ -197,11 +204,13 @@ def _text(
 
 def _headers(view: MessageView) -> list[tuple[str, str]]:
     return [
-        ("From", plain_line(view.header_from or view.envelope_from)),
+        ("From", sender(view.header_from, view.from_name)),
+        ("Envelope sender", "" if view.header_from else plain_line(view.envelope_from)),
         ("Reply-To", _addresses(view.reply_to)),
         ("To", _addresses(view.to)),
         ("Cc", _addresses(view.cc)),
         ("Bcc", _addresses(view.bcc or [])),
+        ("Not readable as addresses", plain_line("; ".join(_unreadable(view)), 1000)),
         ("Subject", plain_line(view.subject, 2000)),
         (
             "Attachments",
@@ -213,6 +222,10 @@ def _headers(view: MessageView) -> list[tuple[str, str]]:
             + _more(len(view.attachments) - MAX_ATTACHMENTS),
         ),
     ]
+
+
+def _unreadable(view: MessageView) -> list[str]:
+    return (view.parsed.unreadable_addresses if view.parsed else None) or []
 
 
 def _addresses(addresses: list[str]) -> str:

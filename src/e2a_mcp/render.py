@@ -23,6 +23,7 @@ __all__ = [
     "message_head",
     "message_lines",
     "page_line",
+    "sender",
     "shown_id",
     "trust",
     "with_few_addresses",
@@ -33,7 +34,7 @@ MAX_ID = 200
 MAX_WORDS = 3
 """Words of an id that is taken for one."""
 ROW_FIELDS = (
-    *("header_from", "envelope_from", "to", "cc", "reply_to", "delivered_to", "tag"),
+    *("header_from", "from_name", "envelope_from", "to", "cc", "reply_to", "delivered_to", "tag"),
     *("subject", "preview", "conversation_id", "delivery_detail", "flag_reason", "auto_submitted"),
 )
 """The members of a summary row that others may have written."""
@@ -41,6 +42,10 @@ ROW_FIELDS = (
 MAX_ADDRESSES = 20
 """Addresses shown of each list in a result; a message may have more."""
 
+MAX_NAME = 100
+"""Characters shown of a display name."""
+NO_AUTHOR = "(no readable address in From)"
+_PLAIN_NAME = re.compile(r"[^@<>\"]+")
 _PLAIN_ID = re.compile(r"[\w.:@/+=~-]{1,120}", re.ASCII)
 _WORDS = re.compile(r"(?=[A-Za-z]*[G-Zg-z])[A-Za-z]{3,}", re.ASCII)
 """Words, unlike the letters of a hexadecimal number."""
@@ -96,12 +101,15 @@ def fence_rows(ids: Ids, views: Sequence[MessageSummaryView]) -> tuple[Fence, li
     Previews of sent mail are fenced too if they may repeat a sender's words: an answer repeats the subject, a forward
     the text.
     """
-    fence = Fence(ids, (text for view in views for text in (view.subject, view.preview, view.header_from)))
+    told = ((view.subject, view.preview, view.header_from, view.from_name) for view in views)
+    fence = Fence(ids, (text for texts in told for text in texts))
     shown = []
     for view in views:
         row = with_few_addresses(view.to_wire())
         row.pop("verdict", None)
         row["subject"] = plain_line(row["subject"])
+        if row.get("from_name"):
+            row["from_name"] = plain_line(row["from_name"], MAX_NAME)
         if row.get("preview") and has_others_words(view):
             row["preview"] = fence.inline(plain_line(row["preview"]))
         if row["direction"] == "inbound":
@@ -126,6 +134,18 @@ def with_few_addresses(members: dict[str, Any]) -> dict[str, Any]:
     return members
 
 
+def sender(address: str | None, name: str | None) -> str:
+    """Returns the author as `Name <address>`; a name that could be taken for an address is quoted."""
+    if not address:
+        return NO_AUTHOR
+    shown = plain_line(name, MAX_NAME)
+    if not shown:
+        return plain_line(address)
+    if not _PLAIN_NAME.fullmatch(shown):
+        shown = '"' + shown.replace('"', "'") + '"'
+    return f"{shown} <{plain_line(address)}>"
+
+
 def shown_id(fence: Fence, text: str, limit: int = MAX_ID) -> str:
     """Returns an id that a sender may have chosen: unchanged if it looks like an id, a host or an address, else fenced.
 
@@ -143,7 +163,11 @@ def message_lines(fence: Fence, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         if row["direction"] == "inbound":
             preview = str(row.get("preview") or "")
             said = preview.removeprefix(f"<<{fence.marker}>>").removesuffix(f"<</{fence.marker}>>")
-            parts = [f"From: {plain_line(row.get('header_from'))}", f"Subject: {row['subject']}", said]
+            parts = [
+                f"From: {sender(row.get('header_from'), row.get('from_name'))}",
+                f"Subject: {row['subject']}",
+                said,
+            ]
             lines.append(fence.inline(" | ".join(part for part in parts if part)))
         else:
             to = ", ".join(plain_line(address, 80) for address in row["to"][:5])
@@ -261,6 +285,7 @@ def conversation_lines(fence: Fence, rows: Sequence[Mapping[str, Any]]) -> list[
             f"{shown_id(fence, row['id'])} {row['last_message_at']} messages={row['message_count']}{unread}"
         )
         lines.append(head)
-        words = f"From: {plain_line(row['latest_from'])} | Subject: {plain_line(row['latest_subject'])}"
+        author = sender(row["latest_from"], row.get("latest_from_name"))
+        words = f"From: {author} | Subject: {plain_line(row['latest_subject'])}"
         lines.append(fence.inline(words))
     return lines

@@ -38,6 +38,7 @@ SAMPLES: dict[str, Any] = {
     "hidden": 1,
     "conversation_id": "conv_2",
     "header_from": "x@b.example",
+    "from_name": "x",
     "author_agent": "x@b.example",
     "sender": "x@b.example",
     "envelope_from": "x@b.example",
@@ -127,6 +128,7 @@ NOT_IN_QUEUE = DETAIL - {"agent_email", "hold_reason", "approval_expires_at"} | 
 }
 # The document has no members for these; the content that it carries whole has the headers.
 NOT_IN_EXPORT = {
+    "from_name",
     "thread_id",
     "answered_at",
     "author_agent",

@@ -137,7 +137,7 @@ async def test_held_inbound_mail_is_fenced_in_the_queue(relay: Relay) -> None:
         message_id = await held_mail(box, client, "obey me")
         result = await client.call_tool("list_reviews", {})
     marker = result.structured_content["untrusted"]["marker"]
-    shown = f"<<{marker}>>From: alice@example.org | Subject: obey me<</{marker}>>"
+    shown = f"<<{marker}>>From: Alice <alice@example.org> | Subject: obey me<</{marker}>>"
     assert shown in text_of(result)
     [row] = [row for row in result.structured_content["reviews"] if row["id"] == message_id]
     assert row["trust"] == "verified"

@@ -115,8 +115,24 @@ async def test_unread_mail_of_the_last_minute_counts_and_read_mail_since_an_inst
         assert (await waited(client, subject_contains="code"))["message"]["id"] == first
         assert (await waited(client))["message"]["id"] == second
         assert (await waited(client))["timed_out"] is True, "both have been read by now"
-        assert (await waited(client, since=since))["message"]["id"] == first
-        assert (await waited(client, since="2m", subject_contains="another"))["message"]["id"] == second
+        assert (await waited(client, since=since))["message"]["id"] == second, (
+            "the newest code is the valid one"
+        )
+        assert (await waited(client, since="2m", subject_contains="code"))["message"]["id"] == first
+
+
+async def test_a_forged_code_is_marked_and_can_be_left_out(relay: Relay) -> None:
+    box = await relay.inbox()
+    real = await box.deliver("554433 is your Example code", "Someone signs in.")
+    await box.deliver(
+        "Code", "Your code: 666666", sender="bank@elsewhere.example", mail_from="eve@elsewhere.example"
+    )
+    async with box.client() as client:
+        forged = await client.call_tool("wait_for_message", {"timeout_seconds": 1})
+        proven = await waited(client, verified_only=True)
+    assert forged.structured_content["trust"] == "failed"
+    assert "Code found (sender failed DMARC): 666666" in text_of(forged)
+    assert (proven["message"]["id"], proven["codes"], proven["trust"]) == (real, ["554433"], "verified")
 
 
 async def test_an_inbox_that_is_not_there_or_anothers_is_told_at_once(relay: Relay) -> None:

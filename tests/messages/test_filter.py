@@ -143,6 +143,7 @@ LABELS = ("a", "b", "e2a:spam")
 rows = st.builds(
     FilterRow,
     sender=st.sampled_from([text.lower() for text in TEXTS]) | st.text(max_size=6).map(str.lower),
+    sender_name=st.sampled_from(TEXTS) | st.text(max_size=6),
     subject=st.sampled_from(TEXTS) | st.text(max_size=6),
     created=st.sampled_from(CREATED),
     labels=st.frozensets(st.sampled_from(LABELS)),
@@ -178,7 +179,7 @@ def database() -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(":memory:")
     connection.create_function("lower", 1, str.lower, deterministic=True)
     connection.executescript(
-        "CREATE TABLE messages (id TEXT, sender TEXT, subject TEXT, created_at BIGINT);"
+        "CREATE TABLE messages (id TEXT, sender TEXT, from_name TEXT, subject TEXT, created_at BIGINT);"
         "CREATE TABLE message_labels (message_id TEXT, label TEXT);"
     )
     yield connection
@@ -189,8 +190,8 @@ def matches(database: sqlite3.Connection, row: FilterRow, tree: Node) -> bool:
     database.execute("DELETE FROM messages")
     database.execute("DELETE FROM message_labels")
     database.execute(
-        "INSERT INTO messages VALUES ('m1', ?, ?, ?), ('m2', 'other', 'other', 7)",
-        (row.sender, row.subject, row.created),
+        "INSERT INTO messages VALUES ('m1', ?, ?, ?, ?), ('m2', 'other', '', 'other', 7)",
+        (row.sender, row.sender_name, row.subject, row.created),
     )
     labels = [("m1", label) for label in sorted(row.labels)]
     database.executemany("INSERT INTO message_labels VALUES (?, ?)", labels)
@@ -207,7 +208,7 @@ def encodable(*texts: str) -> bool:
 @settings(max_examples=200, deadline=None)
 @given(row=rows, tree=trees)
 def test_sql_agrees_with_evaluation(database: sqlite3.Connection, row: FilterRow, tree: Node) -> None:
-    if encodable(row.sender, row.subject, str(tree)):
+    if encodable(row.sender, row.sender_name, row.subject, str(tree)):
         assert matches(database, row, tree) is evaluate(tree, row)
 
 

@@ -12,7 +12,9 @@ pytestmark = pytest.mark.anyio
 
 ROWS = {
     "m1": FilterRow("alice@example.org", "Invoice 50% off", 1769860800000000, frozenset({"a", "e2a:spam"})),
-    "m2": FilterRow("bob_x@example.net", "RE: it's \\ done", 1769904000000000, frozenset({"b"})),
+    "m2": FilterRow(
+        "bob_x@example.net", "RE: it's \\ done", 1769904000000000, frozenset({"b"}), sender_name="Bob Ütz"
+    ),
     "m3": FilterRow("", "", 1769947200000000, frozenset()),
 }
 FILTERS = [
@@ -23,6 +25,7 @@ FILTERS = [
     "from:EXAMPLE",
     "from:bob_x from!=alice@example.org",
     "from=Bob_X@example.net",
+    'from:"BOB "',
     "subject:50%",
     "subject:5_%",
     r'subject:"\\ done"',
@@ -37,7 +40,7 @@ FILTERS = [
 ]
 
 QUERY = """
-WITH fixed (id, sender, subject, created_at) AS (VALUES {messages}),
+WITH fixed (id, sender, from_name, subject, created_at) AS (VALUES {messages}),
      message_labels (message_id, label) AS (VALUES ('m1', 'a'), ('m1', 'e2a:spam'), ('m2', 'b'))
 SELECT m.id FROM fixed m WHERE ({condition}) ORDER BY m.id
 """
@@ -50,9 +53,11 @@ async def test_both_databases_agree_with_evaluation(database: Database, text: st
     values = []
     for number, (key, row) in enumerate(ROWS.items()):
         values.append(
-            f"('{key}', CAST(:s{number} AS TEXT), CAST(:t{number} AS TEXT), CAST(:c{number} AS BIGINT))"
+            f"('{key}', CAST(:s{number} AS TEXT), CAST(:n{number} AS TEXT), CAST(:t{number} AS TEXT), "
+            f"CAST(:c{number} AS BIGINT))"
         )
-        params |= {f"s{number}": row.sender, f"t{number}": row.subject, f"c{number}": row.created}
+        params |= {f"s{number}": row.sender, f"n{number}": row.sender_name}
+        params |= {f"t{number}": row.subject, f"c{number}": row.created}
     query = QUERY.format(messages=", ".join(values), condition=condition)
     found = [row["id"] for row in await database.read(sql(query, **params))]
     assert found == [key for key, row in ROWS.items() if evaluate(tree, row)]

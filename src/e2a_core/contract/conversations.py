@@ -24,6 +24,8 @@ class ConversationSummaryView(View):
     has_unread: bool
     latest_subject: str
     latest_from: str
+    latest_from_name: str | None = None
+    """The display name beside `latest_from`, in the sender's words."""
     first_message_at: Timestamp
     last_message_at: Timestamp
 

@@ -253,6 +253,8 @@ class MessageParsedView(View):
     html: str | None = None
     truncated: bool
     quoted_text: str | None = None
+    unreadable_addresses: list[str] | None = None
+    """Entries of address fields that are no address, such as `Cc: the whole team`. No answer can reach them."""
     nested: list[NestedMessageView] | None = None
     has_html: bool | None = None
     notes: list[str] | None = None
@@ -271,6 +273,8 @@ class MessageSummaryView(View):
     type: str | None = None
     """Outbound only: send, reply, forward or test."""
     header_from: str | None = None
+    from_name: str | None = None
+    """The display name beside the address in From, in the sender's words; nothing proves it."""
     envelope_from: str | None = None
     verified_domain: str | None = None
     author_agent: str | None = None
@@ -318,6 +322,8 @@ class MessageView(View):
     type: str | None = None
     """As in `MessageSummaryView`."""
     header_from: str | None = None
+    from_name: str | None = None
+    """As in `MessageSummaryView`."""
     envelope_from: str | None = None
     verified_domain: str | None = None
     author_agent: str | None = None

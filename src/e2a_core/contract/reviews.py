@@ -39,6 +39,8 @@ class ReviewView(View):
     agent_email: str
     direction: DirectionText
     header_from: str | None = None
+    from_name: str | None = None
+    """As in `MessageSummaryView`."""
     envelope_from: str | None = None
     verified_domain: str | None = None
     to: list[str]

@@ -179,7 +179,8 @@ class SentRecipientView(View):
 class SendResultView(View):
     """The result of a send. Branch on `status`: accepted, scheduled, sent, pending_review, review_approved or failed.
 
-    `failed_recipients` lists recipients that did not get a message which others got.
+    `failed_recipients` lists recipients that did not get a message which others got. `not_addressed` lists the entries
+    of the answered message that are no address, which an answer to all could not reach.
     """
 
     status: str
@@ -195,6 +196,7 @@ class SendResultView(View):
     sandbox: bool | None = None
     recipients: list[SentRecipientView] | None = None
     failed_recipients: list[str] | None = None
+    not_addressed: list[str] | None = None
 
 
 _SETTLED = frozenset({"sent", "failed", "review_approved"})

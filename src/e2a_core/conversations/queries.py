@@ -41,7 +41,7 @@ def page(
     condition, place = beyond(after, "c.last_at", "c.id")
     latest = ", ".join(
         _LATEST.format(column=column, name=f"latest_{name}")
-        for column, name in (("subject", "subject"), ("header_from", "from"))
+        for column, name in (("subject", "subject"), ("header_from", "from"), ("from_name", "from_name"))
     )
     return Statement(
         f"SELECT {_COLUMNS}, {latest} FROM conversations c WHERE {' AND '.join(where)}{condition} "

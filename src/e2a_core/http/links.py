@@ -221,7 +221,7 @@ async def _form(request: Request) -> dict[str, str]:
 
 def _facts(view: MessageView) -> dict[str, str]:
     return {
-        "From": view.header_from or "",
+        "From": f"{view.from_name or ''} <{view.header_from}>".strip() if view.header_from else "",
         "To": ", ".join(view.to),
         "Cc": ", ".join(view.cc),
         "Bcc": ", ".join(view.bcc or []),

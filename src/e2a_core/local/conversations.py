@@ -57,6 +57,7 @@ class Conversations:
                 **_counts(row),
                 latest_subject=row["latest_subject"] or "",
                 latest_from=row["latest_from"] or "",
+                latest_from_name=row["latest_from_name"] or None,
             ),
             names=("t", "i"),
         )
@@ -79,6 +80,7 @@ class Conversations:
             **_counts(total),
             latest_subject=messages[-1].subject,
             latest_from=messages[-1].header_from or "",
+            latest_from_name=messages[-1].from_name,
             participants=_participants(rows),
             labels=sorted({label for message in messages for label in message.labels}),
             messages=messages,

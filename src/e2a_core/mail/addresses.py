@@ -2,6 +2,7 @@
 
 Addresses from callers are checked strictly; the error gives the reason. Header fields are read tolerantly, but as a
 whole: a field that does not parse completely yields no addresses, so that a wrong author is never taken from it.
+`mailboxes` reads what can be read of such a field, for display and for answers.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from e2a_core.mail.headers import decode_words
 
 __all__ = [
     "MAX_ADDR_SPEC_OCTETS",
+    "MAX_FIELD_CHARS",
     "MAX_LOCAL_OCTETS",
     "Address",
     "header_addresses",
@@ -34,6 +36,8 @@ MAX_ADDR_SPEC_OCTETS = 254
 """RFC 5321 4.5.3.1.3: a path of 256 octets less its angle brackets."""
 REMEMBERED_ADDRESSES = 1024
 """Entries of the parser's cache: sending one message parses each of its addresses several times."""
+MAX_FIELD_CHARS = 128 * 1024
+"""About 3,000 mailboxes with names, more than servers accept for one message; longer fields are not read."""
 MAX_REMEMBERED_CHARS = 512
 """Longer texts are not cached, which bounds the cache's memory."""
 
@@ -137,8 +141,10 @@ def parse_address_list(text: str) -> list[Address]:
 def header_addresses(value: str) -> list[Address]:
     """The mailboxes of an address field, with groups flattened and display names decoded (RFC 2047).
 
-    Returns an empty list when the field does not parse as a whole.
+    Returns an empty list when the field does not parse as a whole, or is longer than `MAX_FIELD_CHARS`.
     """
+    if len(value) > MAX_FIELD_CHARS:
+        return []
     try:
         found = _parse_list(value, groups=True)
     except _Unparsable:

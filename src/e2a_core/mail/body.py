@@ -9,6 +9,7 @@ from html import escape
 
 from e2a_core.mail.html import read_html
 from e2a_core.mail.mime import Part
+from e2a_core.mail.quote_marks import is_reply_subject
 from e2a_core.mail.quoting import split_quoted, tidy
 from e2a_core.mail.selection import Choice, Selection
 
@@ -85,15 +86,22 @@ class Body:
     hidden_chars: int = 0
 
 
-def read_body(raw: bytes, selection: Selection, subject: str) -> Body:
-    """The selected body of the message `raw` as text, and as HTML if it has HTML."""
+def read_body(raw: bytes, selection: Selection, subject: str, *, reply: bool = False) -> Body:
+    """The selected body of the message `raw` as text, and as HTML if it has HTML.
+
+    `reply` says that header fields call the message an answer.
+    """
     reader = _Reader(raw)
     full = tidy(reader.text(selection.items))
     html = reader.html(selection.items)
     full_text, cut = truncate_utf8(full, MAX_FULL_TEXT_BYTES)
     if cut:
         reader.omit(f"the text after {MAX_FULL_TEXT_BYTES // 1024} KiB is left out")
-    new, quoted = split_quoted(full_text, forwarded=bool(_FORWARD_SUBJECT.match(subject)))
+    new, quoted = split_quoted(
+        full_text,
+        forwarded=bool(_FORWARD_SUBJECT.match(subject)),
+        reply=reply or is_reply_subject(subject),
+    )
     text, shortened = truncate_utf8(new, MAX_TEXT_BYTES)
     quoted_text, _ = truncate_utf8(quoted, MAX_TEXT_BYTES)
     omitted = tuple(reader.omitted)

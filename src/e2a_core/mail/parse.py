@@ -23,6 +23,7 @@ from e2a_core.mail.dsn import (
 )
 from e2a_core.mail.embedded import embedded_messages
 from e2a_core.mail.headers import Headers, parse_headers
+from e2a_core.mail.mailboxes import Mailboxes, field_mailboxes
 from e2a_core.mail.mime import mime_leaves
 from e2a_core.mail.notes import notes
 from e2a_core.mail.selection import select
@@ -64,18 +65,19 @@ class NestedMessage:
 class ParsedMessage:
     """A parsed message.
 
-    `headers` are unfolded and decoded. `author` is the only mailbox of the only From field, otherwise None. Address
-    lists hold bare addresses in their original case and are empty if the field does not parse. Ids include their
-    angle brackets. `text` is the new part of the body, cut to 16 KiB if `truncated`; `quoted_text` is the quoted
+    `headers` are unfolded and decoded. `author` is the only mailbox of the only From field, otherwise None; only it can
+    be authenticated. The address fields hold every mailbox that can be read, and what could not be read. Ids include
+    their angle brackets. `text` is the new part of the body, cut to 16 KiB if `truncated`; `quoted_text` is the quoted
     part. `full_text` holds both, up to 256 KiB; `whole` holds the same as two parts. `html` joins the HTML parts, not
     sanitised, at most 1 MiB. `notes` says in sentences what the message is and what a limit left out.
     """
 
     headers: tuple[tuple[str, str], ...]
     author: Address | None
-    to: list[str]
-    cc: list[str]
-    reply_to: list[str]
+    from_field: Mailboxes
+    to_field: Mailboxes
+    cc_field: Mailboxes
+    reply_to_field: Mailboxes
     subject: str
     message_id: str | None
     in_reply_to: list[str]
@@ -101,8 +103,44 @@ class ParsedMessage:
         return "\n\n".join([self.full_text, *(item.text for item in self.nested if item.text)])
 
     @property
+    def shown_author(self) -> Address | None:
+        """The author to show and to answer: `author`, else the first mailbox of From that can be read."""
+        if self.author:
+            return self.author
+        # A name such as `Ann@Work, Sales <ann@example.org>` looks like an address without a dot in its domain.
+        return next(
+            (mailbox for mailbox in self.from_field.found if "." in mailbox.domain),
+            next(iter(self.from_field.found), None),
+        )
+
+    @property
     def header_from(self) -> str | None:
-        return self.author.addr_spec if self.author else None
+        return self.shown_author.addr_spec if self.shown_author else None
+
+    @property
+    def to(self) -> list[str]:
+        return self.to_field.addresses
+
+    @property
+    def cc(self) -> list[str]:
+        return self.cc_field.addresses
+
+    @property
+    def reply_to(self) -> list[str]:
+        return self.reply_to_field.addresses
+
+    @property
+    def unreadable(self) -> list[str]:
+        """The entries of address fields that are no address, each after the name of its field; the last may count."""
+        fields = {
+            "From": self.from_field,
+            "Reply-To": self.reply_to_field,
+            "To": self.to_field,
+            "Cc": self.cc_field,
+        }
+        listed = [f"{name}: {entry}" for name, field in fields.items() for entry in field.unreadable]
+        more = sum(field.unreadable_count for field in fields.values()) - len(listed)
+        return [*listed, f"and {more} more"] if more else listed
 
 
 def parse_message(
@@ -117,16 +155,17 @@ def parse_message(
     leaves = mime_leaves(raw, headers)
     subject = headers.decoded("subject")
     selection = select(leaves)
-    body: Body = read_body(raw, selection, subject)
+    body: Body = read_body(raw, selection, subject, reply="in-reply-to" in headers or "references" in headers)
     attachments = attachment_parts(leaves, selection)
     message_ids_found = message_ids(headers.get("message-id"))
     is_report = any(leaf.content_type.startswith("message/") for leaf in leaves)
     return ParsedMessage(
         headers=headers.decoded_items(),
         author=message_author(headers),
-        to=_addresses(headers, "to"),
-        cc=_addresses(headers, "cc"),
-        reply_to=_addresses(headers, "reply-to"),
+        from_field=field_mailboxes(headers, "from"),
+        to_field=field_mailboxes(headers, "to"),
+        cc_field=field_mailboxes(headers, "cc"),
+        reply_to_field=field_mailboxes(headers, "reply-to"),
         subject=subject,
         message_id=message_ids_found[0] if message_ids_found else None,
         in_reply_to=message_ids(headers.get("in-reply-to")),
@@ -186,17 +225,10 @@ def parse_date(field: str) -> datetime | None:
         return None
 
 
-def _addresses(headers: Headers, name: str) -> list[str]:
-    found: list[str] = []
-    for field in headers.get_all(name):
-        found.extend(address.addr_spec for address in header_addresses(field))
-    return found
-
-
 def _nested(raw: bytes, attachments: list[Attachment]) -> list[NestedMessage]:
     nested: list[NestedMessage] = []
     for item in embedded_messages(raw, attachments):
-        author = message_author(item.headers)
+        author = next(iter(field_mailboxes(item.headers, "from").found), None)
         nested.append(
             NestedMessage(
                 item.index,

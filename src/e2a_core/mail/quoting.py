@@ -14,15 +14,17 @@ from email.utils import format_datetime
 from html import escape
 
 from e2a_core.mail.quote_marks import (
+    block_field,
     ends_attribution,
+    has_address,
+    has_date,
     has_date_or_address,
     is_attribution,
-    is_block_field,
     is_forward_mark,
-    is_from_field,
     is_original_mark,
     is_quoted,
     is_rule,
+    is_zoho_attribution,
     may_be_mark,
 )
 
@@ -36,12 +38,13 @@ __all__ = [
     "tidy",
 ]
 
-MAX_ATTRIBUTION_LINES = 3
+MAX_ATTRIBUTION_LINES = 4
 """Lines one attribution may span: clients wrap at 72 to 78 columns."""
 HEADER_BLOCK_LINES = 8
 """Lines searched for a header block: From, Sent, To, Cc and Subject, some of them wrapped."""
 
 _DIVIDER = "---------- Forwarded message ---------"
+_OPEN_ADDRESS = re.compile(r"<[^<>\s]+@[^<>\s]+\Z")
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
@@ -65,14 +68,16 @@ def tidy(text: str) -> str:
     return _join([line.rstrip() for line in text.split("\n")])
 
 
-def split_quoted(text: str, *, forwarded: bool = False) -> tuple[str, str]:
+def split_quoted(text: str, *, forwarded: bool = False, reply: bool = True) -> tuple[str, str]:
     """(new part, quoted part) of a body returned by `tidy`; either may be "".
 
     Set `forwarded` if the subject marks a forward: then Outlook's header block introduces the forwarded message, not
-    a quote. An answer below a quote is the new part; answers between quotes are returned together with the quotes.
+    a quote. Unset `reply` if neither header fields nor the subject say that the message is an answer: then `>` lines
+    and attributions need more evidence. An answer below a quote is the new part; answers between
+    quotes are returned together with the quotes.
     """
     lines = text.split("\n")
-    found = _find_quote(lines, forwarded)
+    found = _find_quote(lines, forwarded, reply)
     if found is None:
         return text, ""
     start, body = found
@@ -83,36 +88,58 @@ def split_quoted(text: str, *, forwarded: bool = False) -> tuple[str, str]:
     return (above, _join(lines[start:])) if above else (text, "")
 
 
-def _find_quote(lines: list[str], forwarded: bool) -> tuple[int, int] | None:
+def _find_quote(lines: list[str], forwarded: bool, reply: bool) -> tuple[int, int] | None:
     """(first line of the quote including its attribution, first quoted line); None if nothing is quoted."""
     for at, line in enumerate(lines):
         if not line or not may_be_mark(line):
             continue
         if is_forward_mark(line):
             return None
-        if is_quoted(line):
-            return at, at
+        if is_quoted(line) and not _closes_address(lines, at):
+            if reply or _attributed_inside(lines, at):
+                return at, at
+            continue
+        if is_zoho_attribution(line):
+            return at, _next_written(lines, at + 1)
         if line[-1] in ":：" and (start := _attribution_start(lines, at)) is not None:
-            return start, _next_written(lines, at + 1)
+            body = _next_written(lines, at + 1)
+            if reply or has_address(line) or (body < len(lines) and is_quoted(lines[body])):
+                return start, body
         if forwarded:
             continue
         if is_original_mark(line):
             return at, _next_written(lines, at + 1)
-        if is_from_field(line) and _is_header_block(lines, at):
+        if block_field(line) and _is_header_block(lines, at, reply):
             above = _last_written(lines, at - 1)
             return (above if above >= 0 and is_rule(lines[above]) else at), at
     return None
 
 
+def _closes_address(lines: list[str], at: int) -> bool:
+    """Whether the `>` that begins the line closes the address at the end of the line above, which was wrapped."""
+    return at > 0 and lines[at].startswith(">") and _OPEN_ADDRESS.search(lines[at - 1][-320:]) is not None
+
+
+def _attributed_inside(lines: list[str], at: int) -> bool:
+    """Whether the `>` lines begin with their own attribution, as Apple Mail writes it."""
+    inside = [line.lstrip("> ") for line in lines[at : at + MAX_ATTRIBUTION_LINES] if is_quoted(line)]
+    return any(is_attribution(" ".join(inside[: count + 1])) for count in range(len(inside)))
+
+
 def _attribution_start(lines: list[str], end: int) -> int | None:
     """The first line of the attribution that ends on line `end`; None if no attribution ends there."""
-    joined = ""
+    joined, dated, wrapped = "", None, False
     for start in range(end, max(end - MAX_ATTRIBUTION_LINES, -1), -1):
         if not lines[start] or (start < end and lines[start][-1] in ":：.!?"):
             break
-        joined = f"{lines[start]} {joined}".rstrip()
+        joined = f"{lines[start]}{'' if joined.startswith('>') else ' '}{joined}".rstrip()
         if is_attribution(joined):
             return start
+        if wrapped and dated is None and ends_attribution(joined) and has_date(joined):
+            dated = start
+        wrapped = wrapped or _closes_address(lines, start)
+    if dated is not None:
+        return dated
     if not ends_attribution(lines[end]):
         return None
     following = _next_written(lines, end + 1)
@@ -151,8 +178,25 @@ def _quote_end(lines: list[str], start: int) -> int:
     return end
 
 
-def _is_header_block(lines: list[str], start: int) -> bool:
-    return sum(map(is_block_field, lines[start + 1 : start + HEADER_BLOCK_LINES])) >= 2
+def _is_header_block(lines: list[str], start: int, reply: bool) -> bool:
+    """Whether a header block begins here: its fields in any order, and evidence that it is none of a form or ticket.
+
+    Evidence is an address in From; in an answer also a subject and a date.
+    """
+    fields: dict[str, str] = {}
+    for line in lines[start : start + HEADER_BLOCK_LINES]:
+        if not line and fields:
+            break
+        name = block_field(line)
+        if name:
+            fields.setdefault(name, line)
+        elif fields:
+            last = next(reversed(fields))
+            fields[last] += f" {line}"
+    if len(fields) < 3 or "from" not in fields or not {"date", "subject"} & fields.keys():
+        return False
+    dated = "date" in fields and has_date(fields["date"])
+    return has_address(fields["from"]) or (reply and "subject" in fields and dated)
 
 
 def _next_written(lines: list[str], start: int) -> int:

@@ -84,19 +84,26 @@ def reply_recipients(
     """
     own = {normalize_addr_spec(address) for address in (own_address, *aliases)}
     if parent.outbound:
-        to, others = list(parent.to), list(parent.cc)
+        to, others = _distinct(parent.to), parent.cc
     else:
-        to = list(parent.reply_to) or ([parent.header_from] if parent.header_from else [])
         others = [*parent.to, *parent.cc]
-    to = list(dict.fromkeys(map(normalize_addr_spec, to)))
+        asked = _distinct(parent.reply_to)
+        # A sender who names only us in Reply-To made a mistake: the answer would come back here.
+        to = [address for address in asked if _mailbox(address) not in own] or _distinct(
+            [parent.header_from] if parent.header_from else asked
+        )
     if not to:
         raise InvalidRecipient(
             "the message has no address to reply to; send a new message to the intended address"
         )
     if not reply_all:
         return to, []
-    cc = dict.fromkeys(map(normalize_addr_spec, others))
+    cc = _distinct(others)
     return to, [address for address in cc if address not in to and _mailbox(address) not in own]
+
+
+def _distinct(addresses: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(map(normalize_addr_spec, addresses)))
 
 
 def _mailbox(address: str) -> str:

@@ -37,6 +37,7 @@ class FilterRow:
     created: int
     labels: Collection[str]
     has_attachment: bool = False
+    sender_name: str = ""
 
 
 def compile_filter(tree: Node) -> tuple[str, dict[str, Any]]:
@@ -94,8 +95,9 @@ def _text_matches(field: str, operator: str, value: str, row: FilterRow) -> bool
     elif field == "has":
         found = row.has_attachment
     else:
-        value, text = value.lower(), (row.sender if field == "from" else row.subject).lower()
-        found = value in text if operator == ":" else value == text
+        value = value.lower()
+        texts = (row.sender, row.sender_name) if field == "from" else (row.subject,)
+        found = any(value in text.lower() if operator == ":" else value == text.lower() for text in texts)
     return found != (operator == "!=")
 
 
@@ -144,10 +146,11 @@ class _Compiler:
             value = value.lower()
         bound = self._bind(containing(value) if contains else value)
         if field == "from":
-            column = "m.sender"
+            columns = ["m.sender", "lower(m.from_name)"]
         else:
-            column, bound = "lower(m.subject)", f"lower({bound})"
-        return f"({like(column, bound)})" if contains else f"({column} = {bound})"
+            columns, bound = ["lower(m.subject)"], f"lower({bound})"
+        found = (like(column, bound) if contains else f"{column} = {bound}" for column in columns)
+        return f"({' OR '.join(found)})"
 
     def _bind(self, value: object) -> str:
         name = f"f{len(self.params)}"

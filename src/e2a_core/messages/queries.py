@@ -200,13 +200,21 @@ def index_attachment_text(message_id: str, filename: str, text: str) -> Statemen
 
 
 def _head_terms(row: MessageRow) -> Iterable[str]:
-    people = [row.header_from or "", row.sender, *row.to_addresses, *row.cc, *row.bcc, *row.reply_to]
+    people = [
+        row.from_name,
+        row.header_from or "",
+        row.sender,
+        *row.to_addresses,
+        *row.cc,
+        *row.bcc,
+        *row.reply_to,
+    ]
     files = [str(item.get("filename") or "") for item in row.attachments]
     yield inbox_term(row.agent_email)
     if row.attachments:
         yield ATTACHMENT
     yield from words_of(" ".join([row.subject, *people, *files]))
-    yield from dict.fromkeys([*parts(row.sender), *parts(row.subject)])
+    yield from dict.fromkeys([*parts(row.sender), *parts(row.from_name), *parts(row.subject)])
 
 
 def insert_labels(message_id: str, labels: Iterable[str]) -> list[Statement]:

@@ -28,6 +28,7 @@ SUMMARY_COLUMNS = (
     "direction",
     "type",
     "header_from",
+    "from_name",
     "author_agent",
     "envelope_from",
     "authentication",
@@ -116,9 +117,9 @@ class HoldRow:
 class MessageRow:
     """One message of one inbox. Instants are microseconds since the epoch; lists and objects are decoded JSON.
 
-    `author_agent` is the agent of this deployment that provably wrote an inbound message. `trace` is the block of
-    header fields that this relay adds; a message is delivered or submitted as `trace + content`. `credential_id` is the
-    credential it was sent with.
+    `from_name` is the display name beside `header_from`. `author_agent` is the agent of this deployment that provably
+    wrote an inbound message. `trace` is the block of header fields that this relay adds; a message is delivered or
+    submitted as `trace + content`. `credential_id` is the credential it was sent with.
     """
 
     id: str
@@ -131,6 +132,7 @@ class MessageRow:
     type: str = ""
     conversation_id: str = ""
     header_from: str | None = None
+    from_name: str = ""
     author_agent: str | None = None
     sender: str = ""
     envelope_from: str | None = None

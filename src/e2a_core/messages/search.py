@@ -86,7 +86,7 @@ class MessageSearch:
         if direction == "outbound" and read_status != "all":
             raise InvalidFilter("outbound mail has no read status", location="query.read_status")
         builder = _Conditions(now)
-        builder.text("sender", query.from_, "query.from")
+        builder.text("sender", query.from_, "query.from", also="from_name")
         builder.text("subject", query.subject_contains, "query.subject_contains")
         builder.conversation(query.conversation_id)
         builder.period(query.since, query.until)
@@ -255,14 +255,16 @@ class _Conditions:
         self.tries_rows = False
         """True if a condition can only be checked by reading the rows."""
 
-    def text(self, column: str, value: str | None, location: str) -> None:
+    def text(self, column: str, value: str | None, location: str, *, also: str = "") -> None:
+        """`value` occurs in the column, or in the column `also`, in any case."""
         if not value:
             return
         _require_storable(value, location)
         if len(value.encode()) > MAX_TEXT_OCTETS:
             raise InvalidFilter(f"must be at most {MAX_TEXT_OCTETS} bytes", location=location)
         self.tries_rows = True
-        self.conditions.append(like(f"lower(m.{column})", f":{column}"))
+        found = [like(f"lower(m.{name})", f":{column}") for name in (column, also) if name]
+        self.conditions.append(f"({' OR '.join(found)})")
         self.params[column] = containing(value.lower())
         self.wanted += [term(part) for part in parts(value)]
 

@@ -35,6 +35,7 @@ SHOWN = (
     "status",
     "conversation_id",
     "header_from",
+    "from_name",
     "envelope_from",
     "authentication",
     "to_addresses",

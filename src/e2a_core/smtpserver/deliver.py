@@ -19,6 +19,7 @@ from e2a_core.extraction.job import extraction_job
 from e2a_core.feedback.bounces import report_statements
 from e2a_core.feedback.reporter import Reporter
 from e2a_core.holds.hold import hold, hold_statements, protection_statement
+from e2a_core.mail.addresses import Address
 from e2a_core.messages import lifecycle, payloads, queries
 from e2a_core.messages.content import preview
 from e2a_core.messages.events import emit
@@ -35,6 +36,8 @@ from e2a_core.store.statement import Statement
 
 __all__ = ["Delivered", "Delivery"]
 
+MAX_NAME_CHARS = 200
+"""Of an author's display name, stored for lists; names are far shorter."""
 ATTEMPTS = 3
 """Attempts to store a message while its inboxes change concurrently."""
 
@@ -121,6 +124,7 @@ class Delivery:
 
     def _row(self, arrival: Arrival, recipient: Recipient, agent: AgentRow, now: int) -> MessageRow:
         parsed = arrival.parsed
+        author = parsed.shown_author
         return MessageRow(
             id=self._core.ids.message(),
             account_id=agent.account_id,
@@ -129,8 +133,9 @@ class Delivery:
             type=arrival.message_type,
             thread_id="",
             header_from=parsed.header_from,
+            from_name=_name(author),
             author_agent=arrival.identity.agent,
-            sender=(parsed.author.normalized if parsed.author else arrival.identity.sender).lower(),
+            sender=(author.normalized if author else arrival.identity.sender).lower(),
             envelope_from=arrival.envelope_from,
             delivered_to=recipient.address,
             tag=recipient.tag,
@@ -196,7 +201,7 @@ class Delivery:
         shared = () if settings.from_domain == settings.shared_domain else (settings.from_domain,)
         return sender_gate(
             gate_of(config_of(agent).inbound.gate),
-            author=arrival.parsed.header_from,
+            author=arrival.parsed.author.addr_spec if arrival.parsed.author else None,
             dmarc_pass=arrival.identity.dmarc_pass,
             relay_domains=shared,
         )
@@ -251,6 +256,10 @@ def _refusal(agent: AgentRow | None) -> IntakeRefusal | None:
     if agent is None:
         return RecipientUnknown()
     return RecipientDisabled() if agent.trashed else None
+
+
+def _name(author: Address | None) -> str:
+    return author.display_name.replace("\x00", "")[:MAX_NAME_CHARS] if author else ""
 
 
 def _attachment(meta: object) -> dict[str, object]:

@@ -194,7 +194,7 @@ def _identify(
     """The identity of the author; `author` is the agent named in From, if any."""
     proven = author if evidence.verified else None
     return Identity(
-        sender=parsed.header_from or envelope.mail_from,
+        sender=parsed.author.addr_spec if parsed.author else envelope.mail_from,
         verified=evidence.verified,
         dmarc_pass=evidence.dmarc_pass,
         domain_check=evidence.domain_check,

@@ -94,7 +94,7 @@ def reply_draft(agent: AgentRow, parent: MessageRow, parsed: ParsedMessage, requ
     )
     text, html = request.text or "", request.html or None
     if request.quote_history:
-        text, html = _with_history(text, html, parent.header_from or "", parsed)
+        text, html = _with_history(text, html, _author(parent, parsed), parsed)
     draft = Draft(
         type="reply",
         to=to,
@@ -124,11 +124,11 @@ def forward_draft(
     """The draft that forwards `parent` with its attachments, in a new thread. Raises as `reply_draft` does."""
     _thread_reference(parent)
     original = Original(
-        header_from=parent.header_from or "",
+        header_from=_author(parent, parsed),
         date=parsed.date,
         subject=parent.subject,
-        to=parent.to_addresses,
-        cc=parent.cc,
+        to=[str(mailbox) for mailbox in parsed.to_field.found] or parent.to_addresses,
+        cc=[str(mailbox) for mailbox in parsed.cc_field.found] or parent.cc,
         text=parsed.full_text,
         html=parsed.html,
     )
@@ -149,6 +149,11 @@ def forward_draft(
     )
     check_draft(draft)
     return draft
+
+
+def _author(parent: MessageRow, parsed: ParsedMessage) -> str:
+    """The author of the parent, with the display name."""
+    return str(parsed.shown_author) if parsed.shown_author else parent.header_from or ""
 
 
 def _with_history(text: str, html: str | None, sender: str, parsed: ParsedMessage) -> tuple[str, str | None]:

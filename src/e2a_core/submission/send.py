@@ -104,7 +104,9 @@ class Sender:
         _, parsed = await self._read(parent)
         draft = reply_draft(agent, parent, parsed, request)
         route = f"/v1/reply/{parent.id}"
-        return await self._send(_Call(agent, draft, parent, request, route, options, credential))
+        result = await self._send(_Call(agent, draft, parent, request, route, options, credential))
+        missed = parsed.unreadable if request.reply_all else []
+        return result.model_copy(update={"not_addressed": missed}) if missed else result
 
     async def forward(
         self,

@@ -46,6 +46,7 @@ MESSAGE = object_schema(
         "invitation": TEXT,
         "truncated": {"type": "boolean"},
         "quoted_chars": {"type": "integer"},
+        "unreadable_addresses": {"type": "array", "items": TEXT},
         "total_chars": {"type": "integer"},
         "next_offset": {"type": "integer"},
         "untrusted": UNTRUSTED,

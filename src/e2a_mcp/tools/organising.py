@@ -61,7 +61,7 @@ def _conversations(call: Call, email: str, page: Page[ConversationSummaryView]) 
     structured: dict[str, Any] = {"conversations": rows}
     if page.next_cursor:
         structured["next_cursor"] = page.next_cursor
-    structured["untrusted"] = fence.note(["id", "latest_subject", "latest_from"])
+    structured["untrusted"] = fence.note(["id", "latest_subject", "latest_from", "latest_from_name"])
     lines = [page_line(len(rows), "conversation", email, page.next_cursor), *conversation_lines(fence, rows)]
     return Reply(structured, "\n".join(lines), untrusted=bool(rows))
 
@@ -96,7 +96,14 @@ async def get_conversation(call: Call, arguments: GetConversation) -> Reply:
     structured["participants"] = structured["participants"][:MAX_ADDRESSES]
     structured["messages"] = rows
     structured["untrusted"] = fence.note(
-        ["id", "latest_subject", "latest_from", "participants", *(f"messages.{name}" for name in ROW_FIELDS)]
+        [
+            "id",
+            "latest_subject",
+            "latest_from",
+            "latest_from_name",
+            "participants",
+            *(f"messages.{name}" for name in ROW_FIELDS),
+        ]
     )
     head = f"{shown_id(fence, view.id)} in {email}: {view.message_count} messages, oldest first"
     if rows and len(rows) < count:

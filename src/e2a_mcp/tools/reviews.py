@@ -21,7 +21,7 @@ from e2a_core.mail.html import html_to_text
 from e2a_mcp.attaching import AttachmentSource, load_attachments
 from e2a_mcp.fence import Fence, plain_line, plain_text
 from e2a_mcp.reading import DEFAULT_MAX_CHARS, MAX_MAX_CHARS, read_message
-from e2a_mcp.render import ROW_FIELDS, trust, with_few_addresses
+from e2a_mcp.render import ROW_FIELDS, sender, trust, with_few_addresses
 from e2a_mcp.schema import Arguments, object_schema, validated, view_properties
 from e2a_mcp.tool import Call, Reply, Tool
 from e2a_mcp.tools.messages import MESSAGE
@@ -62,7 +62,10 @@ class ApproveReview(Arguments):
 
 def review_rows(call: Call, name: str, views: Sequence[ReviewView], cursor: str | None) -> Reply:
     """Returns held mail as the list `name`; in the text the senders' words are fenced."""
-    fence = Fence(call.services.ids, (text for view in views for text in (view.subject, view.header_from)))
+    fence = Fence(
+        call.services.ids,
+        (text for view in views for text in (view.subject, view.header_from, view.from_name)),
+    )
     rows = []
     lines = [f"{len(views)} waiting" + (f"; more with cursor={cursor}" if cursor else "")]
     if views:
@@ -86,7 +89,7 @@ def _row(fence: Fence, view: ReviewView, row: dict[str, Any]) -> list[str]:
     head = f"{view.id} {view.direction} {view.agent_email} {row['created_at']}{expires}{reason}"
     if view.direction == "outbound":
         return [head, fence.inline(f"To: {plain_line(', '.join(view.to))} | Subject: {row['subject']}")]
-    words = f"From: {plain_line(view.header_from)} | Subject: {row['subject']}"
+    words = f"From: {sender(view.header_from, view.from_name)} | Subject: {row['subject']}"
     return [f"{head} {row['trust']}", fence.inline(words)]
 
 

@@ -121,14 +121,18 @@ def sent(call: Call, result: SendResultView) -> Reply:
         "scheduled": f"it goes out at {structured.get('scheduled_at')}, unless delete_message calls it off before",
         "failed": "it was not delivered; get_message_lifecycle tells why",
     }
-    fence = Fence(call.services.ids, (item.detail for item in result.recipients or []))
-    replies = any(item.detail for item in result.recipients or [])
-    lines = [line, *([fence.notice] if replies else []), *_recipients(fence, result.recipients or [])]
-    if replies:
-        structured["untrusted"] = fence.note(["recipients.detail"])
+    missed = result.not_addressed or []
+    replies = [item.detail for item in result.recipients or [] if item.detail]
+    fence = Fence(call.services.ids, [*replies, *missed])
+    theirs = [name for name, said in {"recipients.detail": replies, "not_addressed": missed}.items() if said]
+    lines = [line, *([fence.notice] if theirs else []), *_recipients(fence, result.recipients or [])]
+    if theirs:
+        structured["untrusted"] = fence.note(theirs)
+    if missed:
+        lines.append(f"no address, so not written to: {fence.inline(plain_line('; '.join(missed), 1000))}")
     if result.failed_recipients:
-        missed = ", ".join(map(plain_line, result.failed_recipients))
-        lines.append(f"only these did not get it, write to them alone if at all: {missed}")
+        without = ", ".join(map(plain_line, result.failed_recipients))
+        lines.append(f"only these did not get it, write to them alone if at all: {without}")
     elif note := notes.get(result.status):
         lines.append(note)
     if result.deduplicated:
@@ -137,7 +141,7 @@ def sent(call: Call, result: SendResultView) -> Reply:
         )
     if result.sandbox:
         lines.append("sandbox: no upstream relay is set, outside addresses were captured and not mailed")
-    return Reply(structured, "\n".join(lines), untrusted=replies)
+    return Reply(structured, "\n".join(lines), untrusted=bool(theirs))
 
 
 def _recipients(fence: Fence, recipients: Sequence[SentRecipientView]) -> list[str]:

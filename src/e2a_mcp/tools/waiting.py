@@ -20,6 +20,7 @@ from e2a_core.errors import E2AError
 from e2a_core.mail.codes import find_codes, find_verification_links
 from e2a_mcp.fence import plain_line
 from e2a_mcp.reading import read_message
+from e2a_mcp.render import trust
 from e2a_mcp.schema import object_schema
 from e2a_mcp.tool import Call, Reply, Tool
 from e2a_mcp.tools.arguments import InboxArguments
@@ -56,6 +57,7 @@ class WaitForMessage(InboxArguments):
         ]
         | None
     ) = None
+    verified_only: bool = False
     timeout_seconds: Annotated[int, Field(ge=1, le=MAX_WAIT_SECONDS)] = 60
 
 
@@ -176,7 +178,7 @@ async def _matching(
     since: str | None = None,
     arrived: str | None = None,
 ) -> str | None:
-    """Returns the oldest matching message since `since`, or `arrived` if it matches, else None.
+    """Returns the newest matching message since `since`, or `arrived` if it matches, else None.
 
     The filters are those of `list_messages`. Unless the caller gave `since`, mail that was read is skipped.
     """
@@ -187,10 +189,11 @@ async def _matching(
         subject_contains=arguments.subject_contains,
         conversation_id=arguments.conversation_id,
         since=since,
-        sort="desc" if arrived else "asc",
-        limit=ROWS_LOOKED_AT if arrived else 1,
+        limit=ROWS_LOOKED_AT if arrived or arguments.verified_only else 1,
     )
     rows = (await session.messages.list(email, query)).items
+    if arguments.verified_only:
+        rows = [row for row in rows if row.verified_domain or row.author_agent]
     if arrived is not None:
         return arrived if any(row.id == arrived for row in rows) else None
     return rows[0].id if rows else None
@@ -199,15 +202,20 @@ async def _matching(
 def _arrived(call: Call, email: str, view: MessageView) -> Reply:
     text = (view.parsed.text if view.parsed else None) or ""
     html = (view.parsed.html if view.parsed else None) or ""
-    codes = [plain_line(code, 40) for code in find_codes(text, html)[:MAX_FOUND]]
+    codes = [plain_line(code, 40) for code in find_codes(text, html, subject=view.subject)[:MAX_FOUND]]
     links = [plain_line(link, 2000) for link in find_verification_links(text, html)[:MAX_FOUND]]
-    lines = [f"Code found: {code}" for code in codes] + [f"Link found: {link}" for link in links]
+    verdict = trust(view.verified_domain or view.author_agent, view.authentication)
+    # A forged mail asks for trust with exactly these, so the word stands beside each.
+    beside = " (sender failed DMARC)" if verdict == "failed" else ""
+    lines = [f"Code found{beside}: {code}" for code in codes]
+    lines += [f"Link found{beside}: {link}" for link in links]
     read = read_message(view, email, call.services.ids, extra_lines=tuple(lines))
     structured = {
         "message": read.structured,
         "timed_out": False,
         "codes": codes,
         "verification_links": links,
+        "trust": verdict,
         "untrusted": {**read.structured["untrusted"], "fields": ["codes", "verification_links"]},
     }
     return Reply(structured, read.text, read.links, untrusted=True)
@@ -219,6 +227,7 @@ _ARRIVAL = object_schema(
         "timed_out": {"type": "boolean"},
         "codes": {"type": "array", "items": TEXT},
         "verification_links": {"type": "array", "items": TEXT},
+        "trust": {"enum": ["verified", "unverified", "failed"]},
         "waited_since": TEXT,
         "untrusted": UNTRUSTED,
     },
