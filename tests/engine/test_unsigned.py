@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from e2a_core.contract.engine import Session
+from e2a_core.contract.messages import MessageQuery
 from e2a_core.contract.sending import ReplyRequest, SendOptions
 from tests.engine.mailbox import inbox
 from tests.support.home import ASSISTANT, Home
@@ -44,3 +45,11 @@ async def test_the_message_says_what_is_unsigned(home: Home, agent: Session) -> 
     assert view.authentication.unsigned == ["mime-version", "content-type", "reply-to"]
     assert (summary.verified_domain, view.verified_domain) == (None, None)
     assert (view.auth_headers or {})["X-E2A-Auth-Verified"] == "true"
+
+
+async def test_a_list_can_be_asked_for_it(home: Home, agent: Session) -> None:
+    forged = home.keys.alice.sign(letter(headers=REPLY_TO))
+    assert (await home.deliver(forged, mail_from="relay@elsewhere.example")).accepted
+    for word, count in (("partial", 1), ("verified", 0), ("failed", 0), ("unverified", 0)):
+        page = await agent.messages.list(ASSISTANT, MessageQuery(verdict=word))
+        assert [item.verdict for item in page.items] == [word] * count

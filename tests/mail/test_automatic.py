@@ -64,3 +64,46 @@ def test_automatic_mail_is_told_by_its_headers(
 def test_hops_are_counted_in_the_header_section_alone() -> None:
     headers = parse_headers(b"Received: a\r\nReceived: b\r\n c\r\nreceived: d\r\n\r\nReceived: e")
     assert received_count(headers) == 3
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "X-Autorespond: Order",
+        "X-Autoresponder: vacation 1.2",
+        "X-AutoReply-From: ann@example.org",
+        "X-Auto-Generated: 1",
+        "X-FC-MachineGenerated: true",
+        "X-POST-MessageClass: 9; Autoresponder",
+        "X-MS-Exchange-Inbox-Rules-Loop: ann@example.org",
+        "X-Failed-Recipients: a@b.example",
+        "Subject: Out of Office: Order",
+        "Subject: Automatic reply: Order",
+        "Subject: Automatische Antwort: Order",
+        "Subject: Abwesenheitsnotiz: Order",
+        "Subject: =?utf-8?q?R=C3=A9ponse_automatique_=3A_Order?=",
+        "Subject: Risposta automatica: Ordine",
+        "Subject: [Auto-Reply] Order",
+        "Subject: =?utf-8?b?6Ieq5YuV5b+c562UOiDms6jmloc=?=",
+        "Subject: Out of office",
+    ],
+)
+def test_the_marks_of_the_makers(header: str) -> None:
+    assert classify_automatic(parse_headers(header.encode() + b"\r\n\r\n"), "a@b.example") is not None
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "X-Autoreply: no",
+        "X-Auto-Generated: false",
+        "Subject: Re: Out of Office: Order",
+        "Subject: Out of office supplies again",
+        "Subject: Automatic reply settings, please help",
+        "Subject: Auto-reply: x\r\nAuto-Submitted: no",
+        "Subject: On vacation next week, who covers?",
+        "Subject: Abwesend am Montag",
+    ],
+)
+def test_what_a_person_writes(header: str) -> None:
+    assert classify_automatic(parse_headers(header.encode() + b"\r\n\r\n"), "a@b.example") is None

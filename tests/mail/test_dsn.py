@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -160,3 +161,53 @@ _LINES = st.sampled_from(
 def test_any_octets_are_a_report(body: bytes) -> None:
     assert parse_delivery_report(b"Content-Type: message/delivery-status\r\n\r\n" + body) is not None
     assert parse_complaint_report(b"Content-Type: message/feedback-report\r\n\r\n" + body) is not None
+
+
+_STATUS_PART = (
+    "Content-Type: multipart/report; report-type=delivery-status; boundary=d\r\n\r\n--d\r\n"
+    "Content-Type: text/plain\r\n\r\n{text}\r\n--d\r\nContent-Type: message/delivery-status\r\n\r\n"
+    "Reporting-MTA: dns; mx.example.net\r\n{extra}\r\nFinal-Recipient: rfc822; u@example.net\r\n"
+    "Action: failed\r\nDiagnostic-Code: smtp; {diagnostic}\r\n--d--\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("fields", "extra", "text"),
+    [
+        ("", "X-Original-Message-ID: <sent@e.example>\r\n", ""),
+        ("", "Original-Envelope-Id: <sent@e.example>\r\n", ""),
+        ("In-Reply-To: <sent@e.example>\r\n", "", ""),
+        ("References: <root@e.example> <sent@e.example>\r\n", "", ""),
+        ("X-Original-Message-ID: <sent@e.example>\r\n", "", ""),
+        ("", "", "Your message:\r\n> Message-ID: <sent@e.example>\r\n> Subject: x"),
+    ],
+)
+def test_every_place_that_names_the_message(fields: str, extra: str, text: str) -> None:
+    raw = (fields + _STATUS_PART.format(extra=extra, text=text, diagnostic="550 no such user")).encode()
+    report = parse_delivery_report(raw)
+    assert report is not None
+    assert report.original_message_id == "<sent@e.example>"
+    [recipient] = report.recipients
+    assert (recipient.status, recipient.bounce_type) == ("5.0.0", "permanent")
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("550 5.1.1 no such user", "5.1.1"),
+        ("550 no such user", "5.0.0"),
+        ("SMTP error from remote mail server after RCPT TO: 452 mailbox full", "4.0.0"),
+        ("retry timeout exceeded", ""),
+    ],
+)
+def test_a_notification_in_words(words: str, status: str) -> None:
+    raw = (
+        "X-Failed-Recipients: u4@example.net\r\nContent-Type: text/plain\r\n\r\nCould not be delivered.\r\n\r\n"
+        f"  u4@example.net\r\n    {words}\r\n\r\n---- copy ----\r\n\r\nMessage-ID: <sent@e.example>\r\nSubject: x\r\n"
+    )
+    report = parse_delivery_report(raw.encode())
+    assert report is not None
+    assert report.original_message_id == "<sent@e.example>"
+    assert [(item.address, item.action, item.status) for item in report.recipients] == [
+        ("u4@example.net", "failed", status)
+    ]

@@ -36,8 +36,9 @@ __all__ = [
 _TEXT_KINDS = frozenset({Kind.TEXT, Kind.HTML, Kind.CALENDAR})
 
 
-Verdict = Literal["verified", "unverified", "failed"]
-"""The verdict on the sender: `verified`, the Author Domain is proven; `failed`, it disowns the mail; or neither."""
+Verdict = Literal["verified", "partial", "unverified", "failed"]
+"""The verdict on the sender: `verified`, the Author Domain is proven; `partial`, by a signature that leaves out some of
+what is shown; `failed`, it disowns the mail; or none of these."""
 
 
 class SPFResult(View):

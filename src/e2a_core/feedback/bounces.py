@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from e2a_core.messages import queries as message_queries
 from e2a_core.messages.events import emit_unique
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.state import DELIVERY, RECIPIENT, may_become
-from e2a_core.store.statement import Statement, first
+from e2a_core.store.statement import Row, Statement, first
 from e2a_core.submission import queries
 from e2a_core.suppressions.check import blocks_of
 from e2a_core.suppressions.entries import add_to_account
@@ -57,9 +57,8 @@ async def report_statements(
         return []
     if isinstance(report, DeliveryReport) and not reporter.null_sender:
         return []
-    found = await core.db.read(
-        message_queries.sent_with_message_id(agent_email, [report.original_message_id])
-    )
+    names = report.candidates if isinstance(report, DeliveryReport) else (report.original_message_id,)
+    found = await _sent(core, agent_email, names)
     statements: list[Statement] = []
     for sent in (MessageRow.from_store(item) for item in found):
         if not await _concerns(core, report, sent, agent_email):
@@ -74,6 +73,15 @@ async def report_statements(
             if finding.suppress and (len(known) == 1 or reporter.answers_for(finding.address, core.settings)):
                 statements += await _suppress(core, sent, finding, finding.suppress, now)
     return statements
+
+
+async def _sent(core: Core, agent_email: str, names: Sequence[str]) -> Sequence[Row]:
+    """The messages with the first of these ids that is known; the others may be those of earlier mail in the thread."""
+    for name in names:
+        found = await core.db.read(message_queries.sent_with_message_id(agent_email, [name]))
+        if found:
+            return found
+    return ()
 
 
 async def _concerns(

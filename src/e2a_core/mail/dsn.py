@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 from e2a_core.mail.headers import Headers, decode_words, parse_headers
@@ -21,6 +22,12 @@ __all__ = [
 
 MAX_REPORT_BYTES = 512 * 1024
 """Octets read of one report; a recipient takes some hundred."""
+MAX_TEXT_BYTES = 64 * 1024
+"""Text of a notification in words; it is short unless a copy of the message follows."""
+MAX_DIAGNOSTIC_CHARS = 400
+"""Words kept about one recipient."""
+MAX_CANDIDATES = 20
+"""Ids looked up for one report."""
 MAX_RECIPIENTS = 1000
 """Recipient groups read from one report; SMTP transactions have far fewer recipients."""
 
@@ -28,6 +35,18 @@ BounceType = Literal["permanent", "transient", "undetermined"]
 
 _STATUS = re.compile(r"\b([245])\.\d{1,3}\.\d{1,3}\b")
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,990}>")
+_REPLY_CODE = re.compile(r"(?<![\w.@-])([45])[0-5]\d(?![\w.@:])")
+"""An SMTP reply code (RFC 5321 section 4.2), not a part of an address, a time or a number."""
+_ID_IN_TEXT = re.compile(
+    r"^[ \t>|]{0,20}message-id[ \t]{0,9}:\s{0,9}(<[^<>\s]{1,990}>)", re.IGNORECASE | re.MULTILINE
+)
+_ID_FIELDS = (
+    "x-original-message-id",
+    "original-message-id",
+    "original-envelope-id",
+    "x-ms-exchange-message-id",
+)
+"""Gmail, Exchange and others name the message in one of them; some write its id as the envelope's (RFC 3464)."""
 _HEADER_PARTS = frozenset(
     {"message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers"}
 )
@@ -49,12 +68,16 @@ class RecipientReport:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """A delivery status notification; an id is None if the report omits it."""
+    """A delivery status notification; an id is None if the report omits it.
+
+    `candidates` are all Message-IDs by which the report may name the message, the most reliable first.
+    """
 
     original_message_id: str | None
     original_envelope_id: str | None
     reporting_mta: str
     recipients: list[RecipientReport] = field(default_factory=list)
+    candidates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +92,63 @@ class ComplaintReport:
 
 def parse_delivery_report(raw: bytes, leaves: Sequence[Part] | None = None) -> DeliveryReport | None:
     """The delivery report in `raw`; None if it holds none. Pass `leaves`, its MIME leaves, to save parsing them."""
-    leaves = mime_leaves(raw, parse_headers(raw)) if leaves is None else leaves
+    headers = parse_headers(raw)
+    leaves = mime_leaves(raw, headers) if leaves is None else leaves
     content = _first_content(raw, leaves, {"message/delivery-status", "message/global-delivery-status"})
     if content is None:
-        return None
+        return _from_failed_recipients(raw, headers, leaves)
     groups = _groups(content)
     general = next((group for group in groups if "reporting-mta" in group), groups[0] if groups else None)
     recipients = [
         _recipient(group) for group in groups if "final-recipient" in group or "original-recipient" in group
     ]
+    candidates = _candidates(raw, headers, leaves, groups)
     return DeliveryReport(
-        original_message_id=_returned_message_id(raw, leaves),
+        original_message_id=candidates[0] if candidates else None,
         original_envelope_id=(general.get("original-envelope-id") or None) if general else None,
         reporting_mta=_after_type(general.get("reporting-mta")) if general else "",
         recipients=recipients,
+        candidates=candidates,
     )
+
+
+def _from_failed_recipients(raw: bytes, headers: Headers, leaves: Sequence[Part]) -> DeliveryReport | None:
+    """The report of Exim and others, which name the recipients in X-Failed-Recipients and say the rest in words."""
+    failed = [_bare(item) for item in ",".join(headers.get_all("x-failed-recipients")).split(",")]
+    if not any(failed):
+        return None
+    text = _text(raw, leaves)
+    recipients = [_in_words(address, text) for address in failed[:MAX_RECIPIENTS] if address]
+    candidates = _candidates(raw, headers, leaves, ())
+    return DeliveryReport(candidates[0] if candidates else None, None, "", recipients, candidates)
+
+
+def _in_words(address: str, text: str) -> RecipientReport:
+    """What the words below the recipient's address say about it."""
+    at = text.lower().find(address.lower())
+    diagnostic = " ".join(text[at + len(address) :][:MAX_DIAGNOSTIC_CHARS].split()) if at >= 0 else ""
+    code = _code(diagnostic)
+    return RecipientReport(address, "failed", code, diagnostic, _bounce_type("failed", code))
+
+
+def _candidates(
+    raw: bytes, headers: Headers, leaves: Sequence[Part], groups: Sequence[Headers]
+) -> tuple[str, ...]:
+    """The ids in the returned header, the report's fields, the notification's own threading fields, and its text."""
+    fields = [_returned_message_id(raw, leaves) or ""]
+    for group in groups:
+        fields += [group.get(name) for name in _ID_FIELDS]
+    fields += [headers.get(name) for name in (*_ID_FIELDS, "in-reply-to")]
+    fields += reversed(_MESSAGE_ID.findall(headers.get("references")))
+    if not any(_MESSAGE_ID.search(item) for item in fields):
+        fields += [match[1] for match in islice(_ID_IN_TEXT.finditer(_text(raw, leaves)), MAX_CANDIDATES)]
+    found = dict.fromkeys(match for item in fields for match in _MESSAGE_ID.findall(item))
+    return tuple(found)[:MAX_CANDIDATES]
+
+
+def _text(raw: bytes, leaves: Sequence[Part]) -> str:
+    parts = (leaf for leaf in leaves if leaf.content_type.startswith("text/"))
+    return "\n".join(leaf.text(raw, MAX_TEXT_BYTES) for leaf in islice(parts, 3))
 
 
 def parse_complaint_report(raw: bytes, leaves: Sequence[Part] | None = None) -> ComplaintReport | None:
@@ -116,12 +181,20 @@ def _groups(content: bytes) -> list[Headers]:
 def _recipient(group: Headers) -> RecipientReport:
     action = group.get("action").partition("(")[0].strip().lower()
     diagnostic = decode_words(_after_type(group.get("diagnostic-code")))
-    status = _STATUS.search(group.get("status")) or _STATUS.search(diagnostic)
-    code = status[0] if status else ""
+    code = _code(group.get("status")) or _code(diagnostic)
     address = _bare(_after_type(group.get("original-recipient"))) or _bare(
         _after_type(group.get("final-recipient"))
     )
     return RecipientReport(address, action, code, diagnostic, _bounce_type(action, code))
+
+
+def _code(text: str) -> str:
+    """The enhanced status code in the text, or the general one of its class if there is only an SMTP reply code."""
+    status = _STATUS.search(text)
+    if status:
+        return status[0]
+    reply = _REPLY_CODE.search(text)
+    return f"{reply[1]}.0.0" if reply else ""
 
 
 def _bounce_type(action: str, status: str) -> BounceType:

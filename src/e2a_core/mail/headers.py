@@ -12,7 +12,7 @@ import re
 import string
 from collections.abc import Iterator
 
-from e2a_core.mail.charsets import clean_line, decode_bytes
+from e2a_core.mail.charsets import clean_line, decode_bytes, named_charset
 
 __all__ = [
     "MAX_HEADER_BYTES",
@@ -121,21 +121,21 @@ def parse_headers(
         if match is not None:
             lines -= 1 + match[2].count(b"\n")
             if len(fields) >= max_fields or lines < 0 or (match.end() == cap < limit):
-                return Headers(_decoded(fields), _body_after_cut(raw, position, limit), oversized=True)
+                return Headers(_decoded(fields, raw), _body_after_cut(raw, position, limit), oversized=True)
             fields.append((match[1].decode("ascii"), match[2]))
             position = match.end()
             continue
         if raw.startswith((b"\n", b"\r\n"), position):
-            return Headers(_decoded(fields), raw.index(b"\n", position) + 1)
+            return Headers(_decoded(fields, raw), raw.index(b"\n", position) + 1)
         if position >= resumed:
             resumed = _expected_below(raw, position, cap, fields)
             if resumed < 0:
                 doubtful = _from_below(raw, position, cap)
-                return Headers(_decoded(fields), position, doubtful=doubtful)
+                return Headers(_decoded(fields, raw), position, doubtful=doubtful)
         position = _next_line(raw, position, cap)
     if position < limit:
-        return Headers(_decoded(fields), _body_after_cut(raw, position, limit), oversized=True)
-    return Headers(_decoded(fields), limit if fields else start)
+        return Headers(_decoded(fields, raw), _body_after_cut(raw, position, limit), oversized=True)
+    return Headers(_decoded(fields, raw), limit if fields else start)
 
 
 def _expected_below(raw: bytes, position: int, cap: int, fields: list[tuple[str, bytes]]) -> int:
@@ -244,11 +244,22 @@ def _cut(data: bytes, start: int) -> int:
     return limit if escape < 0 else escape
 
 
-def _decoded(fields: list[tuple[str, bytes]]) -> list[tuple[str, str]]:
-    return [(name, _unfold(value)) for name, value in fields]
+def _decoded(fields: list[tuple[str, bytes]], message: bytes) -> list[tuple[str, str]]:
+    other = None if all(map(_is_utf8, fields)) else named_charset(message)
+    return [(name, _unfold(value, other)) for name, value in fields]
 
 
-def _unfold(value: bytes) -> str:
+def _is_utf8(field: tuple[str, bytes]) -> bool:
+    if field[1].isascii():
+        return True
+    try:
+        field[1].decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _unfold(value: bytes, other: str | None) -> str:
     if b"\n" in value or b"\r" in value:
         value = value.replace(b"\r\n", b"").replace(b"\n", b"").replace(b"\r", b" ")
-    return decode_bytes(value).strip(" \t")
+    return decode_bytes(value, other=other).strip(" \t")

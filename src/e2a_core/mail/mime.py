@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
 
-from e2a_core.mail.charsets import decode_bytes
+from e2a_core.mail.charsets import decode_bytes, named_charset
 from e2a_core.mail.containers import opened
 from e2a_core.mail.headers import Headers, decode_base64, decode_quoted_printable, parse_headers
 from e2a_core.mail.parameters import parse_parameters
@@ -94,25 +94,14 @@ class Part:
         body, data = self._encoded(raw), self.content(raw)
         if self._encoding() == "base64" and _only_claims_base64(body[:SAMPLE_OCTETS], data[:SAMPLE_OCTETS]):
             data = body
-        charset = self.parameters.get("charset")
-        if not charset and self.content_type == "text/html":
-            charset = _charset_of_html(data)
-        return decode_bytes(data if limit is None else data[:limit], charset)
+        data = data if limit is None else data[:limit]
+        label = self.parameters.get("charset")
+        other = None if label or data.isascii() else named_charset(raw)
+        return decode_bytes(data, label, html=self.content_type == "text/html", other=other)
 
 
-META_WINDOW = 4096
-"""Octets in which the charset of HTML is looked for; browsers read 1024, but mail has long heads."""
-_META_CHARSET = re.compile(
-    rb"<meta\b[^>]{0,200}?\bcharset\s*=\s*[\"']?([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE
-)
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _NOT_TEXT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-
-
-def _charset_of_html(data: bytes) -> str | None:
-    """The charset that a `meta` element names (HTML section 13.2.3.2)."""
-    match = _META_CHARSET.search(data[:META_WINDOW])
-    return match[1].decode("ascii") if match else None
 
 
 def _only_claims_base64(body: bytes, decoded: bytes) -> bool:

@@ -181,7 +181,7 @@ def parse_message(
         whole=body.whole,
         attachments=list_attachments(raw, attachments),
         nested=_nested(raw, attachments),
-        dsn=parse_delivery_report(raw, leaves) if is_report else None,
+        dsn=parse_delivery_report(raw, leaves) if is_report or "x-failed-recipients" in headers else None,
         complaint=parse_complaint_report(raw, leaves) if is_report else None,
         notes=notes(raw, leaves, body),
     )

@@ -15,6 +15,7 @@ from e2a_core.core import Core
 from e2a_core.errors import LimitExceeded
 from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.mail.automatic import LOOP_HEADER, received_count
+from e2a_core.mail.dsn import ComplaintReport, DeliveryReport
 from e2a_core.mail.headers import (
     MAX_HEADER_BYTES,
     MAX_HEADER_FIELDS,
@@ -114,13 +115,20 @@ class SmtpReceiver:
         if all(item.agent for item in recipients):
             return recipients
         report = parsed.dsn or parsed.complaint
-        reference = report.original_message_id if report else None
-        found = first(await self._core.db.read(sender_of_relayed(reference))) if reference else None
-        sender = found["agent_email"] if found else ""
+        sender = await self._sender_of(report) if report else ""
         routed = tuple(item if item.agent else replace(item, agent=sender) for item in recipients)
         if not any(item.agent for item in routed):
             raise RecipientUnknown
         return tuple(item for item in routed if item.agent)
+
+    async def _sender_of(self, report: DeliveryReport | ComplaintReport) -> str:
+        """The agent that sent the message that the report names, or "" if none did."""
+        names = report.candidates if isinstance(report, DeliveryReport) else (report.original_message_id,)
+        for name in filter(None, names):
+            found = first(await self._core.db.read(sender_of_relayed(name)))
+            if found:
+                return str(found["agent_email"])
+        return ""
 
     async def _arrival(self, envelope: Envelope, read: _Read, evidence: AuthenticationEvidence) -> Arrival:
         parsed, content_hash = read.parsed, read.content_hash
