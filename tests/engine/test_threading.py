@@ -260,3 +260,27 @@ async def test_whatever_was_attached_can_be_forwarded(
         parent.attachments
     )
     assert len(parent.attachments) == 1
+
+
+async def test_ids_without_angle_brackets_thread_both_ways(home: Home, agent: Session) -> None:
+    assert (await home.deliver(message_id="5f2c.77@legacy.example.org")).accepted
+    first = await arrived(agent)
+    result = await _reply(agent, first.id)
+    wire = await _wire(agent, result.message_id)
+    assert wire["In-Reply-To"] == "<5f2c.77@legacy.example.org>"
+    bare = str(wire["Message-ID"]).strip("<>")
+    for name in ("In-Reply-To", "References"):
+        assert (await home.deliver(headers={name: f"other@x.example {bare}"})).accepted
+        assert (await arrived(agent)).thread_id == first.thread_id
+
+
+async def test_an_answer_carries_on_what_outlook_threads_by(home: Home, agent: Session) -> None:
+    root = bytes([1, 0xDB, 0xF6, 0x98, 0x89, 6]) + bytes(range(16))
+    fields = {"Thread-Topic": "Order 7", "Thread-Index": base64.b64encode(root).decode()}
+    assert (await home.deliver(headers=fields)).accepted
+    wire = await _wire(agent, (await _reply(agent, (await arrived(agent)).id)).message_id)
+    index = base64.b64decode(wire["Thread-Index"])
+    assert (index[:22], len(index), wire["Thread-Topic"]) == (root, 27, "Order 7")
+    assert (await home.deliver(headers={"Thread-Index": "no base64!"})).accepted
+    wire = await _wire(agent, (await _reply(agent, (await arrived(agent)).id)).message_id)
+    assert (wire["Thread-Index"], wire["Thread-Topic"]) == (None, None)

@@ -44,6 +44,8 @@ MAX_IDS = 200
 
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,990}>")
 """RFC 5322 section 3.6.4, read tolerantly: any printable text in angle brackets that fits a header line."""
+_BARE_ID = re.compile(r"(?<![^\s,;])[!#-'*+\--:=?A-~]{1,400}@[!#-'*+\--:=?A-~]{1,400}")
+"""As programs write ids that know no angle brackets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,8 @@ def message_ids(field: str) -> list[str]:
     if not field:
         return []
     found = list(dict.fromkeys(_MESSAGE_ID.findall(field)))
+    if not found:
+        found = [f"<{bare}>" for bare in dict.fromkeys(_BARE_ID.findall(field))]
     # Threading needs the root and the nearest ancestors (trimmed as in RFC 5537 section 3.4.4).
     return found if len(found) <= MAX_IDS else [found[0], *found[1 - MAX_IDS :]]
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from e2a_core.errors import InvalidRecipient
 from e2a_core.mail.addresses import normalize_addr_spec, split_plus
 
 __all__ = [
+    "child_thread_index",
     "MAX_REFERENCES",
     "Correspondents",
     "forward_subject",
@@ -23,6 +26,10 @@ MAX_REFERENCES = 50
 MAX_LOOKUP_IDS = 50
 """Nearest ancestors looked up in the store."""
 
+_INDEX_HEAD, _INDEX_BLOCK = 22, 5
+_MAX_INDEX = _INDEX_HEAD + 100 * _INDEX_BLOCK
+"""Octets of Thread-Index: what begins the conversation, and the block of each answer."""
+_FILETIME_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _NO_SUBJECT = "(no subject)"
 
 
@@ -64,6 +71,24 @@ def reply_references(
     if len(chain) > MAX_REFERENCES:
         chain = [chain[0], *chain[1 - MAX_REFERENCES :]]
     return chain
+
+
+def child_thread_index(parent: str, now: datetime) -> str | None:
+    """The Thread-Index of an answer, by which Outlook finds its conversation: the parent's, and a block for the answer.
+
+    Returns None if the parent's is none (MS-OXOMSG section 2.2.1.3).
+    """
+    try:
+        index = base64.b64decode("".join(parent.split()), validate=True)
+    except ValueError:
+        return None
+    if not _INDEX_HEAD <= len(index) <= _MAX_INDEX or (len(index) - _INDEX_HEAD) % _INDEX_BLOCK:
+        return None
+    begun = int.from_bytes(index[:6], "big") << 16
+    passed = max(0, int((now - _FILETIME_EPOCH) / timedelta(microseconds=1)) * 10 - begun)
+    near = passed < 1 << 49
+    delta = (passed >> (18 if near else 23)) & 0x7FFFFFFF | (0 if near else 1 << 31)
+    return base64.b64encode(index + delta.to_bytes(4, "big") + bytes([now.microsecond & 0xFF])).decode()
 
 
 def lookup_ids(in_reply_to: Sequence[str], references: Sequence[str]) -> list[str]:

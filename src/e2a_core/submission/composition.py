@@ -10,6 +10,7 @@ from e2a_core.contract.states import Delivery
 from e2a_core.core import Core
 from e2a_core.mail.addresses import Address, parse_address
 from e2a_core.mail.generate import OutgoingAttachment, OutgoingMessage, generate_message
+from e2a_core.mail.threading import child_thread_index
 from e2a_core.messages.content import preview
 from e2a_core.messages.rows import MessageRow
 from e2a_core.submission.addressing import (
@@ -78,13 +79,20 @@ def _compose(
             in_reply_to=draft.in_reply_to,
             references=draft.references,
             auto_submitted=draft.auto_submitted,
-            extra_headers=link.header_fields if link else (),
+            extra_headers=[*(link.header_fields if link else ()), *_thread_fields(core, draft)],
         ),
         message_id=message_id,
         date=core.clock.now(),
         boundary=lambda: core.ids.new(""),
     )
     return Composed(content, message_id, recipients, identity, link)
+
+
+def _thread_fields(core: Core, draft: Draft) -> list[tuple[str, str]]:
+    """The fields by which desktop Outlook puts an answer into its conversation."""
+    index = child_thread_index(draft.thread_index, core.clock.now()) if draft.thread_index else None
+    fields = [("Thread-Topic", draft.thread_topic)] if draft.thread_topic else []
+    return [*fields, *([("Thread-Index", index)] if index else [])]
 
 
 def apply_draft(row: MessageRow, draft: Draft) -> None:

@@ -86,6 +86,8 @@ class Draft:
     thread_id: str | None = None
     in_reply_to: str | None = None
     references: list[str] = field(default_factory=list)
+    thread_index: str = ""
+    thread_topic: str = ""
     unsubscribe: bool = False
     send_at: int | None = None
 

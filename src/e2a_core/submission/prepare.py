@@ -9,6 +9,7 @@ from e2a_core.contract.sending import ForwardRequest, ReplyRequest, SendEmailReq
 from e2a_core.contract.states import Method
 from e2a_core.errors import MessageNotYetDelivered
 from e2a_core.mail.addresses import header_addresses
+from e2a_core.mail.headers import is_header_text
 from e2a_core.mail.parse import ParsedMessage
 from e2a_core.mail.quoting import (
     Original,
@@ -31,6 +32,7 @@ from e2a_core.templates.rendering import refers_to_template
 
 __all__ = ["forward_draft", "reply_draft", "send_draft", "test_draft"]
 
+_MAX_OUTLOOK_FIELD = 998
 _TEST_SUBJECT = "Test message from e2a"
 _TEST_TEXT = (
     "The deployment sent this message to show that mail reaches this inbox. Nothing needs to be done."
@@ -109,6 +111,8 @@ def reply_draft(agent: AgentRow, parent: MessageRow, parsed: ParsedMessage, requ
         parent_id=parent.id,
         thread_id=parent.thread_id,
         in_reply_to=parent_ref,
+        thread_index=_outlook_field(parsed, "thread-index"),
+        thread_topic=_outlook_field(parsed, "thread-topic"),
         references=reply_references(parent_ref, parsed.references, parsed.in_reply_to) if parent_ref else [],
     )
     check_draft(draft)
@@ -163,6 +167,12 @@ def _with_history(text: str, html: str | None, sender: str, parsed: ParsedMessag
         original = parsed.html or _as_html(parsed.full_text)
         html += quote_history_html(original, sender=sender, date=parsed.date)
     return text, html
+
+
+def _outlook_field(parsed: ParsedMessage, name: str) -> str:
+    """Thread-Index or Thread-Topic of the message that is answered, if it can be carried on."""
+    value = next((value for field, value in parsed.headers if field.lower() == name), "").strip()
+    return value if len(value) <= _MAX_OUTLOOK_FIELD and is_header_text(value) else ""
 
 
 def _as_html(text: str) -> str:
