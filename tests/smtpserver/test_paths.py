@@ -31,7 +31,7 @@ def test_accepted(argument: str, address: str, parameters: dict[str, str | None]
 
 @pytest.mark.parametrize(
     "argument",
-    ["FROM:<a>", "FROM:<a@>", "FROM:<@b>", "FROM:<a@b@c>", "FROM:<a b@c>", "FROM:<a@b..c>", "FROM:<a@-.>",
+    ["FROM:<a>", "FROM:<a@>", "FROM:<@b>", "FROM:<a@b@c>", "FROM:<a b@c>", "FROM:<a@b..c>", "FROM:<a@-..>",
      "FROM:<a@b", "FROM:<<a@b>>", "FROM:<a@[]>", "FROM:<@r:>", 'FROM:<"a@b>', "FROM:<poſtmaster>",
      "FROM:<" + "ä" * 160 + "@b.example>"],
 )  # fmt: skip
@@ -42,7 +42,7 @@ def test_malformed_paths(argument: str) -> None:
 
 @pytest.mark.parametrize(
     "argument",
-    ["", "FROM", "FROM <a@b>", "TO:<a@b>", "FROM:a@b", "FROM:<a@b>X=1", "FROM:<a@b> =1", "FROM:<a@b> X=",
+    ["", "FROM", "FROM <a@b>", "TO:<a@b>", "FROM:<a@b>X=1", "FROM:<a@b> =1", "FROM:<a@b> X=",
      "FROM:<a@b> X=ä", "FROM:<a@b> X=1 x=2"],
 )  # fmt: skip
 def test_malformed_arguments(argument: str) -> None:
@@ -66,3 +66,17 @@ def test_long_nonsense_takes_no_time(part: str) -> None:
     """The line limit bounds the input; the time must not grow faster than it."""
     with pytest.raises(MalformedArgument):
         parse_path_argument("FROM", "FROM:<" + part * 20_000)
+
+
+@pytest.mark.parametrize(
+    ("argument", "address"),
+    [
+        ("FROM:a@b.example", "a@b.example"),
+        ("FROM: a@b.example", "a@b.example"),
+        ("FROM:a@b.example SIZE=10", "a@b.example"),
+        ("FROM:<a@b.example.>", "a@b.example"),
+        ("FROM:<@relay.example:a@b.example>", "a@b.example"),
+    ],
+)
+def test_what_devices_write_has_one_meaning(argument: str, address: str) -> None:
+    assert parse_path_argument("FROM", argument).address == address

@@ -16,7 +16,7 @@ _LABEL = r"[A-Za-z0-9_\-\u0080-\U0010ffff]+"
 _DOMAIN = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[A-Za-z0-9.:\-]+\])"
 _PATH = re.compile(
     # A source route is accepted and ignored (RFC 5321 section 4.1.1.3).
-    rf"<(?:(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?(?P<address>{_LOCAL_PART}@{_DOMAIN}|postmaster))?>(?P<rest>.*)",
+    rf"<(?:(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?(?P<address>{_LOCAL_PART}@{_DOMAIN})\.?|(?P<postmaster>postmaster))?>(?P<rest>.*)",
     re.IGNORECASE | re.ASCII,
 )
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([\x21-\x3c\x3e-\x7e]+))?")
@@ -44,19 +44,23 @@ class PathArgument:
 def parse_path_argument(keyword: str, argument: str) -> PathArgument:
     """Parse the argument of MAIL (`keyword` is `FROM`) or RCPT (`TO`), which must not contain control characters.
 
-    Spaces after the colon are allowed; angle brackets are required. Raises MalformedPath if the address is malformed,
+    Spaces after the colon and missing angle brackets are allowed. Raises MalformedPath if the address is malformed,
     and MalformedArgument for any other error.
     """
     head, colon, rest = argument.partition(":")
     if not colon or head.upper() != keyword:
         raise MalformedArgument(f"expected {keyword}:<address>")
     rest = rest.lstrip(" ")
+    if "@" in rest and not rest.startswith("<"):
+        # Devices leave the brackets out; an address without blanks has one meaning all the same.
+        address, space, parameters = rest.partition(" ")
+        rest = f"<{address}>{space}{parameters}"
     if not rest.startswith("<"):
         raise MalformedArgument(f"expected {keyword}:<address>")
     path = _PATH.fullmatch(rest)
     if path is None:
         raise MalformedPath("not an address")
-    address = path["address"] or ""
+    address = path["address"] or path["postmaster"] or ""
     if len(address) > _ADDRESS_OCTETS or len(address.encode()) > _ADDRESS_OCTETS:
         raise MalformedPath("address too long")
     return PathArgument(address, _parse_parameters(path["rest"]))
