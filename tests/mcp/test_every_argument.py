@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.parser import BytesParser
 from email.policy import default
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -20,6 +22,7 @@ from e2a_core.ids import Ids
 from e2a_core.local.engine import open_local_engine
 from e2a_core.observer import Unobserved
 from e2a_core.settings import load_settings
+from e2a_mcp.schema import input_schema
 from e2a_mcp.server import build_server
 from e2a_mcp.tool import Services, Tool
 from e2a_mcp.tools import ACCOUNT_TOOLS, AGENT_TOOLS, LEGACY_ACCOUNT_TOOLS, LEGACY_AGENT_TOOLS
@@ -408,13 +411,16 @@ async def _furnished(world: World) -> None:
 class _world:
     """The client of an account's server, for one test."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *roots: Path) -> None:
         async def sessions(_: object) -> Session:
             return session
 
         self._session = session
         self._client = Client(
-            build_server("account", sessions, Services(SystemClock(), Ids()), Unobserved()), mode="2026-07-28"
+            build_server(
+                "account", sessions, Services(SystemClock(), Ids(), attachment_roots=roots), Unobserved()
+            ),
+            mode="2026-07-28",
         )
 
     async def __aenter__(self) -> World:
@@ -435,6 +441,8 @@ async def test_an_optional_argument_is_taken(session: Session, name: str, argume
             given = {**({inbox: BOX} if inbox else {}), **given, **ALONE.get((name, argument), {})}
             if argument not in given or argument not in {"email", "agent_email", "message_id"}:
                 given[argument] = value.value if isinstance(value, Refused) else value
+            if argument == "message_id" and name == "wait_for_message":
+                given[argument] = await world.sent()
             if argument == "message_ids":
                 given[argument] = [given.pop("message_id")]
             if argument in ONCE:
@@ -450,6 +458,45 @@ async def test_an_optional_argument_is_taken(session: Session, name: str, argume
 
 def _takes(tool: Tool[Any], argument: str) -> bool:
     return (tool.name, argument) in _optional()
+
+
+DATA = base64.b64encode(b"a").decode()
+INNER: Mapping[tuple[str, str], list[dict[str, Any]]] = {
+    ("attachments", "data"): [{"data": DATA, "filename": "a.txt", "content_type": "text/plain"}],
+    ("attachments", "uri"): [{"uri": "MAIL"}],
+    ("attachments", "filename"): [{"uri": "MAIL", "filename": "other.txt"}],
+    ("attachments", "content_type"): [{"uri": "MAIL", "content_type": "text/csv"}],
+    ("attachments", "path"): [{"path": "kept.txt"}],
+    ("contacts", "display_name"): [{"address": "ANN", "display_name": "Ann"}],
+    ("contacts", "metadata"): [{"address": "ANN", "metadata": {"team": "red"}}],
+}
+"""For each optional member of the objects in a list, a list that has it."""
+
+
+def _inner() -> list[tuple[str, str, str]]:
+    schemas = {tool.name: input_schema(tool.arguments)["properties"] for tool in TOOLS}
+    return [
+        (name, argument, member)
+        for name, arguments in schemas.items()
+        for argument, schema in arguments.items()
+        for member in schema.get("items", {}).get("properties", {})
+        if member not in schema["items"].get("required", ())
+    ]
+
+
+@pytest.mark.parametrize(("name", "argument", "member"), _inner())
+async def test_an_optional_member_of_a_list_is_taken(
+    session: Session, tmp_path: Path, name: str, argument: str, member: str
+) -> None:
+    (tmp_path / "kept.txt").write_text("kept")
+    with anyio.fail_after(PATIENCE_SECONDS):
+        async with _world(session, tmp_path) as world:
+            stored = f"mail://{BOX}/messages/{await world.mail()}/attachments/0"
+            given = json.dumps(INNER[argument, member])
+            given = given.replace("MAIL", stored).replace("ANN", f"{world.fresh('ann')}@example.org")
+            inbox = {"email": BOX} if (name, "email") in _optional() else {}
+            plain = await PLAIN[name](world)
+            await world.call(name, **{**inbox, **plain, argument: json.loads(given)})
 
 
 @pytest.mark.parametrize("name", ["send_message", "reply_to_message", "forward_message"])
