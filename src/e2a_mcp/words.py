@@ -62,4 +62,5 @@ WORDS: Mapping[str, str] = {
     "until": "exclusive",
     "valid_from": _WHEN,
     "valid_until": _WHEN,
+    "verified_only": "sender proven",
 }
