@@ -168,6 +168,8 @@ def message_lines(fence: Fence, rows: Sequence[Mapping[str, Any]]) -> list[str]:
                 f"Subject: {row['subject']}",
                 said,
             ]
+            if row.get("found_in"):
+                parts.append("found in " + ", ".join(plain_line(name, 120) for name in row["found_in"]))
             lines.append(fence.inline(" | ".join(part for part in parts if part)))
         else:
             to = ", ".join(plain_line(address, 80) for address in row["to"][:5])

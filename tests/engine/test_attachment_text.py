@@ -12,7 +12,7 @@ from e2a_core.contract.engine import Session
 from e2a_core.errors import AttachmentNotFound
 from e2a_core.store.statement import sql
 from tests.documents.files import INVITATION, pdf
-from tests.engine.mailbox import arrived
+from tests.engine.mailbox import arrived, inbox
 from tests.support.home import ASSISTANT, Home
 from tests.support.waiting import until
 
@@ -90,3 +90,23 @@ async def test_a_text_goes_with_its_message(home: Home, owner: Session, agent: S
     await owner.messages.delete(ASSISTANT, message_id)
     await owner.messages.delete(ASSISTANT, message_id, permanent=True)
     assert (await home.local.core.db.read(count))[0]["n"] == 0
+
+
+async def test_a_search_finds_the_words_of_a_file_and_names_it(home: Home, agent: Session) -> None:
+    letter = pdf(["Rechnung 4711", "Creme brulee"])
+    message_id = await received(home, agent, letter, "application/pdf", "scan-7.pdf")
+
+    async def found(query: str) -> list[list[str] | None]:
+        items = await inbox(agent, query=query)
+        return [item.found_in for item in items if item.id == message_id]
+
+    async def named() -> bool:
+        return await found("4711") == [["scan-7.pdf"]]
+
+    await until(named)
+    assert await found("creme brulee") == [["scan-7.pdf"]]
+    assert await found("see 4711") == [["scan-7.pdf"]]
+    # The words of the message itself are not the file's, and the file's name alone finds the message too.
+    assert await found("see") == [None]
+    assert await found("scan 7") == [None]
+    assert await found("4712") == []

@@ -307,6 +307,8 @@ class MessageSummaryView(View):
     tag: str | None = None
     auto_submitted: AutoSubmittedView | None = None
     attachment_count: int | None = None
+    found_in: list[str] | None = None
+    """Files in which words of a full-text search occur."""
 
 
 class MessageView(View):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from e2a_core.documents.document import DocumentText, Outcome
-from e2a_core.store.statement import Row, Statement, sql
+from collections.abc import Sequence
 
-__all__ = ["document_from", "documents_of", "insert_document", "known_document"]
+from e2a_core.documents.document import DocumentText, Outcome
+from e2a_core.store.statement import Row, Statement, containing, in_list, like, sql
+
+__all__ = ["document_from", "files_with", "insert_document", "known_document"]
 
 
 def known_document(content_hash: str) -> Statement:
@@ -15,22 +17,26 @@ def known_document(content_hash: str) -> Statement:
     )
 
 
-def documents_of(message_id: str) -> Statement:
-    return sql(
-        "SELECT * FROM attachment_texts WHERE message_id = :id ORDER BY attachment_index",
-        by_key=True,
-        id=message_id,
+def files_with(message_ids: Sequence[str], terms: Sequence[str]) -> Statement:
+    """The files of these messages in which a term begins with one of `terms`, in their order."""
+    names, params = in_list("id", message_ids)
+    found = " OR ".join(like("terms", f":term{place}") for place in range(len(terms)))
+    params |= {f"term{place}": containing(f" {term}") for place, term in enumerate(terms)}
+    return Statement(
+        f"SELECT message_id, filename FROM attachment_texts WHERE message_id IN ({names}) AND ({found}) "
+        "ORDER BY message_id, attachment_index",
+        params,
     )
 
 
 def insert_document(
-    message_id: str, index: int, filename: str, content_hash: str, found: DocumentText
+    message_id: str, index: int, filename: str, content_hash: str, found: DocumentText, terms: Sequence[str]
 ) -> Statement:
     """Keeps what was read. Does nothing if the message is gone or the text is kept already."""
     return sql(
         "INSERT INTO attachment_texts "
-        "(message_id, attachment_index, filename, content_hash, outcome, text, truncated, pages) "
-        "SELECT id, :index, :filename, :hash, :outcome, :text, :truncated, :pages FROM messages WHERE id = :id "
+        "(message_id, attachment_index, filename, content_hash, outcome, text, terms, truncated, pages) "
+        "SELECT id, :index, :filename, :hash, :outcome, :text, :terms, :truncated, :pages FROM messages WHERE id = :id "
         "ON CONFLICT (message_id, attachment_index) DO NOTHING",
         by_key=True,
         id=message_id,
@@ -39,6 +45,7 @@ def insert_document(
         hash=content_hash,
         outcome=found.outcome.value,
         text=found.text,
+        terms=f" {' '.join(terms)} " if terms else "",
         truncated=int(found.truncated),
         pages=found.pages,
     )

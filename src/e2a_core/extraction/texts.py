@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 
-from e2a_core.contract.message_views import AttachmentContent
+from e2a_core.contract.message_views import AttachmentContent, AttachmentMetaView
 from e2a_core.core import Core
 from e2a_core.documents.document import DocumentText, Outcome
 from e2a_core.extraction import queries
+from e2a_core.messages.queries import index_attachment_text
+from e2a_core.messages.query_words import query_terms
 from e2a_core.messages.rows import MessageRow
-from e2a_core.store.statement import first
+from e2a_core.messages.terms import words_of
+from e2a_core.store.statement import Statement, first
 
-__all__ = ["document_text"]
+__all__ = ["document_text", "files_found"]
 
 
 async def document_text(core: Core, row: MessageRow, attachment: AttachmentContent) -> DocumentText:
@@ -30,6 +34,24 @@ async def document_text(core: Core, row: MessageRow, attachment: AttachmentConte
         else await core.documents.text(data, meta.content_type or "", meta.filename or "")
     )
     if found.outcome is not Outcome.TOO_DEMANDING:
-        kept = queries.insert_document(row.id, meta.index, meta.filename or "", content_hash, found)
-        await core.db.write([kept])
+        await core.db.write(_kept(row.id, meta, content_hash, found))
     return found
+
+
+async def files_found(core: Core, query: str, message_ids: Sequence[str]) -> Mapping[str, list[str]]:
+    """The names of the files in which words of a full-text query occur, by message."""
+    wanted = query_terms(query)
+    found: dict[str, list[str]] = {}
+    if wanted and message_ids:
+        for row in await core.db.read(queries.files_with(message_ids, wanted)):
+            found.setdefault(row["message_id"], []).append(row["filename"] or "unnamed")
+    return found
+
+
+def _kept(
+    message_id: str, meta: AttachmentMetaView, content_hash: str, found: DocumentText
+) -> list[Statement]:
+    filename = meta.filename or ""
+    terms = words_of(found.text)
+    kept = [queries.insert_document(message_id, meta.index, filename, content_hash, found, terms)]
+    return [*kept, index_attachment_text(message_id, filename, found.text)] if terms else kept

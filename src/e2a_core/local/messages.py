@@ -48,7 +48,7 @@ from e2a_core.errors import (
     NotInTrash,
     SendInProgress,
 )
-from e2a_core.extraction.texts import document_text
+from e2a_core.extraction.texts import document_text, files_found
 from e2a_core.mail.parse import parse_message
 from e2a_core.messages import lifecycle, payloads, queries
 from e2a_core.messages.content import load_content, stored_attachment
@@ -95,8 +95,13 @@ class Messages:
         after = Position(place["t"], place["i"]) if place else None
         rows, following = await read_page(self._core, search, after, query.limit)
         more: dict[str, Json] | None = {"t": following.at, "i": following.key} if following else None
+        items = [summary_view(row.bare) for row in rows]
+        if query.query:
+            with_files = [item.id for item in items if item.attachment_count]
+            files = await files_found(self._core, query.query, with_files)
+            items = [item.model_copy(update={"found_in": files.get(item.id)}) for item in items]
         return Page(
-            items=[summary_view(row.bare) for row in rows],
+            items=items,
             next_cursor=encode_cursor(more, search.binding, self._core.secrets.signing) if more else None,
         )
 

@@ -16,7 +16,7 @@ from e2a_core.messages.terms import (
 )
 from e2a_core.messages.terms import pieces as pieces_of
 
-__all__ = ["QueryWords", "read_query"]
+__all__ = ["QueryWords", "query_terms", "read_query"]
 
 MAX_WORDS = 20
 MIN_PREFIX = 2
@@ -57,6 +57,21 @@ def read_query(text: str) -> QueryWords:
     return QueryWords(all_of(wanted), attachment)
 
 
+def query_terms(text: str) -> list[str]:
+    """The terms of the words of a query, without its syntax."""
+    words = [item for item in text.split() if item not in ("AND", "OR") and item.lower() not in _ATTACHMENT]
+    pieces = (
+        piece for item in words[:MAX_WORDS] for word in fold_text(item).split() for piece in pieces_of(word)
+    )
+    return list(dict.fromkeys(found for piece in pieces for found in _terms(piece)))
+
+
+def _terms(piece: str) -> list[str]:
+    if not unspaced(piece):
+        return [piece[:MAX_TERM_CHARS]]
+    return [piece[place : place + 2] for place in range(max(len(piece) - 1, 1))]
+
+
 def _word(word: str, *, last: bool) -> Wanted | None:
     pieces = pieces_of(word)
     return all_of(_piece(piece, last=last and place == len(pieces) - 1) for place, piece in enumerate(pieces))
@@ -68,5 +83,4 @@ def _piece(piece: str, *, last: bool) -> Wanted | None:
         return term(piece[:MAX_TERM_CHARS], prefix=prefix, checked=True)
     if len(piece) == 1:
         return term(piece, prefix=True, checked=True)
-    pairs = dict.fromkeys(piece[place : place + 2] for place in range(len(piece) - 1))
-    return all_of(term(pair, checked=True) for pair in pairs)
+    return all_of(term(pair, checked=True) for pair in dict.fromkeys(_terms(piece)))
