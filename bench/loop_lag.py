@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from tests.support.dns import DnsServer
 from tests.support.loop_lag import LoopLag, bring
 from tests.support.worst_mail import WORST
 
@@ -29,12 +30,14 @@ def loop_lag(folder: Path, *, quick: bool) -> list[Figure]:
 
 async def _measure(home: Path, names: list[str]) -> list[Figure]:
     inbox = await asyncio.to_thread(make_home, home)
-    engine = await open_local_engine(load_settings(home_environment(home)))
-    try:
-        await engine.wait_until_leading()
-        return [await _figure(engine, inbox, name) for name in names]
-    finally:
-        await engine.close()
+    with DnsServer({}) as dns:
+        settings = load_settings(home_environment(home, E2A_DNS_SERVER=dns.address))
+        engine = await open_local_engine(settings)
+        try:
+            await engine.wait_until_leading()
+            return [await _figure(engine, inbox, name) for name in names]
+        finally:
+            await engine.close()
 
 
 async def _figure(engine: LocalEngine, inbox: str, name: str) -> Figure:
