@@ -28,6 +28,7 @@ from .test_every_argument import (
     BOX,
     DOMAIN,
     ONCE,
+    OTHERWISE,
     PATIENCE_SECONDS,
     PLAIN,
     TOOLS,
@@ -69,10 +70,12 @@ REFUSED = {
     ("get_message", "peek"),
     ("list_messages", "filter"),
     ("list_messages", "query"),
+    ("list_messages", "trust"),
     ("forward_message", "send_at"),
     ("reply_to_message", "send_at"),
     ("send_message", "send_at"),
-    ("update_message_labels", "read"),
+    ("update_message_labels", "read_status"),
+    ("wait_for_message", "message_id"),
 }
 """Arguments without which something else would be done."""
 LIMITED = {"content_hash"}
@@ -124,11 +127,12 @@ async def called(older: Older, name: str, argument: str | None = None) -> Any:
             given = await prepare(world)
             given |= _inbox(name, given)
             if argument is not None:
-                value = VALUES[argument]
+                value = OTHERWISE.get((name, argument), VALUES[argument])
                 given |= ALONE.get((name, argument), {})
-                given.setdefault(argument, value.value if isinstance(value, Refused) else value)
-                if argument not in {"email", "agent_email"}:
+                if argument not in given or argument not in {"email", "agent_email", "message_id"}:
                     given[argument] = value.value if isinstance(value, Refused) else value
+                if argument == "message_ids":
+                    given[argument] = [given.pop("message_id")]
                 if argument in ONCE:
                     given[argument] = world.fresh(argument)
             result = await outside.client.call_tool(name, given)
@@ -150,7 +154,7 @@ def test_the_tables_name_what_exists() -> None:
 @pytest.mark.parametrize(("name", "argument"), _optional())
 async def test_a_tool_works_or_says_what_the_deployment_lacks(older: Older, name: str, argument: str) -> None:
     result = await called(older, name, argument)
-    value = VALUES[argument]
+    value = OTHERWISE.get((name, argument), VALUES[argument])
     if name in LACKING or (name, argument) in REFUSED:
         assert result.structured_content["code"] == "not_implemented"
     elif argument in LIMITED:
