@@ -135,6 +135,7 @@ VALUES: Mapping[str, Any] = {
     "until": LATER,
     "valid_from": SINCE,
     "valid_until": LATER,
+    "verified_only": True,
     "wait_sent": True,
 }
 """A value for every optional argument, whichever tool it belongs to."""
