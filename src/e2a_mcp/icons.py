@@ -6,7 +6,7 @@ from mcp_types import Icon
 
 __all__ = ["ICONS", "WEBSITE"]
 
-WEBSITE = "https://github.com/mnexa-ai/e2a-mcp"
+WEBSITE = "https://github.com/Mnexa-AI/e2a-mcp"
 
 # An envelope. Within the address, so that showing it asks nobody for anything.
 _ENVELOPE = (

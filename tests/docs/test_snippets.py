@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shlex
 import signal
 import subprocess
@@ -69,7 +70,7 @@ def test_json_is_json_and_names_a_command_of_ours(snippet: Snippet) -> None:
 @pytest.mark.parametrize("snippet", snippets("toml"), ids=by_place)
 def test_toml_is_a_config_that_loads(snippet: Snippet, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(snippet.text, encoding="utf-8")
-    secret = {"E2A_HMAC_SECRET": "x" * 32}
+    secret = {"E2A_HMAC_SECRET": secrets.token_hex(32)}
     settings = load_settings({"E2A_HOME": str(tmp_path), **secret})
     assert set(tomllib.loads(snippet.text)) <= {name.removeprefix("E2A_").lower() for name in setting_names()}
     assert settings.home == tmp_path
@@ -141,7 +142,7 @@ def test_the_tour_of_the_readme(home: ServedHome) -> None:
     agent = home.run(sys.executable, "-c", read.text)
     assert agent.returncode == 0, agent.stderr
     assert f"1 inbound in {INBOX}" in agent.stdout
-    assert " inbound unread unverified\n" in agent.stdout
+    assert " inbound unread unverified " in agent.stdout
     assert "\naccepted msg_" in agent.stdout
     assert "sandbox" in agent.stdout
 

@@ -78,7 +78,8 @@ async def test_counts_follow_reading_the_trash_and_deletion(
     assert (_counts(row), row.first_message_at) == ((1, 1, 0, False), b.created_at)
     await agent.messages.restore(ASSISTANT, a.id)
     [row] = await _all(agent)
-    assert (_counts(row), row.first_message_at) == ((2, 2, 0, False), a.created_at)
+    # It was unread when it went to the trash, and restoring reads nothing.
+    assert (_counts(row), row.first_message_at) == ((2, 2, 0, True), a.created_at)
     for item in (a, b):
         await agent.messages.delete(ASSISTANT, item.id)
         await owner.messages.delete(ASSISTANT, item.id, permanent=True)

@@ -75,7 +75,9 @@ async def test_mail_may_be_larger_than_other_bodies(owner_client: httpx.AsyncCli
 async def test_a_body_that_does_not_come_is_given_up(home: Home, owner_client: httpx.AsyncClient) -> None:
     url = owner_client.base_url
     reader, writer = await asyncio.open_connection(url.host, url.port)
-    head = f"POST /v1/templates HTTP/1.1\r\nHost: x\r\nAuthorization: {home.account_key}\r\n"
+    head = (
+        f"POST /v1/templates HTTP/1.1\r\nHost: {url.host}:{url.port}\r\nAuthorization: {home.account_key}\r\n"
+    )
     writer.write(head.encode() + b"Content-Length: 100\r\n\r\n{")
     async with asyncio.timeout(20):
         answer = await reader.readuntil(b"\r\n")
@@ -87,7 +89,7 @@ async def test_a_truncated_body_does_nothing(home: Home, owner_client: httpx.Asy
     url = owner_client.base_url
     _, writer = await asyncio.open_connection(url.host, url.port)
     body = json.dumps({"email": "cut@agents.example"}).encode()
-    head = f"POST /v1/agents HTTP/1.1\r\nHost: x\r\nAuthorization: {home.account_key}\r\n"
+    head = f"POST /v1/agents HTTP/1.1\r\nHost: {url.host}:{url.port}\r\nAuthorization: {home.account_key}\r\n"
     writer.write(head.encode() + f"Content-Length: {len(body) + 1}\r\n\r\n".encode() + body)
     await writer.drain()
     writer.close()
@@ -346,7 +348,7 @@ async def test_past_the_bound_requests_are_told_to_come_back(home: Home) -> None
         held = []
         for _ in range(2):
             reader, writer = await asyncio.open_connection(url.host, url.port)
-            head = f"POST /v1/agents HTTP/1.1\r\nHost: x\r\nAuthorization: {home.account_key}\r\n"
+            head = f"POST /v1/agents HTTP/1.1\r\nHost: {url.host}:{url.port}\r\nAuthorization: {home.account_key}\r\n"
             writer.write(head.encode() + b"Content-Length: 9\r\nExpect: 100-continue\r\n\r\n")
             assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
             held.append(writer)

@@ -107,6 +107,7 @@ async def _begun(browser: httpx.AsyncClient) -> tuple[asyncio.StreamReader, asyn
     """A request of which the first octet of the body has come."""
     url = browser.base_url
     reader, writer = await asyncio.open_connection(url.host, url.port)
-    writer.write(b"POST /api/feedback HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
+    head = f"POST /api/feedback HTTP/1.1\r\nHost: {url.host}:{url.port}\r\n"
+    writer.write(head.encode() + b"Content-Length: 10\r\n\r\n{")
     await writer.drain()
     return reader, writer

@@ -170,6 +170,9 @@ async def test_reading_mail_marks_it_read_and_does_nothing_else(
                 without_read_mark(row) for row in before[table]
             ]
             assert rows != before[table], "the message was read before"
+        elif table == "conversations":
+            # It counts what is unread.
+            continue
         elif table == "events":
             [told] = set(rows) - set(before[table])
             assert '"change":"read"' in told

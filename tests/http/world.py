@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -81,7 +82,7 @@ def operations(document: dict[str, Any]) -> list[Operation]:
     """Every operation of the served document."""
     return [
         Operation(
-            described["operationId"],
+            re.sub(r"(?<!^)(?=[A-Z])", "_", described["operationId"]).lower(),
             method.upper(),
             path,
             "security" not in described,

@@ -85,3 +85,8 @@ def test_a_part_without_label_is_read_as_the_others_are() -> None:
     )
     assert parse_message(raw).text == "Заказ"
     assert named_charset(raw) == "koi8-r"
+
+
+def test_octets_without_a_label_are_not_read_by_a_charset_without_ascii() -> None:
+    raw = b"Subject: caf\xe9 \r\nContent-Type: text/plain; charset=utf-16\r\n\r\n"
+    assert parse_message(raw).subject == "café"

@@ -63,7 +63,8 @@ def test_the_end_of_input_ends_the_server_cleanly(tmp_path: Path) -> None:
     done = run(home=tmp_path, stdin=json.dumps(INITIALIZE) + "\n")
     assert done.returncode == 0
     (line,) = done.stdout.splitlines()
-    assert json.loads(line)["result"]["serverInfo"] == {
+    told = json.loads(line)["result"]["serverInfo"]
+    assert {name: told[name] for name in ("name", "title", "version", "description")} == {
         "name": "e2a",
         "title": "e2a mailbox",
         "version": VERSION,

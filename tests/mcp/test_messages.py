@@ -150,4 +150,5 @@ def test_the_end_of_standard_input_under_load_leaves_no_traceback(
     assert server.wait(10) == 0
     seconds = time.monotonic() - started
     assert b"Traceback" not in server.stderr.read()
-    assert seconds < 1.0
+    # A second on a machine with nothing else to do.
+    assert seconds < 5.0

@@ -25,7 +25,11 @@ STRANGER = {"sender": "eve@evil.example", "mail_from": "eve@evil.example"}
 """Mail from a domain that publishes nothing, so that nobody vouches for it."""
 
 BOTH_FORMS: dict[str, Any] = {
-    "headers": {"MIME-Version": "1.0", "Content-Type": "multipart/alternative; boundary=b"},
+    "headers": {
+        "In-Reply-To": "<asked@example.org>",
+        "MIME-Version": "1.0",
+        "Content-Type": "multipart/alternative; boundary=b",
+    },
     "body": b"--b\r\nContent-Type: text/plain\r\n\r\nnew words\r\n\r\n> old words\r\n"
     b"--b\r\nContent-Type: text/html\r\n\r\n<p>new words</p>\r\n--b--\r\n",
 }

@@ -15,6 +15,7 @@ from typing import Any
 import anyio
 import pytest
 from mcp.client.subscriptions import ResourceUpdated
+from mcp_types import TextResourceContents
 
 from e2a_core.local.run_file import read_run_file
 from mcp import Client, StdioServerParameters, stdio_client
@@ -58,7 +59,7 @@ async def test_mail_is_listed_read_and_answered(served: Listener, home: Home, er
         rows = (await call(client, "list_messages", sort="asc"))["messages"]
         assert [(row["subject"], row["trust"]) for row in rows] == [
             ("Lunch", "verified"),
-            ("Pay me", "unverified"),
+            ("Pay me", "failed"),
         ]
         found = (await call(client, "list_messages", query="noon"))["messages"]
         assert [row["subject"] for row in found] == ["Lunch"]
@@ -92,7 +93,9 @@ async def test_an_attachment_goes_from_mail_to_mail(served: Listener, home: Home
         (row,) = (await call(client, "list_messages"))["messages"]
         result = await client.call_tool("get_message", {"message_id": row["id"]})
         (link,) = (block for block in result.content if block.type == "resource_link")
-        data = octets_of(await client.read_resource(link.uri))
+        (contents,) = (await client.read_resource(link.uri)).contents
+        assert isinstance(contents, TextResourceContents)
+        data = contents.text.encode()
         assert data.strip() == b"1,2"
         sent = await call(
             client,

@@ -127,7 +127,7 @@ async def test_who_may_ask_for_what(core: Core, owner: Principal) -> None:
         await Metrics(core, await account(core, "other@example.org")).of_agent(BOT)
     service = Metrics(core, owner)
     for window in (
-        {"start": "yesterday"},
+        {"start": "lately"},
         {"start": "2026-01-02T00:00:00Z", "end": "2026-01-02T00:00:00Z"},
         {"start": "2025-01-01T00:00:00Z", "end": "2025-06-01T00:00:00Z"},
         {"start": "0001-01-01T00:00:00+01:00", "end": "0001-01-02T00:00:00Z"},

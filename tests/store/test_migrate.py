@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -139,7 +140,7 @@ def test_the_packaged_migrations_are_numbered_without_gaps() -> None:
     for migration in migrations:
         for dialect in ("sqlite", "postgresql"):
             for statement in statements_of(migration, dialect):
-                assert "{" not in statement.sqlite.replace("'{}'", "")
+                assert not re.search(r"\{(serial|blob)\}", statement.sqlite)
 
 
 def test_every_migration_has_a_number_of_its_own() -> None:

@@ -78,7 +78,11 @@ Authentication
 Reading and searching
     paging: MAX_LIMIT
     messages.filter_syntax: MAX_FILTER_CHARS
-    messages.search: MAX_TEXT_OCTETS, MAX_LABEL, MAX_LABELS, MAX_QUERY, MAX_WORDS
+    messages.queries: MAX_VECTOR_BYTES
+    messages.query_words: MAX_WORDS
+    messages.search: MAX_TEXT_OCTETS, MAX_LABEL, MAX_LABELS, MAX_QUERY, MAX_HITS, MAX_BUCKETS
+    messages.terms: MAX_TERMS, MAX_TERM_CHARS
+    remote.description: MAX_REFERENCES
     messages.views: MAX_REMEMBERED_CHARS
     documents.document: MAX_TEXT
     documents.picture: MAX_SIDE, MAX_PIXELS

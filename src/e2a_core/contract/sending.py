@@ -113,9 +113,13 @@ class _Composed(Request):
     send_at: Instant | None = None
     unsubscribe: UnsubscribeOptions | None = None
 
+    @property
+    def _from_template(self) -> bool:
+        return False
+
     @model_validator(mode="after")
     def _both_forms(self) -> Self:
-        if self.html and not (self.text or "").strip():
+        if self.html and not (self.text or "").strip() and not self._from_template:
             # Few callers send HTML alone, and the reader of HTML takes long to load.
             from e2a_core.mail.html import html_to_text
 
@@ -129,6 +133,10 @@ class SendEmailRequest(_Composed):
     template_id: str | None = None
     template_alias: str | None = None
     template_data: dict[str, Any] | None = None
+
+    @property
+    def _from_template(self) -> bool:
+        return bool(self.template_id or self.template_alias)
 
 
 class ReplyRequest(_Composed):

@@ -163,9 +163,17 @@ def _guess(data: bytes, other: str | None) -> str:
 
 
 def named_charset(message: bytes) -> str | None:
-    """The first charset besides UTF-8 and ASCII that the beginning of a message names in any part or encoded word."""
+    """The first charset besides UTF-8 and ASCII that the beginning of a message names in any part or encoded word.
+
+    Leaves out those in which ASCII has another meaning: what has no label of its own is ASCII with some other octets.
+    """
     labels = (match[1].decode("ascii") for match in _NAMED.finditer(message, 0, NAMING_OCTETS))
-    return next((label for label in labels if _codec(label) not in {None, "utf-8"}), None)
+    return next((label for label in labels if (_codec(label) or "utf-8") not in _NO_GUESS), None)
+
+
+_NO_GUESS = frozenset(
+    {"utf-8", "utf-16-le", "utf-16-be", "utf-32", "hz", "iso2022-kr", "iso2022_jp_ext", "iso2022_jp_2004"}
+)
 
 
 def clean_line(text: str) -> str:
