@@ -28,7 +28,11 @@ VALUES: dict[str, dict[str, object]] = {
     "decision.html": DECISION,
     "unsubscribe.html": {"title": HOSTILE, "text": HOSTILE},
     "operations.html": {"title": HOSTILE, "paths": {HOSTILE: {"get": {"summary": HOSTILE}}}},
-    "hold_notice.html": {"head": HOSTILE, "holds": [{"facts": FACTS, "links": FACTS, "otherwise": HOSTILE}]},
+    "hold_notice.html": {
+        "head": HOSTILE,
+        "holds": [{"facts": FACTS, "links": FACTS, "otherwise": HOSTILE}],
+        "more": HOSTILE,
+    },
     "unsubscribe_footer.html": {"url": HOSTILE, "agent_email": HOSTILE},
 }
 

@@ -47,13 +47,13 @@ class DkimSigner:
     selector: str
     private_pem: bytes
 
-    def sign(self, content: bytes) -> bytes:
+    def sign(self, content: bytes, *also: bytes) -> bytes:
         signature: bytes = dkim.sign(
             content,
             self.selector.encode(),
             self.domain.encode(),
             self.private_pem,
-            include_headers=[b"from", b"to", b"subject", b"message-id"],
+            include_headers=[b"from", b"to", b"subject", b"message-id", *also],
         )
         return signature + content
 
