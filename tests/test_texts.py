@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from e2a_core.errors import InvalidRequest
-from e2a_core.texts import is_storable, require_storable
+from e2a_core.texts import is_storable, one_line, require_storable, visible_text
 
 
 @pytest.mark.parametrize("text", ["\x00", "a\x00b", "\ud800", "\udfff!"])
@@ -21,3 +21,25 @@ def test_what_cannot_be_stored(text: str) -> None:
 @given(st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])))
 def test_all_other_text_can(text: str) -> None:
     assert require_storable(text, "body.name") == text
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    ["\U000e0148\U000e0149", "\ufe00\ufe01", "\u034f", "\u17b5", "\u180b", "\u202e", "\u200b", "\u2066"],
+)
+def test_nothing_hides_in_what_is_shown(hidden: str) -> None:
+    assert hidden not in one_line(f"invoice{hidden}.pdf")
+    assert visible_text(f"invoice{hidden}.pdf") == "invoice.pdf"
+
+
+@pytest.mark.parametrize("filler", ["\u115f", "\u1160", "\u2800", "\u3164", "\uffa0"])
+def test_a_letter_without_a_shape_is_a_space(filler: str) -> None:
+    assert one_line(f"a{filler}b") == visible_text(f"a{filler}b") == "a b"
+
+
+def test_joiners_stay_where_they_join() -> None:
+    assert (
+        visible_text("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645")
+        == "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
+    )
+    assert visible_text("a\u200d\u200c\u200db") == "ab"

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from e2a_core.ids import Ids
+from e2a_core.texts import one_line, visible_text
 
 __all__ = ["Fence", "plain_line", "plain_text"]
 
 MARKER_BYTES = 6
-_KEPT = "\t\u200c\u200d"
-"""Characters to keep although they are not printable: tab, and the joiners of Persian, Hindi and many emoji."""
 
 
 class Fence:
@@ -47,25 +46,10 @@ class Fence:
 
 def plain_text(text: str) -> str:
     """Returns `text` without control and invisible characters; line ends become LF."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return "\n".join(line if line.isprintable() else _strip(line) for line in lines)
+    return visible_text(text)
 
 
 def plain_line(text: str | None, limit: int = 300) -> str:
-    """Returns `text` as one line of at most `limit` characters."""
-    if not text:
-        return ""
-    # `isprintable` is also False for format characters, which include invisible and bidirectional ones.
-    line = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    """Returns `text` as one line of at most `limit` characters, without what hides in it."""
+    line = one_line(text or "")
     return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
-def _strip(line: str) -> str:
-    """Turns every blank into a space, and drops format, tag and private-use characters."""
-    return "".join(map(_seen, line))
-
-
-def _seen(character: str) -> str:
-    if character.isprintable() or character in _KEPT:
-        return character
-    return " " if character.isspace() else ""

@@ -14,6 +14,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from e2a_core.contract.base import LIMITATIONS
 from e2a_core.errors import E2AError, NotFound
+from e2a_core.texts import one_line
 from e2a_mcp.fence import plain_line
 from e2a_mcp.schema import object_schema
 from e2a_mcp.tool import Reply
@@ -138,7 +139,7 @@ def _named(problem: E2AError) -> str:
 
 
 def _one_line(text: str) -> str:
-    line = "".join(character if character.isprintable() else " " for character in text)
+    line = one_line(text)
     return line if len(line) <= MAX_ERROR_CHARS else line[: MAX_ERROR_CHARS - 1] + "…"
 
 

@@ -46,6 +46,16 @@ def test_bad_slugs(slug: str) -> None:
         '"postmaster "',
         "hitl-noreply+a+b",
         "ａdmin",
+        "\u0430dmin",
+        "p\u03bfstmaster",
+        "adm\u0131n",
+        "admi\u0144",
+        "post.master",
+        "mailer_daemon",
+        "mailerdaemon",
+        "admin.",
+        "admin-",
+        "ssl-admin",
     ],
 )
 def test_names_of_the_domain_itself_are_nobody_s_inbox(local: str) -> None:
@@ -55,7 +65,7 @@ def test_names_of_the_domain_itself_are_nobody_s_inbox(local: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "local", ["sales", "support", "marketing", "administration", "abuse-desk", "postmasters"]
+    "local", ["sales", "support", "marketing", "administration", "abuse-desk", "postmasters", "admin1"]
 )
 @pytest.mark.parametrize("domain", [SHARED, "example.com"])
 def test_business_names_are_free(local: str, domain: str) -> None:

@@ -74,7 +74,7 @@ def check_slug(local: str) -> None:
             "the part before @ must have 2 to 40 lower-case letters, digits or inner hyphens",
             location=_LOCATION,
         )
-    if local in RESERVED_SLUGS:
+    if local in RESERVED_SLUGS or is_reserved(local):
         raise _reserved(local)
 
 

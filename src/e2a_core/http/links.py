@@ -53,6 +53,7 @@ from e2a_core.signing.tokens import (
     verify_form,
 )
 from e2a_core.store.statement import first
+from e2a_core.texts import one_line, visible_text
 
 __all__ = ["link_routes"]
 
@@ -150,9 +151,9 @@ class _Links:
             status,
             f"{action.capitalize()} this message?",
             # As it was written, HTML too: what a browser would make of it is not what is decided on.
-            (body.text or "") if body else "",
+            visible_text(body.text or "") if body else "",
             template="decision.html",
-            html=(body.html or "") if body else "",
+            html=visible_text(body.html or "") if body else "",
             preview_chars=PREVIEW_CHARS,
             undecided="" if status == 200 else _NOT_DECIDED,
             facts=_facts(view),
@@ -220,7 +221,7 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 def _facts(view: MessageView) -> dict[str, str]:
-    return {
+    facts = {
         "From": f"{view.from_name or ''} <{view.header_from}>".strip() if view.header_from else "",
         "To": ", ".join(view.to),
         "Cc": ", ".join(view.cc),
@@ -229,6 +230,7 @@ def _facts(view: MessageView) -> dict[str, str]:
         "Attachments": ", ".join(f"{item.filename} ({item.size_bytes} bytes)" for item in view.attachments),
         "Held because": view.hold_reason.summary if view.hold_reason else "",
     }
+    return {name: one_line(value) for name, value in facts.items()}
 
 
 def _disposition(filename: str | None) -> str:

@@ -53,10 +53,22 @@ RESERVED = ROLES | {
 """Local parts that cannot be chosen for an agent."""
 
 
+_LOOK_ALIKES = str.maketrans("авекмнорстухѕіјһԁԝοαρτυνικεıđ", "abekmhopctyxsijhdwoaptuvikeid")
+"""Cyrillic, Greek and Latin letters that readers take for those of the names above (Unicode TR 39)."""
+
+
 def is_reserved(local: str) -> bool:
-    """Whether `local` is one of `RESERVED`, ignoring case, width, quotes and a tag after `+`."""
-    plain = unicodedata.normalize("NFKC", local).casefold().strip('" ')
-    return split_plus(plain)[0].strip() in RESERVED
+    """Whether `local` reads as one of `RESERVED`, whatever its case, width, accents, quotes, separators or tag."""
+    return _skeleton(local) in _SKELETONS
+
+
+def _skeleton(local: str) -> str:
+    plain = unicodedata.normalize("NFKD", local).casefold().strip('" ')
+    letters = split_plus(plain)[0].translate(_LOOK_ALIKES)
+    return "".join(character for character in letters if character.isalnum())
+
+
+_SKELETONS = frozenset(map(_skeleton, RESERVED))
 
 
 def is_role_address(email: str) -> bool:

@@ -29,6 +29,7 @@ from e2a_core.submission.addressing import local_recipients
 from e2a_core.submission.outcome import Outcome
 from e2a_core.submission.retry import RetryAt, next_step
 from e2a_core.submission.transports.base import Transport
+from e2a_core.texts import one_line
 
 __all__ = ["HoldNotice"]
 
@@ -162,12 +163,7 @@ def _facts(row: MessageRow) -> dict[str, str]:
         "Subject": row.subject,
         "Expires": _expiry(row),
     }
-    return {name: _line(value) for name, value in facts.items() if value}
-
-
-def _line(text: str) -> str:
-    """A sender's text on one line, without characters that hide or reorder others."""
-    return "".join(character if character.isprintable() else " " for character in text)
+    return {name: one_line(value) for name, value in facts.items() if value}
 
 
 def _expiry(row: MessageRow) -> str:
@@ -194,7 +190,7 @@ def _head(holds: Sequence[_Hold], count: int) -> str:
 def _subject(holds: Sequence[_Hold], count: int) -> str:
     if count > 1:
         return f"[e2a] {count} messages wait for your decision"
-    row, subject = holds[0].row, _line(holds[0].row.subject)
+    row, subject = holds[0].row, one_line(holds[0].row.subject)
     if len(subject) > MAX_SUBJECT_CHARS:
         subject = subject[:MAX_SUBJECT_CHARS] + "…"
     what = (
