@@ -239,3 +239,10 @@ def test_the_kind_of_a_file(data: bytes, content_type: str, filename: str, kind:
 )
 def test_what_may_hold_text(content_type: str, filename: str, expected: bool) -> None:
     assert may_hold_text(content_type, filename) is expected
+
+
+async def test_a_table_inside_a_cell_is_read_once(reader: DocumentReader) -> None:
+    before, after = "<w:tbl><w:tr><w:tc>", "</w:tc></w:tr></w:tbl>"
+    nested = before * 30 + PARAGRAPH.format("inner") + after * 30
+    found = await reader.text(docx(word(nested)), "", "nested.docx")
+    assert (found.outcome, found.text) == (Outcome.TEXT, "inner")

@@ -108,10 +108,18 @@ def _lines(element: ElementTree.Element) -> Iterator[str]:
         if child.tag == f"{_WORD}p":
             yield _inline(child)
         elif child.tag == f"{_WORD}tr":
-            cells = (" ".join(filter(None, _lines(cell))) for cell in child.iter(f"{_WORD}tc"))
-            yield " | ".join(cells)
+            yield " | ".join(" ".join(filter(None, _lines(cell))) for cell in _cells(child))
         else:
             yield from _lines(child)
+
+
+def _cells(row: ElementTree.Element) -> Iterator[ElementTree.Element]:
+    """The cells of a row, also inside content controls, but not those of a table inside a cell."""
+    for child in row:
+        if child.tag == f"{_WORD}tc":
+            yield child
+        elif child.tag not in _DELETED:
+            yield from _cells(child)
 
 
 def _inline(paragraph: ElementTree.Element) -> str:
