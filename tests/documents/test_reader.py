@@ -246,3 +246,12 @@ async def test_a_table_inside_a_cell_is_read_once(reader: DocumentReader) -> Non
     nested = before * 30 + PARAGRAPH.format("inner") + after * 30
     found = await reader.text(docx(word(nested)), "", "nested.docx")
     assert (found.outcome, found.text) == (Outcome.TEXT, "inner")
+
+
+async def test_a_calendar_of_years_is_read_from_its_beginning(reader: DocumentReader) -> None:
+    entry = "BEGIN:VEVENT\r\nUID:1\r\nSUMMARY:standup\r\nDTSTART:20260101T000000Z\r\nEND:VEVENT\r\n"
+    data = f"BEGIN:VCALENDAR\r\n{entry * 100_000}END:VCALENDAR\r\n".encode()
+    found = await reader.text(data, "text/calendar", "years.ics")
+    assert (found.outcome, found.truncated) == (Outcome.TEXT, True)
+    assert found.text.count("What: standup") == 200
+    assert found.text.endswith("(99800 more entries are left out)")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -35,26 +37,35 @@ _ANSWERS = {
 _ENTRIES = ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY")
 _MAX_PEOPLE = 50
 _MAX_ENTRIES = 200
+_BEGIN = re.compile(
+    rb"^BEGIN:(?:" + "|".join(_ENTRIES).encode() + rb")[ \t]*\r?$", re.MULTILINE | re.IGNORECASE
+)
 
 
 def calendar_text(data: bytes) -> DocumentText:
     """The entries of a calendar file in the order of the file, each as lines of `name: value`."""
+    begins = [match.start() for match in _BEGIN.finditer(data)]
+    left_out = len(begins) - _MAX_ENTRIES
+    if left_out > 0:
+        # The library takes seconds for an export of years, of which a reader sees the first entries.
+        data = data[: begins[_MAX_ENTRIES]] + b"END:VCALENDAR\r\n"
     calendars = Calendar.from_ical(data, multiple=True)
     lines = [line for calendar in calendars for line in _calendar(calendar)]
-    return limited("\n".join(lines))
+    if left_out > 0:
+        lines.append(f"({left_out} more entries are left out)")
+    found = limited("\n".join(lines))
+    return replace(found, truncated=found.truncated or left_out > 0)
 
 
 def _calendar(calendar: Component) -> Iterator[str]:
     method = str(calendar.get("METHOD", "")).upper()
     entries = [entry for entry in calendar.walk() if entry.name in _ENTRIES]
-    for entry in entries[:_MAX_ENTRIES]:
+    for entry in entries:
         yield _METHODS.get(method, "Calendar entry") + (f" ({method})" if method else "")
         for name, value in _members(entry):
             if value:
                 yield f"{name}: {value}"
         yield ""
-    if len(entries) > _MAX_ENTRIES:
-        yield f"({len(entries) - _MAX_ENTRIES} more entries are left out)"
 
 
 def _members(entry: Component) -> Iterator[tuple[str, str]]:
