@@ -139,6 +139,13 @@ async def test_a_long_text_is_cut_and_says_so(reader: DocumentReader) -> None:
     assert (len(found.text), found.truncated) == (MAX_TEXT, True)
 
 
+async def test_a_file_of_many_pages_is_read_from_its_beginning(reader: DocumentReader) -> None:
+    busy = compressed(b"BT /F1 12 Tf 72 700 Td (word) Tj ET " * 60, 1)
+    found = await reader.text(pdf([busy] * 2_000), "application/pdf", "long.pdf")
+    assert (found.outcome, found.truncated, found.pages) == (Outcome.TEXT, True, 2_000)
+    assert found.text.startswith("[page 1]\nword")
+
+
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"])
 async def test_a_picture_is_scaled(reader: DocumentReader, format: str) -> None:
     out = io.BytesIO()

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import io
 import logging
+import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from xml.etree import ElementTree
 
 from pypdf import PageObject, PdfReader
@@ -23,6 +25,9 @@ _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallba
 _PARTS = ("header", "document", "footer", "footnotes", "endnotes", "comments")
 _DELETED = frozenset({f"{_WORD}del", f"{_WORD}moveFrom", _FALLBACK})
 _MARKS = {f"{_WORD}tab": "\t", f"{_WORD}br": "\n", f"{_WORD}cr": "\n", f"{_WORD}noBreakHyphen": "-"}
+READING_SECONDS = 3.0
+"""Of processor time, after which a file is read no further: what was read by then is better than nothing."""
+
 _MAX_EXPANDED = 100 * 1024 * 1024
 """Octets of XML read from one file; a longer novel is 5 MB."""
 
@@ -49,14 +54,16 @@ def _pdf_text(data: bytes) -> DocumentText:
     reader = PdfReader(io.BytesIO(data), strict=False)
     if reader.is_encrypted and not reader.decrypt(""):
         return DocumentText(Outcome.PASSWORD)
-    pages, size, found = len(reader.pages), 0, list[str]()
+    pages, size, number, found = len(reader.pages), 0, 0, list[str]()
     for number, page in enumerate(reader.pages, 1):
         text = page.extract_text().strip()
         if text:
             found.append(f"[page {number}]\n{text}" if pages > 1 else text)
             size += len(text)
-        if size > MAX_TEXT:
+        if size > MAX_TEXT or time.process_time() > READING_SECONDS:
             break
+    if found and number < pages:
+        return replace(limited("\n\n".join(found), pages=pages), truncated=True)
     fields = _form_fields(reader)
     pictures = not found and any(_shows_picture(page) for page in reader.pages)
     return limited(
