@@ -88,6 +88,7 @@ def notice(door: Door, scratch: Path) -> str | None:
 _CHECKS = {
     "test": ["-m", "pytest", "-q", "-x", "-n0", "tests/contract/test_doors.py"],
     "pinned API": ["-m", "pytest", "-q", "-x", "-n0", "-vv", "tests/docs/test_public_api.py"],
+    "document": ["-m", "pytest", "-q", "-x", "-n0", "-vv", "tests/http/test_document.py", "-k", "difference"],
     "type checker": ["-m", "mypy", "src"],
 }
 
