@@ -101,6 +101,7 @@ class Part:
 
 
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
+_LINE = re.compile(rb"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _NOT_TEXT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -115,11 +116,14 @@ def _transfer_encoding(headers: Headers) -> str:
 
 
 def _decode_uu(body: bytes) -> bytes:
-    """The file between `begin` and `end`; a line that is not uuencoded ends it."""
-    lines = body.splitlines()
-    first = next((at + 1 for at, line in enumerate(lines) if line.startswith(b"begin ")), 0)
+    """The file between `begin` and `end`; a line that is not uuencoded ends it.
+
+    Takes one line at a time, because a list of all lines of a body with short ones is many times its size.
+    """
+    start = next((found.end() for found in _LINE.finditer(body) if found[0].startswith(b"begin ")), 0)
     data = bytearray()
-    for line in lines[first:]:
+    for found in _LINE.finditer(body, start):
+        line = found[0].rstrip(b"\r\n")
         if not line or line.strip() == b"end":
             break
         try:
