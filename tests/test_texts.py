@@ -43,3 +43,17 @@ def test_joiners_stay_where_they_join() -> None:
         == "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
     )
     assert visible_text("a\u200d\u200c\u200db") == "ab"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("x@\u0430pple.com", "x@\u0430pple.com [xn--pple-43d.com]"),
+        ("see https://\u0430pple.com/login now", "see https://\u0430pple.com [xn--pple-43d.com]/login now"),
+        ("x@m\u00fcller.example, y", "x@m\u00fcller.example [xn--mller-kva.example], y"),
+        ("x@plain.example \u00fc", "x@plain.example \u00fc"),
+        ("\u00fc@ and ://", "\u00fc@ and ://"),
+    ],
+)
+def test_a_domain_that_may_mislead_has_its_a_label(text: str, shown: str) -> None:
+    assert one_line(text) == visible_text(text) == shown

@@ -43,17 +43,41 @@ def require_storable(text: str, location: str) -> str:
     return text
 
 
+_DOMAIN = re.compile(r"(?<=@)[\w.-]{3,253}|(?<=://)[\w.-]{3,253}")
+
+
 def one_line(text: str) -> str:
     """Returns `text` as one line in which nothing hides: control, bidirectional and invisible characters are spaces."""
-    line = _without_marks(text)
+    line = _with_a_labels(_without_marks(text))
     # `isprintable` is also False for format characters, which include invisible and bidirectional ones.
     return line if line.isprintable() else "".join(c if c.isprintable() else " " for c in line)
 
 
 def visible_text(text: str) -> str:
     """Returns `text` without control and invisible characters; line ends become LF."""
-    lines = _without_marks(text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = _with_a_labels(_without_marks(text)).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join(line if line.isprintable() else _strip(line) for line in lines)
+
+
+def _with_a_labels(text: str) -> str:
+    """Writes the A-label behind each domain of an address or URL that has letters beyond ASCII (RFC 5890, 2.3.2.1).
+
+    A letter of another script may look like one of ASCII; the A-label does not.
+    """
+    if text.isascii() or ("@" not in text and "://" not in text):
+        return text
+    return _DOMAIN.sub(_with_a_label, text)
+
+
+def _with_a_label(match: re.Match[str]) -> str:
+    domain = match[0].rstrip(".-")
+    if domain.isascii():
+        return match[0]
+    # Few texts name such a domain, and the tables of IDNA take long to load.
+    from e2a_core.mail.domains import to_ascii_domain
+
+    ascii_form = to_ascii_domain(domain)
+    return match[0] if ascii_form is None else f"{domain} [{ascii_form}]{match[0][len(domain) :]}"
 
 
 def _without_marks(text: str) -> str:
