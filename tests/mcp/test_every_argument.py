@@ -379,6 +379,7 @@ async def session(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ses
         "E2A_HTTP_LISTEN": "127.0.0.1:0",
         "E2A_SHARED_DOMAIN": DOMAIN,
         "E2A_PUBLIC_URL": "https://mail.example.org",
+        "E2A_SEND_RATE_PER_MINUTE": "0",
     }
     engine = await open_local_engine(load_settings(environment), strict=True)
     try:
