@@ -53,6 +53,7 @@ def test_joiners_stay_where_they_join() -> None:
         ("x@m\u00fcller.example, y", "x@m\u00fcller.example [xn--mller-kva.example], y"),
         ("x@plain.example \u00fc", "x@plain.example \u00fc"),
         ("\u00fc@ and ://", "\u00fc@ and ://"),
+        ("info@example.com\u307e\u3067", "info@example.com\u307e\u3067"),
     ],
 )
 def test_a_domain_that_may_mislead_has_its_a_label(text: str, shown: str) -> None:

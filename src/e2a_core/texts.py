@@ -43,7 +43,9 @@ def require_storable(text: str, location: str) -> str:
     return text
 
 
-_DOMAIN = re.compile(r"(?<=@)[\w.-]{3,253}|(?<=://)[\w.-]{3,253}")
+_ALIKE = "\\w\u0080-\u058f\u10a0-\u10ff\u13a0-\u13ff\u1d00-\u1fff\u2c60-\u2c7f\ua640-\ua7ff"
+"""Letters that can be taken for ASCII: Latin, Greek, Cyrillic, Armenian, Georgian, Cherokee and their extensions."""
+_DOMAIN = re.compile(f"(?<=@)[{_ALIKE}.-]{{3,253}}|(?<=://)[{_ALIKE}.-]{{3,253}}", re.ASCII)
 
 
 def one_line(text: str) -> str:
