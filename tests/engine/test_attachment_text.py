@@ -110,3 +110,15 @@ async def test_a_search_finds_the_words_of_a_file_and_names_it(home: Home, agent
     assert await found("see") == [None]
     assert await found("scan 7") == [None]
     assert await found("4712") == []
+
+
+async def test_the_same_octets_are_read_by_their_label_and_kind(home: Home, agent: Session) -> None:
+    octets = "\u041f\u0440\u0438\u0432\u0435\u0442".encode("koi8-r")
+    for content_type, filename, outcome in (
+        ("application/octet-stream", "x.bin", "unsupported"),
+        ("text/plain; charset=koi8-r", "x.txt", "text"),
+    ):
+        message_id = await received(home, agent, octets, content_type, filename)
+        read = await agent.messages.attachment_text(ASSISTANT, message_id, 0)
+        assert read.outcome == outcome
+    assert read.text == octets.decode("koi8-r")

@@ -139,7 +139,7 @@ def test_an_embedded_message_keeps_its_octets_and_is_not_encoded() -> None:
         )
     )
     judge(raw)
-    meta, content = attachment_content(raw, 0)
+    meta, content, _ = attachment_content(raw, 0)
     assert (meta.content_type, content) == ("message/rfc822", inner)
     eight_bit = inner.replace(b"body", "böse".encode())
     raw = write(
@@ -150,7 +150,7 @@ def test_an_embedded_message_keeps_its_octets_and_is_not_encoded() -> None:
             attachments=[OutgoingAttachment("i.eml", "message/rfc822", eight_bit)],
         )
     )
-    meta, content = attachment_content(raw, 0)
+    meta, content, _ = attachment_content(raw, 0)
     assert (meta.content_type, content) == ("application/octet-stream", eight_bit)
 
 

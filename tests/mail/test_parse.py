@@ -314,7 +314,7 @@ def test_attachments_and_embedded_messages() -> None:
     assert (nested.index, nested.subject, nested.header_from) == (2, "Vertrag/März", "carl@example.com")
     assert nested.date == datetime(2026, 8, 31, 9, 0, tzinfo=UTC)
 
-    meta, content = attachment_content(MIXED, 1)
+    meta, content, _ = attachment_content(MIXED, 1)
     assert (meta, content) == (parsed.attachments[1], b"%PDF-")
     inner = attachment_content(MIXED, 2)[1]
     assert inner.startswith(b"From: Carl")
@@ -482,7 +482,7 @@ def test_any_octets_are_a_message(raw: bytes) -> None:
         assert "\x00" not in text
         text.encode("utf-8")
     for item in parsed.attachments:
-        meta, content = attachment_content(raw, item.index)
+        meta, content, _ = attachment_content(raw, item.index)
         assert meta == item
         assert len(content) == item.size_bytes
 

@@ -120,16 +120,17 @@ class AttachmentView(View):
 
 
 class AttachmentContent(View):
-    """The decoded bytes of an attachment with its metadata. Never sent as JSON."""
+    """The decoded bytes of an attachment with its metadata, and its charset where known. Never sent as JSON."""
 
     meta: AttachmentMetaView
     data: bytes
+    charset: str | None = None
 
     @property
     def text(self) -> str | None:
         """The file as text if it is of a kind that is text, as it stands; otherwise None."""
         kind = kind_of(self.data, self.meta.content_type or "", self.meta.filename or "")
-        return decode_bytes(self.data) if kind in _TEXT_KINDS else None
+        return decode_bytes(self.data, self.charset) if kind in _TEXT_KINDS else None
 
 
 class AttachmentTextView(View):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from e2a_core.clock import from_micros
 from e2a_core.core import Core
-from e2a_core.documents.document import may_hold_text
+from e2a_core.documents.document import Outcome, may_hold_text
 from e2a_core.extraction.texts import document_text
 from e2a_core.messages.content import load_content, stored_attachment
 from e2a_core.messages.queries import by_message_id
@@ -34,7 +34,10 @@ class ReadAttachments:
         if row is None or content is None:
             return
         for index in _readable(row):
-            await document_text(self._core, row, stored_attachment(content, index))
+            read = await document_text(self._core, row, stored_attachment(content, index))
+            # A message of bombs takes the time of one.
+            if read.outcome is Outcome.TOO_DEMANDING:
+                return
 
 
 def extraction_job(core: Core, row: MessageRow) -> list[Statement]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from e2a_core.contract.message_views import AttachmentContent, AttachmentMetaView
 from e2a_core.core import Core
-from e2a_core.documents.document import DocumentText, Outcome
+from e2a_core.documents.document import DocumentText, Outcome, kind_of
 from e2a_core.extraction import queries
 from e2a_core.messages.queries import index_attachment_text
 from e2a_core.messages.query_words import query_terms
@@ -24,18 +24,26 @@ async def document_text(core: Core, row: MessageRow, attachment: AttachmentConte
     What took too long is not kept: the machine may have been busy.
     """
     meta, data = attachment.meta, attachment.data
-    content_hash = hashlib.sha256(data).hexdigest()
+    content_hash = _hash(attachment)
     known = first(await core.db.read(queries.known_document(content_hash)))
     if known is not None and known["message_id"] == row.id:
         return queries.document_from(known)
     found = (
         queries.document_from(known)
         if known
-        else await core.documents.text(data, meta.content_type or "", meta.filename or "")
+        else await core.documents.text(data, meta.content_type or "", meta.filename or "", attachment.charset)
     )
     if found.outcome is not Outcome.TOO_DEMANDING:
         await core.db.write(_kept(row.id, meta, content_hash, found))
     return found
+
+
+def _hash(attachment: AttachmentContent) -> str:
+    """Names the octets and how they are read: the same octets are another text as another kind or charset."""
+    meta = attachment.meta
+    kind = kind_of(attachment.data, meta.content_type or "", meta.filename or "")
+    read_as = f"{kind.value}\0{attachment.charset or ''}\0".encode("utf-8", "replace")
+    return hashlib.sha256(read_as + attachment.data).hexdigest()
 
 
 async def files_found(core: Core, query: str, message_ids: Sequence[str]) -> Mapping[str, list[str]]:

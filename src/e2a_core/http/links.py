@@ -196,7 +196,7 @@ class _Links:
                 if row and row.visible
                 else NotFound("no such message")
             )
-        meta, data = attachment_content(content, index)
+        meta, data, _ = attachment_content(content, index)
         headers = {
             # As a `media_type` text would be given a charset that is a guess.
             "Content-Type": meta.content_type or "application/octet-stream",

@@ -114,8 +114,8 @@ def _full_type(part: Part) -> str:
     return "; ".join([part.content_type, *(f"{name}={value}" for name, value in kept)])
 
 
-def attachment_content(raw: bytes, index: int) -> tuple[AttachmentMeta, bytes]:
-    """The attachment with this index in the message `raw`, and its decoded octets.
+def attachment_content(raw: bytes, index: int) -> tuple[AttachmentMeta, bytes, str | None]:
+    """The attachment with this index in the message `raw`, its decoded octets, and the charset it is labelled with.
 
     Raises AttachmentNotFound if the index is out of range.
     """
@@ -123,8 +123,9 @@ def attachment_content(raw: bytes, index: int) -> tuple[AttachmentMeta, bytes]:
     parts = attachment_parts(leaves, select(leaves))
     if not 0 <= index < len(parts):
         raise AttachmentNotFound(f"the message has {len(parts)} attachments, counted from 0")
-    content = parts[index].part.content(raw)
-    return _meta(parts[index], content), content
+    part = parts[index].part
+    content = part.content(raw)
+    return _meta(parts[index], content), content, part.parameters.get("charset")
 
 
 def _meta(item: Attachment, content: bytes) -> AttachmentMeta:

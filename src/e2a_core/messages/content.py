@@ -30,7 +30,7 @@ async def load_content(core: Core, row: MessageRow) -> bytes | None:
 
 def stored_attachment(content: bytes, index: int) -> AttachmentContent:
     """The attachment with this index in a message. Raises AttachmentNotFound if there is none."""
-    meta, data = attachment_content(content, index)
+    meta, data, charset = attachment_content(content, index)
     view = AttachmentMetaView(
         index=meta.index,
         filename=meta.filename or None,
@@ -38,4 +38,4 @@ def stored_attachment(content: bytes, index: int) -> AttachmentContent:
         content_id=meta.content_id,
         size_bytes=meta.size_bytes,
     )
-    return AttachmentContent(meta=view, data=data)
+    return AttachmentContent(meta=view, data=data, charset=charset)
