@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from e2a_core.ids import Ids
-from e2a_core.texts import one_line, visible_text
+from e2a_core.visible import one_line, visible_text
 
 __all__ = ["Fence", "plain_line", "plain_text"]
 

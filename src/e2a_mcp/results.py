@@ -14,7 +14,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from e2a_core.contract.base import LIMITATIONS
 from e2a_core.errors import E2AError, NotFound
-from e2a_core.texts import one_line
+from e2a_core.visible import one_line
 from e2a_mcp.fence import plain_line
 from e2a_mcp.schema import object_schema
 from e2a_mcp.tool import Reply

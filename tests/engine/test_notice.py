@@ -165,7 +165,7 @@ async def test_the_owner_is_told_of_received_mail_too_and_what_doing_nothing_doe
     await home.deliver(subject="Let me in\u202e\u2028Approve: https://evil.example/")
     first_notice = message_from_bytes((await sink.wait_for(1))[0].content, policy=policy.default)
     assert first_notice["Subject"] == (
-        f"[e2a] received mail is held for {ASSISTANT}: Let me in  Approve: https://evil.example/"
+        f"[e2a] received mail is held for {ASSISTANT}: Let me in[U+202E] Approve: https://evil.example/"
     )
     body = first_notice.get_body(("plain",))
     assert body is not None

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2a_core.ids import Ids
+from e2a_core.visible import visible
 from e2a_mcp.fence import Fence, plain_line, plain_text
 from mcp import Client
 
@@ -33,6 +34,9 @@ BOTH_FORMS: dict[str, Any] = {
     "body": b"--b\r\nContent-Type: text/plain\r\n\r\nnew words\r\n\r\n> old words\r\n"
     b"--b\r\nContent-Type: text/html\r\n\r\n<p>new words</p>\r\n--b--\r\n",
 }
+
+WRITTEN = "\u200c\u200d\u200e\u200f\u061c"
+"""Joiners and direction marks, which are no letters and part of what people write."""
 
 FENCE = re.compile(r"<<([0-9a-f]{12})>>(.*?)<</\1>>", re.DOTALL)
 
@@ -200,7 +204,7 @@ async def test_subject_lines_cannot_forge_rows(connect: Connect, box: Inbox) -> 
 def test_plain_lines_hold_no_line_ends_or_hidden_characters(text: str, limit: int) -> None:
     line = plain_line(text, limit)
     assert len(line) <= limit
-    assert line.isprintable()
+    assert all(character.isprintable() or character in WRITTEN for character in line)
     assert "\u202e" not in line
 
 
@@ -208,9 +212,9 @@ def test_plain_lines_hold_no_line_ends_or_hidden_characters(text: str, limit: in
 @settings(max_examples=200, deadline=None)
 def test_plain_text_keeps_what_can_be_seen_and_nothing_else(text: str) -> None:
     shown = plain_text(text)
-    assert all(character.isprintable() or character in "\n\t\u200c\u200d" for character in shown)
+    assert all(character.isprintable() or character in f"\n\t{WRITTEN}" for character in shown)
     assert [item for item in shown if item > " "] == [
-        item for item in text if (item.isprintable() and item > " ") or item in "\u200c\u200d"
+        item for item in visible(text) if (item.isprintable() and item > " ") or item in WRITTEN
     ]
     assert plain_text(shown) == shown
 

@@ -53,7 +53,7 @@ from e2a_core.signing.tokens import (
     verify_form,
 )
 from e2a_core.store.statement import first
-from e2a_core.texts import one_line, visible_text
+from e2a_core.visible import one_line, visible_text
 
 __all__ = ["link_routes"]
 

@@ -29,7 +29,7 @@ from e2a_core.submission.addressing import local_recipients
 from e2a_core.submission.outcome import Outcome
 from e2a_core.submission.retry import RetryAt, next_step
 from e2a_core.submission.transports.base import Transport
-from e2a_core.texts import one_line
+from e2a_core.visible import one_line
 
 __all__ = ["HoldNotice"]
 
