@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["one_line", "visible", "visible_text"]
+__all__ = ["one_line", "visible", "visible_text", "written_out"]
 
 _INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
@@ -31,18 +31,24 @@ _DOMAIN = re.compile(f"(?<=@)[{_ALIKE}.-]{{3,253}}|(?<=://)[{_ALIKE}.-]{{3,253}}
 
 
 def visible(text: str) -> str:
-    """Returns `text` with its invisible characters written out, as `[U+202E]`, and A-labels beside misleading domains.
+    """Returns `text` with its invisible characters written out, and A-labels beside misleading domains."""
+    if text.isascii():
+        return text
+    text = written_out(text)
+    return _DOMAIN.sub(_with_a_label, text) if "@" in text or "://" in text else text
+
+
+def written_out(text: str) -> str:
+    """Returns `text` with its invisible characters written out, as `[U+202E]`; an address in it can still be used.
 
     A run of invisible characters is written once, with its length. Direction marks stay in right-to-left text.
     """
-    if text.isascii():
-        return text
-    if _HIDING.search(text):
+    if not text.isascii() and _HIDING.search(text):
         marks = _DIRECTION_MARKS if _RIGHT_TO_LEFT.search(text) else ""
         text = _INVISIBLE_RUN.sub(lambda match: _named(match[0], marks), text)
         text = _JOINER_BESIDE_ASCII.sub(lambda match: _named(match[0], ""), text)
         text = _SELECTORS.sub(lambda match: _named(match[0], ""), text)
-    return _DOMAIN.sub(_with_a_label, text) if "@" in text or "://" in text else text
+    return text
 
 
 def one_line(text: str) -> str:

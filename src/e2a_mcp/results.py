@@ -14,7 +14,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from e2a_core.contract.base import LIMITATIONS
 from e2a_core.errors import E2AError, NotFound
-from e2a_core.visible import one_line
+from e2a_core.visible import one_line, written_out
 from e2a_mcp.fence import plain_line
 from e2a_mcp.schema import object_schema
 from e2a_mcp.tool import Reply
@@ -48,6 +48,8 @@ ERROR_SCHEMA = object_schema(
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _UNTRUSTED = {"dev.e2a/untrusted": True}
+_AS_IT_IS = frozenset({"html", "id", "message_id", "conversation_id", "thread_id", "uri"})
+"""Members that a caller hands back or asked for as they were sent."""
 
 
 def compact_json(value: Any) -> str:
@@ -56,19 +58,29 @@ def compact_json(value: Any) -> str:
 
 def success(reply: Reply) -> dict[str, Any]:
     """Returns the `tools/call` result for a reply."""
-    text = compact_json(reply.structured) if reply.text is None else _with_limitations(reply)
+    structured = _shown(reply.structured) if reply.untrusted else reply.structured
+    text = compact_json(structured) if reply.text is None else _with_limitations(reply)
     block: dict[str, Any] = {"type": "text", "text": text}
     if reply.untrusted:
         block["_meta"] = _UNTRUSTED
     result: dict[str, Any] = {
         "content": [block, *reply.links],
-        "structuredContent": reply.structured,
+        "structuredContent": structured,
         "isError": False,
         "resultType": "complete",
     }
     if reply.untrusted:
         result["_meta"] = _UNTRUSTED
     return result
+
+
+def _shown(value: Any) -> Any:
+    """Returns members and their values with whatever hides in a text written out, file names and addresses too."""
+    if isinstance(value, str):
+        return value if value.isascii() else written_out(value)
+    if isinstance(value, dict):
+        return {name: item if name in _AS_IT_IS else _shown(item) for name, item in value.items()}
+    return [_shown(item) for item in value] if isinstance(value, list) else value
 
 
 def _with_limitations(reply: Reply) -> str:

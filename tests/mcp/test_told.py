@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -242,3 +243,30 @@ def test_what_is_filled_into_a_prompt_is_fenced() -> None:
     forged = get_prompt(prompts, "reply_to_message", {"message_id": COMMAND}, Ids()).messages[0].content
     assert isinstance(forged, TextContent)
     assert COMMAND not in FENCE.sub("", forged.text)
+
+
+async def test_nothing_hides_in_any_member_of_a_result(connect: Connect, box: Inbox) -> None:
+    """File names, display names, addresses and previews, whichever tool tells them."""
+    hiding = "\u202e\u200b\u2066"
+    word = "".join(f"=?utf-8?q?{''.join(f'={octet:02x}' for octet in mark.encode())}?=" for mark in hiding)
+    message_id = await box.deliver(
+        f"pay {word}",
+        headers={
+            "MIME-Version": "1.0",
+            "Cc": f"{word} <cc@example.org>",
+            "Content-Type": "application/pdf",
+            "Content-Disposition": "attachment; filename*=utf-8''invoice%E2%80%AEfdp.exe",
+        },
+        body=b"%PDF-",
+    )
+    async with connect() as client:
+        results = [
+            await call(client, "list_messages"),
+            await call(client, "get_message", message_id=message_id),
+            await call(client, "get_attachment", message_id=message_id, attachment_index=0),
+            await call(client, "list_conversations"),
+        ]
+    for result in results:
+        told = json.dumps(result.model_dump(mode="json"), ensure_ascii=False)
+        assert not set(hiding) & set(told), told
+    assert "invoice[U+202E]fdp.exe" in str(results[1].structured_content["attachments"])
