@@ -15,6 +15,7 @@ from anyio.abc import ByteSendStream
 from e2a_core.documents.document import DocumentText, Kind, Outcome, Picture, kind_of
 from e2a_core.documents.worker import READY
 from e2a_core.errors import InternalError
+from e2a_core.offload import Offload
 
 __all__ = ["DocumentReader", "MAX_FILE"]
 
@@ -37,6 +38,7 @@ class DocumentReader:
     def __init__(self, *, seconds: float = SECONDS) -> None:
         self._seconds = seconds
         self._workers = anyio.CapacityLimiter(WORKERS)
+        self._offload = Offload()
 
     async def text(
         self, data: bytes, content_type: str, filename: str, charset: str | None = None
@@ -53,7 +55,7 @@ class DocumentReader:
             return DocumentText(Outcome(members.pop("outcome")), text, **members)
         from e2a_core.documents.plain import plain_text
 
-        return await anyio.to_thread.run_sync(plain_text, kind, data, charset)
+        return await self._offload.run(len(data), plain_text, kind, data, charset)
 
     async def picture(self, data: bytes) -> Picture:
         """The picture scaled to what a model takes. Never raises for what is in it."""

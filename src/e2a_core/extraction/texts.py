@@ -34,7 +34,8 @@ async def document_text(core: Core, row: MessageRow, attachment: AttachmentConte
         else await core.documents.text(data, meta.content_type or "", meta.filename or "", attachment.charset)
     )
     if found.outcome is not Outcome.TOO_DEMANDING:
-        await core.db.write(_kept(row.id, meta, content_hash, found))
+        terms = await core.offload.run(len(found.text), words_of, found.text)
+        await core.db.write(_kept(row.id, meta, content_hash, found, terms))
     return found
 
 
@@ -57,9 +58,7 @@ async def files_found(core: Core, query: str, message_ids: Sequence[str]) -> Map
 
 
 def _kept(
-    message_id: str, meta: AttachmentMetaView, content_hash: str, found: DocumentText
+    message_id: str, meta: AttachmentMetaView, content_hash: str, found: DocumentText, terms: Sequence[str]
 ) -> list[Statement]:
-    filename = meta.filename or ""
-    terms = words_of(found.text)
-    kept = [queries.insert_document(message_id, meta.index, filename, content_hash, found, terms)]
-    return [*kept, index_attachment_text(message_id, filename, found.text)] if terms else kept
+    kept = [queries.insert_document(message_id, meta.index, meta.filename or "", content_hash, found, terms)]
+    return [*kept, index_attachment_text(message_id, terms)] if terms else kept

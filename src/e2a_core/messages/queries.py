@@ -187,12 +187,12 @@ def index_text(row: MessageRow, body: Sequence[str]) -> Statement:
     )
 
 
-def index_attachment_text(message_id: str, filename: str, text: str) -> Statement:
-    """Makes the words read from an attachment find the message. Must follow `index_text`."""
+def index_attachment_text(message_id: str, terms: Sequence[str]) -> Statement:
+    """Makes the terms of an attachment (`words_of`) find the message. Must follow `index_text`."""
     return Statement(
         "UPDATE message_search SET files = files || ' ' || :terms "
         "WHERE rowid = (SELECT seq FROM messages WHERE id = :id)",
-        {"id": message_id, "terms": " ".join(words_of(f"{filename} {text}"))},
+        {"id": message_id, "terms": " ".join(terms)},
         f"UPDATE message_search SET terms = terms || {_vector(':terms')} "
         "WHERE seq = (SELECT seq FROM messages WHERE id = :id) "
         f"AND pg_column_size(terms) < {MAX_VECTOR_BYTES}",
