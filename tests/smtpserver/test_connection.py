@@ -189,6 +189,28 @@ async def test_connections_in_all_are_capped_and_a_slot_is_given_back() -> None:
         assert listener.counters.connections_refused == 1
 
 
+@pytest.mark.parametrize("cap", ["connections", "connections_per_address"])
+@pytest.mark.parametrize("said", [b"", b"EH"])
+async def test_who_says_nothing_gives_way_to_who_has_mail(cap: str, said: bytes) -> None:
+    async with (
+        listening(MemoryReceiver(), **{cap: 2}, silent_seconds=0.1) as listener,
+        connect(listener) as silent,
+        connect(listener) as speaking,
+    ):
+        assert (await silent.reply()).startswith("220 ")
+        await silent.send(said)
+        await speaking.greet()
+
+        async def let_in() -> bool:
+            assert await speaking.ask(b"NOOP") == "250 2.0.0 OK"
+            async with connect(listener) as late:
+                return (await late.reply()).startswith("220 ")
+
+        await until(let_in)
+        assert await silent.rest() == ["421 4.4.2 silent for too long while others wait"]
+        assert await speaking.ask(b"NOOP") == "250 2.0.0 OK"
+
+
 async def test_connections_per_address_are_capped() -> None:
     async with listening(MemoryReceiver(), connections_per_address=1) as listener, connect(listener) as one:
         await one.greet()

@@ -33,13 +33,17 @@ __all__ = ["HangUp", "IntakeContext", "SmtpConnection"]
 
 _SHUTTING_DOWN = "421 4.3.2 shutting down, try again later"
 _TIMED_OUT = "421 4.4.2 timed out waiting for input"
+_GIVES_WAY = "421 4.4.2 silent for too long while others wait"
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IntakeContext:
-    """The state shared by all connections of one listener; `opened` and `closed` notify the listener."""
+    """The state shared by all connections of one listener; `opened` and `closed` notify the listener.
+
+    `make_room` ends a silent session, of the given address if there is one; it returns False if there is none.
+    """
 
     receiver: Receiver
     hostname: str
@@ -51,6 +55,7 @@ class IntakeContext:
     memory: DataMemory
     opened: Callable[[SmtpConnection], None]
     closed: Callable[[SmtpConnection], None]
+    make_room: Callable[[str | None], bool]
 
 
 class HangUp(Exception):
@@ -77,6 +82,7 @@ class SmtpConnection(SMTP):
         self.deadline = Deadline(loop, self._time_out)
         self.peer = Peer(None, None, None, tls=False, esmtp=False)
         self.busy = False
+        self.silent_since: float | None = None
         self._wire: asyncio.Transport
         self._replies = bytearray()
         self._draining = False
@@ -122,6 +128,12 @@ class SmtpConnection(SMTP):
         elif not self.busy:
             self.input.interrupt(HangUp(_SHUTTING_DOWN, linger=False))
 
+    def give_way(self) -> None:
+        """Close the connection, which waits for a command."""
+        self.silent_since = None
+        if not self.input.interrupt(HangUp(_GIVES_WAY, linger=False)):
+            self._wire.abort()
+
     def abort(self) -> None:
         """Drop the connection and cancel the command in progress."""
         self._wire.abort()
@@ -156,9 +168,11 @@ class SmtpConnection(SMTP):
         if line is None:
             await self.flush()
             self.deadline.set(self.limits.command_seconds)
+            self.silent_since = self.loop.time()
             while (line := self.input.take_line(limit)) is None:
                 self.leave_if_draining()
                 await self.input.more()
+            self.silent_since = None
         self.deadline.suspend()
         return line
 
@@ -212,13 +226,19 @@ class SmtpConnection(SMTP):
 
     async def _serve(self) -> None:
         throttle = self.context.throttle
-        if (verdict := throttle.enter()) is not Verdict.ADMITTED:
+        verdict = throttle.enter()
+        if verdict is not Verdict.ADMITTED and self.context.make_room(None):
+            verdict = throttle.enter(for_another=True)
+        if verdict is not Verdict.ADMITTED:
             self._turn_away(verdict)
         try:
             nearest = self.peer.ip or ""
             await self._learn_peer(nearest)
             address = self.peer.ip or nearest
-            if (verdict := throttle.claim(address)) is not Verdict.ADMITTED:
+            verdict = throttle.claim(address)
+            if verdict is not Verdict.ADMITTED and self.context.make_room(address):
+                verdict = throttle.claim(address, for_another=True)
+            if verdict is not Verdict.ADMITTED:
                 self._turn_away(verdict)
             try:
                 self.leave_if_draining()

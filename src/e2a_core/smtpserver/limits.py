@@ -39,6 +39,8 @@ class IntakeLimits:
     """RFC 5321 section 4.5.3.1.4 requires 512 plus the additions of extensions; long VERP paths need more."""
     command_seconds: float = 300.0
     """RFC 5321 section 4.5.3.2.7 requires at least five minutes for the next command."""
+    silent_seconds: float = 10.0
+    """After this a session that waits for a command gives way to a new connection for which there is no place."""
     data_seconds: float = 180.0
     """RFC 5321 section 4.5.3.2.5 requires three minutes between blocks of data."""
     data_total_seconds: float = 900.0

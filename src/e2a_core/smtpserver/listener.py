@@ -12,7 +12,7 @@ from e2a_core.smtpserver.limits import IntakeLimits
 from e2a_core.smtpserver.protocol import SmtpSession
 from e2a_core.smtpserver.proxy import TrustedProxies
 from e2a_core.smtpserver.session import Receiver
-from e2a_core.smtpserver.throttle import ConnectionThrottle, DataMemory
+from e2a_core.smtpserver.throttle import ConnectionThrottle, DataMemory, address_block
 
 __all__ = ["SmtpListener"]
 
@@ -59,6 +59,7 @@ class SmtpListener:
             memory=DataMemory(limits.data_memory_octets),
             opened=self._opened,
             closed=self._closed,
+            make_room=self._make_room,
         )
 
     @property
@@ -93,6 +94,22 @@ class SmtpListener:
                 session.abort()
             await self._all_closed.wait()
         self._server = None
+
+    def _make_room(self, address: str | None) -> bool:
+        """Ends the session that has said nothing for longest, if that is too long. Returns False if there is none."""
+        latest = asyncio.get_running_loop().time() - self._context.limits.silent_seconds
+        block = None if address is None else address_block(address)
+        silent = [
+            (session.silent_since, session)
+            for session in self._sessions
+            if session.silent_since is not None
+            and session.silent_since <= latest
+            and (block is None or address_block(session.peer.ip or "") == block)
+        ]
+        if not silent:
+            return False
+        min(silent, key=lambda item: item[0])[1].give_way()
+        return True
 
     def _opened(self, session: SmtpConnection) -> None:
         self._sessions.add(session)

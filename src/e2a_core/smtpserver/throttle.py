@@ -6,7 +6,7 @@ from collections import Counter
 from enum import Enum
 from ipaddress import IPv6Address, ip_address
 
-__all__ = ["ConnectionThrottle", "DataMemory", "Verdict"]
+__all__ = ["ConnectionThrottle", "DataMemory", "Verdict", "address_block"]
 
 
 class Verdict(Enum):
@@ -29,9 +29,12 @@ class ConnectionThrottle:
         self._open = 0
         self._by_address: Counter[str] = Counter()
 
-    def enter(self) -> Verdict:
-        """Count a new connection. Call `leave` when it ends, unless it was refused."""
-        if self._open >= self._total:
+    def enter(self, *, for_another: bool = False) -> Verdict:
+        """Count a new connection. Call `leave` when it ends, unless it was refused.
+
+        With `for_another` one that is counted is ending, and its place is taken at once.
+        """
+        if self._open >= self._total and not for_another:
             return Verdict.TOO_MANY
         self._open += 1
         return Verdict.ADMITTED
@@ -39,16 +42,16 @@ class ConnectionThrottle:
     def leave(self) -> None:
         self._open -= 1
 
-    def claim(self, address: str) -> Verdict:
-        """Count a connection from `address`. Call `release` with the same address when it ends, unless refused."""
-        key = _block(address)
-        if self._by_address[key] >= self._per_address:
+    def claim(self, address: str, *, for_another: bool = False) -> Verdict:
+        """Count a connection from `address`, as `enter` does in total. Call `release` after it."""
+        key = address_block(address)
+        if self._by_address[key] >= self._per_address and not for_another:
             return Verdict.TOO_MANY_FROM_ADDRESS
         self._by_address[key] += 1
         return Verdict.ADMITTED
 
     def release(self, address: str) -> None:
-        key = _block(address)
+        key = address_block(address)
         self._by_address[key] -= 1
         if self._by_address[key] <= 0:
             del self._by_address[key]
@@ -70,7 +73,8 @@ class DataMemory:
         self._held += octets
 
 
-def _block(address: str) -> str:
+def address_block(address: str) -> str:
+    """What counts as one address."""
     try:
         ip = ip_address(address)
     except ValueError:
