@@ -165,6 +165,12 @@ class Settings:
         None,
         "Refuse an upstream without TLS; the default is on in production.",
     )
+    outbound_smtp_ca_file: Path | None = _setting(
+        "E2A_OUTBOUND_SMTP_CA_FILE",
+        kinds.optional_path,
+        None,
+        "PEM certificates that the upstream's own must be signed by, instead of the system's.",
+    )
     outbound_smtp_from_domain: str = _setting(
         "E2A_OUTBOUND_SMTP_FROM_DOMAIN",
         kinds.domain,

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,12 @@ async def upstream(
         yield transport
     finally:
         await transport.aclose()
+
+
+def certificate_of(sink: SmtpSink) -> str:
+    assert sink.client_context is not None
+    [certificate] = sink.client_context.get_ca_certs(binary_form=True)
+    return ssl.DER_cert_to_PEM_cert(certificate)
 
 
 def kinds(result: SubmissionResult) -> list[FailureKind | None]:
@@ -304,6 +311,45 @@ async def test_a_refused_login_is_an_outage_not_a_rejection() -> None:
     assert kinds(result) == [FailureKind.OUTAGE]
     assert result.outcomes[0].code == 535
     assert "wrong" not in str(result)
+
+
+@pytest.mark.parametrize("mode", ["starttls", "implicit"])
+async def test_a_relay_of_ones_own_needs_no_certificate_of_the_system(mode: str, tmp_path: Path) -> None:
+    """On loopback nobody is between; elsewhere the file of the authority lets a certificate verify."""
+    async with SmtpSink(tls=mode) as sink:  # type: ignore[arg-type]
+        ports = frozenset({sink.port} if mode == "implicit" else {465})
+        plain = UpstreamConfig(
+            sink.host, sink.port, "mail.agents.example", timeouts=TIMEOUTS, implicit_tls_ports=ports
+        )
+        own, other = tmp_path / "own.pem", tmp_path / "other.pem"
+        own.write_text(certificate_of(sink))
+        other.write_text(certificate_of(SmtpSink(tls="starttls")))
+        for ca_file, accepted in ((None, True), (own, True), (other, False)):
+            transport = UpstreamTransport(plain.with_tls(ca_file))
+            try:
+                result = await transport.submit("a@agents.example", ["b@example.org"], CONTENT)
+            finally:
+                await transport.aclose()
+            [outcome] = result.outcomes
+            assert (outcome.outcome is Outcome.SUCCEEDED) is accepted
+            if not accepted:
+                assert "E2A_OUTBOUND_SMTP_CA_FILE" in outcome.detail
+
+
+@pytest.mark.parametrize(
+    ("host", "username", "require_tls", "verified"),
+    [
+        ("127.0.0.1", "agent", True, False),
+        ("relay.example", "", False, False),
+        ("relay.example", "agent", False, True),
+        ("relay.example", "", True, True),
+    ],
+)
+def test_what_is_at_stake_is_verified(host: str, username: str, require_tls: bool, verified: bool) -> None:
+    config = UpstreamConfig(host, 587, "x", username=username, require_tls=require_tls).with_tls(None)
+    assert config.tls_context is not None
+    assert (config.tls_context.verify_mode is ssl.CERT_REQUIRED) is verified
+    assert config.tls_context.check_hostname is verified
 
 
 async def test_tls_is_required_where_asked_for() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 __all__ = ["Timeouts", "UpstreamConfig"]
 
@@ -29,7 +30,7 @@ class UpstreamConfig:
 
     `ehlo_name` is this host's name or address literal; relays distrust `localhost`. `message_id_domain` completes a
     provider's message id that has no domain. Connections to `implicit_tls_ports` use TLS from the start; on others
-    STARTTLS is used if offered, and `require_tls` makes it mandatory.
+    STARTTLS is used if offered, and `require_tls` makes it mandatory. `tls_context` verifies by default.
     """
 
     host: str
@@ -42,6 +43,18 @@ class UpstreamConfig:
     tls_context: ssl.SSLContext | None = None
     implicit_tls_ports: frozenset[int] = _IMPLICIT_TLS_PORTS
     timeouts: Timeouts = Timeouts()
+
+    def with_tls(self, ca_file: Path | None) -> UpstreamConfig:
+        """Returns the config with the TLS context that fits it; with `ca_file` its certificates alone are trusted.
+
+        On loopback, and where neither TLS nor a credential is at stake, an unverified connection is better than one in
+        clear text (RFC 7435). Raises OSError if the file cannot be read, `ssl.SSLError` if it holds no certificate.
+        """
+        context = ssl.create_default_context(cafile=ca_file)
+        if ca_file is None and (self.is_loopback or not (self.username or self.require_tls)):
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return replace(self, tls_context=context)
 
     @property
     def is_loopback(self) -> bool:

@@ -7,7 +7,9 @@ a retry and an unknown outcome, so the transaction is driven command by command 
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
+import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -34,6 +36,7 @@ _CHUNK = 64 * 1024
 """Octets written at a time, so that a large message is not copied into the connection's buffer at once."""
 _BARE_CR_OR_LF = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _UNSENDABLE_ADDRESS = re.compile(r"[\x00-\x20<>\x7f\ud800-\udfff]")
+_log = logging.getLogger(__name__)
 _LOST = (SMTPException, OSError, TimeoutError)
 
 
@@ -117,7 +120,9 @@ class SmtpSession:
             raise RelayUnavailable(f"the relay answered {error.code} {error.message}", code) from error
         except (*_LOST, ValueError) as error:
             smtp.close()
-            raise RelayUnavailable(f"the relay cannot be used: {error}") from error
+            reason = f"the relay cannot be used: {_reason(error)}"
+            _log.warning("%s:%d: %s", config.host, config.port, reason)
+            raise RelayUnavailable(reason) from error
         except BaseException:
             smtp.close()
             raise
@@ -283,8 +288,21 @@ class SmtpSession:
         return self._smtp.supports_extension(extension)
 
 
+def _reason(error: BaseException) -> str:
+    """What is wrong, and for a certificate what to do about it."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        return str(error)
+    return (
+        f"its certificate does not verify ({cause.verify_message}); "
+        "E2A_OUTBOUND_SMTP_CA_FILE can name the authority that signed it"
+    )
+
+
 async def _secure(smtp: aiosmtplib.SMTP, config: UpstreamConfig) -> None:
-    """Uses STARTTLS if offered (RFC 3207); the certificate must always be valid for the host."""
+    """Uses STARTTLS if offered (RFC 3207)."""
     if smtp.use_tls:
         return
     if smtp.supports_extension("starttls"):
