@@ -28,6 +28,8 @@ _PLACEHOLDER = re.compile(r"\$\{[A-Za-z_][\w.:-]*\}|\A\$[A-Za-z_]\w*\Z|\A%[A-Za-
 
 _log = logging.getLogger(__name__)
 
+DEFAULT_OWNER = "owner@localhost"
+
 
 def _setting(
     env: str, parse: Callable[[str], Any], default: Any, meaning: str, *, secret: bool = False
@@ -136,13 +138,13 @@ class Settings:
         "E2A_SHARED_DOMAIN",
         kinds.domain,
         "agents.localhost",
-        "Domain whose inboxes are created by slug alone.",
+        "Domain whose inboxes are created by name alone; another one later gets an inbox of its own.",
     )
     owner_email: str = _setting(
         "E2A_OWNER_EMAIL",
         kinds.email,
-        "owner@localhost",
-        "Address of the account created by the first start.",
+        DEFAULT_OWNER,
+        "Address of the account that the first start makes; another one later moves the account.",
     )
     outbound_smtp_host: str = _setting(
         "E2A_OUTBOUND_SMTP_HOST",

@@ -81,7 +81,7 @@ def test_what_the_relay_writes_as_is_kept_where_its_mail_comes_from() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "bot", "@example.com", "bot@", "bot@-x.example", "bot@[127.0.0.1]", "a b@example.com", "a@b@c.d"],
+    ["", "@example.com", "bot@", "bot@-x.example", "bot@[127.0.0.1]", "a b@example.com", "a@b@c.d"],
 )
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(InvalidRequest) as refusal:
@@ -98,3 +98,11 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
     except InvalidRequest:
         return
     assert parse_new_address(email, shared_domain=SHARED).email == email
+
+
+def test_a_name_alone_is_one_under_the_shared_domain() -> None:
+    assert parse_new_address(" Sales ", shared_domain=SHARED).email == f"sales@{SHARED}"
+    with pytest.raises(InvalidRequest):
+        parse_new_address("sales", shared_domain="")
+    with pytest.raises(InvalidSlug):
+        parse_new_address("postmaster", shared_domain=SHARED)

@@ -20,6 +20,7 @@ from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.errors import NotFound, SettingsError
 from e2a_core.ids import Ids
+from e2a_core.local import queries
 from e2a_core.local.agents import Agents
 from e2a_core.local.home import default_inbox, home_principal, open_home
 from e2a_core.settings import Settings, load_settings
@@ -36,6 +37,7 @@ ONE_START = """
 import asyncio, sys
 from e2a_core.clock import Clock, SystemClock
 from e2a_core.ids import Ids
+from e2a_core.local import queries
 from e2a_core.local.home import home_principal, open_home
 from e2a_core.settings import load_settings
 
@@ -205,18 +207,40 @@ async def test_a_deleted_inbox_does_not_come_back(settings: Settings) -> None:
         assert (await home_principal(core, scope="account")).agent_email is None
 
 
-async def test_another_shared_domain_is_seeded_beside_the_old_one(settings: Settings) -> None:
+async def test_another_shared_domain_gets_an_inbox_beside_the_old_one(settings: Settings) -> None:
     async with opened(settings):
         pass
-    async with opened(replace(settings, shared_domain="bots.example")) as (core, made):
-        assert made == []
+    moved = replace(settings, shared_domain="bots.example")
+    async with opened(moved) as (core, made):
+        assert made == [
+            "the shared domain was agents.localhost and is bots.example now; inboxes under agents.localhost stay",
+            "made the inbox assistant@bots.example",
+        ]
         assert sorted(row["domain"] for row in await rows(core, "domains")) == [
             "agents.localhost",
             "bots.example",
         ]
-        assert await default_inbox(core) == INBOX
+        assert await default_inbox(core) == "assistant@bots.example"
+        assert (await home_principal(core, agent_email=INBOX)).agent_email == INBOX
         owner = await home_principal(core, scope="account")
-        await Agents(core, owner).create(CreateAgentRequest(email="new@bots.example"))
+        assert (await Agents(core, owner).create(CreateAgentRequest(email="new"))).email == "new@bots.example"
+    async with opened(moved) as (_, made):
+        assert made == []
+
+
+async def test_another_owner_address_is_the_owners_from_now_on(settings: Settings) -> None:
+    async with opened(settings):
+        pass
+    async with opened(replace(settings, owner_email="Ann@Example.org")) as (core, made):
+        assert made == [f"the owner's address was {settings.owner_email} and is ann@example.org now"]
+        assert (await home_principal(core, scope="account")).account_email == "ann@example.org"
+        await core.db.write([queries.upsert_account(core.ids.user(), "taken@example.org", 0)])
+    # The default is no wish.
+    async with opened(settings) as (core, made):
+        assert made == []
+    async with opened(replace(settings, owner_email="taken@example.org")) as (core, made):
+        assert made == ["E2A_OWNER_EMAIL names another account; the owner's address stays ann@example.org"]
+        assert (await home_principal(core, scope="account")).account_email == "ann@example.org"
 
 
 async def test_a_session_acts_as_the_inbox_it_names(settings: Settings) -> None:

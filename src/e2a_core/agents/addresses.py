@@ -47,8 +47,14 @@ class NewAddress:
 
 
 def parse_new_address(text: str, *, shared_domain: str, from_domain: str = "") -> NewAddress:
-    """Parses the address of a new agent. Raises `InvalidRequest`, or `InvalidSlug` for a reserved or invalid name."""
-    local, at, domain_text = text.strip().lower().rpartition("@")
+    """Parses the address of a new agent; a name alone is one under the shared domain.
+
+    Raises `InvalidRequest`, or `InvalidSlug` for a reserved or invalid name.
+    """
+    given = text.strip().lower()
+    local, at, domain_text = (
+        given if "@" in given or not shared_domain else f"{given}@{shared_domain}"
+    ).rpartition("@")
     if not at or not local or not domain_text:
         raise InvalidRequest("must be an address such as assistant@example.com", location=_LOCATION)
     domain = to_ascii_domain(domain_text)

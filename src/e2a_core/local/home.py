@@ -20,8 +20,9 @@ from e2a_core.local.files import create_private
 from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.mail.roles import is_account_only, is_notice_address
 from e2a_core.secret_strength import MIN_BYTES
-from e2a_core.settings import Settings
+from e2a_core.settings import DEFAULT_OWNER, Settings
 from e2a_core.signing.secrets import Secrets
+from e2a_core.store.errors import UniqueViolation
 from e2a_core.store.open import open_database
 from e2a_core.store.private import FILE_MODE, FOLDER_MODE, is_open_to_others, make_private
 from e2a_core.store.statement import first
@@ -44,8 +45,12 @@ class _OwnedAlready(Exception):
     """Another process made the first account meanwhile."""
 
 
-async def open_home(settings: Settings, clock: Clock, ids: Ids) -> tuple[Core, list[str]]:
+async def open_home(
+    settings: Settings, clock: Clock, ids: Ids, *, first_owner: str = ""
+) -> tuple[Core, list[str]]:
     """The shared parts of a process on this home, and what was made just now, one sentence each, for stderr.
+
+    `first_owner` is the owner's address if the home is new, instead of that of the settings.
 
     Raises `SettingsError` for a home or database that cannot be used, `StoreUnavailable` when the database does not
     answer.
@@ -58,7 +63,7 @@ async def open_home(settings: Settings, clock: Clock, ids: Ids) -> tuple[Core, l
     resolver, links = shared_resolver(settings, clock), Links(settings.public_url)
     core = Core(settings, clock, ids, secrets, database, resolver, links=links)
     try:
-        made_rows = await _ensure_rows(core)
+        made_rows = await _ensure_rows(core, first_owner or settings.owner_email)
     except BaseException:
         await database.close()
         raise
@@ -94,7 +99,7 @@ async def home_principal(core: Core, *, agent_email: str | None = None, scope: S
     row = None
     named = normalize_addr_spec(agent_email) if agent_email else ""
     if not agent_email:
-        row = first(await core.db.read(queries.owner_inbox()))
+        row = first(await core.db.read(queries.owner_inbox(core.settings.shared_domain)))
     elif is_storable(named) and not is_notice_address(named):
         row = first(await core.db.read(queries.named_inbox(named)))
     if row is None or (row["inbox"] is None and scope == "agent"):
@@ -112,7 +117,7 @@ async def home_principal(core: Core, *, agent_email: str | None = None, scope: S
 
 async def default_inbox(core: Core) -> str:
     """The address of the deployment owner's oldest live inbox. Raises `NotFound`."""
-    row = first(await core.db.read(queries.owner_inbox()))
+    row = first(await core.db.read(queries.owner_inbox(core.settings.shared_domain)))
     if row is None or row["inbox"] is None:
         raise NotFound("this home has no inbox")
     return str(row["inbox"])
@@ -149,23 +154,51 @@ def _keep_private(home: Path) -> list[str]:
     ]
 
 
-async def _ensure_rows(core: Core) -> list[str]:
+async def _ensure_rows(core: Core, first_owner: str) -> list[str]:
     marks = {row["key"]: row["value"] for row in await core.db.read(queries.marks())}
     if queries.OWNER_ACCOUNT not in marks:
-        return await _make_owner(core)
-    shared_domain = core.settings.shared_domain
-    if shared_domain and marks.get(queries.SHARED_DOMAIN) != shared_domain:
-        now = to_micros(core.clock.now())
-        await core.db.write(
-            [insert_shared_domain(shared_domain, now), queries.mark_shared_domain(shared_domain)]
-        )
-    return []
+        return await _make_owner(core, first_owner)
+    owner = marks[queries.OWNER_ACCOUNT]
+    moved = await _move_owner(core, owner, marks.get(queries.OWNER_EMAIL, ""))
+    shared_domain, before = core.settings.shared_domain, marks.get(queries.SHARED_DOMAIN)
+    if not shared_domain or before == shared_domain:
+        return moved
+    return [*moved, *await _move_shared_domain(core, owner, before)]
 
 
-async def _make_owner(core: Core) -> list[str]:
+async def _move_owner(core: Core, account_id: str, before: str) -> list[str]:
+    """Gives the owner the address of the settings, if one is set there."""
+    email = normalize_addr_spec(core.settings.owner_email)
+    if not before or email in {before, normalize_addr_spec(DEFAULT_OWNER)}:
+        return []
+    try:
+        await core.db.write([queries.move_owner(account_id, email)])
+    except UniqueViolation:
+        return [f"E2A_OWNER_EMAIL names another account; the owner's address stays {before}"]
+    return [f"the owner's address was {before} and is {email} now"]
+
+
+async def _move_shared_domain(core: Core, account_id: str, before: str | None) -> list[str]:
+    """The shared domain of the settings, with an inbox for the owner; the inboxes under the one before it stay."""
+    domain, now = core.settings.shared_domain, to_micros(core.clock.now())
+    inbox = f"{DEFAULT_INBOX}@{domain}"
+    *_, made = await core.db.write(
+        [
+            insert_shared_domain(domain, now),
+            queries.mark_shared_domain(domain),
+            queries.insert_inbox(inbox, account_id, domain, now),
+        ]
+    )
+    told = (
+        [f"the shared domain was {before} and is {domain} now; inboxes under {before} stay"] if before else []
+    )
+    return [*told, *([f"made the inbox {inbox}"] if made.rowcount else [])]
+
+
+async def _make_owner(core: Core, first_owner: str) -> list[str]:
     """The shared domain, the first account and its inbox, in one commit; whoever is second keeps nothing."""
     settings, now = core.settings, to_micros(core.clock.now())
-    owner_email, domain = normalize_addr_spec(settings.owner_email), settings.shared_domain
+    owner_email, domain = normalize_addr_spec(first_owner), settings.shared_domain
     inbox = f"{DEFAULT_INBOX}@{domain}"
     try:
         async with core.db.transaction() as transaction:

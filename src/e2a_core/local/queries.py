@@ -7,6 +7,7 @@ from e2a_core.store.statement import Statement, sql
 
 __all__ = [
     "OWNER_ACCOUNT",
+    "OWNER_EMAIL",
     "SHARED_DOMAIN",
     "count_holds",
     "count_jobs",
@@ -14,6 +15,7 @@ __all__ = [
     "mark_owner",
     "mark_shared_domain",
     "marks",
+    "move_owner",
     "named_inbox",
     "owner_inbox",
     "upsert_account",
@@ -21,10 +23,19 @@ __all__ = [
 
 OWNER_ACCOUNT = "owner_account"
 SHARED_DOMAIN = "shared_domain"
+OWNER_EMAIL = "owner_email"
 
 
 def marks() -> Statement:
-    return sql(f"SELECT key, value FROM meta WHERE key IN ('{OWNER_ACCOUNT}', '{SHARED_DOMAIN}')")
+    """What the first start made, and the owner's present address."""
+    return sql(
+        f"SELECT key, value FROM meta WHERE key IN ('{OWNER_ACCOUNT}', '{SHARED_DOMAIN}') UNION ALL "
+        f"SELECT '{OWNER_EMAIL}', c.email FROM accounts c JOIN meta m ON m.key = '{OWNER_ACCOUNT}' AND c.id = m.value"
+    )
+
+
+def move_owner(account_id: str, email: str) -> Statement:
+    return sql("UPDATE accounts SET email = :email WHERE id = :id", by_key=True, id=account_id, email=email)
 
 
 def mark_shared_domain(domain: str) -> Statement:
@@ -45,14 +56,16 @@ def mark_owner(account_id: str) -> Statement:
     )
 
 
-def owner_inbox() -> Statement:
-    """The deployment's owner with their oldest live inbox; `inbox` is null when there is none."""
+def owner_inbox(shared_domain: str) -> Statement:
+    """The deployment's owner with their oldest live inbox, one under the shared domain first; null if there is none."""
     return sql(
         "SELECT c.id AS account_id, c.email AS account_email, a.email AS inbox FROM meta m "
         "JOIN accounts c ON c.id = m.value "
         f"LEFT JOIN agents a ON a.account_id = c.id AND a.deleted_at IS NULL AND {NOT_A_ROLE} "
-        "WHERE m.key = :key ORDER BY a.created_at, a.email LIMIT 1",
+        "WHERE m.key = :key "
+        "ORDER BY CASE WHEN a.domain = :shared THEN 0 ELSE 1 END, a.created_at, a.email LIMIT 1",
         key=OWNER_ACCOUNT,
+        shared=shared_domain,
     )
 
 

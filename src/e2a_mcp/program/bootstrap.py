@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from dataclasses import replace
 
 from e2a_core.accounts.credentials import ensure_account, mint_key
 from e2a_core.clock import SystemClock
@@ -52,7 +51,7 @@ def _address(text: str) -> str:
 
 async def _bootstrap(settings: Settings, email: str) -> tuple[str, str, bool]:
     # On a fresh home this account is the first one, so it gets the default inbox.
-    core, made = await open_home(replace(settings, owner_email=email), SystemClock(), Ids())
+    core, made = await open_home(settings, SystemClock(), Ids(), first_owner=email)
     try:
         for line in made:
             note(line)
