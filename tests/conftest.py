@@ -61,7 +61,6 @@ LONG = frozenset(
         "client/test_manners.py",
         "client/test_operations.py",
         "docs/test_distribution.py",
-        "docs/test_examples.py",
         "docs/test_snippets.py",
         "documents/test_reader.py",
         "domains/test_service.py",
@@ -74,20 +73,29 @@ LONG = frozenset(
         "http/test_safe_methods.py",
         "http/test_unsubscribe.py",
         "mcp/test_administration.py",
-        "mcp/test_every_argument.py",
         "mcp/test_hostile_mail.py",
         "mcp/test_http.py",
         "mcp/test_main.py",
         "mcp/test_relay.py",
         "mcp/test_stdio.py",
         "program/test_demo.py",
-        "program/test_logging.py",
         "program/test_main.py",
         "smtpserver/test_connection.py",
         "store/test_jobs.py",
     }
 )
 """Modules that start programs for each test, or try each route, tool or argument: half of the time of a whole run."""
+
+
+APART = frozenset(
+    {
+        "docs/test_examples.py",
+        "mcp/test_every_argument.py",
+        "mcp/test_older_deployment.py",
+        "program/test_logging.py",
+    }
+)
+"""Modules that start many programs, or try each tool with each argument: they run in CI, after the others."""
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -98,7 +106,8 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What is behind the API knows two databases; what is before it knows none, and is tried over one.
 
-    Fuzzing, the modules of `LONG`, and the second time a test runs, over PostgreSQL or through the API, are `slow`.
+    The modules of `APART` are `apart`. Fuzzing, the modules of `LONG`, and the second time a test runs, over PostgreSQL
+    or through the API, are `slow`.
     """
     twice = {item for item in items if {"remote", "postgresql"} <= _subjects(item)}
     config.hook.pytest_deselected(items=list(twice))
@@ -106,7 +115,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         again = _subjects(item) & {"remote", "postgresql"} and not item.get_closest_marker("remote_only")
         fuzzing = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
-        if again or fuzzing or item.path.relative_to(item.config.rootpath / "tests").as_posix() in LONG:
+        module = item.path.relative_to(item.config.rootpath / "tests").as_posix()
+        if again or fuzzing or module in LONG:
+            item.add_marker(pytest.mark.slow)
+        if module in APART:
+            item.add_marker(pytest.mark.apart)
             item.add_marker(pytest.mark.slow)
 
 
