@@ -24,6 +24,7 @@ FIGURES = {
     "page_time": "bench.page_time",
     "tool_text": "bench.tool_text",
     "loop_lag": "bench.loop_lag",
+    "event_log": "bench.event_log",
 }
 
 Measure = Callable[..., Sequence[Figure]]

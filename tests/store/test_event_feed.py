@@ -80,7 +80,7 @@ async def test_an_event_comes_back_as_it_was_appended(store: Database, feed: Eve
         )
         (got,) = await take(events, 1)
     assert got == EventRecord(
-        seq=await feed.latest_seq(),
+        position=await feed.latest(),
         id="evt_1",
         account_id="ann",
         type="email.sent",
@@ -121,7 +121,7 @@ async def test_only_matching_events_arrive(store: Database, feed: EventFeed) -> 
 async def test_replay_reads_the_table_and_goes_on_live(store: Database, feed: EventFeed) -> None:
     await store.write([statement for n in range(450) for statement in event(f"old{n:03}")])
     await store.write(event("other", account_id="bob"))
-    start = await feed.latest_seq()
+    start = await feed.latest()
     async with feed.subscribe(account_id="ann", after=0) as events, feed.subscribe(after=start) as newer:
         assert [got.id for got in await take(events, 450)] == [f"old{n:03}" for n in range(450)]
         await store.write(event("new"))
@@ -236,10 +236,30 @@ async def test_writers_in_other_processes_are_seen_whole_and_in_order(
         ]
         got = await take(events, 200)
         assert [await process.wait() for process in processes] == [0, 0]
-    assert [g.seq for g in got] == sorted({g.seq for g in got})
+    assert [g.position for g in got] == sorted({g.position for g in got})
     assert {g.id for g in got} == {f"{p}{lane}-{n}" for p in "pq" for lane in range(4) for n in range(25)}
     for lane in (f"{p}{lane}-" for p in "pq" for lane in range(4)):
         assert [g.id for g in got if g.id.startswith(lane)] == [f"{lane}{n}" for n in range(25)]
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+async def test_no_event_is_passed_while_an_older_transaction_runs(store: Database, feed: EventFeed) -> None:
+    async with feed.subscribe() as events:
+        async with store.transaction() as older:
+            await older.write(event("older"))
+            await store.write(event("newer"))
+            with anyio.move_on_after(0.3) as scope:
+                await anext(events)
+            assert scope.cancelled_caught
+        assert [got.id for got in await take(events, 2)] == ["older", "newer"]
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+async def test_appending_waits_for_no_other_writer(store: Database) -> None:
+    with anyio.fail_after(10):
+        async with store.transaction() as one, store.transaction() as other:
+            await one.write(event("a"))
+            await other.write(event("b"))
 
 
 async def test_another_process_wakes_the_feed_soon(

@@ -59,9 +59,9 @@ class Database(Protocol):
     def on_commit(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` on the event loop after commits; returns the function that ends it.
 
-        Commits of this process are told at once; those of other processes within some 100 ms on SQLite, and on
-        PostgreSQL at once when they notified the channel `e2a_events`. Calls may be spurious and are not counted:
-        the listener sets an event and whoever waits for it looks at the tables.
+        Commits of this process are told at once; those of other processes within some 100 ms, and on PostgreSQL
+        within some 10 ms if a statement of theirs `wakes`. Calls may be spurious and are not counted: the listener
+        sets an event, and looks at the tables later.
         """
 
     async def close(self) -> None:

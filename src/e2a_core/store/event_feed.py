@@ -13,7 +13,7 @@ from typing import Self
 
 from e2a_core.errors import StoreUnavailable
 from e2a_core.store.database import Database
-from e2a_core.store.events import EventFilter, EventRecord, events_after, latest
+from e2a_core.store.events import EventFilter, EventRecord, events_after, latest, position_of
 from e2a_core.store.statement import first
 
 __all__ = ["EventFeed", "Subscription"]
@@ -29,7 +29,7 @@ PAGE = 200
 RETRY_SECONDS = 1.0
 
 _ANY = EventFilter()
-_seq = attrgetter("seq")
+_position = attrgetter("position")
 
 
 class EventFeed:
@@ -38,7 +38,7 @@ class EventFeed:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._recent: list[EventRecord] = []
-        self._floor = 0  # `recent` holds every event with floor < seq <= high
+        self._floor = 0  # `recent` holds every event with floor < position <= high
         self._high = 0
         self._subscriptions: set[Subscription] = set()
         self._committed = asyncio.Event()
@@ -60,10 +60,9 @@ class EventFeed:
             self._tail_task.cancel()
             await asyncio.wait([self._tail_task])
 
-    async def latest_seq(self) -> int:
-        """The newest event's `seq`, 0 when there is none."""
-        row = first(await self._database.read(latest()))
-        return int(row["seq"]) if row is not None else 0
+    async def latest(self) -> int:
+        """The position of the newest event, 0 when there is none."""
+        return position_of(first(await self._database.read(latest())))
 
     def subscribe(
         self,
@@ -73,7 +72,7 @@ class EventFeed:
         types: Collection[str] | None = None,
         after: int | None = None,
     ) -> Subscription:
-        """Events that match, from the one after `seq` `after`, or from those committed after entering.
+        """Events that match, from the one after position `after`, or from those committed after entering.
 
         Use as `async with feed.subscribe(...) as events: async for event in events: ...`.
         """
@@ -81,7 +80,7 @@ class EventFeed:
         return Subscription(self, wanted, after)
 
     async def _join(self, subscription: Subscription) -> int:
-        position = await self.latest_seq()
+        position = await self.latest()
         if not self._subscriptions:
             self._recent.clear()
             self._floor = self._high = position
@@ -100,12 +99,14 @@ class EventFeed:
     async def _page(self, position: int, wanted: EventFilter) -> tuple[list[EventRecord], int]:
         """Matching events after `position`, and the position reached, which is `position` at the log's end."""
         if position >= self._floor:
-            fresh = self._recent[bisect_right(self._recent, position, key=_seq) :]
+            fresh = self._recent[bisect_right(self._recent, position, key=_position) :]
             return [event for event in fresh if wanted.matches(event)], max(position, self._high)
         high = self._high
         rows = await self._database.read(events_after(position, wanted, PAGE))
         found = [EventRecord.from_row(row) for row in rows]
-        return found, found[-1].seq if len(found) == PAGE else max(high, *map(_seq, found), position)
+        return found, found[-1].position if len(found) == PAGE else max(
+            high, *map(_position, found), position
+        )
 
     async def _tail(self) -> None:
         while True:
@@ -126,9 +127,9 @@ class EventFeed:
         if not rows or position != self._high:
             return bool(rows)
         self._recent += map(EventRecord.from_row, rows)
-        self._high = self._recent[-1].seq
+        self._high = self._recent[-1].position
         if len(self._recent) > RECENT_EVENTS:
-            self._floor = self._recent[-RECENT_EVENTS - 1].seq
+            self._floor = self._recent[-RECENT_EVENTS - 1].position
             del self._recent[:-RECENT_EVENTS]
         return True
 

@@ -14,36 +14,34 @@ from datetime import datetime
 from typing import Any
 
 from e2a_core.clock import from_micros, to_micros
-from e2a_core.store.statement import Row, Statement, in_list, sql
+from e2a_core.store.statement import Row, Statement, in_list
 
-__all__ = ["EventFilter", "EventRecord", "append", "events_after", "latest"]
+__all__ = ["EventFilter", "EventRecord", "append", "events_after", "latest", "position_of"]
 
-_LOCK_KEY = 0x0E2A0002  # any number; the same in every replica
+_SEQ_BITS = 63
+_SEQ = (1 << _SEQ_BITS) - 1
 
-_COLUMNS = "seq, id, account_id, type, agent_email, conversation_id, message_id, data, created_at"
+_NAMES = "seq, id, account_id, type, agent_email, conversation_id, message_id, data, created_at"
 
 _APPEND = (
     "INSERT INTO events (id, account_id, type, agent_email, conversation_id, message_id, data, created_at)"
     " VALUES (:id, :account_id, :type, :agent_email, :conversation_id, :message_id, :data, :created_at)"
     " ON CONFLICT (id) DO NOTHING"
 )
-# Whoever appends takes turns until its commit: otherwise a lower seq could become visible after a higher one, and a
-# feed that has passed the higher would never see it. SQLite has one writer anyway.
-_APPEND_POSTGRESQL = f"""
-    WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock({_LOCK_KEY}))
-    INSERT INTO events (id, account_id, type, agent_email, conversation_id, message_id, data, created_at)
-    SELECT :id, :account_id, :type, :agent_email, :conversation_id, :message_id, :data, CAST(:created_at AS BIGINT)
-    FROM turn
-    ON CONFLICT (id) DO NOTHING
-    RETURNING seq, pg_notify('e2a_events', '')
-"""
+# SQLite has one writer, so events become visible in the order of `seq`. Writers of PostgreSQL commit in any order: a
+# reader takes only events of transactions older than the oldest that still runs, in the order of transaction and
+# `seq`. None can then appear before an event that was taken.
+_OLDEST_RUNNING = "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)"
 
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """One event as stored. `seq` ascends in the order of commits; subscribers share `data` and must not change it."""
+    """One event as stored. Subscribers share `data` and must not change it.
 
-    seq: int
+    `position` is its place in the log: events become visible in this order, whichever process wrote them.
+    """
+
+    position: int
     id: str
     account_id: str
     type: str
@@ -55,7 +53,17 @@ class EventRecord:
 
     @classmethod
     def from_row(cls, row: Row) -> EventRecord:
-        return cls(**{**row, "data": json.loads(row["data"]), "created_at": from_micros(row["created_at"])})
+        return cls(
+            position=row["xid"] << _SEQ_BITS | row["seq"],
+            id=row["id"],
+            account_id=row["account_id"],
+            type=row["type"],
+            agent_email=row["agent_email"],
+            conversation_id=row["conversation_id"],
+            message_id=row["message_id"],
+            data=json.loads(row["data"]),
+            created_at=from_micros(row["created_at"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +93,7 @@ def append(
     conversation_id: str | None = None,
     message_id: str | None = None,
 ) -> list[Statement]:
-    """The statements that append an event; one whose id exists already is left as it is.
-
-    Put them last in their write: on PostgreSQL other appending writes wait from here to the commit.
-    """
+    """The statements that append an event; one whose id exists already is left as it is."""
     params = {
         "id": id,
         "account_id": account_id,
@@ -99,18 +104,40 @@ def append(
         "data": json.dumps(data, ensure_ascii=False, separators=(",", ":")),
         "created_at": to_micros(created_at),
     }
-    return [Statement(_APPEND, params, _APPEND_POSTGRESQL, by_key=True)]
+    return [Statement(_APPEND, params, by_key=True, wakes=True)]
 
 
 def latest() -> Statement:
-    """Reads the newest `seq`, 0 for an empty log."""
-    return sql("SELECT COALESCE(MAX(seq), 0) AS seq FROM events", by_key=True)
+    """Reads the `xid` and `seq` of the newest event, no row for an empty log; see `position_of`."""
+    return Statement(
+        "SELECT 0 AS xid, seq FROM events ORDER BY seq DESC LIMIT 1",
+        {},
+        f"SELECT xid, seq FROM events WHERE xid < {_OLDEST_RUNNING} ORDER BY xid DESC, seq DESC LIMIT 1",
+        by_key=True,
+    )
+
+
+def position_of(row: Row | None) -> int:
+    """The position that a row of `latest` tells; 0 without one."""
+    return 0 if row is None else int(row["xid"]) << _SEQ_BITS | int(row["seq"])
 
 
 def events_after(position: int, wanted: EventFilter, limit: int) -> Statement:
     """Reads at most `limit` events after `position`, oldest first."""
-    conditions = ["seq > :position"]
-    params: dict[str, Any] = {"position": position, "limit": limit}
+    conditions, params = _conditions(wanted)
+    params |= {"seq": position & _SEQ, "limit": limit}
+    sqlite = " AND ".join(["seq > :seq", *conditions])
+    postgresql = " AND ".join(["(xid, seq) > (:xid, :seq)", f"xid < {_OLDEST_RUNNING}", *conditions])
+    return Statement(
+        f"SELECT 0 AS xid, {_NAMES} FROM events WHERE {sqlite} ORDER BY seq LIMIT :limit",
+        {**params, "xid": position >> _SEQ_BITS},
+        f"SELECT xid, {_NAMES} FROM events WHERE {postgresql} ORDER BY xid, seq LIMIT :limit",
+    )
+
+
+def _conditions(wanted: EventFilter) -> tuple[list[str], dict[str, Any]]:
+    conditions: list[str] = []
+    params: dict[str, Any] = {}
     if wanted.account_id is not None:
         conditions.append("account_id = :account_id")
         params["account_id"] = wanted.account_id
@@ -121,5 +148,4 @@ def events_after(position: int, wanted: EventFilter, limit: int) -> Statement:
         names, types = in_list("type", sorted(wanted.types))
         conditions.append(f"type IN ({names})")
         params |= types
-    where = " AND ".join(conditions)
-    return Statement(f"SELECT {_COLUMNS} FROM events WHERE {where} ORDER BY seq LIMIT :limit", params)
+    return conditions, params

@@ -22,7 +22,6 @@ _ENQUEUE = (
     " VALUES (:id, :kind, :dedupe_key, :payload, :run_at, :run_at, :created_at)"
     " ON CONFLICT (dedupe_key) DO NOTHING"
 )
-_ENQUEUE_POSTGRESQL = f"{_ENQUEUE} RETURNING id, pg_notify('e2a_events', '')"
 
 _CLAIMED = "jobs.id, kind, payload, run_at, attempts, lease, created_at"
 _CLAIM = f"""
@@ -146,7 +145,7 @@ def enqueue(
         "run_at": to_micros(run_at),
         "created_at": to_micros(now),
     }
-    return Statement(_ENQUEUE, params, _ENQUEUE_POSTGRESQL, by_key=True)
+    return Statement(_ENQUEUE, params, by_key=True, wakes=True)
 
 
 def claim(kind: str, *, limit: int, lease: str, now: datetime, duration: timedelta) -> Statement:

@@ -79,7 +79,8 @@ class Statement:
     `sqlite` is the text for SQLite and `postgresql` the text where PostgreSQL needs another. `expect` is the
     number of rows that must be affected, else the whole write is undone and `StaleWrite` raised: the
     compare-and-set of a batch. `by_key` says that the statement finds its few rows by an index, or inserts them:
-    it is over before a thread could be asked for it, and the store may run it at once.
+    it is over before a thread could be asked for it, and the store may run it at once. `wakes` says that processes
+    wait for this row, so that the store tells the others of the commit.
     """
 
     sqlite: str
@@ -87,6 +88,7 @@ class Statement:
     postgresql: str | None = None
     expect: int | None = None
     by_key: bool = False
+    wakes: bool = False
 
     def text(self, dialect: Dialect) -> str:
         return self.postgresql if dialect == "postgresql" and self.postgresql is not None else self.sqlite

@@ -17,13 +17,14 @@ from anyio import CancelScope, move_on_after
 from e2a_core.errors import SettingsError, StoreUnavailable
 from e2a_core.store.listeners import CommitListeners
 from e2a_core.store.postgresql.errors import translated_errors
+from e2a_core.store.postgresql.notifier import Notifier
 from e2a_core.store.postgresql.text import translate
 from e2a_core.store.statement import Dialect, Record, Result, StaleWrite, Statement, records
 
 __all__ = ["CHANNEL", "PostgresqlDatabase"]
 
 CHANNEL = "e2a_events"
-"""Writers notify it in the transaction that appends an event or queues a job."""
+"""A process notifies it after commits that others wait for."""
 
 POOL_SIZE = 10
 """Connections per replica: more than the writers that can be busy at once on one core, few enough for the default
@@ -35,8 +36,11 @@ ROLLBACK_SECONDS = 5.0
 ATTEMPTS = 3
 """A deadlock's victim runs again: its statements are values, and nothing of the first attempt was kept."""
 
-FALLBACK_POLL_SECONDS = 1.0
-"""How late a listener may be while notifications cannot be received."""
+POLL_SECONDS = 0.1
+"""Listeners look this often without a notification: one may be lost with its process, and an event may become readable
+only when an older transaction ends."""
+
+RECONNECT_SECONDS = 1.0
 
 
 class PostgresqlDatabase:
@@ -57,6 +61,7 @@ class PostgresqlDatabase:
         )
         self._own_backends: set[int] = set()
         self._listeners = CommitListeners(self._follow_other_processes)
+        self._notifier = Notifier(self._notify)
         self._closed = False
         self._users = 0
         self._unused = asyncio.Event()
@@ -94,6 +99,8 @@ class PostgresqlDatabase:
     async def write(self, statements: Sequence[Statement]) -> Sequence[Result]:
         for attempt in range(1, ATTEMPTS + 1):
             try:
+                if len(statements) == 1 and statements[0].expect is None:
+                    return await self._write_alone(statements[0])
                 async with self.transaction() as transaction:
                     return await transaction.write(statements)
             except StoreUnavailable as error:
@@ -107,7 +114,8 @@ class PostgresqlDatabase:
             try:
                 with translated_errors():
                     await connection.execute("BEGIN")
-                yield PostgresqlTransaction(connection)
+                transaction = PostgresqlTransaction(connection)
+                yield transaction
                 with (
                     translated_errors(),
                     CancelScope(shield=True),
@@ -116,7 +124,20 @@ class PostgresqlDatabase:
             except BaseException:
                 await _roll_back(connection)
                 raise
+        self._committed(transaction.wakes)
+
+    async def _write_alone(self, statement: Statement) -> Sequence[Result]:
+        """A statement is a transaction of its own, without the way to the server and back for BEGIN and COMMIT."""
+        async with self._connection() as connection:
+            with CancelScope(shield=True), translated_errors():
+                result = await _execute(connection, statement)
+        self._committed(statement.wakes)
+        return [result]
+
+    def _committed(self, wakes: bool) -> None:
         self._listeners.notify()
+        if wakes:
+            self._notifier.request()
 
     def on_commit(self, listener: Callable[[], None]) -> Callable[[], None]:
         return self._listeners.add(listener)
@@ -126,6 +147,7 @@ class PostgresqlDatabase:
             return
         self._closed = True
         await self._listeners.close()
+        await self._notifier.close()
         with move_on_after(COMMAND_SECONDS):
             while self._users:
                 self._unused.clear()
@@ -169,7 +191,7 @@ class PostgresqlDatabase:
                     await self._listen()
             except StoreUnavailable:
                 self._listeners.notify()
-                await asyncio.sleep(FALLBACK_POLL_SECONDS)
+                await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _listen(self) -> None:
         connection = await asyncpg.connect(self._url, timeout=CONNECT_SECONDS)
@@ -177,11 +199,17 @@ class PostgresqlDatabase:
             await connection.add_listener(CHANNEL, self._on_notification)
             while True:
                 self._listeners.notify()
-                await asyncio.sleep(FALLBACK_POLL_SECONDS)
+                await asyncio.sleep(POLL_SECONDS)
                 if connection.is_closed():
                     raise StoreUnavailable("the connection for notifications was lost")
         finally:
             connection.terminate()
+
+    async def _notify(self) -> None:
+        """Tell the other processes of commits, in a transaction of its own: its lock is every notifier's."""
+        async with self._connection() as connection:
+            with translated_errors():
+                await connection.execute(f"NOTIFY {CHANNEL}")
 
     def _on_notification(self, _connection: object, backend: int, _channel: str, _payload: object) -> None:
         if backend not in self._own_backends:
@@ -189,10 +217,11 @@ class PostgresqlDatabase:
 
 
 class PostgresqlTransaction:
-    """What a connection may be asked, in a transaction and out of one."""
+    """What a connection may be asked, in a transaction and out of one. `wakes` says that others wait for its writes."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
+        self.wakes = False
 
     async def read(self, statement: Statement) -> Sequence[Record]:
         translated = translate(statement.text("postgresql"))
@@ -208,6 +237,7 @@ class PostgresqlTransaction:
             if statement.expect is not None and result.rowcount != statement.expect:
                 raise StaleWrite(index, result.rowcount)
             results.append(result)
+            self.wakes = self.wakes or statement.wakes
         return results
 
 
