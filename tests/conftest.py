@@ -106,8 +106,8 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What is behind the API knows two databases; what is before it knows none, and is tried over one.
 
-    The modules of `APART` are `apart`. Fuzzing, the modules of `LONG`, and the second time a test runs, over PostgreSQL
-    or through the API, are `slow`.
+    Fuzzing and the modules of `APART` are `apart`, and with them `slow`. The modules of `LONG`, and the second time a
+    test runs, over PostgreSQL or through the API, are `slow`.
     """
     twice = {item for item in items if {"remote", "postgresql"} <= _subjects(item)}
     config.hook.pytest_deselected(items=list(twice))
@@ -116,9 +116,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         again = _subjects(item) & {"remote", "postgresql"} and not item.get_closest_marker("remote_only")
         fuzzing = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
         module = item.path.relative_to(item.config.rootpath / "tests").as_posix()
-        if again or fuzzing or module in LONG:
+        if again or module in LONG:
             item.add_marker(pytest.mark.slow)
-        if module in APART:
+        if fuzzing or module in APART:
             item.add_marker(pytest.mark.apart)
             item.add_marker(pytest.mark.slow)
 

