@@ -74,6 +74,12 @@ class Ids:
     def transition(self) -> str:
         return self.new("mlt")
 
+    def webhook(self) -> str:
+        return self.new("wh")
+
+    def delivery(self) -> str:
+        return self.new("whd")
+
     def delegation(self) -> str:
         return self.new("dlg")
 

@@ -113,6 +113,12 @@ class Settings:
         ListenAddress("127.0.0.1", 8080),
         "Address of the HTTP listener: review links, downloads, `/mcp`; port 0 picks a free one.",
     )
+    push_allow_loopback: bool = _setting(
+        "E2A_PUSH_ALLOW_LOOPBACK",
+        kinds.flag,
+        False,
+        "Webhooks and event subscriptions may call `http://` URLs of this machine; never in production.",
+    )
     http_max_connections: int = _setting(
         "E2A_HTTP_MAX_CONNECTIONS", kinds.integer(1, 100_000), 2000, "Concurrent HTTP connections in total."
     )

@@ -30,6 +30,11 @@ Sending
     mail.generate: MAX_TEXT_LINE, MAX_LINE_OCTETS
     mail.fields: MAX_WORD_CHARS
 
+Telling of events
+    push.targets: MAX_URL_LENGTH
+    push.post: TIMEOUT_SECONDS, ANSWER_OCTETS
+    webhooks.deliver: ATTEMPTS, ENDPOINTS, CONCURRENT
+
 Receiving
     smtpserver.limits: IntakeLimits
     offload: MAX_ON_LOOP_OCTETS, MAX_THREADS

@@ -170,7 +170,7 @@ def relay_services(engine: LocalEngine) -> LocalServices:
     # Imported when needed: most processes of a home never lead, and answer the sooner for it.
     from e2a_core.local.services import LocalServices
 
-    return LocalServices(engine.core, strict=engine.strict)
+    return LocalServices(engine.core, strict=engine.strict, feed=engine.feed)
 
 
 async def open_local_engine(

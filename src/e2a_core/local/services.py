@@ -17,6 +17,8 @@ from e2a_core.extraction.job import EXTRACTION_JOB, ReadAttachments
 from e2a_core.holds.hold import EXPIRY_JOB, NOTICE_JOB
 from e2a_core.local.run_file import remove_run_file, write_run_file
 from e2a_core.observer import Observer, Unobserved
+from e2a_core.push.fanout import Fanout
+from e2a_core.push.post import Poster
 from e2a_core.reviews.expiry import HoldExpiry
 from e2a_core.reviews.notice import HoldNotice
 from e2a_core.settings import ListenAddress
@@ -26,12 +28,16 @@ from e2a_core.smtpserver.listener import SmtpListener
 from e2a_core.smtpserver.loopback import LoopbackTransport
 from e2a_core.smtpserver.proxy import TrustedProxies
 from e2a_core.smtpserver.receive import SmtpReceiver
+from e2a_core.store.event_feed import EventFeed
 from e2a_core.store.job_runner import JobRunner
 from e2a_core.submission.queue import SUBMIT_JOB
 from e2a_core.submission.submit import Submission
 from e2a_core.submission.transports.base import Transport
 from e2a_core.submission.transports.observed import ObservedTransport
 from e2a_core.submission.transports.sandbox import SandboxTransport
+from e2a_core.webhooks.deliver import ENDPOINTS, Deliver
+from e2a_core.webhooks.delivery_queries import WEBHOOK_JOB
+from e2a_core.webhooks.distribute import WebhookDistributor
 
 __all__ = ["HttpServer", "LocalServices"]
 
@@ -69,10 +75,12 @@ class LocalServices:
         core: Core,
         *,
         strict: bool,
+        feed: EventFeed,
         http: Callable[[ListenAddress], HttpServer] | None = None,
         observer: Observer | None = None,
     ) -> None:
         self._core = core
+        self._feed = feed
         self._make_http = http
         self._strict = strict
         self._observer = observer or Unobserved()
@@ -80,6 +88,7 @@ class LocalServices:
         self._smtp: SmtpListener | None = None
         self._http: HttpServer | None = None
         self._jobs: JobRunner | None = None
+        self._fanout = Fanout(core, feed, [WebhookDistributor(core)])
 
     @property
     def smtp(self) -> SmtpListener | None:
@@ -100,10 +109,17 @@ class LocalServices:
                 RETENTION_JOB: Retention(core),
                 NOTICE_JOB: HoldNotice(core, self._upstream, keys),
                 EXTRACTION_JOB: ReadAttachments(core),
+                WEBHOOK_JOB: Deliver(core, Poster(core)),
             },
             clock=core.clock,
             ids=core.ids,
-            concurrency={SUBMIT_JOB: SUBMITTERS, NOTICE_JOB: 1, RETENTION_JOB: 1, EXTRACTION_JOB: 1},
+            concurrency={
+                SUBMIT_JOB: SUBMITTERS,
+                NOTICE_JOB: 1,
+                RETENTION_JOB: 1,
+                EXTRACTION_JOB: 1,
+                WEBHOOK_JOB: ENDPOINTS,
+            },
         )
         self._jobs.schedule_every(RETENTION_JOB, RETENTION_INTERVAL)
         try:
@@ -113,6 +129,7 @@ class LocalServices:
                 core.links.base_url = self._http.url if self._http else core.links.base_url
             # Whoever leads a home on SQLite holds its lease, and with it all of the queue.
             await self._jobs.start(alone=core.db.dialect == "sqlite")
+            self._fanout.start()
             write_run_file(core.settings.home, self._addresses())
         except BaseException:
             await self.stop(0)
@@ -124,6 +141,7 @@ class LocalServices:
             await self._smtp.stop(grace_seconds)
         if self._http is not None:
             await self._http.stop(grace_seconds)
+        await self._fanout.stop()
         if self._jobs is not None:
             await self._jobs.stop(grace_seconds)
         await self._upstream.aclose()

@@ -11,7 +11,9 @@ import base64
 import binascii
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+from standardwebhooks import Webhook
 
 from e2a_core.signing.mac import hmac_sha256, matches_any
 
@@ -59,14 +61,12 @@ def standard_webhook_headers(
     webhook_id: str, body: bytes, secrets: Sequence[str], timestamp: int
 ) -> dict[str, str]:
     """The three Standard Webhooks headers; `webhook_id` is the event's id, which stays the same for every attempt."""
-    signed = f"{webhook_id}.{timestamp}.".encode() + body
-    signatures = (
-        base64.b64encode(hmac_sha256(_standard_key(secret), signed)).decode("ascii") for secret in secrets
-    )
+    at = datetime.fromtimestamp(timestamp, UTC)
+    signatures = (Webhook(_standard_key(secret)).sign(webhook_id, at, body.decode()) for secret in secrets)
     return {
         "webhook-id": webhook_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
+        "webhook-signature": " ".join(signatures),
     }
 
 

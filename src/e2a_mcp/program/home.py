@@ -44,7 +44,7 @@ def home_services(engine: LocalEngine) -> LocalServices:
         metrics.watch_http(lambda: listener.connections)
         return listener
 
-    return LocalServices(engine.core, strict=engine.strict, http=http, observer=metrics)
+    return LocalServices(engine.core, strict=engine.strict, feed=engine.feed, http=http, observer=metrics)
 
 
 def home_application(engine: LocalEngine, metrics: ProcessMetrics | None = None) -> ASGIApp:

@@ -1,0 +1,161 @@
+"""Posting to callbacks that others chose: never to an address that is not public, and never for long.
+
+The host is resolved for every connection, and the connection goes to the address that was checked, so a name that
+resolves to something else a moment later gains nothing. Redirects are not followed, and little of an answer is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from e2a_core.core import Core
+from e2a_core.push.targets import BadTarget, Target, UnreachableTarget, addresses_of, parse_target
+
+__all__ = ["ANSWER_OCTETS", "Answer", "Endpoint", "Poster"]
+
+TIMEOUT_SECONDS = 15.0
+"""For one attempt in total: name, connection, request and answer."""
+
+ANSWER_OCTETS = 64 * 1024
+"""Read of an answer, which matters only to a challenge; more is left unread with the connection."""
+
+USER_AGENT = "e2a-webhooks/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one request.
+
+    `status` is the HTTP status, or None if none came; `error` says why the attempt failed, and is None for any 2xx.
+    `reason` is a word for it: connection_refused, timeout, tls_error, http_3xx, http_4xx, http_5xx, refused_address.
+    """
+
+    status: int | None
+    body: bytes = b""
+    error: str | None = None
+    reason: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+
+class Poster:
+    """Makes endpoints. One TLS context serves them all, because reading the certificates is slow."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._tls: ssl.SSLContext | None = None
+
+    @property
+    def allow_loopback(self) -> bool:
+        return self._core.settings.push_allow_loopback
+
+    def target(self, url: str) -> Target:
+        """Raises `BadTarget` for a URL that may not be called."""
+        return parse_target(
+            url, production=self._core.settings.production, allow_loopback=self.allow_loopback
+        )
+
+    async def check(self, target: Target) -> None:
+        """Raises `UnreachableTarget` unless the host resolves to public addresses now."""
+        await addresses_of(self._core, target, allow_loopback=self.allow_loopback)
+
+    def endpoint(self, url: str) -> Endpoint:
+        """A callback to post to, as `async with poster.endpoint(url) as endpoint`."""
+        if self._tls is None:
+            self._tls = httpx.create_ssl_context(trust_env=False)
+        return Endpoint(self._core, self, url, self._tls)
+
+
+class Endpoint:
+    """One callback for some requests, which may share connections; an async context manager."""
+
+    def __init__(self, core: Core, poster: Poster, url: str, tls: ssl.SSLContext) -> None:
+        self._core = core
+        self._poster = poster
+        self._url = url
+        self._client = httpx.AsyncClient(
+            verify=tls,
+            trust_env=False,
+            follow_redirects=False,
+            timeout=TIMEOUT_SECONDS,
+            headers={"User-Agent": USER_AGENT, "Content-Type": "application/json"},
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.__aexit__(kind, error, trace)
+
+    async def post(
+        self, body: bytes, headers: Mapping[str, str], *, seconds: float = TIMEOUT_SECONDS
+    ) -> Answer:
+        """Posts once. Never raises for what the other side does; a redirect is a failure."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._post(body, headers)
+        except TimeoutError:
+            return Answer(None, error=f"no answer within {seconds:g} s", reason="timeout")
+        except (BadTarget, UnreachableTarget) as refused:
+            return Answer(None, error=str(refused), reason="refused_address")
+        except httpx.TimeoutException:
+            return Answer(None, error=f"no answer within {seconds:g} s", reason="timeout")
+        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as problem:
+            return _failed(problem)
+
+    async def _post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        target = self._poster.target(self._url)
+        [address, *_] = await addresses_of(self._core, target, allow_loopback=self._poster.allow_loopback)
+        url = httpx.URL(target.url)
+        request = self._client.build_request(
+            "POST",
+            url.copy_with(host=address),
+            content=body,
+            headers={**headers, "Host": url.netloc.decode("ascii")},
+            extensions={"sni_hostname": target.host},
+        )
+        response = await self._client.send(request, stream=True)
+        try:
+            return _judged(response.status_code, await _beginning(response))
+        finally:
+            await response.aclose()
+
+
+async def _beginning(response: httpx.Response) -> bytes:
+    """The first octets of the answer, decompressed by nobody."""
+    read = b""
+    async for chunk in response.aiter_raw():
+        read += chunk
+        if len(read) >= ANSWER_OCTETS:
+            break
+    return read[:ANSWER_OCTETS]
+
+
+def _judged(status: int, body: bytes) -> Answer:
+    if 200 <= status < 300:
+        return Answer(status, body)
+    return Answer(status, body, f"HTTP {status}", f"http_{status // 100}xx")
+
+
+def _failed(problem: Exception) -> Answer:
+    """Says what failed without the words of the other side, which could be anything."""
+    cause: BaseException | None = problem
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return Answer(None, error="the TLS handshake failed", reason="tls_error")
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(problem, httpx.ConnectError):
+        return Answer(None, error="the connection was refused", reason="connection_refused")
+    return Answer(None, error="the connection ended without an answer", reason="connection_refused")
