@@ -29,3 +29,17 @@ def test_a_step_that_fails_is_named_and_the_exit_code_says_so(tmp_path: Path) ->
     )
     assert done.returncode == 1
     assert "e2a demo: expected that update_protection works" in done.stderr
+
+
+def test_a_server_that_does_not_start_is_told_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("this is no TOML", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "e2a_mcp.program.e2a", "demo", "--keep", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert done.returncode == 1
+    assert "must be readable TOML" in done.stderr
+    assert "e2a demo: the server did not start" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr

@@ -71,6 +71,21 @@ def test_bootstrap_finds_an_account_and_makes_another_key(tmp_path: Path) -> Non
         (["no-such-verb"], {}, 2, "no-such-verb"),
         (["bootstrap", "--email", "a@b.example"], {"E2A_SMTP_LISTEN": "nowhere"}, 2, "E2A_SMTP_LISTEN"),
         (["bootstrap", "--email", "a@b.example"], {"E2A_DATABASE_URL": "mysql://x"}, 2, "E2A_DATABASE_URL"),
+        (["demo", "--keep", __file__], {}, 2, "--keep"),
+        (["demo", "--keep", str(Path(__file__).parent)], {}, 2, "is not empty"),
+        (["demo", "--keep", str(Path(__file__) / "below")], {}, 2, "not a folder"),
+        (
+            ["serve"],
+            {"E2A_SMTP_TLS_CERT": "/nowhere/chain.pem", "E2A_SMTP_TLS_KEY": "/nowhere/key.pem"},
+            2,
+            "E2A_SMTP_TLS_CERT must be a readable PEM file, /nowhere/chain.pem is not",
+        ),
+        (
+            ["serve"],
+            {"E2A_SMTP_TLS_CERT": __file__, "E2A_SMTP_TLS_KEY": "/nowhere/key.pem"},
+            2,
+            "E2A_SMTP_TLS_KEY must be a readable PEM file, /nowhere/key.pem is not",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_without_a_traceback(
@@ -98,6 +113,15 @@ def test_help_names_every_verb_and_loads_none(capsys: pytest.CaptureFixture[str]
     for name, command in COMMANDS.items():
         assert name in printed
         assert command.module not in set(sys.modules) - loaded
+
+
+@pytest.mark.parametrize(("verb", "said"), [("serve", "the MCP endpoint"), ("bootstrap", "a new API key")])
+def test_the_help_of_a_verb_keeps_its_capitals(
+    verb: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    assert said in capsys.readouterr().out
 
 
 def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:

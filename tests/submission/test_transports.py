@@ -352,10 +352,11 @@ def test_what_is_at_stake_is_verified(host: str, username: str, require_tls: boo
     assert config.tls_context.check_hostname is verified
 
 
-async def test_tls_is_required_where_asked_for() -> None:
+async def test_tls_is_required_where_asked_for(caplog: pytest.LogCaptureFixture) -> None:
     async with SmtpSink() as sink, upstream(sink, require_tls=True) as transport:
         result = await transport.submit(SENDER, ["a@example.org"], CONTENT)
         assert "STARTTLS" in result.outcomes[0].detail
+        assert f"{sink.host}:{sink.port}: TLS is required" in caplog.text
         assert kinds(result) == [FailureKind.OUTAGE]
         assert sink.messages == []
 

@@ -21,7 +21,7 @@ from e2a_core.push.fanout import Fanout
 from e2a_core.push.post import Poster
 from e2a_core.reviews.expiry import HoldExpiry
 from e2a_core.reviews.notice import HoldNotice
-from e2a_core.settings import ListenAddress
+from e2a_core.settings import ListenAddress, Settings
 from e2a_core.smtpserver.deliver import Delivery
 from e2a_core.smtpserver.limits import IntakeLimits
 from e2a_core.smtpserver.listener import SmtpListener
@@ -243,7 +243,13 @@ def _tls(core: Core) -> ssl.SSLContext | None:
     try:
         context.load_cert_chain(settings.smtp_tls_cert, settings.smtp_tls_key)
     except (OSError, ssl.SSLError) as problem:
-        raise SettingsError(
-            f"E2A_SMTP_TLS_CERT and E2A_SMTP_TLS_KEY must be a readable PEM pair: {problem}"
-        ) from None
+        raise SettingsError(f"{_unreadable(settings)}: {problem}") from None
     return context
+
+
+def _unreadable(settings: Settings) -> str:
+    """Which file of the pair cannot be opened, since the library does not tell."""
+    for name, path in (("CERT", settings.smtp_tls_cert), ("KEY", settings.smtp_tls_key)):
+        if path is not None and not os.access(path, os.R_OK):
+            return f"E2A_SMTP_TLS_{name} must be a readable PEM file, {path} is not"
+    return "E2A_SMTP_TLS_CERT and E2A_SMTP_TLS_KEY must be a PEM pair"

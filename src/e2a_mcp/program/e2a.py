@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action=_Version, help="show the version and exit")
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
-        verb = verbs.add_parser(name, help=command.summary, description=command.summary.capitalize() + ".")
+        verb = verbs.add_parser(name, help=command.summary, description=_sentence(command.summary))
         # Loads only this module: a short command must not wait for the import of the whole relay.
         if arguments[:1] == [name]:
             module = import_module(command.module)
@@ -62,6 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(problem.message, FAILED)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _sentence(summary: str) -> str:
+    return f"{summary[0].upper()}{summary[1:]}."
 
 
 class _Version(argparse.Action):

@@ -7,7 +7,6 @@ a retry and an unknown outcome, so the transaction is driven command by command 
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,7 +35,6 @@ _CHUNK = 64 * 1024
 """Octets written at a time, so that a large message is not copied into the connection's buffer at once."""
 _BARE_CR_OR_LF = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _UNSENDABLE_ADDRESS = re.compile(r"[\x00-\x20<>\x7f\ud800-\udfff]")
-_log = logging.getLogger(__name__)
 _LOST = (SMTPException, OSError, TimeoutError)
 
 
@@ -120,9 +118,7 @@ class SmtpSession:
             raise RelayUnavailable(f"the relay answered {error.code} {error.message}", code) from error
         except (*_LOST, ValueError) as error:
             smtp.close()
-            reason = f"the relay cannot be used: {_reason(error)}"
-            _log.warning("%s:%d: %s", config.host, config.port, reason)
-            raise RelayUnavailable(reason) from error
+            raise RelayUnavailable(f"the relay cannot be used: {_reason(error)}") from error
         except BaseException:
             smtp.close()
             raise

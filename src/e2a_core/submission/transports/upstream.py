@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 
@@ -10,12 +11,15 @@ from e2a_core.submission.transports.base import BeforeContent
 from e2a_core.submission.transports.config import UpstreamConfig
 from e2a_core.submission.transports.pool import SessionPool
 from e2a_core.submission.transports.session import RelayUnavailable, SmtpSession, Transaction
+from e2a_core.visible import one_line
 
 __all__ = ["UpstreamTransport", "provider_message_id"]
 
 _ANGLE_BRACKETED = re.compile(r"<([!-;=?-~]+)>")
 _AFTER_OK = re.compile(r"\bok[ \t]+([!-~]+)\s*\Z", re.IGNORECASE)
 _SES_HOST = re.compile(r"email-smtp\.([a-z0-9-]+)\.amazonaws\.com", re.IGNORECASE)
+
+_log = logging.getLogger(__name__)
 
 
 class UpstreamTransport:
@@ -45,6 +49,10 @@ class UpstreamTransport:
         try:
             transaction = await self._transact(envelope_from, recipients, content, before_content)
         except RelayUnavailable as error:
+            # An operator looks here, and not into the history of each message that waits.
+            _log.warning(
+                "upstream relay %s:%d: %s", self._config.host, self._config.port, one_line(str(error))
+            )
             outcomes = failed(dict.fromkeys(recipients), FailureKind.OUTAGE, str(error), error.code)
             return SubmissionResult(tuple(outcomes), self.name)
         provider_id = provider_message_id(

@@ -14,8 +14,22 @@ __all__ = ["configure", "run"]
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--keep", metavar="FOLDER", type=Path, help="use this empty folder as the home and keep it"
+        "--keep", metavar="FOLDER", type=_new_home, help="use this empty folder as the home and keep it"
     )
+
+
+def _new_home(text: str) -> Path:
+    """A folder whose mail and settings nobody misses: the demonstration changes both."""
+    folder = Path(text)
+    try:
+        held = {item.name for item in folder.iterdir()} - {"config.toml"}
+    except FileNotFoundError:
+        return folder
+    except OSError:
+        raise argparse.ArgumentTypeError(f"{folder} is not a folder that can be read") from None
+    if held:
+        raise argparse.ArgumentTypeError(f"{folder} is not empty")
+    return folder
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,12 +7,13 @@ import base64
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
 from mcp.client.stdio import stdio_client
+from mcp.shared.exceptions import MCPError
 
 from e2a_core.clock import SystemClock, rfc3339
 from e2a_core.local.run_file import read_run_file
@@ -153,7 +154,13 @@ async def _mcp(environment: dict[str, str], scope: str) -> AsyncIterator[Client]
         args=["-m", "e2a_mcp"],
         env={**environment, "E2A_MCP_SCOPE": scope},
     )
-    async with Client(stdio_client(parameters)) as client:
+    async with AsyncExitStack() as stack:
+        try:
+            client = await stack.enter_async_context(Client(stdio_client(parameters)))
+        except BaseExceptionGroup as problem:
+            if problem.split(MCPError)[1] is not None:
+                raise
+            raise DemoFailed("the server did not start; it said why above") from None
         yield client
 
 
