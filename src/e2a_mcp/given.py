@@ -24,6 +24,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from e2a_core.json_bounds import holds_too_many_values
+
 __all__ = ["as_declared"]
 
 MAX_LIST_CHARS = 50_000
@@ -128,6 +130,8 @@ def _texts(value: Any) -> Iterator[Any]:
 def _decoded(value: Any, *kinds: type) -> Any:
     """Returns the JSON in a text if it is of one of `kinds`, else the value itself."""
     if not isinstance(value, str) or value.lstrip()[:1] not in {"[", "{", '"'}:
+        return value
+    if holds_too_many_values(value.encode(errors="surrogatepass")):
         return value
     try:
         found = json.loads(value)

@@ -19,11 +19,18 @@ from mcp_types import (
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from e2a_core.json_bounds import MAX_JSON_VALUES, holds_too_many_values
+
 __all__ = ["Fault", "faults_in"]
 
 _BATCH = "batches are not supported: send each message alone"
 _EARLY_ID = re.compile(r'\s*\{[^{}\[\]]{0,1000}?"id"\s*:\s*(-?\d{1,18}|"[^"\\]{0,200}")\s*[,}]')
 """The id of a message, if it stands before anything nested."""
+_LATE_ID = re.compile(r'"id"\s*:\s*(-?\d{1,18}|"[^"\\]{0,200}")\s*\}\s*\Z')
+"""The id of a message, if it stands last."""
+_BEGIN_OCTETS = 2_000
+_END_OCTETS = 300
+_CROWDED = f"a message may hold at most {MAX_JSON_VALUES} values"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,8 @@ def faults_in(raw: bytes) -> list[Fault]:
 
     A batch has a fault for each of its requests, because each has somebody who waits for it.
     """
+    if holds_too_many_values(raw):
+        return [Fault(INVALID_REQUEST, _CROWDED, _outer_id(raw))]
     try:
         message = jsonrpc_message_adapter.validate_json(raw, by_name=False)
     except ValidationError:
@@ -105,6 +114,13 @@ def _id_of(value: Any) -> RequestId | None:
     if isinstance(found, str) and not any("\ud800" <= char <= "\udfff" for char in found):
         return found
     return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def _outer_id(raw: bytes) -> RequestId | None:
+    """The id of a message that is too large to parse, if it stands first or last."""
+    begin, end = raw[:_BEGIN_OCTETS].decode(errors="replace"), raw[-_END_OCTETS:].decode(errors="replace")
+    found = _EARLY_ID.match(begin) or _LATE_ID.search(end)
+    return None if found is None else _id_of({"id": json.loads(found[1])})
 
 
 def _id_in(text: str, end: int | None = None) -> RequestId | None:

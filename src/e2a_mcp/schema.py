@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from e2a_core.errors import InvalidRequest
+from e2a_core.json_bounds import MAX_PROBLEMS, crowded_member
 from e2a_mcp.given import as_declared
 from e2a_mcp.words import WORDS
 
@@ -31,6 +32,8 @@ _DROPPED = frozenset(
     {"title", "maxLength", "minLength", "pattern", "format", "minItems", "maxItems", "minimum"}
 )
 """Keywords left out of schemas to save context. The limits are still enforced."""
+_GUESSED_CHARS = 100
+"""Characters of an unknown name that a valid one is sought for; no valid one is longer."""
 _SCALARS: Mapping[object, str] = {
     str: "string",
     bool: "boolean",
@@ -197,10 +200,21 @@ def validated(model: type[ModelT], given: Mapping[str, Any], now: datetime | Non
     try:
         return model.model_validate(given, context={"now": now})
     except ValidationError as problem:
-        fields = [(_location(item["loc"]), _sentence(item, model)) for item in problem.errors()]
+        fields = _problems(problem, given, model)
     except RecursionError:
         raise InvalidRequest("the arguments are nested too deep", location="arguments", status=422) from None
     raise InvalidRequest("; ".join(message for _, message in fields), fields=fields, status=422)
+
+
+def _problems(
+    problem: ValidationError, given: Mapping[str, Any], model: type[BaseModel]
+) -> list[tuple[str, str]]:
+    """The place and the sentence of each problem; one for all if there are more than anybody reads."""
+    if problem.error_count() <= MAX_PROBLEMS:
+        return [(_location(item["loc"]), _sentence(item, model)) for item in problem.errors()]
+    member = crowded_member(given)
+    place = _location(() if member is None else (member,))
+    return [(place, f"{member or 'arguments'}: more than {MAX_PROBLEMS} values are invalid")]
 
 
 def _location(path: tuple[int | str, ...]) -> str:
@@ -218,7 +232,7 @@ def _sentence(item: Any, arguments: type[BaseModel]) -> str:
         return f"{shown} is required"
     if kind == "extra_forbidden":
         names = _names_at(arguments, path[:-1])
-        near = difflib.get_close_matches(path[-1], names, n=1)
+        near = difflib.get_close_matches(path[-1][:_GUESSED_CHARS], names, n=1)
         hint = f"did you mean {near[0]}?" if near else f"valid names: {', '.join(sorted(names)) or 'none'}"
         return f"{shown} is not an argument; {hint}"
     if kind == "literal_error":

@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from typing import Any, cast
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ from e2a_core.contract.engine import Engine
 from e2a_core.http.app import build_api
 from tests.support.home import ASSISTANT, Home
 from tests.support.listening import listening
+from tests.support.loop_lag import LoopLag
 
 pytestmark = pytest.mark.anyio
 
@@ -250,6 +252,67 @@ async def test_text_that_is_none_and_depth_without_end_are_refused_by_name(
         error = error_of(response)
         assert error["code"].startswith("template_") or member in json.dumps(error["details"])
     assert (await owner_client.get("/v1/account/export")).json()["messages"] == []
+
+
+CROWD = 2_000_000
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        '{"to": [' + "1," * CROWD + "1]}",
+        '{"to": ["bob@example.org"], "attachments": [' + "[]," * CROWD + "[]]}",
+        '{"to": ["bob@example.org"], "template_data": {' + '"":1,' * CROWD + '"": 1}}',
+        '{"to": [' + '"a\\"",' * CROWD + '"a"]}',
+        "[" + "{}," * CROWD + "{}]",
+        '""' * CROWD + "," * CROWD,
+    ],
+)
+async def test_a_body_of_millions_of_values_stops_nobody(
+    values: str, owner_client: httpx.AsyncClient
+) -> None:
+    async with LoopLag() as lag:
+        response = await owner_client.post(MESSAGES, content=values.encode())
+    assert response.status_code == 400
+    assert {location for location, _ in fields_of(response)} == {"body"}
+    assert lag.worst < 1
+
+
+@pytest.mark.parametrize(
+    ("body", "location"),
+    [
+        ({**MAIL, "to": [1] * 20_000}, "body.to"),
+        ({**MAIL, "attachments": [{}] * 20_000}, "body.attachments"),
+        ({**MAIL, "attachments": [{str(number): 1 for number in range(20_000)}]}, "body"),
+        ({**MAIL, **{str(number): [] for number in range(20_000)}}, "body"),
+        ([1] * 20_000, "body"),
+    ],
+)
+async def test_values_wrong_by_the_thousand_are_told_of_once(
+    body: object, location: str, owner_client: httpx.AsyncClient
+) -> None:
+    response = await owner_client.post(MESSAGES, json=body)
+    assert response.status_code == 422
+    assert {found for found, _ in fields_of(response)} == {location}
+    assert len(response.content) < 1000
+
+
+async def test_a_long_text_full_of_commas_and_quotes_is_no_crowd(owner_client: httpx.AsyncClient) -> None:
+    response = await owner_client.post(MESSAGES, json={**MAIL, "text": 'a,\\",' * 150_000})
+    assert response.status_code == 202
+
+
+@pytest.mark.parametrize("address", ["nobody", "", "a b@example.org", "a@b@c", "(", "x:;"])
+async def test_an_address_that_is_none_is_told_by_its_place(
+    address: str, owner_client: httpx.AsyncClient
+) -> None:
+    made = await owner_client.post("/v1/contacts", json={"address": address})
+    assert {location for location, _ in fields_of(made)} == {"body.address"}
+    if address:
+        path = f"/v1/agents/{ASSISTANT}/contacts/{quote(address)}"
+        assert {location for location, _ in fields_of(await owner_client.put(path, json={}))} == {
+            "path.address"
+        }
 
 
 async def test_the_case_of_a_member_does_not_matter(owner_client: httpx.AsyncClient) -> None:

@@ -64,6 +64,25 @@ async def test_a_wrong_argument_is_named(
     assert words in text_of(result)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"to": [1] * 50_000}, "arguments.to"),
+        ({"to": ["a@b.c"], "attachments": [{}] * 50_000}, "arguments.attachments"),
+        ({"to": ["a@b.c"], "attachments": "[" + "[]," * 500_000 + "[]]"}, "arguments.attachments"),
+        ({str(number): 1 for number in range(50_000)}, "arguments"),
+        ({"to": ["a@b.c"], "x" * 1_000_000: 1}, None),
+    ],
+)
+async def test_arguments_wrong_by_the_thousand_are_told_in_one_sentence(
+    relay: Relay, arguments: dict[str, Any], field: str | None
+) -> None:
+    result = await refused(relay, "send_message", arguments)
+    assert len(text_of(result)) < MAX_ERROR_CHARS + 100
+    if field is not None:
+        assert [item["location"] for item in result.structured_content["details"]["fields"]] == [field]
+
+
 async def test_the_offending_value_is_not_repeated(relay: Relay) -> None:
     result = await refused(relay, "list_messages", {"direction": "SECRET-VALUE"})
     assert "SECRET-VALUE" not in str(result)

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from e2a_core.json_bounds import MAX_JSON_VALUES
 from e2a_mcp.messages import faults_in
 
 from .conftest import SAME_CODE
 
 PARSE, INVALID = -32700, -32600
+CROWD = b"[" + b"[]," * MAX_JSON_VALUES + b"[]]"
 HALF = "\\ud83d"
 
 SAMPLES: list[tuple[bytes, list[tuple[int, int | str | None]]]] = [
@@ -59,6 +61,9 @@ SAMPLES: list[tuple[bytes, list[tuple[int, int | str | None]]]] = [
     (b'{"jsonrpc":"2.0","id":7,"method":"\xff\xfe"}', [(PARSE, 7)]),
     (b'{"jsonrpc":"2.0","id":8,"method":"ping","params":' + b"[" * 100_000, [(PARSE, 8)]),
     (b'{"jsonrpc":"2.0","id":8,"method":"ping","params":{"a":' + b"9" * 10_000 + b"}}", [(PARSE, 8)]),
+    (b'{"jsonrpc":"2.0","id":9,"method":"ping","params":{"a":' + CROWD + b"}}", [(INVALID, 9)]),
+    (b'{"method":"ping","params":{"a":' + CROWD + b'},"jsonrpc":"2.0","id":"c"}', [(INVALID, "c")]),
+    (b'{"method":"ping","params":{"a":' + CROWD + b',"b":{"id":10}}}', [(INVALID, None)]),
 ]
 FINE = [
     b'{"jsonrpc":"2.0","id":1,"method":"ping"}',

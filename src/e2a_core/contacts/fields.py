@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from e2a_core.errors import InvalidRequest, PreconditionFailed
+from e2a_core.errors import InvalidRecipient, InvalidRequest, PreconditionFailed
 from e2a_core.mail.addresses import parse_address
 from e2a_core.texts import is_storable, require_storable
 
@@ -30,7 +30,10 @@ MAX_METADATA_OCTETS = 16_384
 
 def canonical(address: str, location: str) -> str:
     """Returns the canonical form of an address, bare or with a name. Raises `InvalidRecipient`."""
-    return parse_address(require_storable(address, location)).normalized
+    try:
+        return parse_address(require_storable(address, location)).normalized
+    except InvalidRecipient as problem:
+        raise InvalidRecipient(problem.message, location=location) from None
 
 
 def check_metadata(metadata: dict[str, Any], location: str) -> dict[str, Any]:

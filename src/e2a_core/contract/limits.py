@@ -100,6 +100,7 @@ Reading and searching
     store.sqlite.recent: MAX_ROWS
 
 HTTP server and client
+    json_bounds: MAX_JSON_VALUES, MAX_PROBLEMS
     contract.operation: BODY_OCTETS, FILES_OCTETS
     http.edge: MAX_REQUEST_ID, MAX_STREAMS, MAX_TOKEN_CHARS, BODY_SECONDS
     http.irregular: MAX_FEEDBACK_BYTES

@@ -15,6 +15,12 @@ from starlette.requests import Request
 
 from e2a_core.contract.operation import Confirm, Operation, Parameter, Place, bare
 from e2a_core.errors import InvalidRequest
+from e2a_core.json_bounds import (
+    MAX_JSON_VALUES,
+    MAX_PROBLEMS,
+    crowded_member,
+    holds_too_many_values,
+)
 
 __all__ = ["Binding", "given_query"]
 
@@ -133,14 +139,22 @@ def _unconfirmed(confirm: Confirm, query: Mapping[str, str], found: Mapping[str,
 def _read_body(
     parameter: Parameter, body: bytes, now: datetime, found: dict[str, Any], problems: list[Problem]
 ) -> None:
+    given = _parsed(body)
     try:
-        found[parameter.name] = parameter.model.model_validate(_parsed(body), context={"now": now})
+        found[parameter.name] = parameter.model.model_validate(given, context={"now": now})
     except ValidationError as problem:
-        problems += _placed(problem, Place.BODY)
+        problems += _placed(problem, Place.BODY) if problem.error_count() <= MAX_PROBLEMS else [_many(given)]
 
 
 def _placed(problem: ValidationError, place: Place, *name: str) -> list[Problem]:
     return [{**item, "loc": (place.value, *name, *item["loc"])} for item in problem.errors(include_url=False)]
+
+
+def _many(given: object) -> Problem:
+    """One problem in place of more than anybody reads."""
+    member = crowded_member(given)
+    place = (Place.BODY.value,) if member is None else (Place.BODY.value, member)
+    return {"type": "too_many", "loc": place, "msg": f"more than {MAX_PROBLEMS} values are invalid"}
 
 
 def refused(problems: Sequence[Problem]) -> InvalidRequest:
@@ -202,6 +216,8 @@ _JSON = json.JSONDecoder(parse_float=_Number, parse_constant=_refuse_constant)
 
 def _parsed(body: bytes) -> Any:
     """Raises `InvalidRequest`, 400, for what is no JSON."""
+    if holds_too_many_values(body):
+        raise InvalidRequest(f"the body must hold at most {MAX_JSON_VALUES} values", location="body")
     try:
         return _JSON.decode(body.decode())
     except json.JSONDecodeError:
