@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from e2a_core.documents.document import DocumentText, Outcome
 from e2a_core.store.statement import Row, Statement, containing, in_list, like, sql
 
-__all__ = ["document_from", "files_with", "insert_document", "known_document"]
+__all__ = ["document_from", "files_with", "forget_documents", "insert_document", "known_document"]
 
 
 def known_document(content_hash: str) -> Statement:
@@ -49,6 +49,11 @@ def insert_document(
         truncated=int(found.truncated),
         pages=found.pages,
     )
+
+
+def forget_documents(message_id: str) -> Statement:
+    """Forgets what was read from the files of a message, so that they are read again."""
+    return sql("DELETE FROM attachment_texts WHERE message_id = :id", id=message_id)
 
 
 def document_from(row: Row) -> DocumentText:

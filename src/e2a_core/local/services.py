@@ -14,6 +14,7 @@ from e2a_core.domains.dkim import SigningKeys
 from e2a_core.erasure.job import RETENTION_INTERVAL, RETENTION_JOB, Retention
 from e2a_core.errors import SettingsError
 from e2a_core.extraction.job import EXTRACTION_JOB, ReadAttachments
+from e2a_core.extraction.relist import RELIST_JOB, Relist
 from e2a_core.holds.hold import EXPIRY_JOB, NOTICE_JOB
 from e2a_core.local.run_file import remove_run_file, write_run_file
 from e2a_core.observer import Observer, Unobserved
@@ -110,6 +111,7 @@ class LocalServices:
                 NOTICE_JOB: HoldNotice(core, self._upstream, keys),
                 EXTRACTION_JOB: ReadAttachments(core),
                 WEBHOOK_JOB: Deliver(core, Poster(core)),
+                RELIST_JOB: Relist(core),
             },
             clock=core.clock,
             ids=core.ids,
@@ -119,6 +121,7 @@ class LocalServices:
                 RETENTION_JOB: 1,
                 EXTRACTION_JOB: 1,
                 WEBHOOK_JOB: ENDPOINTS,
+                RELIST_JOB: 1,
             },
         )
         self._jobs.schedule_every(RETENTION_JOB, RETENTION_INTERVAL)

@@ -8,12 +8,11 @@ it in the list.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from e2a_core.errors import AttachmentNotFound
-from e2a_core.mail.headers import parse_headers
+from e2a_core.mail.headers import Headers, parse_headers
 from e2a_core.mail.mime import Part, mime_leaves
 from e2a_core.mail.selection import Selection, select
 
@@ -21,10 +20,11 @@ __all__ = [
     "Attachment",
     "AttachmentMeta",
     "attachment_content",
-    "WholeAttachment",
     "attachment_parts",
+    "attachments_of",
+    "describe",
     "list_attachments",
-    "read_attachments",
+    "message_file_name",
 ]
 
 MAX_ENDING_CHARS = 5
@@ -49,9 +49,6 @@ _ENDINGS = {
     "image/jpeg": "jpg", "image/svg+xml": "svg", "image/tiff": "tif", "image/x-icon": "ico",
     "image/vnd.microsoft.icon": "ico", "audio/mpeg": "mp3", "audio/x-wav": "wav", "video/quicktime": "mov",
 }  # fmt: skip
-_KEPT_PARAMETERS = ("charset", "method", "component", "format", "delsp", "smime-type", "profile")
-"""What text, calendars (RFC 5545 section 8.1) and signatures (RFC 8551 section 3.2.2) are read by."""
-_TOKEN = re.compile(r"[A-Za-z0-9_.+-]{1,60}\Z")
 _BY_KIND = {"text": "txt", "message": "txt"}
 
 
@@ -83,35 +80,13 @@ def attachment_parts(leaves: Sequence[Part], body: Selection) -> list[Attachment
 
 def list_attachments(raw: bytes, attachments: Sequence[Attachment]) -> list[AttachmentMeta]:
     """What is shown of the attachments of `raw`."""
-    return [_meta(item, item.part.content(raw)) for item in attachments]
+    return [describe(item, item.part.content(raw)) for item in attachments]
 
 
-@dataclass(frozen=True, slots=True)
-class WholeAttachment:
-    """An attachment to be sent on. `full_type` is its media type with the parameters that its reader needs."""
-
-    meta: AttachmentMeta
-    full_type: str
-    content: bytes
-
-
-def read_attachments(raw: bytes) -> list[WholeAttachment]:
-    """All attachments of the message `raw` with their content."""
+def attachments_of(raw: bytes) -> list[AttachmentMeta]:
+    """The attachments of the message `raw`, as `parse_message` lists them, without the rest of its work."""
     leaves = mime_leaves(raw, parse_headers(raw))
-    found = []
-    for item in attachment_parts(leaves, select(leaves)):
-        content = item.part.content(raw)
-        found.append(WholeAttachment(_meta(item, content), _full_type(item.part), content))
-    return found
-
-
-def _full_type(part: Part) -> str:
-    kept = [
-        (name, part.parameters[name])
-        for name in _KEPT_PARAMETERS
-        if _TOKEN.match(part.parameters.get(name, ""))
-    ]
-    return "; ".join([part.content_type, *(f"{name}={value}" for name, value in kept)])
+    return list_attachments(raw, attachment_parts(leaves, select(leaves)))
 
 
 def attachment_content(raw: bytes, index: int) -> tuple[AttachmentMeta, bytes, str | None]:
@@ -125,10 +100,11 @@ def attachment_content(raw: bytes, index: int) -> tuple[AttachmentMeta, bytes, s
         raise AttachmentNotFound(f"the message has {len(parts)} attachments, counted from 0")
     part = parts[index].part
     content = part.content(raw)
-    return _meta(parts[index], content), content, part.parameters.get("charset")
+    return describe(parts[index], content), content, part.parameters.get("charset")
 
 
-def _meta(item: Attachment, content: bytes) -> AttachmentMeta:
+def describe(item: Attachment, content: bytes) -> AttachmentMeta:
+    """What is shown of an attachment with this content."""
     part = item.part
     filename = part.filename or _made_name(item, content)
     return AttachmentMeta(item.index, filename, part.content_type, part.content_id, len(content))
@@ -137,7 +113,7 @@ def _meta(item: Attachment, content: bytes) -> AttachmentMeta:
 def _made_name(item: Attachment, content: bytes) -> str:
     """The subject of a message, else the number of the part, with the ending of its type."""
     if item.part.is_message:
-        return _file_name(parse_headers(content).decoded("subject")) + ".eml"
+        return message_file_name(parse_headers(content))
     return f"part-{item.ordinal}.{_ending(item.part.content_type)}"
 
 
@@ -158,6 +134,8 @@ def _ending(content_type: str) -> str:
     )
 
 
-def _file_name(subject: str) -> str:
+def message_file_name(headers: Headers) -> str:
+    """The name of the file that holds a message with these headers: its subject."""
+    subject = headers.decoded("subject")
     kept = "".join(char if char.isalnum() or char in " -_.," else "_" for char in subject)
-    return kept.strip(" ._")[:80].strip() or "message"
+    return (kept.strip(" ._")[:80].strip() or "message") + ".eml"

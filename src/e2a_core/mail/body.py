@@ -18,8 +18,10 @@ __all__ = [
     "MAX_HTML_BYTES",
     "MAX_TEXT_BYTES",
     "Body",
+    "Letter",
     "WholeText",
     "read_body",
+    "whole_letter",
     "truncate_utf8",
 ]
 
@@ -33,6 +35,8 @@ MAX_SOURCE_BYTES = 1024 * 1024
 """Octets decoded of the text parts; later octets would exceed every limit above."""
 MAX_BODY_PARTS = 50
 """Text parts joined into one body."""
+MAX_OCTETS_PER_OCTET = 4
+"""Octets of UTF-8 that one octet of another charset becomes at most."""
 MAX_STUB_CHARS = 1500
 """Plain text that is longer is read as a letter, however long the HTML is."""
 MAX_POINTER_CHARS = 600
@@ -42,6 +46,7 @@ MIN_LETTER_CHARS = 200
 STUB_RATIO = 4
 """HTML with this many times the words of its plain text says what the plain text does not."""
 
+_REST_IN_HTML = "[The text ends here. The HTML part has the rest.]"
 _URL = re.compile(r"https?://[^\s>)\]]+|\[image: [^\]]*\]", re.IGNORECASE)
 _POINTS_AT_HTML = re.compile(
     r"\bhtml\b|(?:view|read|see|open|display)\w*\b.{0,40}\b(?:browser|online|web)"
@@ -118,6 +123,21 @@ def read_body(raw: bytes, selection: Selection, subject: str, *, reply: bool = F
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A body to be quoted or sent on. `text` says so at its end if only `html` has the rest."""
+
+    text: str
+    html: str | None
+
+
+def whole_letter(raw: bytes, selection: Selection) -> Letter:
+    """The selected body of the message `raw` without the limits of reading; it is as long as the message at most."""
+    reader = _Reader(raw, octets=MAX_OCTETS_PER_OCTET * len(raw), parts=len(selection.leaves))
+    text, html = tidy(reader.text(selection.items)), reader.html(selection.items, None)
+    return Letter(f"{text}\n\n{_REST_IN_HTML}" if reader.omitted else text, html)
+
+
 def truncate_utf8(text: str, limit: int) -> tuple[str, bool]:
     """`text` cut at a character boundary to at most `limit` octets of UTF-8, and whether it was cut."""
     if len(text) * 4 <= limit:
@@ -131,10 +151,10 @@ def truncate_utf8(text: str, limit: int) -> tuple[str, bool]:
 class _Reader:
     """Reads the parts of one message, within limits for all of them together."""
 
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, raw: bytes, *, octets: int = MAX_SOURCE_BYTES, parts: int = MAX_BODY_PARTS) -> None:
         self._raw = raw
-        self._left = MAX_SOURCE_BYTES
-        self._parts = MAX_BODY_PARTS
+        self._left = octets
+        self._parts = parts
         self._decoded: dict[int, str] = {}
         self._converted: dict[int, str] = {}
         self.omitted: dict[str, None] = {}
@@ -153,11 +173,13 @@ class _Reader:
                 pieces.append(self.text(item.html if self._is_stub(item) else item.plain))
         return "\n\n".join(piece.strip("\r\n") for piece in pieces if piece.strip())
 
-    def html(self, items: Sequence[Part | Choice]) -> str | None:
+    def html(self, items: Sequence[Part | Choice], limit: int | None = MAX_HTML_BYTES) -> str | None:
         """The items as HTML, with the plain text among them; None if none of them is HTML."""
         if not any(isinstance(item, Choice) or item.content_type == "text/html" for item in items):
             return None
-        html, cut = truncate_utf8("\n".join(self._html_pieces(items)), MAX_HTML_BYTES)
+        html, cut = "\n".join(self._html_pieces(items)), False
+        if limit is not None:
+            html, cut = truncate_utf8(html, limit)
         if cut:
             self.omit(f"the HTML after {MAX_HTML_BYTES // 1024} KiB is left out")
         return html

@@ -1,23 +1,25 @@
 """Opens what holds mail without being a multipart: S/MIME signatures around their content, and winmail.dat.
 
-`opened` yields MIME entities, as octets. It never raises: what it cannot read holds nothing.
+`opened` returns MIME entities, as octets. It never raises: what it cannot read holds nothing.
 """
 
 from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from e2a_core.mail import tnef
 from e2a_core.mail.der import Element, children, elements, octet_string
 from e2a_core.mail.headers import decode_base64
 
-__all__ = ["SMIME_TYPES", "is_enveloped", "opened"]
+__all__ = ["CONTAINER_KINDS", "SMIME_TYPES", "Contents", "is_enveloped", "opened"]
 
 MAX_INFLATED_BYTES = 10 * 1024 * 1024
 """Compressed content that is longer is not opened: 10 MB of zeros take 10 kB."""
 
+CONTAINER_KINDS = frozenset({"smime", "tnef"})
 SMIME_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _TNEF_TYPES = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 
@@ -34,18 +36,34 @@ _CONTEXT_0 = 0xA0
 _NOT_PEM = re.compile(rb"-----[^\n]*-----|\s+")
 
 
-def opened(content_type: str, filename: str, content: Callable[[], bytes]) -> Iterator[tuple[str, bytes]]:
-    """The entities in a leaf, each with `smime` or `tnef`; `content` reads its octets."""
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is inside a container; `kind` is `smime` or `tnef`, or "" if nothing is.
+
+    `complete` says that the entities are all that it holds, unless `hides_letter`: then its letter is not among them.
+    `omitted` has a sentence for each cap that left some out.
+    """
+
+    kind: str = ""
+    entities: tuple[bytes, ...] = ()
+    complete: bool = False
+    hides_letter: bool = False
+    omitted: tuple[str, ...] = ()
+
+
+def opened(content_type: str, filename: str, content: Callable[[], bytes]) -> Contents:
+    """What is inside a leaf; `content` reads its octets."""
     name = filename.lower()
     if content_type in SMIME_TYPES or (
         content_type == "application/octet-stream" and name.endswith((".p7m", ".p7z"))
     ):
         inside = _cms_content(content())
-        if inside is not None:
-            yield "smime", inside
-    elif content_type in _TNEF_TYPES or name == "winmail.dat":
-        for entity in tnef.entities(content()):
-            yield "tnef", entity
+        return Contents() if inside is None else Contents("smime", (inside,), complete=True)
+    if content_type in _TNEF_TYPES or name == "winmail.dat":
+        found = tnef.read(content())
+        kind = "tnef" if found.entities else ""
+        return Contents(kind, tuple(found.entities), found.complete, found.hides_letter, tuple(found.omitted))
+    return Contents()
 
 
 def is_enveloped(data: bytes) -> bool:

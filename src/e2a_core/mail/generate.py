@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from urllib.parse import quote
+from html import unescape
+from urllib.parse import unquote
 
 from e2a_core.errors import InvalidRequest
 from e2a_core.mail.addresses import Address
@@ -41,6 +42,7 @@ _PARAMETER_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}\Z")
 _FIELD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}\Z")
 _CONTENT_ID = re.compile(r"[!-;=?-~]{1,250}\Z")
 _PLAIN_TEXT = re.compile(rb"[\t\r\n -~]*\Z")
+_CID_URL = re.compile(r"""\bcid:([^\s"'<>()]{1,750})""", re.IGNORECASE)
 _FROM_LINE = re.compile(rb"^From ", re.MULTILINE)
 _RESERVED = frozenset(
     {
@@ -149,16 +151,14 @@ def _extra_field(name: str, value: str) -> bytes:
 
 
 def _content(message: OutgoingMessage, boundary: Callable[[], str]) -> _Entity:
-    files = [
-        _attachment(item, at, "attachment")
-        for at, item in enumerate(message.attachments)
-        if not _is_picture(item, message)
-    ]
-    pictures = [
-        _attachment(item, at, "inline")
-        for at, item in enumerate(message.attachments)
-        if _is_picture(item, message)
-    ]
+    shown = _shown_ids(message.html or "")
+    files: list[_Entity] = []
+    pictures: list[_Entity] = []
+    for at, item in enumerate(message.attachments):
+        # Apple Mail gives every file a Content-ID.
+        is_picture = item.content_id in shown
+        entity = _attachment(item, at, "inline" if is_picture else "attachment")
+        (pictures if is_picture else files).append(entity)
     content = _body(message, pictures, boundary)
     return _multipart("mixed", [content, *files], boundary) if files else content
 
@@ -174,12 +174,10 @@ def _body(message: OutgoingMessage, pictures: list[_Entity], boundary: Callable[
     return _multipart("alternative", [_text("plain", plain), html], boundary)
 
 
-def _is_picture(attachment: OutgoingAttachment, message: OutgoingMessage) -> bool:
-    """Whether the HTML shows the attachment (RFC 2392); Apple Mail gives every file a Content-ID."""
-    content_id, html = attachment.content_id, message.html
-    if not content_id or not html:
-        return False
-    return f"cid:{content_id}" in html or f"cid:{quote(content_id)}" in html
+def _shown_ids(html: str) -> frozenset[str]:
+    """The Content-IDs that the HTML refers to, whatever of them is written as `%40` or `&amp;` (RFC 2392)."""
+    found = (unescape(match[1]).strip("\"'") for match in _CID_URL.finditer(html))
+    return frozenset(map(unquote, found))
 
 
 def _text(subtype: str, text: str) -> _Entity:

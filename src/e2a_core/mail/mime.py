@@ -10,11 +10,11 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import overload
 
 from e2a_core.mail.charsets import decode_bytes, named_charset
-from e2a_core.mail.containers import opened
+from e2a_core.mail.containers import CONTAINER_KINDS, opened
 from e2a_core.mail.headers import Headers, decode_base64, decode_quoted_printable, parse_headers
 from e2a_core.mail.parameters import parse_parameters
 
@@ -51,6 +51,8 @@ class Part:
     """A leaf of the MIME tree. `raw[start:end]` is its encoded body, where `raw` is `within` unless that is None.
 
     `containers` are the enclosing multipart subtypes, outermost first, each with a number unique in the message.
+    `unpacked` says that everything inside this leaf follows as parts of their own, `hides_letter` that a letter in it
+    does not.
     """
 
     headers: Headers
@@ -63,12 +65,29 @@ class Part:
     end: int
     containers: tuple[tuple[str, int], ...]
     within: bytes | None = None
+    unpacked: bool = False
+    hides_letter: bool = False
 
     @property
     def is_message(self) -> bool:
         if self.content_type == "application/octet-stream":
             return self.filename.lower().endswith(".eml")
         return self.content_type in {"message/rfc822", "message/global"}
+
+    @property
+    def is_text_of_winmail(self) -> bool:
+        """Whether this is the letter in a winmail.dat, which repeats the text beside it if there is some."""
+        nameless_text = self.content_type.startswith("text/") and not self.filename
+        return nameless_text and any(kind == "tnef" for kind, _ in self.containers)
+
+    def is_inside(self, other: Part) -> bool:
+        """Whether the part was found inside `other`, the last leaf before it that is outside."""
+        level = len(other.containers)
+        return (
+            len(self.containers) > level
+            and self.containers[:level] == other.containers
+            and self.containers[level][0] in CONTAINER_KINDS
+        )
 
     def content(self, raw: bytes) -> bytes:
         """The body with its transfer encoding decoded; a body with an unknown encoding is returned unchanged."""
@@ -140,10 +159,14 @@ def _decode_uu(body: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Leaves(Sequence[Part]):
-    """The leaves of a message in document order. `omitted` has a sentence for each cap that left something out."""
+    """The leaves of a message in document order. `omitted` has a sentence for each cap that left something out.
+
+    `complete` is False if octets of the message are in none of the leaves.
+    """
 
     parts: tuple[Part, ...]
     omitted: tuple[str, ...] = ()
+    complete: bool = True
 
     @overload
     def __getitem__(self, index: int) -> Part: ...
@@ -165,7 +188,7 @@ def mime_leaves(raw: bytes, headers: Headers) -> Leaves:
     walk.collect(_Entity(raw, None, headers, len(raw), "text/plain"), ())
     if not walk.leaves:
         walk.leaves.append(_leaf(headers, "text/plain", {}, len(raw), ()))
-    return Leaves(tuple(walk.leaves), tuple(walk.omitted))
+    return Leaves(tuple(walk.leaves), tuple(walk.omitted), walk.complete)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +208,7 @@ class _Walk:
     def __init__(self) -> None:
         self.leaves: list[Part] = []
         self.omitted: dict[str, None] = {}
+        self.complete = True
         self._parts = MAX_PARTS
         self._candidates = MAX_BOUNDARY_CANDIDATES
         self._opened = MAX_OPENED
@@ -240,17 +264,24 @@ class _Walk:
 
     def _open(self, raw: bytes, leaf: Part) -> None:
         """Collect what is inside a signature or a winmail.dat."""
-        for kind, content in opened(leaf.content_type, leaf.filename, lambda: leaf.content(raw)):
+        inside = opened(leaf.content_type, leaf.filename, lambda: leaf.content(raw))
+        self.omitted |= dict.fromkeys(inside.omitted)
+        if not inside.entities:
+            return
+        self._opened -= inside.kind == "smime"
+        if self._opened < 0:
+            self.omitted[f"signed or compressed parts after the first {MAX_OPENED} are not opened"] = None
+            return
+        place = len(self.leaves) - 1
+        for content in inside.entities:
             if self._parts <= 0:
                 self._omit_parts()
                 return
-            self._opened -= kind == "smime"
-            if self._opened < 0:
-                self.omitted[f"signed or compressed parts after the first {MAX_OPENED} are not opened"] = None
-                return
             inner = parse_headers(content, max_fields=MAX_PART_FIELDS)
-            containers = (*leaf.containers, (kind, self._parts))
+            containers = (*leaf.containers, (inside.kind, self._parts))
             self.collect(_Entity(content, content, inner, len(content), "text/plain"), containers)
+        unpacked = inside.complete and self.complete
+        self.leaves[place] = replace(leaf, unpacked=unpacked, hides_letter=inside.hides_letter)
 
     def _spans(self, raw: bytes, start: int, end: int, boundary: str) -> list[tuple[int, int]]:
         """(start, end) of each body part between the delimiter lines (RFC 2046 section 5.1.1).
@@ -284,6 +315,7 @@ class _Walk:
 
     def _omit_parts(self) -> None:
         self.omitted[f"parts after the first {MAX_PARTS} are not listed"] = None
+        self.complete = False
 
 
 def _leaf(

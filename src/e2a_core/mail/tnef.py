@@ -1,6 +1,6 @@
 """Lists what is in winmail.dat, the Transport-Neutral Encapsulation of Outlook and Exchange (MS-OXTNEF).
 
-Each file, and the letter where there is one, is yielded as a MIME entity. One pass over the octets; no input raises.
+Each file, and the letter where there is one, becomes a MIME entity. One pass over the octets; no input raises.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from e2a_core.mail.charsets import decode_bytes
 
-__all__ = ["entities"]
+__all__ = ["Winmail", "read"]
 
 MAX_ATTRIBUTES = 5000
 """Attributes read; a file has about five."""
@@ -27,6 +27,7 @@ _HEAD_BYTES = 9
 """Level, identifier and length of an attribute, before its data and a checksum of two octets (section 2.1.3.2)."""
 _MESSAGE, _ATTACHMENT = 1, 2
 
+_ATT_MESSAGE_CLASS = 0x00078008
 _ATT_BODY = 0x0002800C
 _ATT_MESSAGE_PROPERTIES = 0x00069003
 _ATT_OEM_CODEPAGE = 0x00069007
@@ -36,7 +37,7 @@ _ATT_TITLE = 0x00018010
 _ATT_DATA = 0x0006800F
 _ATT_PROPERTIES = 0x00069005
 
-_BODY, _BODY_HTML, _CODEPAGE = 0x1000, 0x1013, 0x3FDE
+_BODY, _BODY_RTF, _BODY_HTML, _CODEPAGE = 0x1000, 0x1009, 0x1013, 0x3FDE
 _DATA, _LONG_NAME, _NAME, _DISPLAY_NAME = 0x3701, 0x3707, 0x3704, 0x3001
 _MIME_TYPE, _CONTENT_ID = 0x370E, 0x3712
 _OBJECT = 0x000D
@@ -49,6 +50,28 @@ _FIXED_BYTES = {
 _MULTIPLE = 0x1000
 
 
+_LETTERS = frozenset({b"", b"ipm.note", b"ipm.microsoft mail.note"})
+"""Classes of ordinary mail; meetings, tasks and contacts have properties that are not read."""
+
+
+@dataclass(slots=True)
+class Winmail:
+    """The letter, if there is one, and the files, as MIME entities.
+
+    `complete` says that they are all that is in it, unless `hides_letter`: then its letter is in RTF, which is not
+    read. `omitted` has a sentence for each cap that left something out.
+    """
+
+    entities: list[bytes] = field(default_factory=list)
+    complete: bool = True
+    hides_letter: bool = False
+    omitted: list[str] = field(default_factory=list)
+
+    def omit(self, sentence: str) -> None:
+        self.complete = False
+        self.omitted.append(sentence)
+
+
 @dataclass(slots=True)
 class _File:
     title: bytes = b""
@@ -56,17 +79,23 @@ class _File:
     properties: dict[int, tuple[int, bytes]] = field(default_factory=dict)
 
 
-def entities(data: bytes) -> Iterator[bytes]:
-    """The letter, if there is one, and the files."""
+def read(data: bytes) -> Winmail:
+    """What is in a winmail.dat; nothing if it is none."""
+    found = Winmail()
     if not data.startswith(_SIGNATURE):
-        return
+        return found
     body, charset = b"", "windows-1252"
     properties: dict[int, tuple[int, bytes]] = {}
     files: list[_File] = []
-    for level, attribute, value in _attributes(data):
-        if attribute == _ATT_RENDERING and len(files) < MAX_FILES:
+    for level, attribute, value in _attributes(data, found):
+        if attribute == _ATT_RENDERING:
+            if len(files) >= MAX_FILES:
+                found.omit(f"files after the first {MAX_FILES} of winmail.dat are not listed")
+                break
             files.append(_File())
-        if level == _MESSAGE and attribute == _ATT_OEM_CODEPAGE:
+        if level == _MESSAGE and attribute == _ATT_MESSAGE_CLASS:
+            found.complete = found.complete and value.rstrip(b"\0").lower() in _LETTERS
+        elif level == _MESSAGE and attribute == _ATT_OEM_CODEPAGE:
             charset = _charset(int.from_bytes(value[:4], "little"))
         elif level == _MESSAGE and attribute == _ATT_BODY:
             body = value.rstrip(b"\0")
@@ -78,9 +107,10 @@ def entities(data: bytes) -> Iterator[bytes]:
             files[-1].data = value
         elif level == _ATTACHMENT and files and attribute == _ATT_PROPERTIES:
             files[-1].properties = _properties(value)
-    yield from _letter(properties, body, charset)
-    for item in files:
-        yield from _file(item, charset)
+    letter = list(_letter(properties, body, charset))
+    found.hides_letter = _BODY_RTF in properties and not letter
+    found.entities += [*letter, *(_file(item, charset) for item in files)]
+    return found
 
 
 def _letter(properties: dict[int, tuple[int, bytes]], body: bytes, charset: str) -> Iterator[bytes]:
@@ -95,7 +125,7 @@ def _letter(properties: dict[int, tuple[int, bytes]], body: bytes, charset: str)
         yield f"Content-Type: text/html; charset={label}\r\n\r\n".encode("ascii") + html.rstrip(b"\0")
 
 
-def _file(item: _File, charset: str) -> Iterator[bytes]:
+def _file(item: _File, charset: str) -> bytes:
     names = (_text(item.properties, tag, charset) for tag in (_LONG_NAME, _NAME, _DISPLAY_NAME))
     name = next(filter(None, names), "") or decode_bytes(item.title, charset)
     kind, stored = item.properties.get(_DATA, (0, b""))
@@ -110,23 +140,27 @@ def _file(item: _File, charset: str) -> Iterator[bytes]:
     head.append(f"Content-Disposition: attachment; filename*=utf-8''{quote(name, safe='')}")
     if content_id := _text(item.properties, _CONTENT_ID, charset):
         head.append(f"Content-ID: <{_token(content_id)}>")
-    yield "\r\n".join([*head, "", ""]).encode("ascii", "replace") + data
+    return "\r\n".join([*head, "", ""]).encode("ascii", "replace") + data
 
 
-def _attributes(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """(level, identifier, data) of each attribute; the last may be cut."""
+def _attributes(data: bytes, found: Winmail) -> Iterator[tuple[int, int, bytes]]:
+    """(level, identifier, data) of each attribute; the last may be cut. Tells `found` what is missing."""
     position = len(_SIGNATURE) + 2
     for _ in range(MAX_ATTRIBUTES):
         if position + _HEAD_BYTES > len(data):
+            found.complete = found.complete and position >= len(data)
             return
         level = data[position]
         attribute = int.from_bytes(data[position + 1 : position + 5], "little")
         length = int.from_bytes(data[position + 5 : position + _HEAD_BYTES], "little")
         position += _HEAD_BYTES
         if level not in (_MESSAGE, _ATTACHMENT):
+            found.complete = False
             return
+        found.complete = found.complete and position + length <= len(data)
         yield level, attribute, data[position : position + length]
         position += length + 2
+    found.omit(f"the rest of winmail.dat after {MAX_ATTRIBUTES} attributes is not read")
 
 
 def _properties(data: bytes) -> dict[int, tuple[int, bytes]]:

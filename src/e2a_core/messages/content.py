@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
 from e2a_core.contract.message_views import AttachmentContent, AttachmentMetaView
 from e2a_core.core import Core
-from e2a_core.mail.attachments import attachment_content
+from e2a_core.mail.attachments import AttachmentMeta, attachment_content
 from e2a_core.messages import queries
 from e2a_core.messages.rows import MessageRow
 from e2a_core.store.statement import first
 
-__all__ = ["load_content", "preview", "stored_attachment"]
+__all__ = ["attachments_json", "load_content", "preview", "stored_attachment"]
 
 PREVIEW_CHARS = 160
 """Two lines of a list."""
@@ -26,6 +30,13 @@ async def load_content(core: Core, row: MessageRow) -> bytes | None:
         return None
     found = first(await core.db.read(queries.content(row.content_hash)))
     return None if found is None else row.trace.encode("utf-8") + bytes(found["data"])
+
+
+def attachments_json(attachments: Sequence[AttachmentMeta]) -> list[dict[str, Any]]:
+    """The list of attachments as a row keeps it."""
+    return [
+        {key: value for key, value in asdict(item).items() if value not in (None, "")} for item in attachments
+    ]
 
 
 def stored_attachment(content: bytes, index: int) -> AttachmentContent:

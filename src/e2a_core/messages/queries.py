@@ -40,7 +40,9 @@ __all__ = [
     "remove_labels",
     "restore",
     "sent_with_message_id",
+    "set_attachments",
     "set_label_cache",
+    "stored_after",
 ]
 
 _INSERT = f"INSERT INTO messages ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + name for name in COLUMNS)})"
@@ -196,6 +198,34 @@ def index_attachment_text(message_id: str, terms: Sequence[str]) -> Statement:
         f"UPDATE message_search SET terms = terms || {_vector(':terms')} "
         "WHERE seq = (SELECT seq FROM messages WHERE id = :id) "
         f"AND pg_column_size(terms) < {MAX_VECTOR_BYTES}",
+    )
+
+
+def set_attachments(row: MessageRow) -> list[Statement]:
+    """Keeps the list of attachments that `row` has now, and makes their names find the message."""
+    return [
+        sql(
+            "UPDATE messages SET attachments = :attachments WHERE id = :id",
+            by_key=True,
+            id=row.id,
+            attachments=dump_json(row.attachments),
+        ),
+        Statement(
+            "UPDATE message_search SET head = :head, files = '' "
+            "WHERE rowid = (SELECT seq FROM messages WHERE id = :id)",
+            {"id": row.id, "head": " ".join(_head_terms(row))},
+            f"UPDATE message_search SET head = head || {_vector(':head')}, terms = terms || {_vector(':head')} "
+            "WHERE seq = (SELECT seq FROM messages WHERE id = :id)",
+        ),
+    ]
+
+
+def stored_after(seq: int, limit: int) -> Statement:
+    """The next messages that have content, in the order in which they were stored."""
+    return sql(
+        "SELECT * FROM messages WHERE seq > :seq AND content_hash IS NOT NULL ORDER BY seq LIMIT :limit",
+        seq=seq,
+        limit=limit,
     )
 
 

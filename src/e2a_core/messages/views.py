@@ -27,6 +27,7 @@ from e2a_core.contract.messages import MessageLifecycleTransition
 from e2a_core.contract.reviews import ReviewView
 from e2a_core.contract.states import Direction, Review
 from e2a_core.mail.parse import ParsedMessage
+from e2a_core.messages.content import attachments_json
 from e2a_core.messages.rows import SUMMARY_COLUMNS, MessageRow, load_json, proven_domain
 from e2a_core.messages.state import HIDDEN
 from e2a_core.messages.verdict import verdict
@@ -176,10 +177,16 @@ def message_view(
         content_hash=reviewed_hash(row) if for_review else None,
         parsed=_parsed_view(parsed, whole=whole) if parsed else None,
         body=MessageBodyView(text=draft.get("text"), html=draft.get("html")) if draft else None,
-        attachments=[AttachmentMetaView(**item) for item in row.attachments] if content or for_review else [],
+        attachments=_attachments(row, parsed) if content or for_review else [],
         delivery_report=_report(parsed),
         raw_message=base64.b64encode(content).decode("ascii") if content is not None else None,
     )
+
+
+def _attachments(row: MessageRow, parsed: ParsedMessage | None) -> list[AttachmentMetaView]:
+    """The list in which indexes count: that of the content, since the row may keep one that was read differently."""
+    stored = attachments_json(parsed.attachments) if parsed else row.attachments
+    return [AttachmentMetaView(**item) for item in stored]
 
 
 def reviewed_hash(row: MessageRow) -> str | None:

@@ -21,7 +21,7 @@ from e2a_core.feedback.reporter import Reporter
 from e2a_core.holds.hold import hold, hold_statements, protection_statement
 from e2a_core.mail.addresses import Address
 from e2a_core.messages import lifecycle, payloads, queries
-from e2a_core.messages.content import preview
+from e2a_core.messages.content import attachments_json, preview
 from e2a_core.messages.events import emit
 from e2a_core.messages.rows import HoldRow, MessageRow
 from e2a_core.messages.terms import words_of
@@ -144,7 +144,7 @@ class Delivery:
             reply_to=parsed.reply_to,
             subject=parsed.subject,
             preview=preview(parsed.text),
-            attachments=[_attachment(item) for item in parsed.attachments],
+            attachments=attachments_json(parsed.attachments),
             email_message_id=parsed.message_id,
             content_hash=arrival.content_hash,
             trace=arrival.trace,
@@ -260,10 +260,6 @@ def _refusal(agent: AgentRow | None) -> IntakeRefusal | None:
 
 def _name(author: Address | None) -> str:
     return author.display_name.replace("\x00", "")[:MAX_NAME_CHARS] if author else ""
-
-
-def _attachment(meta: object) -> dict[str, object]:
-    return {key: value for key, value in asdict(meta).items() if value not in (None, "")}  # type: ignore[call-overload]
 
 
 def _plain(automatic: object) -> dict[str, str] | None:

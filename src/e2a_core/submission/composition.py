@@ -9,9 +9,10 @@ from e2a_core.agents.queries import AgentRow
 from e2a_core.contract.states import Delivery
 from e2a_core.core import Core
 from e2a_core.mail.addresses import Address, parse_address
+from e2a_core.mail.attachments import attachments_of
 from e2a_core.mail.generate import OutgoingAttachment, OutgoingMessage, generate_message
 from e2a_core.mail.threading import child_thread_index
-from e2a_core.messages.content import preview
+from e2a_core.messages.content import attachments_json, preview
 from e2a_core.messages.rows import MessageRow
 from e2a_core.submission.addressing import (
     SenderIdentity,
@@ -118,6 +119,9 @@ def apply_draft(row: MessageRow, draft: Draft) -> None:
 def apply_composed(row: MessageRow, composed: Composed, draft: Draft) -> None:
     """Fills the columns that describe a composed message, and marks it accepted."""
     apply_draft(row, draft)
+    if draft.attachments:
+        # The message has pictures before files, and types and names that a message can have.
+        row.attachments = attachments_json(attachments_of(composed.content))
     row.to_addresses, row.cc = composed.recipients["to"], composed.recipients["cc"]
     row.bcc = composed.recipients["bcc"]
     row.delivered_to = row.to_addresses[0] if row.to_addresses else ""

@@ -31,7 +31,8 @@ from e2a_core.errors import (
     TooManyRecipients,
 )
 from e2a_core.mail.addresses import Address, parse_address
-from e2a_core.mail.attachments import read_attachments
+from e2a_core.mail.body import Letter
+from e2a_core.mail.forwarding import files_to_carry
 from e2a_core.mail.headers import is_header_text
 from e2a_core.texts import require_storable
 
@@ -213,8 +214,11 @@ def decode_attachments(attachments: Sequence[Attachment] | None) -> list[DraftAt
     return [_decode(item, f"body.attachments[{index}]") for index, item in enumerate(given)]
 
 
-def carried_attachments(raw: bytes) -> list[DraftAttachment]:
-    """The files of received mail, to be forwarded. An invalid media type becomes application/octet-stream."""
+def carried_attachments(raw: bytes, letter: Letter) -> list[DraftAttachment]:
+    """The files of a message, to be forwarded with its letter.
+
+    An invalid media type becomes application/octet-stream.
+    """
     return [
         DraftAttachment(
             item.meta.filename,
@@ -222,7 +226,7 @@ def carried_attachments(raw: bytes) -> list[DraftAttachment]:
             item.content,
             item.meta.content_id if _CONTENT_ID.fullmatch(item.meta.content_id or "") else None,
         )
-        for item in read_attachments(raw)
+        for item in files_to_carry(raw, letter)
     ]
 
 

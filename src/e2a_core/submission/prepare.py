@@ -9,6 +9,7 @@ from e2a_core.contract.sending import ForwardRequest, ReplyRequest, SendEmailReq
 from e2a_core.contract.states import Method
 from e2a_core.errors import MessageNotYetDelivered
 from e2a_core.mail.addresses import header_addresses
+from e2a_core.mail.body import Letter
 from e2a_core.mail.headers import is_header_text
 from e2a_core.mail.parse import ParsedMessage
 from e2a_core.mail.quoting import (
@@ -72,8 +73,10 @@ def test_draft(agent: AgentRow) -> Draft:
     )
 
 
-def reply_draft(agent: AgentRow, parent: MessageRow, parsed: ParsedMessage, request: ReplyRequest) -> Draft:
-    """The draft of a reply to `parent`.
+def reply_draft(
+    agent: AgentRow, parent: MessageRow, parsed: ParsedMessage, letter: Letter, request: ReplyRequest
+) -> Draft:
+    """The draft of a reply to `parent`, whose `letter` is quoted if the request asks for it.
 
     It goes to Reply-To, unless nobody vouches for it, else to From of the parent, or to its recipients if the agent
     sent it; `reply_all` adds the others. Subject, references and thread follow RFC 5322 section 3.6.4. Raises
@@ -96,7 +99,7 @@ def reply_draft(agent: AgentRow, parent: MessageRow, parsed: ParsedMessage, requ
     )
     text, html = request.text or "", request.html or None
     if request.quote_history:
-        text, html = _with_history(text, html, _author(parent, parsed), parsed)
+        text, html = _with_history(text, html, _author(parent, parsed), parsed, letter)
     draft = Draft(
         type="reply",
         to=to,
@@ -122,10 +125,14 @@ def reply_draft(agent: AgentRow, parent: MessageRow, parsed: ParsedMessage, requ
 def forward_draft(
     parent: MessageRow,
     parsed: ParsedMessage,
+    letter: Letter,
     attachments: list[DraftAttachment],
     request: ForwardRequest,
 ) -> Draft:
-    """The draft that forwards `parent` with its attachments, in a new thread. Raises as `reply_draft` does."""
+    """The draft that forwards the `letter` and `attachments` of `parent`, in a new thread.
+
+    Raises as `reply_draft` does.
+    """
     _thread_reference(parent)
     original = Original(
         header_from=_author(parent, parsed),
@@ -133,11 +140,11 @@ def forward_draft(
         subject=parent.subject,
         to=[str(mailbox) for mailbox in parsed.to_field.found] or parent.to_addresses,
         cc=[str(mailbox) for mailbox in parsed.cc_field.found] or parent.cc,
-        text=parsed.full_text,
-        html=parsed.html,
+        text=letter.text,
+        html=letter.html,
     )
     comment = request.html or _as_html(request.text or "")
-    wants_html = bool(request.html or parsed.html)
+    wants_html = bool(request.html or letter.html)
     draft = Draft(
         type="forward",
         to=request.to,
@@ -160,11 +167,13 @@ def _author(parent: MessageRow, parsed: ParsedMessage) -> str:
     return str(parsed.shown_author) if parsed.shown_author else parent.header_from or ""
 
 
-def _with_history(text: str, html: str | None, sender: str, parsed: ParsedMessage) -> tuple[str, str | None]:
+def _with_history(
+    text: str, html: str | None, sender: str, parsed: ParsedMessage, letter: Letter
+) -> tuple[str, str | None]:
     """Both bodies with the mail that is answered below them, as far as there is an HTML body."""
-    text += "\r\n\r\n" + quote_history(parsed.full_text, sender=sender, date=parsed.date)
+    text += "\r\n\r\n" + quote_history(letter.text, sender=sender, date=parsed.date)
     if html:
-        original = parsed.html or _as_html(parsed.full_text)
+        original = letter.html or _as_html(letter.text)
         html += quote_history_html(original, sender=sender, date=parsed.date)
     return text, html
 

@@ -21,6 +21,8 @@ from e2a_core.contract.states import Direction, Review
 from e2a_core.core import Core
 from e2a_core.errors import BlockedByPolicy, NotFound
 from e2a_core.holds.hold import hold, hold_statements, protection_statement
+from e2a_core.mail.body import Letter
+from e2a_core.mail.forwarding import letter_to_carry
 from e2a_core.mail.parse import ParsedMessage, parse_message
 from e2a_core.messages import lifecycle, payloads, queries
 from e2a_core.messages.content import load_content
@@ -101,8 +103,8 @@ class Sender:
         options: SendOptions,
         credential: str,
     ) -> SendResultView:
-        _, parsed = await self._read(parent)
-        draft = reply_draft(agent, parent, parsed, request)
+        _, parsed, letter = await self._read(parent)
+        draft = reply_draft(agent, parent, parsed, letter, request)
         route = f"/v1/reply/{parent.id}"
         result = await self._send(_Call(agent, draft, parent, request, route, options, credential))
         missed = parsed.unreadable if request.reply_all else []
@@ -116,8 +118,9 @@ class Sender:
         options: SendOptions,
         credential: str,
     ) -> SendResultView:
-        content, parsed = await self._read(parent)
-        draft = forward_draft(parent, parsed, carried_attachments(content), request)
+        content, parsed, letter = await self._read(parent)
+        carried = await self._core.offload.run(len(content), carried_attachments, content, letter)
+        draft = forward_draft(parent, parsed, letter, carried, request)
         route = f"/v1/forward/{parent.id}"
         return await self._send(_Call(agent, draft, parent, request, route, options, credential))
 
@@ -125,11 +128,12 @@ class Sender:
         """Sends a message from the deployment to the agent, over the same path as mail from outside."""
         return await self._accept(agent, test_draft(agent), None, None)
 
-    async def _read(self, parent: MessageRow) -> tuple[bytes, ParsedMessage]:
+    async def _read(self, parent: MessageRow) -> tuple[bytes, ParsedMessage, Letter]:
         content = await load_content(self._core, parent)
         if content is None:
             raise NotFound("no such message")
-        return content, await self._core.offload.run(len(content), parse_message, content)
+        parsed = await self._core.offload.run(len(content), parse_message, content)
+        return content, parsed, await self._core.offload.run(len(content), letter_to_carry, content, parsed)
 
     async def _send(self, call: _Call) -> SendResultView:
         """Accepts one message per key, the caller's or a minted one. Without a key each call is a new message."""
