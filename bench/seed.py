@@ -11,6 +11,7 @@ from pathlib import Path
 
 from e2a_core.contract.states import Delivery, Direction
 from e2a_core.messages import queries
+from e2a_core.messages.index_queries import index_text
 from e2a_core.messages.rows import MessageRow, SubmissionRow
 from e2a_core.messages.terms import words_of
 from e2a_core.store.statement import Statement
@@ -117,7 +118,7 @@ def _message(number: int, account: str, inbox: str, all_read: bool) -> Sequence[
         [queries.insert(row)],
         queries.insert_refs(inbox, row.id, [row.email_message_id or ""]),
         queries.insert_labels(row.id, labels),
-        [queries.index_text(row, words_of(text))],
+        [index_text(row, words_of(text))],
     )
 
 

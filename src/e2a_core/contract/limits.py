@@ -83,7 +83,7 @@ Authentication
 Reading and searching
     paging: MAX_LIMIT
     messages.filter_syntax: MAX_FILTER_CHARS
-    messages.queries: MAX_VECTOR_BYTES
+    messages.index_queries: MAX_VECTOR_BYTES
     messages.query_words: MAX_WORDS
     messages.search: MAX_TEXT_OCTETS, MAX_LABEL, MAX_LABELS, MAX_QUERY, MAX_HITS, MAX_BUCKETS
     messages.terms: MAX_TERMS, MAX_TERM_CHARS
@@ -94,6 +94,7 @@ Reading and searching
     documents.reader: MAX_FILE, MAX_ANSWER, SECONDS, WORKERS
     documents.worker: MEMORY, CPU_SECONDS
     extraction.job: MAX_ATTACHMENTS
+    extraction.relist: BATCH
     local.backlog: MAX_COUNTED
     local.messages: MAX_INLINE_BYTES, DOWNLOAD_LIFETIME
     local.metrics: MAX_GROUPS

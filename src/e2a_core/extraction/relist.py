@@ -11,7 +11,8 @@ from e2a_core.extraction import queries
 from e2a_core.extraction.job import extraction_job
 from e2a_core.mail.attachments import attachments_of
 from e2a_core.messages.content import attachments_json, load_content
-from e2a_core.messages.queries import set_attachments, stored_after
+from e2a_core.messages.index_queries import set_attachments
+from e2a_core.messages.queries import stored_after
 from e2a_core.messages.rows import MessageRow
 from e2a_core.store import jobs
 from e2a_core.store.jobs import Job
@@ -27,15 +28,16 @@ BATCH = 100
 class Relist:
     """Handles one batch in the order of arrival, and enqueues the next."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, batch: int = BATCH) -> None:
         self._core = core
+        self._batch = batch
 
     async def __call__(self, job: Job) -> None:
         core = self._core
-        found = await core.db.read(stored_after(int(job.payload.get("after", 0)), BATCH))
+        found = await core.db.read(stored_after(int(job.payload.get("after", 0)), self._batch))
         for item in found:
             await self._relist(MessageRow.from_store(item))
-        if len(found) == BATCH:
+        if len(found) == self._batch:
             now = core.clock.now()
             after = {"after": found[-1]["seq"]}
             await core.db.write([jobs.enqueue(RELIST_JOB, after, run_at=now, id=core.ids.job(), now=now)])

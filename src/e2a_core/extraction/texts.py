@@ -9,7 +9,7 @@ from e2a_core.contract.message_views import AttachmentContent, AttachmentMetaVie
 from e2a_core.core import Core
 from e2a_core.documents.document import DocumentText, Outcome, kind_of
 from e2a_core.extraction import queries
-from e2a_core.messages.queries import index_attachment_text
+from e2a_core.messages.index_queries import index_attachment_text
 from e2a_core.messages.query_words import query_terms
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.terms import words_of

@@ -53,6 +53,7 @@ from e2a_core.mail.parse import parse_message
 from e2a_core.messages import lifecycle, payloads, queries
 from e2a_core.messages.content import load_content, stored_attachment
 from e2a_core.messages.events import emit_unique
+from e2a_core.messages.index_queries import set_label_cache
 from e2a_core.messages.listing import read_page
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.search import MessageSearch, normalize_labels
@@ -343,7 +344,7 @@ class Messages:
             event = emit_unique(
                 self._core, "message.updated", row, payloads.updated(row, "labels"), self._now()
             )
-            await transaction.write([*queries.set_label_cache(row.id, before, labels), *event])
+            await transaction.write([*set_label_cache(row.id, before, labels), *event])
         return labels
 
     async def _write(self, row: MessageRow, change: str, statements: Sequence[Statement]) -> None:

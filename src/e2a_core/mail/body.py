@@ -35,7 +35,7 @@ MAX_SOURCE_BYTES = 1024 * 1024
 """Octets decoded of the text parts; later octets would exceed every limit above."""
 MAX_BODY_PARTS = 50
 """Text parts joined into one body."""
-MAX_OCTETS_PER_OCTET = 4
+_EXPANSION = 4
 """Octets of UTF-8 that one octet of another charset becomes at most."""
 MAX_STUB_CHARS = 1500
 """Plain text that is longer is read as a letter, however long the HTML is."""
@@ -133,7 +133,7 @@ class Letter:
 
 def whole_letter(raw: bytes, selection: Selection) -> Letter:
     """The selected body of the message `raw` without the limits of reading; it is as long as the message at most."""
-    reader = _Reader(raw, octets=MAX_OCTETS_PER_OCTET * len(raw), parts=len(selection.leaves))
+    reader = _Reader(raw, octets=_EXPANSION * len(raw), parts=len(selection.leaves))
     text, html = tidy(reader.text(selection.items)), reader.html(selection.items, None)
     return Letter(f"{text}\n\n{_REST_IN_HTML}" if reader.omitted else text, html)
 

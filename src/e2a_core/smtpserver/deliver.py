@@ -23,6 +23,7 @@ from e2a_core.mail.addresses import Address
 from e2a_core.messages import lifecycle, payloads, queries
 from e2a_core.messages.content import attachments_json, preview
 from e2a_core.messages.events import emit
+from e2a_core.messages.index_queries import index_text
 from e2a_core.messages.rows import HoldRow, MessageRow
 from e2a_core.messages.terms import words_of
 from e2a_core.protection.config import config_of, gate_of
@@ -237,7 +238,7 @@ class Delivery:
         statements = [
             queries.insert(row),
             *queries.insert_refs(row.agent_email, row.id, [row.email_message_id or ""]),
-            queries.index_text(row, words),
+            index_text(row, words),
             lifecycle.record(ids, row.id, "inbound", arrival.accepted_as, now, dedupe="acceptance"),
         ]
         if row.authentication:

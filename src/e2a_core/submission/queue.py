@@ -13,6 +13,7 @@ from e2a_core.core import Core
 from e2a_core.mail.addresses import parse_address
 from e2a_core.messages import lifecycle
 from e2a_core.messages import queries as message_queries
+from e2a_core.messages.index_queries import index_text
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.terms import words_of
 from e2a_core.store import jobs
@@ -81,7 +82,7 @@ def _filed(core: Core, row: MessageRow, composed: Composed, text: str, due: int,
     return [
         *message_queries.insert_refs(row.agent_email, row.id, [composed.message_id]),
         *(queries.insert_recipient(row.id, address, now) for address in recipients),
-        message_queries.index_text(row, words_of(text)),
+        index_text(row, words_of(text)),
         lifecycle.record(
             core.ids,
             row.id,

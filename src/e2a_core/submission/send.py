@@ -27,6 +27,7 @@ from e2a_core.mail.parse import ParsedMessage, parse_message
 from e2a_core.messages import lifecycle, payloads, queries
 from e2a_core.messages.content import load_content
 from e2a_core.messages.events import emit
+from e2a_core.messages.index_queries import index_text
 from e2a_core.messages.rows import MessageRow, dump_json
 from e2a_core.messages.terms import words_of
 from e2a_core.protection.config import config_of
@@ -226,7 +227,7 @@ class Sender:
                 dedupe="review:hold",
                 evidence={"review_resolution": "pending"},
             ),
-            queries.index_text(row, words_of(draft.text)),
+            index_text(row, words_of(draft.text)),
             *hold_statements(self._core, row, finding),
             protection_statement(row, finding),
         ]
