@@ -286,7 +286,8 @@ class TooManyRecipients(InvalidRequest):
 
     def __init__(self, provided: int, maximum: int) -> None:
         super().__init__(
-            f"a message may have at most {maximum} recipients, this one has {provided}",
+            f"a message may have at most {maximum} recipients, this one has {provided}; nothing was sent, "
+            "write to fewer or in several messages",
             details={"max_recipients": maximum, "provided": provided},
         )
 

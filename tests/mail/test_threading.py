@@ -82,3 +82,22 @@ def test_a_reply_to_our_own_message_goes_where_it_went() -> None:
 def test_nobody_to_answer_is_an_error() -> None:
     with pytest.raises(InvalidRecipient):
         reply_recipients(Correspondents(None, [], [OWN], []), reply_all=True, own_address=OWN)
+
+
+@pytest.mark.parametrize(
+    ("own", "given"),
+    [
+        ("agent@example.org", "AGENT@Example.Org"),
+        ("agent@example.org", "agent+sales@example.org"),
+        ("agent@example.org", '"agent"@example.org'),
+        ("agent+sales@example.org", "agent+sales@example.org"),
+        ("agent@xn--bcher-kva.example", "agent@bücher.example"),
+        ("agent@bücher.example", "Agent+x@XN--BCHER-KVA.example"),
+    ],
+)
+def test_our_own_address_is_known_in_every_spelling(own: str, given: str) -> None:
+    parent = Correspondents("ann@example.net", [given], [given, "bob@example.net"], [given])
+    assert reply_recipients(parent, reply_all=True, own_address=own) == (
+        ["ann@example.net"],
+        ["bob@example.net"],
+    )

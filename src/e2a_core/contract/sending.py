@@ -188,7 +188,7 @@ class SendResultView(View):
     """The result of a send. Branch on `status`: accepted, scheduled, sent, pending_review, review_approved or failed.
 
     `failed_recipients` lists recipients that did not get a message which others got. `not_addressed` lists the entries
-    of the answered message that are no address, which an answer to all could not reach.
+    of the answered message that are no address, which the answer could not reach.
     """
 
     status: str

@@ -133,13 +133,18 @@ class ParsedMessage:
 
     @property
     def unreadable(self) -> list[str]:
-        """The entries of address fields that are no address, each after the name of its field; the last may count."""
-        fields = {
+        """The entries of address fields that are no address, as `unreadable_in` names them."""
+        return self.unreadable_in("From", "Reply-To", "To", "Cc")
+
+    def unreadable_in(self, *names: str) -> list[str]:
+        """The entries of these fields that are no address, each after the name of its field; the last may count."""
+        known = {
             "From": self.from_field,
             "Reply-To": self.reply_to_field,
             "To": self.to_field,
             "Cc": self.cc_field,
         }
+        fields = {name: known[name] for name in names}
         listed = [f"{name}: {entry}" for name, field in fields.items() for entry in field.unreadable]
         more = sum(field.unreadable_count for field in fields.values()) - len(listed)
         return [*listed, f"and {more} more"] if more else listed

@@ -103,32 +103,34 @@ def reply_recipients(
 
     A reply to a received message goes to its Reply-To, or else its From; a reply to a message of ours goes to its
     recipients. `reply_all` adds the parent's other recipients to Cc, except our own addresses: `own_address`, its
-    subaddresses and `aliases`.
+    subaddresses and `aliases`. If nobody else can be answered, those others are written to.
 
     Raises InvalidRecipient if the parent has no address to answer.
     """
     own = {normalize_addr_spec(address) for address in (own_address, *aliases)}
     if parent.outbound:
-        to, others = _distinct(parent.to), parent.cc
+        to, others = _distinct(parent.to), _distinct(parent.cc)
     else:
-        others = [*parent.to, *parent.cc]
-        asked = _distinct(parent.reply_to)
+        others = _distinct([*parent.to, *parent.cc])
         # A sender who names only us in Reply-To made a mistake: the answer would come back here.
-        to = [address for address in asked if _mailbox(address) not in own] or _distinct(
-            [parent.header_from] if parent.header_from else asked
-        )
+        author = _distinct([parent.header_from] if parent.header_from else [])
+        to = _not_ours(_distinct(parent.reply_to), own) or author
+    cc = [address for address in _not_ours(others, own) if address not in to] if reply_all else []
+    if not to:
+        to, cc = cc, []
     if not to:
         raise InvalidRecipient(
             "the message has no address to reply to; send a new message to the intended address"
         )
-    if not reply_all:
-        return to, []
-    cc = _distinct(others)
-    return to, [address for address in cc if address not in to and _mailbox(address) not in own]
+    return to, cc
 
 
 def _distinct(addresses: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(map(normalize_addr_spec, addresses)))
+
+
+def _not_ours(addresses: Sequence[str], own: Collection[str]) -> list[str]:
+    return [address for address in addresses if address not in own and _mailbox(address) not in own]
 
 
 def _mailbox(address: str) -> str:

@@ -108,7 +108,7 @@ class Sender:
         draft = reply_draft(agent, parent, parsed, letter, request)
         route = f"/v1/reply/{parent.id}"
         result = await self._send(_Call(agent, draft, parent, request, route, options, credential))
-        missed = parsed.unreadable if request.reply_all else []
+        missed = parsed.unreadable if request.reply_all else parsed.unreadable_in("Reply-To")
         return result.model_copy(update={"not_addressed": missed}) if missed else result
 
     async def forward(
