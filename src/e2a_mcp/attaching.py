@@ -50,7 +50,7 @@ async def load_attachments(call: Call, sources: Sequence[AttachmentSource]) -> l
     loaded = []
     total = 0
     for index, source in enumerate(sources):
-        content, attachment = await _load(call, source, f"arguments.attachments[{index}]")
+        content, attachment = await _load(call, source, f"attachments[{index}]")
         if content > MAX_ATTACHMENT_BYTES:
             raise PayloadTooLarge("attachment", content, MAX_ATTACHMENT_BYTES, filename=attachment.filename)
         total += content
@@ -63,7 +63,9 @@ async def load_attachments(call: Call, sources: Sequence[AttachmentSource]) -> l
 async def _load(call: Call, source: AttachmentSource, where: str) -> tuple[int, Attachment]:
     given = [name for name in ("uri", "path", "data") if getattr(source, name) is not None]
     if len(given) != 1:
-        raise InvalidAttachment(f"{where} needs exactly one of uri, path, data", location=where, status=422)
+        raise InvalidAttachment(
+            f"{where} needs exactly one of uri, path, data", location=_location(where), status=422
+        )
     if source.uri is not None:
         return await _from_mail(call, source, source.uri, where)
     if source.path is not None:
@@ -76,7 +78,7 @@ async def _from_mail(call: Call, source: AttachmentSource, uri: str, where: str)
     if target is None or target.kind != "attachment":
         raise InvalidAttachment(
             f"{where}.uri must be mail://EMAIL/messages/ID/attachments/INDEX",
-            location=f"{where}.uri",
+            location=_location(f"{where}.uri"),
             status=422,
         )
     content = await call.session.messages.attachment_content(target.email, target.id, target.index)
@@ -93,7 +95,7 @@ async def _from_file(call: Call, source: AttachmentSource, path: str, where: str
     if not roots:
         raise InvalidAttachment(
             f"{field} is not allowed here: set E2A_MCP_ATTACHMENT_ROOTS on a stdio server, or use uri or data",
-            location=field,
+            location=_location(field),
             status=422,
         )
     try:
@@ -102,25 +104,37 @@ async def _from_file(call: Call, source: AttachmentSource, path: str, where: str
         # The same error for a missing file and for one outside, so that callers cannot probe for paths.
         raise InvalidAttachment(
             f"{field} must be a readable file below an allowed folder, with one name and no symbolic link on the way",
-            location=field,
+            location=_location(field),
             status=422,
         ) from None
     return len(data), Attachment(
         filename=source.filename or name,
-        content_type=source.content_type or mimetypes.guess_type(name)[0] or _FALLBACK_TYPE,
+        content_type=_type_of(source, name),
         data=base64.b64encode(data).decode(),
     )
 
 
 def _from_data(source: AttachmentSource, data: str, where: str) -> tuple[int, Attachment]:
-    if source.filename is None or source.content_type is None:
+    if source.filename is None:
         raise InvalidAttachment(
-            f"{where} with data needs filename and content_type", location=where, status=422
+            f"{where}.filename is required with data",
+            location=_location(f"{where}.filename"),
+            status=422,
         )
     try:
         size = len(base64.b64decode(data, validate=True))
     except (binascii.Error, ValueError):
         raise InvalidAttachment(
-            f"{where}.data must be standard padded base64", location=f"{where}.data", status=422
+            f"{where}.data must be standard padded base64", location=_location(f"{where}.data"), status=422
         ) from None
-    return size, Attachment(filename=source.filename, content_type=source.content_type, data=data)
+    return size, Attachment(
+        filename=source.filename, content_type=_type_of(source, source.filename), data=data
+    )
+
+
+def _type_of(source: AttachmentSource, name: str) -> str:
+    return source.content_type or mimetypes.guess_type(name)[0] or _FALLBACK_TYPE
+
+
+def _location(where: str) -> str:
+    return f"arguments.{where}"

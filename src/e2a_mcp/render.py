@@ -209,7 +209,9 @@ def _fate(members: Mapping[str, Any]) -> list[str]:
     words = [status] if status else []
     if review and review != "sent":
         words.append(review)
-    if members.get("scheduled_at") and status == "accepted":
+    if members.get("deleted_at") and status == "accepted":
+        words.append("called off")
+    elif members.get("scheduled_at") and status == "accepted":
         words.append(f"leaves={members['scheduled_at']}")
     return words
 
@@ -223,7 +225,7 @@ def page_line(count: int, thing: str, place: str, cursor: str | None) -> str:
 def message_head(view: MessageView, email: str, fence: Fence) -> list[str]:
     """Returns what is known about a message, one fact a line; what others wrote about it is fenced."""
     members = view.model_dump(
-        mode="json", include={"created_at", "delivery_status", "review_status", "scheduled_at"}
+        mode="json", include={"created_at", "delivery_status", "review_status", "scheduled_at", "deleted_at"}
     )
     lines = [f"{view.id} {view.direction} in {email} {members['created_at']}"]
     if view.direction == "inbound":
@@ -248,6 +250,8 @@ def message_head(view: MessageView, email: str, fence: Fence) -> list[str]:
         facts.append(f"automatic={shown_id(fence, view.auto_submitted.kind)}")
     if view.flagged:
         facts.append("flagged")
+    if view.deleted_at:
+        facts.append(f"in the trash since {members['deleted_at']}")
     if view.hold_reason:
         facts.append(f"held={plain_line(view.hold_reason.code, 80)}")
     said = {

@@ -44,6 +44,10 @@ _SCALARS: Mapping[object, str] = {
 }
 
 
+_LENGTHS: Mapping[str, str] = {"too_short": "min", "too_long": "max"}
+"""The errors about how many items a list has, whose own words tell how they were counted."""
+
+
 class Arguments(BaseModel):
     """The arguments of one tool. Unknown names are refused, so that a misspelt one is not ignored."""
 
@@ -233,10 +237,17 @@ def _sentence(item: Any, arguments: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         names = _names_at(arguments, path[:-1])
         near = difflib.get_close_matches(path[-1][:_GUESSED_CHARS], names, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"valid names: {', '.join(sorted(names)) or 'none'}"
-        return f"{shown} is not an argument; {hint}"
+        hints = [f"did you mean {near[0]}?"] if near else []
+        # Inside an object the names are few, and a near spelling is rarely what was meant.
+        if not near or len(path) > 1:
+            hints.append(f"valid names: {', '.join(sorted(names)) or 'none'}")
+        return f"{shown} is not an argument; {' '.join(hints)}"
     if kind == "literal_error":
         return f"{shown} must be {item['ctx']['expected'].replace(chr(39), '').replace('True', 'true')}"
+    if kind in _LENGTHS:
+        bound, count = _LENGTHS[kind], item["ctx"][f"{_LENGTHS[kind]}_length"]
+        side = "least" if bound == "min" else "most"
+        return f"{shown} must have at {side} {count} item{'' if count == 1 else 's'}"
     text = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     if text.startswith("must "):
         return f"{shown} {text}"

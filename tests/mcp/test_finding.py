@@ -159,3 +159,80 @@ async def test_which_messages_must_be_clear(
         result = await client.call_tool(name, asked)
     assert result.is_error
     assert words in text_of(result)
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("from:dora", "from:dora"),
+        ("from:dora has:attachment", "from:dora"),
+        ("subject:invoice label:vip", "subject:invoice, label:vip"),
+        ("invoice -spoof", "-spoof"),
+        ("invoice NOT lamp", "NOT"),
+        ("invoice AND NOT lamp", "NOT"),
+        ("to:bob@example.org lamp", "to:bob@example.org"),
+        ("filename:plan.pdf", "filename:plan.pdf"),
+        ("has:pdf", "has:pdf"),
+        ("is:unread", "is:unread"),
+        ("newer_than:2d invoice", "newer_than:2d"),
+        ("(from:dora OR from:bob)", "(from:dora, from:bob)"),
+        ("date>2026-01-01", "date>2026-01-01"),
+        ("-from:dora", "-from:dora"),
+    ],
+)
+async def test_a_query_says_what_it_took_as_words(
+    connect: Connect, box: Inbox, query: str, named: str
+) -> None:
+    async with connect() as client:
+        text = text_of(await call(client, "list_messages", query=query))
+    assert f"took these as words: {named}; filter takes from: subject: label: NOT" in text
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "invoice",
+        "Re: invoice",
+        "do not reply",
+        "not",
+        "from: dora",
+        "https://example.org/x?from=1",
+        "invoice OR lamp",
+        "has:attachment report",
+        "10:30",
+        "-5",
+        "ls -la",
+        "--help",
+        "well-known",
+        "A1-B2",
+        "note:this",
+    ],
+)
+async def test_a_query_of_words_has_no_such_note(connect: Connect, box: Inbox, query: str) -> None:
+    async with connect() as client:
+        assert "note:" not in text_of(await call(client, "list_messages", query=query))
+
+
+async def test_one_is_not_told_as_several(connect: Connect, box: Inbox) -> None:
+    message_id = await box.deliver("alone")
+    async with connect() as client:
+        found = text_of(await call(client, "list_messages", direction="all", read_status="all"))
+        assert found.startswith(f"1 message in {box.email}")
+        thread = (await call(client, "list_conversations")).structured_content["conversations"][0]["id"]
+        shown = text_of(await call(client, "get_conversation", conversation_id=thread))
+        assert ": 1 message, oldest first" in shown
+        await call(client, "delete_message", message_id=message_id)
+        trash = text_of(await call(client, "list_messages", deleted=True))
+        assert trash.startswith(f"1 message in the trash of {box.email}")
+        assert "in the trash since 20" in text_of(await call(client, "get_message", message_id=message_id))
+
+
+async def test_a_label_that_is_none_is_named_for_each_message(connect: Connect, box: Inbox) -> None:
+    message_id = await box.deliver("one")
+    async with connect() as client:
+        result = await call(
+            client, "update_message_labels", message_ids=[message_id], add_labels=["vip", "to do"]
+        )
+    assert f"{message_id}: e2a error [invalid_request]: add_labels[1]: a label is" in text_of(result)
+    (row,) = result.structured_content["results"]
+    assert row["error"]["message"].startswith("add_labels[1]: a label is")

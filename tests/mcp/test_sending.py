@@ -210,7 +210,7 @@ async def test_no_path_leads_out_of_the_allowed_folder(
         ({"uri": "mail://x/inbox"}, "must be mail://EMAIL/messages/ID/attachments/INDEX"),
         ({"uri": "file:///etc/passwd"}, "must be mail://EMAIL/messages/ID/attachments/INDEX"),
         ({"data": "!!!", "filename": "a", "content_type": "text/plain"}, "base64"),
-        ({"data": "QQ==", "content_type": "text/plain"}, "needs filename and content_type"),
+        ({"data": "QQ==", "content_type": "text/plain"}, "attachments[0].filename is required with data"),
         ({"data": "QQ==", "uri": "mail://x"}, "exactly one of uri, path, data"),
     ],
 )
@@ -246,3 +246,48 @@ async def test_too_many_bytes_are_refused_before_the_engine(connect: Connect, bo
         )
     assert result.structured_content["code"] == "payload_too_large"
     assert await sent(box) == []
+
+
+@pytest.mark.parametrize(
+    ("filename", "content_type"),
+    [
+        ("plan.pdf", "application/pdf"),
+        ("a.txt", "text/plain"),
+        ("table.CSV", "text/csv"),
+        ("who knows", "application/octet-stream"),
+    ],
+)
+async def test_the_type_of_a_file_comes_from_its_name(
+    connect: Connect, box: Inbox, filename: str, content_type: str
+) -> None:
+    async with connect() as client:
+        file = {"data": "aGVsbG8=", "filename": filename}
+        await call(client, "send_message", to="a@example.org", subject="s", text="t", attachments=[file])
+    (attachment,) = (await box.newest()).attachments
+    assert (attachment.filename, attachment.content_type) == (filename, content_type)
+
+
+@pytest.mark.parametrize("member", ["content_base64", "content", "text", "body"])
+async def test_an_unknown_member_of_a_file_is_told_with_all_valid_names(
+    connect: Connect, box: Inbox, member: str
+) -> None:
+    async with connect() as client:
+        file = {member: "aGVsbG8=", "filename": "a.txt"}
+        arguments = {"to": "a@example.org", "subject": "s", "text": "t", "attachments": [file]}
+        result = await client.call_tool("send_message", arguments)
+    assert f"attachments[0].{member} is not an argument" in text_of(result)
+    assert "valid names: content_type, data, filename, path, uri" in text_of(result)
+
+
+async def test_the_inbox_itself_beside_others_is_told_to_be_left_out(connect: Connect, box: Inbox) -> None:
+    line = f"not written to, since it is the inbox itself: {box.email}"
+    others = {"subject": "s", "text": "t"}
+    async with connect() as client:
+        for place in ("to", "cc", "bcc"):
+            given = {"to": ["a@example.org"], **others, "text": place}
+            given[place] = [*given.get(place, ()), f"Me Myself <{box.email.upper()}>"]
+            assert line in text_of(await call(client, "send_message", **given)).splitlines()
+        alone = await call(client, "send_message", to=box.email, **others)
+        assert "not written to" not in text_of(alone)
+        usual = await call(client, "send_message", to="b@example.org", **others)
+        assert "not written to" not in text_of(usual)

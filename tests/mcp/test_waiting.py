@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 import anyio
 import httpx2
 import pytest
 
 from e2a_core.clock import rfc3339
+from e2a_core.contract.message_views import Verdict
 from e2a_core.contract.protection import (
     ProtectionConfig,
     ProtectionDirection,
@@ -262,10 +263,26 @@ async def test_what_is_called_off_says_so_everywhere(relay: Relay) -> None:
         assert "to bob@example.org" in text_of(result)
         deleted = await client.call_tool("delete_message", {"message_id": message_id, "confirm": True})
         assert "will not be sent, unless it is restored before 20" in text_of(deleted)
-        assert "called off" in text_of(await client.call_tool("get_message", {"message_id": message_id}))
+        read = text_of(await client.call_tool("get_message", {"message_id": message_id}))
+        assert "called off" in read
+        assert "in the trash since 20" in read
+        assert "leaves=" not in read
+        trash = await client.call_tool("list_messages", {"deleted": True})
+        assert "called off" in text_of(trash)
+        assert "leaves=" not in text_of(trash)
         steps = await client.call_tool("get_message_lifecycle", {"message_id": message_id})
         assert text_of(steps).endswith("called off; nothing more will come")
         restored = await client.call_tool("restore_message", {"message_id": message_id})
         assert text_of(restored).startswith(f"{message_id} restored; it leaves at 20")
         steps = await client.call_tool("get_message_lifecycle", {"message_id": message_id})
         assert text_of(steps).endswith("it waits to be handed over")
+
+
+async def test_what_ends_a_wait_may_have_any_verdict(relay: Relay) -> None:
+    """A client checks the result against the schema and drops it if the word is not among these."""
+    box = await relay.inbox()
+    async with box.client() as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+    schema = tools["wait_for_message"].output_schema
+    assert schema is not None
+    assert set(schema["properties"]["trust"]["enum"]) == set(get_args(Verdict))

@@ -115,7 +115,7 @@ def _extent(read: AttachmentTextView) -> str:
     shown = f"characters {read.offset}-{read.offset + len(read.text)} of {read.total_chars}"
     facts = [shown if read.offset or read.next_offset else f"{read.total_chars} characters"]
     if read.pages:
-        facts.append(f"{read.pages} pages")
+        facts.append(f"{read.pages} page{'' if read.pages == 1 else 's'}")
     if read.next_offset:
         facts.append(f"truncated: go on with offset={read.next_offset}")
     if read.truncated:

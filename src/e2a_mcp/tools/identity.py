@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from e2a_core.contract.account import AccountView
@@ -9,23 +10,32 @@ from e2a_core.contract.agents import AgentView
 from e2a_mcp.tool import Reply, Tool
 from e2a_mcp.tools.passing import pass_through
 
-__all__ = ["TOOLS"]
+__all__ = ["TOOLS", "told_account"]
 
+NO_MESSAGES_CAP = 1_000_000_000
+NO_STORAGE_CAP = 2**50
+NO_COUNT_CAP = 1_000_000
+"""The figures by which a deployment says that nothing is capped."""
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
-def _who(view: AccountView) -> Reply:
+def told_account(view: AccountView) -> Reply:
     """Returns who the session is, and what is used of what may be."""
     whose = f" for {view.agent_email}" if view.agent_email else ""
     used, most = view.usage, view.limits
     limits = [
-        f"messages this month {used.messages_month} of {most.max_messages_month}",
-        f"storage {_size(used.storage_bytes)} of {_size(most.max_storage_bytes)}",
-        f"inboxes {used.agents} of {most.max_agents}",
-        f"domains {used.domains} of {most.max_domains}",
+        f"messages this month {_of(used.messages_month, most.max_messages_month, NO_MESSAGES_CAP)}",
+        f"storage {_of(used.storage_bytes, most.max_storage_bytes, NO_STORAGE_CAP, _size)}",
+        f"inboxes {_of(used.agents, most.max_agents, NO_COUNT_CAP)}",
+        f"domains {_of(used.domains, most.max_domains, NO_COUNT_CAP)}",
     ]
-    lines = [f"{view.scope} session{whose}; account {view.user.email} ({view.user.id})", ", ".join(limits)]
+    lines = [f"{view.scope} session{whose}; account {view.user.email} ({view.user.id})", "; ".join(limits)]
     return Reply(view.to_wire(), "\n".join(lines))
+
+
+def _of(used: int, most: int, uncapped: int, shown: Callable[[int], str] = str) -> str:
+    """How much is used of what may be, or "no limit" for the figures that stand for none."""
+    return f"{shown(used)}, no limit" if most >= uncapped else f"{shown(used)} of {shown(most)}"
 
 
 def _size(octets: int) -> str:
@@ -42,6 +52,6 @@ def _inbox(view: AgentView) -> Reply:
 
 
 TOOLS: tuple[Tool[Any], ...] = (
-    pass_through("get_account", ["user", "scope"], reply=lambda call, arguments, view: _who(view)),
+    pass_through("get_account", ["user", "scope"], reply=lambda call, arguments, view: told_account(view)),
     pass_through("get_agent", ["email"], reply=lambda call, arguments, view: _inbox(view)),
 )

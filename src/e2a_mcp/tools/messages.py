@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
@@ -25,6 +27,15 @@ __all__ = ["MESSAGE", "TOOLS", "message_rows"]
 
 MAX_COUNTED = 100
 """Read messages counted beside an empty list; one page of the engine."""
+
+MAX_NAMED = 5
+_SYNTAX = re.compile(
+    r"-?\(*(?:from|to|cc|bcc|subject|label|labels|is|in|filename|after|before|older|newer|older_than|newer_than|since"
+    r"|until|date|created|body|category|list|size|larger|smaller)[:=<>]+\S+|(?-i:NOT)|-has:\S+|has:(?!attachments?$)\S+"
+    r"|-[^\W\d_][\w@.-]{2,}",
+    re.IGNORECASE,
+)
+"""What other programs take for more than words; a number with a minus and the option of a command are none."""
 
 Query = Annotated[str, Field(max_length=500, description="full text: subject, addresses, body")]
 Expression = Annotated[
@@ -106,7 +117,18 @@ async def list_messages(call: Call, arguments: ListMessages) -> Reply:
     if not page.items and searched["read_status"] == "unread" and not query.cursor:
         seen = query.model_copy(update={"read_status": "read", "limit": MAX_COUNTED})
         read = len((await call.session.messages.list(email, seen)).items)
-    return message_rows(call, email, page, searched=searched, read_matches=read)
+    reply = message_rows(call, email, page, searched=searched, read_matches=read)
+    hint = _taken_as_words(query.query or "")
+    return replace(reply, text=f"{reply.text}\n{hint}") if hint else reply
+
+
+def _taken_as_words(query: str) -> str:
+    """Says so if a query has the syntax of other mail programs: without a word, finding nothing would mislead."""
+    found = [item for item in query.split() if _SYNTAX.fullmatch(item)][:MAX_NAMED]
+    if not found:
+        return ""
+    named = ", ".join(plain_line(item, 60) for item in found)
+    return f"note: query has words only, and took these as words: {named}; filter takes from: subject: label: NOT"
 
 
 def _searched(query: MessageQuery) -> dict[str, str]:
@@ -139,7 +161,8 @@ def message_rows(
         structured["next_cursor"] = page.next_cursor
     structured["untrusted"] = fence.note(ROW_FIELDS)
     parts = [len(rows), *(searched[name] for name in ("read_status", "direction") if searched[name] != "all")]
-    what = " ".join(map(str, parts if len(parts) > 1 else [*parts, "messages"]))
+    noun = "message" if len(rows) == 1 else "messages"
+    what = " ".join(map(str, parts if len(parts) > 1 else [*parts, noun]))
     head = f"{what} in {'the trash of ' if 'in' in searched else ''}{email}"
     if read_matches:
         more = " or more" if read_matches == MAX_COUNTED else ""

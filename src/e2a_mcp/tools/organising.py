@@ -105,7 +105,8 @@ async def get_conversation(call: Call, arguments: GetConversation) -> Reply:
             *(f"messages.{name}" for name in ROW_FIELDS),
         ]
     )
-    head = f"{shown_id(fence, view.id)} in {email}: {view.message_count} messages, oldest first"
+    noun = "message" if view.message_count == 1 else "messages"
+    head = f"{shown_id(fence, view.id)} in {email}: {view.message_count} {noun}, oldest first"
     if rows and len(rows) < count:
         head += f"; these are {start + 1} to {end}"
     if start:

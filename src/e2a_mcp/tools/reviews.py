@@ -14,7 +14,7 @@ from pydantic import Field
 from e2a_core.contract.limits import MAX_ATTACHMENTS
 from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.protection import ProtectionHolds
-from e2a_core.contract.reviews import ApproveRequest, ReviewView
+from e2a_core.contract.reviews import ApproveRequest, RejectResultView, ReviewView
 from e2a_core.contract.sending import Body, Recipient, Subject
 from e2a_core.errors import E2AError
 from e2a_core.mail.html import html_to_text
@@ -207,6 +207,12 @@ async def approve_review(call: Call, arguments: ApproveReview) -> Reply:
     return sent(call, result)
 
 
+def _rejected(call: Call, view: RejectResultView) -> Reply:
+    fence = Fence(call.services.ids, [view.rejection_reason])
+    why = f": {fence.inline(plain_line(view.rejection_reason, 500))}" if view.rejection_reason else ""
+    return Reply(view.to_wire(), f"{view.message_id} is rejected{why}")
+
+
 _REVIEW = object_schema(
     {**view_properties(ReviewView, depth=0), "trust": TEXT},
     ["id", "agent_email", "direction", "review_status"],
@@ -220,5 +226,9 @@ TOOLS: tuple[Tool[Any], ...] = (
     ),
     by_hand("get_review", GetReview, MESSAGE, get_review),
     by_hand("approve_review", ApproveReview, SEND_RESULT, approve_review),
-    pass_through("reject_review", ["message_id", "status"]),
+    pass_through(
+        "reject_review",
+        ["message_id", "status"],
+        reply=lambda call, arguments, view: _rejected(call, view),
+    ),
 )

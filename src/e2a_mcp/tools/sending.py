@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from email.utils import parseaddr
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, WithJsonSchema
@@ -109,8 +110,11 @@ def _options(arguments: _Composed) -> SendOptions:
     )
 
 
-def sent(call: Call, result: SendResultView) -> Reply:
-    """Returns the result of a send; its text says what the status means for the caller, and what each recipient got."""
+def sent(call: Call, result: SendResultView, *, left_out: str = "") -> Reply:
+    """Returns the result of a send; its text says what the status means for the caller, and what each recipient got.
+
+    `left_out` is the inbox itself if the caller named it beside others: mail to others does not come back.
+    """
     structured = result.to_wire()
     line = f"{result.status} {result.message_id}"
     if result.conversation_id:
@@ -119,15 +123,19 @@ def sent(call: Call, result: SendResultView) -> Reply:
         "pending_review": "a person must approve it; do not send it again",
         "accepted": "it is queued; do not send it again",
         "scheduled": f"it goes out at {structured.get('scheduled_at')}, unless delete_message calls it off before",
-        "failed": "it was not delivered; get_message_lifecycle tells why",
     }
     missed = result.not_addressed or []
     replies = [item.detail for item in result.recipients or [] if item.detail]
+    notes["failed"] = (
+        "it was not delivered" if replies else "it was not delivered; get_message_lifecycle tells why"
+    )
     fence = Fence(call.services.ids, [*replies, *missed])
     theirs = [name for name, said in {"recipients.detail": replies, "not_addressed": missed}.items() if said]
     lines = [line, *([fence.notice] if theirs else []), *_recipients(fence, result.recipients or [])]
     if theirs:
         structured["untrusted"] = fence.note(theirs)
+    if left_out:
+        lines.append(f"not written to, since it is the inbox itself: {left_out}")
     if missed:
         lines.append(f"no address, so not written to: {fence.inline(plain_line('; '.join(missed), 1000))}")
     if result.failed_recipients:
@@ -167,7 +175,8 @@ def _recipients(fence: Fence, recipients: Sequence[SentRecipientView]) -> list[s
 async def send_message(call: Call, arguments: SendMessage) -> Reply:
     email = call.inbox(arguments.email)
     request = await _request(call, arguments, SendEmailRequest)
-    return sent(call, await call.session.messages.send(email, request, _options(arguments)))
+    result = await call.session.messages.send(email, request, _options(arguments))
+    return sent(call, result, left_out=_left_out(email, request, result))
 
 
 async def reply_to_message(call: Call, arguments: ReplyToMessage) -> Reply:
@@ -181,7 +190,16 @@ async def forward_message(call: Call, arguments: ForwardMessage) -> Reply:
     email = call.inbox(arguments.email)
     request = await _request(call, arguments, ForwardRequest)
     result = await call.session.messages.forward(email, arguments.message_id, request, _options(arguments))
-    return sent(call, result)
+    return sent(call, result, left_out=_left_out(email, request, result))
+
+
+def _left_out(email: str, request: SendEmailRequest | ForwardRequest, result: SendResultView) -> str:
+    """Returns the inbox if it was to be a recipient and is none."""
+    own = email.lower()
+    given = [*request.to, *(request.cc or ()), *(request.bcc or ())]
+    named = {parseaddr(item)[1].lower() for item in given}
+    reached = {item.address.lower() for item in result.recipients or ()}
+    return own if reached and own in named - reached else ""
 
 
 TOOLS: tuple[Tool[Any], ...] = (

@@ -63,8 +63,8 @@ async def each(
     for message_id, outcome in zip(ids, outcomes, strict=True):
         if isinstance(outcome, E2AError):
             problem = error_members(outcome)
-            rows.append({"message_id": message_id, "error": {**problem, "message": outcome.message}})
-            lines.append(f"{message_id}: e2a error [{outcome.code}]: {outcome.message}")
+            rows.append({"message_id": message_id, "error": problem})
+            lines.append(f"{message_id}: e2a error [{outcome.code}]: {problem['message']}")
         else:
             rows.append({"message_id": message_id, **outcome.structured})
     count = len(ids) - len(lines)

@@ -227,7 +227,7 @@ _ARRIVAL = object_schema(
         "timed_out": {"type": "boolean"},
         "codes": {"type": "array", "items": TEXT},
         "verification_links": {"type": "array", "items": TEXT},
-        "trust": {"enum": ["verified", "unverified", "failed"]},
+        "trust": MESSAGE["properties"]["trust"],
         "waited_since": TEXT,
         "untrusted": UNTRUSTED,
     },
