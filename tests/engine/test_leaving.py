@@ -59,14 +59,13 @@ async def left(session: Session, message_id: str) -> None:
     ("gate", "action", "members", "left"),
     [
         (NOBODY, "block", {}, False),
-        (NOBODY, "review", {}, False),
         (NOBODY, "flag", {}, True),
         (BOB_ONLY, "block", {}, True),
         (BOB_ONLY, "block", {"cc": ["eve@example.org"]}, False),
-        (BOB_ONLY, "review", {"bcc": ["eve@example.org"]}, False),
+        (BOB_ONLY, "review", {}, True),
         (BOB_ONLY, "block", {"reply_to": "eve@example.org"}, False),
         (BOB_ONLY, "block", {"reply_to": ASSISTANT}, True),
-        (INSIDE, "review", {}, False),
+        (INSIDE, "block", {}, False),
     ],
 )
 async def test_a_gate_closed_meanwhile_stops_what_waits(

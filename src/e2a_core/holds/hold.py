@@ -27,12 +27,12 @@ _SUMMARIES = {
 }
 
 
-def hold(row: MessageRow, finding: Finding, ttl_seconds: int) -> None:
-    """Makes `row` a held message; the hold expires `ttl_seconds` after the message's creation."""
+def hold(row: MessageRow, finding: Finding, ttl_seconds: int, now: int) -> None:
+    """Makes `row` a held message; the hold expires `ttl_seconds` from now."""
     row.hold = HoldRow(
         status=Review.PENDING,
         hidden=1 if row.inbound else 0,
-        approval_expires_at=row.created_at + ttl_seconds * 1_000_000,
+        approval_expires_at=now + ttl_seconds * 1_000_000,
         hold_reason={
             "type": finding.source,
             "code": finding.reason,
@@ -42,13 +42,13 @@ def hold(row: MessageRow, finding: Finding, ttl_seconds: int) -> None:
     )
 
 
-def hold_statements(core: Core, row: MessageRow, finding: Finding) -> list[Statement]:
+def hold_statements(core: Core, row: MessageRow, finding: Finding, now: int) -> list[Statement]:
     """The event, notice job and expiry job of a new hold. They must follow the insert of the message."""
     data = payloads.review_requested(row, finding.detail, finding.reason)
     return [
-        *emit(core, "email.review_requested", row, data, row.created_at),
-        *notice_job(core, row),
-        expiry_job(core, row.id, row.hold.approval_expires_at or row.created_at, row.created_at),
+        *emit(core, "email.review_requested", row, data, now),
+        *notice_job(core, row, now),
+        expiry_job(core, row.id, row.hold.approval_expires_at or now, now),
     ]
 
 
@@ -62,12 +62,19 @@ def expiry_job(core: Core, message_id: str, expires_at: int, now: int) -> Statem
     )
 
 
-def protection_statement(row: MessageRow, finding: Finding) -> Statement:
-    """Inserts the audit row of a finding, which is kept when the message is deleted."""
+def protection_statement(row: MessageRow, finding: Finding, now: int) -> Statement:
+    """Inserts the audit row of a finding, which is kept when the message is deleted.
+
+    A later finding of the same kind replaces it: mail that was flagged when it was accepted may be held when it
+    leaves.
+    """
     return sql(
         "INSERT INTO protection_events (id, message_id, agent_email, direction, source, reason, action, "
         "subject_addr, detector, score, categories, created_at) VALUES (:id, :message, :agent, :direction, "
-        ":source, :reason, :action, :subject, NULL, NULL, '[]', :now) ON CONFLICT (id) DO NOTHING",
+        ":source, :reason, :action, :subject, NULL, NULL, '[]', :now) "
+        "ON CONFLICT (id) DO UPDATE SET action = excluded.action, subject_addr = excluded.subject_addr, "
+        "created_at = excluded.created_at "
+        "WHERE protection_events.action <> excluded.action",
         by_key=True,
         id=protection_event_id(row.id, finding.source, finding.reason, ""),
         message=row.id,
@@ -77,16 +84,16 @@ def protection_statement(row: MessageRow, finding: Finding) -> Statement:
         reason=finding.reason,
         action=finding.action.word,
         subject=finding.subject_addr,
-        now=row.created_at,
+        now=now,
     )
 
 
 NOTICE_JOB = "hold_notice"
 
 
-def notice_job(core: Core, row: MessageRow) -> list[Statement]:
+def notice_job(core: Core, row: MessageRow, now: int) -> list[Statement]:
     """The job that notifies the owner of a new hold. Empty in a sandbox."""
     if core.settings.sandbox:
         return []
-    at = from_micros(row.created_at)
+    at = from_micros(now)
     return [jobs.enqueue(NOTICE_JOB, {"message_id": row.id}, run_at=at, id=core.ids.job(), now=at)]

@@ -30,7 +30,7 @@ from e2a_core.mail.fields import (
 from e2a_core.mail.html import html_to_text
 from e2a_core.mail.parameters import parse_parameters
 
-__all__ = ["OutgoingAttachment", "OutgoingMessage", "generate_message", "needs_smtputf8"]
+__all__ = ["OutgoingAttachment", "OutgoingMessage", "generate_message", "needs_smtputf8", "shown_ids"]
 
 MAX_TEXT_LINE = 78
 """Text with longer lines is encoded, so that no server needs to break them."""
@@ -151,7 +151,7 @@ def _extra_field(name: str, value: str) -> bytes:
 
 
 def _content(message: OutgoingMessage, boundary: Callable[[], str]) -> _Entity:
-    shown = _shown_ids(message.html or "")
+    shown = shown_ids(message.html or "")
     files: list[_Entity] = []
     pictures: list[_Entity] = []
     for at, item in enumerate(message.attachments):
@@ -174,7 +174,7 @@ def _body(message: OutgoingMessage, pictures: list[_Entity], boundary: Callable[
     return _multipart("alternative", [_text("plain", plain), html], boundary)
 
 
-def _shown_ids(html: str) -> frozenset[str]:
+def shown_ids(html: str) -> frozenset[str]:
     """The Content-IDs that the HTML refers to, whatever of them is written as `%40` or `&amp;` (RFC 2392)."""
     found = (unescape(match[1]).strip("\"'") for match in _CID_URL.finditer(html))
     return frozenset(map(unquote, found))

@@ -262,7 +262,8 @@ def adopt_into_conversation(agent_email: str, thread_id: str, conversation_id: s
 
 def delivery_state(message_id: str) -> Statement:
     return sql(
-        "SELECT delivery_status, sent_as, method, provider_message_id FROM messages WHERE id = :id",
+        "SELECT status, approval_expires_at, delivery_status, sent_as, method, provider_message_id FROM messages "
+        "WHERE id = :id",
         by_key=True,
         id=message_id,
     )

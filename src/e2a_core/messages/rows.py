@@ -95,7 +95,8 @@ class SubmissionRow:
 class HoldRow:
     """The review columns of a message. `hidden` is 1 while the agent may not see it.
 
-    `draft` is the mail to be sent; after the decision it is the mail decided on, without its files.
+    `draft` is the mail to be sent; after the decision it is the mail decided on, without its files. A message that
+    waits to leave without a review keeps its draft without the contents of its files, in case it is held then.
     """
 
     status: Review = Review.SENT
@@ -107,6 +108,11 @@ class HoldRow:
     rejection_reason: str | None = None
     edited: int | None = None
     draft: dict[str, Any] | None = None
+
+    @property
+    def exists(self) -> bool:
+        """True if the message is held, or was."""
+        return self.status is not Review.SENT or self.reviewed_at is not None
 
     def decide(self, after: Review) -> None:
         """Ends the hold. Raises `ForbiddenTransition` if it was decided before."""

@@ -32,14 +32,15 @@ _BY_SUBMISSION = frozenset({Delivery.SENDING, Delivery.SENT, Delivery.DEFERRED, 
 _BAD_NEWS = frozenset({Delivery.BOUNCED, Delivery.COMPLAINED})
 
 REVIEW: Transitions[Review] = {
-    Review.SENT: frozenset(),
+    # Mail that waits to leave may be held, since its agent's protection may have changed meanwhile.
+    Review.SENT: frozenset({Review.PENDING}),
     Review.PENDING: frozenset(Review) - {Review.PENDING},
     Review.APPROVED: frozenset(),
     Review.REJECTED: frozenset(),
     Review.EXPIRED_APPROVED: frozenset(),
     Review.EXPIRED_REJECTED: frozenset(),
 }
-"""Reviews. A hold is decided once; a message starts as sent, pending or rejected."""
+"""Reviews. A message is held once, and its hold is decided once; it starts as sent, pending or rejected."""
 
 DELIVERY: Transitions[Delivery] = {
     Delivery.ACCEPTED: frozenset({Delivery.SENDING, Delivery.FAILED}),

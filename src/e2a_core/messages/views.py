@@ -128,7 +128,7 @@ def message_view(
     whole: bool = False,
 ) -> MessageView:
     """The full view. `content` is the message from `load_content`, None for a held draft."""
-    draft = row.hold.draft or {}
+    draft = (row.hold.draft if row.hold.exists else None) or {}
     return MessageView(
         id=row.id,
         agent_email=row.agent_email if for_review else None,

@@ -22,7 +22,9 @@ from e2a_core.reviews import queries as review_queries
 from e2a_core.store.statement import StaleWrite, Statement, first
 from e2a_core.submission.admission import admit, check_rate
 from e2a_core.submission.draft import Draft, check_draft, decode_attachments
+from e2a_core.submission.queries import forget_pending
 from e2a_core.submission.queue import queue
+from e2a_core.submission.rehold import end_rest
 
 __all__ = ["Also", "Decider", "approve", "reject"]
 
@@ -84,6 +86,7 @@ async def reject(
                 size_bytes=row.size_bytes if row.inbound else 0,
             ),
             _resolution(core, row, ledger, now),
+            *([] if row.inbound else await end_rest(core, row, now)),
             *emit(core, "email.review_rejected", row, data, now),
         ],
     )
@@ -135,6 +138,7 @@ async def _send(
             queued.content,
             review_queries.release_outbound(row, seen or "", now, decider.reviewer),
             _resolution(core, row, ledger, now),
+            forget_pending(row.id),
             *queued.statements,
             *also(result),
             *emit(core, "email.review_approved", row, approved, now),

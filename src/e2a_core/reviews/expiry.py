@@ -16,7 +16,7 @@ from e2a_core.reviews import decide, queries
 from e2a_core.reviews.decide import Decider
 from e2a_core.store.jobs import Job
 from e2a_core.store.statement import first
-from e2a_core.submission.rescreening import reason_to_stop
+from e2a_core.submission.rescreening import rescreen
 
 __all__ = ["HoldExpiry"]
 
@@ -56,7 +56,7 @@ class HoldExpiry:
     async def _end(self, row: MessageRow, agent: AgentRow, *, approve: bool) -> None:
         reason = None if approve else "ttl_expired"
         if approve and not row.inbound:
-            reason = await reason_to_stop(self._core, agent, row)
+            reason = (await rescreen(self._core, agent, row)).stop
         if reason is not None:
             await decide.reject(self._core, row, reason, _BY_TIME)
             return

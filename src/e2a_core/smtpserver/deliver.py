@@ -222,8 +222,8 @@ class Delivery:
             return [*self._insert(row, arrival, words), *received]
         row.flagged, row.flag_reason = 1, finding.detail
         if finding.action is Disposition.REVIEW:
-            hold(row, finding, config_of(agent).holds.ttl_seconds)
-            told = hold_statements(core, row, finding)
+            hold(row, finding, config_of(agent).holds.ttl_seconds, now)
+            told = hold_statements(core, row, finding, now)
         elif finding.action is Disposition.BLOCK:
             row.hold = HoldRow(status=Review.REJECTED, hidden=1, rejection_reason=finding.detail)
             data = payloads.blocked_inbound(row, finding.detail, finding.reason)
@@ -231,7 +231,7 @@ class Delivery:
         else:
             policy = config_of(agent).inbound.gate.policy
             told = [*received, *emit(core, "email.flagged", row, payloads.flagged(row, policy), now)]
-        return [*self._insert(row, arrival, words), protection_statement(row, finding), *told]
+        return [*self._insert(row, arrival, words), protection_statement(row, finding, now), *told]
 
     def _insert(self, row: MessageRow, arrival: Arrival, words: Sequence[str]) -> list[Statement]:
         ids, now = self._core.ids, row.created_at

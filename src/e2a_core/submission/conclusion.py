@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from e2a_core.clock import from_micros, rfc3339
 from e2a_core.contract.states import Delivery
@@ -25,6 +26,7 @@ __all__ = [
     "call_off",
     "cancel_statements",
     "conclude",
+    "ended",
     "failure_reason",
     "stored_outcome",
     "take_up",
@@ -77,7 +79,7 @@ def cancel_statements(core: Core, row: MessageRow, detail: str, now: int) -> lis
     row.submission.delivery_detail = detail
     data = payloads.failed(row, detail, "submission.cancelled", retryable=False)
     return [
-        queries.move_delivery(row.id, Delivery.FAILED, delivery_detail=detail, claimed_at=None),
+        queries.move_delivery(row.id, Delivery.FAILED, delivery_detail=detail, **ended(row)),
         queries.fail_pending(row.id, detail, now),
         lifecycle.record(
             core.ids,
@@ -90,6 +92,11 @@ def cancel_statements(core: Core, row: MessageRow, detail: str, now: int) -> lis
         ),
         *emit(core, "email.failed", row, data, now),
     ]
+
+
+def ended(row: MessageRow) -> dict[str, Any]:
+    """The columns of a submission that ended: no claim, and no draft, unless a reviewer decided on it."""
+    return {"claimed_at": None, **({} if row.hold.exists else {"draft": None})}
 
 
 def cancellation(trashed_at: int | None) -> str:

@@ -109,6 +109,10 @@ class Draft:
     def to_json(self) -> dict[str, Any]:
         return {**self._members(), "digest": self.digest}
 
+    def outline(self) -> dict[str, Any]:
+        """The draft without the contents of its files, kept until the message leaves."""
+        return self._members(files=False)
+
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Draft:
         members = {key: value for key, value in data.items() if key != "digest"}
@@ -120,12 +124,12 @@ class Draft:
         ]
         return cls(**members)
 
-    def _members(self) -> dict[str, Any]:
+    def _members(self, *, files: bool = True) -> dict[str, Any]:
         members = {name: getattr(self, name) for name in self.__slots__}
         members["attachments"] = [
             {
                 **{name: value for name, value in asdict(item).items() if value is not None},
-                "data": base64.b64encode(item.data).decode("ascii"),
+                "data": base64.b64encode(item.data).decode("ascii") if files else "",
             }
             for item in self.attachments
         ]

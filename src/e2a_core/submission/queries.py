@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from e2a_core.contract.states import Delivery, Direction
-from e2a_core.messages.state import DELIVERY, RECIPIENT, any_before
+from e2a_core.contract.states import Delivery, Direction, Review
+from e2a_core.messages.rows import MessageRow
+from e2a_core.messages.state import DELIVERY, RECIPIENT, REVIEW, any_before
 from e2a_core.store.statement import Statement, sql
 
 __all__ = [
     "SENDING_PAUSED",
     "claim",
     "fail_pending",
+    "forget_pending",
+    "hold_waiting",
     "insert_recipient",
     "message",
     "move_delivery",
@@ -87,6 +90,48 @@ def claim(message_id: str, now: int) -> Statement:
         expect=1,
         id=message_id,
         now=now,
+    )
+
+
+def hold_waiting(row: MessageRow) -> Statement:
+    """Stores `row` as a held draft. Affects nothing unless a worker has claimed it and it was never held."""
+    values = row.to_store()
+    columns = [
+        "status",
+        "hold_reason",
+        "approval_expires_at",
+        "draft",
+        "to_addresses",
+        "cc",
+        "bcc",
+        "delivered_to",
+        "header_from",
+        "email_message_id",
+        "content_hash",
+        "trace",
+        "size_bytes",
+        "sent_as",
+        "method",
+        "delivery_status",
+        "delivery_detail",
+        "claimed_at",
+    ]
+    return Statement(
+        f"UPDATE messages SET {', '.join(f'{name} = :{name}' for name in columns)} "
+        f"WHERE id = :id AND status IN {any_before(REVIEW, Review.PENDING)} AND reviewed_at IS NULL "
+        f"AND delivery_status = '{Delivery.SENDING}'",
+        {**{name: values[name] for name in columns}, "id": row.id},
+        by_key=True,
+        expect=1,
+    )
+
+
+def forget_pending(message_id: str) -> Statement:
+    """Deletes the recipients that were not reached before the message was held; its reviewer may have changed them."""
+    return sql(
+        "DELETE FROM message_recipients WHERE message_id = :id AND outcome = 'pending'",
+        by_key=True,
+        id=message_id,
     )
 
 

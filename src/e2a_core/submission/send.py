@@ -204,15 +204,16 @@ class Sender:
         self, agent: AgentRow, admitted: Admitted, finding: Finding | None, credential: str | None
     ) -> _Accepted:
         row = self._row(agent, admitted.draft, credential)
+        row.hold.draft = None if admitted.draft.type == "test" else admitted.draft.outline()
         queued = queue(self._core, agent, row, admitted, row.created_at)
         statements = [queued.content, queries.insert(row), self._accepted(row), *queued.statements]
         if finding is not None:
-            statements.append(protection_statement(row, finding))
+            statements.append(protection_statement(row, finding, row.created_at))
         return _Accepted(row, statements, queued.result)
 
     def _hold(self, agent: AgentRow, draft: Draft, finding: Finding, credential: str | None) -> _Accepted:
         row = self._row(agent, draft, credential)
-        hold(row, finding, config_of(agent).holds.ttl_seconds)
+        hold(row, finding, config_of(agent).holds.ttl_seconds, row.created_at)
         row.hold.draft = draft.to_json()
         row.size_bytes = len(dump_json(row.hold.draft) or "")
         statements = [
@@ -228,8 +229,8 @@ class Sender:
                 evidence={"review_resolution": "pending"},
             ),
             index_text(row, words_of(draft.text)),
-            *hold_statements(self._core, row, finding),
-            protection_statement(row, finding),
+            *hold_statements(self._core, row, finding, row.created_at),
+            protection_statement(row, finding, row.created_at),
         ]
         result = SendResultView(
             status=Review.PENDING,
@@ -250,7 +251,7 @@ class Sender:
             row.id, agent.email, recipients, draft.subject, finding.detail, finding.reason
         )
         events = emit(self._core, "email.blocked", row, data, row.created_at)
-        await self._core.db.write([protection_statement(row, finding), *events])
+        await self._core.db.write([protection_statement(row, finding, row.created_at), *events])
         raise BlockedByPolicy(f"the agent's protection blocks this message: {finding.detail}")
 
     def _row(self, agent: AgentRow, draft: Draft, credential: str | None = None) -> MessageRow:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from e2a_core.agents import queries as agent_queries
-from e2a_core.agents.queries import agent_from
+from e2a_core.agents.queries import AgentRow, agent_from
 from e2a_core.clock import from_micros, to_micros
 from e2a_core.contract.states import Delivery
 from e2a_core.core import Core
@@ -18,6 +18,7 @@ from e2a_core.messages import queries as message_queries
 from e2a_core.messages.content import load_content
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.state import UNDER_WAY
+from e2a_core.screening.disposition import Finding
 from e2a_core.store.jobs import Job
 from e2a_core.store.statement import StaleWrite, Statement, first
 from e2a_core.submission import queries
@@ -36,6 +37,7 @@ from e2a_core.submission.conclusion import (
     UNKNOWN,
     cancel_statements,
     conclude,
+    ended,
     stored_outcome,
 )
 from e2a_core.submission.outcome import (
@@ -45,7 +47,8 @@ from e2a_core.submission.outcome import (
     failed,
     unknown,
 )
-from e2a_core.submission.rescreening import reason_to_stop
+from e2a_core.submission.rehold import rehold_statements, waiting_draft
+from e2a_core.submission.rescreening import Departure, rescreen
 from e2a_core.submission.retry import GiveUp, RetryAt, next_step
 from e2a_core.submission.transports.base import Transport
 from e2a_core.suppressions.check import Block, blocks_of
@@ -74,8 +77,12 @@ class Submission:
         recipients = await self._core.db.read(message_queries.recipients(row.id))
         pending = [item["address"] for item in recipients if item["outcome"] == "pending"]
         blocks = await blocks_of(self._core, row.account_id, row.agent_email, pending)
-        if pending and (reason := await self._reason_to_stop(row)):
-            results = [SubmissionResult(tuple(failed(pending, FailureKind.CANCELLED, reason)), NOBODY)]
+        departure = await self._departure(row, pending, blocks)
+        if departure.review and await self._hold(job, row, departure.review):
+            return
+        if departure.reason:
+            outcomes = failed(pending, FailureKind.CANCELLED, departure.reason)
+            results = [SubmissionResult(tuple(outcomes), NOBODY)]
             blocks = {}
         elif pending:
             content = await load_content(self._core, row) or b""
@@ -87,9 +94,28 @@ class Submission:
             results = [SubmissionResult(tuple(unknown(lost, UNKNOWN)), self._upstream.name)]
         await self._settle_surely(job, row, results, blocks)
 
-    async def _reason_to_stop(self, row: MessageRow) -> str | None:
+    async def _departure(self, row: MessageRow, pending: Sequence[str], blocks: Container[str]) -> Departure:
+        """Screens the message again for the recipients who wait for it."""
+        agent = await self._agent(row) if pending else None
+        if agent is None:
+            return Departure()
+        departure = await rescreen(self._core, agent, row)
+        # Nobody decides on what goes to nobody.
+        return departure if departure.stop or any(item not in blocks for item in pending) else Departure()
+
+    async def _hold(self, job: Job, row: MessageRow, finding: Finding) -> bool:
+        """Puts the message on hold and ends its job. Returns False if its draft was not kept."""
+        agent, draft = await self._agent(row), await waiting_draft(self._core, row)
+        if agent is None or draft is None:
+            return False
+        now = to_micros(self._core.clock.now())
+        held = rehold_statements(self._core, agent, row, draft, finding, now)
+        await self._core.db.write([*held, job.complete()])
+        return True
+
+    async def _agent(self, row: MessageRow) -> AgentRow | None:
         found = first(await self._core.db.read(agent_queries.agent(row.agent_email)))
-        return None if found is None else await reason_to_stop(self._core, agent_from(found), row)
+        return None if found is None else agent_from(found)
 
     async def _claim(self, job: Job) -> MessageRow | None:
         """Claims the message. Returns None if there is nothing to do.
@@ -165,8 +191,8 @@ class Submission:
     async def _signing_domain(self, row: MessageRow) -> str:
         if row.submission.sent_as != "own_address":
             return self._core.settings.from_domain
-        agent = first(await self._core.db.read(agent_queries.agent(row.agent_email)))
-        return agent_from(agent).registered_domain if agent else ""
+        agent = await self._agent(row)
+        return agent.registered_domain if agent else ""
 
     async def _mark_unknown(self, job: Job, row: MessageRow, addresses: Sequence[str]) -> None:
         """Stores the outcome as unknown before the content is sent.
@@ -237,7 +263,7 @@ class Submission:
         end = conclude(self._core, row, [*earlier, *result.outcomes], now)
         return [
             queries.move_delivery(
-                row.id, end.status, **_leaves(row), delivery_detail=end.detail, claimed_at=None
+                row.id, end.status, **_leaves(row), **ended(row), delivery_detail=end.detail
             ),
             *end.events,
             job.complete(),

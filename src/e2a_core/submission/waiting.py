@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from e2a_core.clock import from_micros
 from e2a_core.contract.sending import SendResultView, SentRecipientView
-from e2a_core.contract.states import Delivery, Method
+from e2a_core.contract.states import Delivery, Method, Review
 from e2a_core.core import Core
 from e2a_core.messages import queries
 from e2a_core.messages.state import UNDER_WAY
@@ -20,8 +21,9 @@ WAIT_SENT_SECONDS = 15.0
 WAIT_SELF_SECONDS = 2.0
 """Longest wait for mail from an agent to itself, which normally takes milliseconds."""
 
-CONCLUSIONS = frozenset({"email.sent", "email.failed"})
-"""Every submission ends with one of these events, or with both in one commit if only some recipients got it."""
+CONCLUSIONS = frozenset({"email.sent", "email.failed", "email.review_requested"})
+"""Every submission ends with one of these events, or with both of the former in one commit if only some recipients got
+the message."""
 
 
 class Waiting:
@@ -54,6 +56,15 @@ class Waiting:
         if row is None or row["delivery_status"] in UNDER_WAY:
             return None
         recipients = await self._core.db.read(queries.recipients(result.message_id))
+        if row["status"] == Review.PENDING:
+            expires = from_micros(row["approval_expires_at"])
+            return result.model_copy(
+                update={
+                    "status": Review.PENDING,
+                    "approval_expires_at": expires,
+                    "recipients": [_outcome(item) for item in recipients],
+                }
+            )
         return result.model_copy(
             update={
                 "status": "failed" if row["delivery_status"] == Delivery.FAILED else "sent",
