@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2a_core.errors import InvalidRecipient
 from e2a_core.mail.addresses import (
+    MAX_MAILBOX_CHARS,
     Address,
     header_addresses,
     is_valid_domain,
@@ -207,3 +210,21 @@ def test_any_text_is_a_domain_or_not(text: str) -> None:
 def test_adversarial_address_fields_are_read_in_linear_time() -> None:
     for piece in ("(", '"', "a@b.example,", "<", "\\", "a ", "(a)", ":", "[a"):
         header_addresses(piece * (200_000 // len(piece)))
+
+
+@pytest.mark.parametrize(
+    "piece", [",", "[[],", "a,", " ", "(", '"', '"\\"', "<", ":", "a:;", "a.", "@", "é,", "a, <"]
+)
+def test_a_text_that_is_no_address_is_refused_in_linear_time(piece: str) -> None:
+    started = time.process_time()
+    for chars in (MAX_MAILBOX_CHARS, 60_000, 1_000_000):
+        with pytest.raises(InvalidRecipient):
+            parse_address(piece * (chars // len(piece)))
+    assert time.process_time() - started < 1
+
+
+def test_a_long_name_with_commas_is_still_a_name() -> None:
+    name = ", ".join(["Department of Letters"] * 80)
+    assert parse_address(f"{name} <letters@example.org>").display_name == name
+    with pytest.raises(InvalidRecipient, match="at most 2000 characters"):
+        parse_address(f"{name * 2} <letters@example.org>")

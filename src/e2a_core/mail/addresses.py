@@ -20,6 +20,7 @@ __all__ = [
     "MAX_ADDR_SPEC_OCTETS",
     "MAX_FIELD_CHARS",
     "MAX_LOCAL_OCTETS",
+    "MAX_MAILBOX_CHARS",
     "Address",
     "header_addresses",
     "is_valid_domain",
@@ -38,6 +39,8 @@ REMEMBERED_ADDRESSES = 1024
 """Entries of the parser's cache: sending one message parses each of its addresses several times."""
 MAX_FIELD_CHARS = 128 * 1024
 """About 3,000 mailboxes with names, more than servers accept for one message; longer fields are not read."""
+MAX_MAILBOX_CHARS = 2000
+"""A longer text is not read as one mailbox: a name and an address take a few hundred."""
 MAX_REMEMBERED_CHARS = 512
 """Longer texts are not cached, which bounds the cache's memory."""
 
@@ -54,7 +57,7 @@ _TOKEN = re.compile(
 )
 _COMMENT_PIECE = re.compile(r"[^()\\]+|\\.|[()]", re.DOTALL)
 _QUOTED_LOCAL = re.compile(r'"((?:[^"\\]|\\.)++)"\Z', re.DOTALL)
-_NAME_WITH_COMMA = re.compile(r"([^<>\"\\@();:]*,[^<>\"\\@();:]*)(<[^<>,]+>)")
+_NAME_WITH_COMMA = re.compile(r"([^<>\"\\@();:,]*,[^<>\"\\@();:]*)(<[^<>,]+>)")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -105,6 +108,8 @@ def parse_address(text: str) -> Address:
 
 
 def _parse_one(text: str) -> Address:
+    if len(text) > MAX_MAILBOX_CHARS:
+        raise InvalidRecipient(f"an address may have at most {MAX_MAILBOX_CHARS} characters, with its name")
     addresses = parse_address_list(_quoted_name(text))
     if len(addresses) != 1:
         raise InvalidRecipient("give exactly one address, such as user@example.com")
