@@ -62,10 +62,44 @@ def test_bootstrap_finds_an_account_and_makes_another_key(tmp_path: Path) -> Non
     assert other["account_id"] != first["account_id"]
 
 
+def test_any_account_gets_another_address_and_keeps_its_keys(tmp_path: Path) -> None:
+    owner = json.loads(e2a(tmp_path, "bootstrap", "--email", "ann@example.org", "--json").stdout)
+    other = json.loads(e2a(tmp_path, "bootstrap", "--email", "bob@example.org", "--json").stdout)
+    moved = e2a(tmp_path, "account", "--email", "Bob@Example.org", "--new-email", "rob@example.org", "--json")
+    assert json.loads(moved.stdout) == {"account_id": other["account_id"], "email": "rob@example.org"}
+    assert "the account of bob@example.org is the account of rob@example.org now" in moved.stderr
+    found = e2a(tmp_path, "bootstrap", "--email", "rob@example.org")
+    assert other["account_id"] in found.stdout
+    assert "found the account of rob@example.org" in found.stderr
+    assert (
+        "made the account of bob@example.org"
+        in e2a(tmp_path, "bootstrap", "--email", "bob@example.org").stderr
+    )
+
+    # The first account too, unless the settings say its address.
+    moved = e2a(tmp_path, "account", "--email", "ann@example.org", "--new-email", "anna@example.org")
+    assert moved.stdout == f"account  {owner['account_id']}  anna@example.org\n"
+    for old, new, environment, said in (
+        ("anna@example.org", "rob@example.org", {}, "rob@example.org has an account of its own"),
+        ("eve@example.org", "eva@example.org", {}, "there is no account of eve@example.org"),
+        (
+            "anna@example.org",
+            "ann@example.org",
+            {"E2A_OWNER_EMAIL": "anna@example.org"},
+            "E2A_OWNER_EMAIL says",
+        ),
+    ):
+        refused = e2a(tmp_path, "account", "--email", old, "--new-email", new, **environment)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert said in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "code", "said"),
     [
         (["bootstrap", "--email", "nobody"], {}, 2, "--email"),
+        (["account", "--email", "a@b.example"], {}, 2, "--new-email"),
+        (["account", "--email", "a@b.example", "--new-email", "nobody"], {}, 2, "--new-email"),
         (["bootstrap"], {}, 2, "--email"),
         ([], {}, 2, "COMMAND"),
         (["no-such-verb"], {}, 2, "no-such-verb"),

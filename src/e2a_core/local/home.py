@@ -9,11 +9,12 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+from e2a_core.accounts.queries import account_by_email
 from e2a_core.clock import Clock, to_micros
 from e2a_core.contract.principal import Principal, Scope
 from e2a_core.core import Core, Links, shared_resolver
 from e2a_core.domains.queries import insert_shared_domain
-from e2a_core.errors import Forbidden, NotFound, SettingsError
+from e2a_core.errors import Conflict, Forbidden, InvalidRequest, NotFound, SettingsError
 from e2a_core.ids import Ids
 from e2a_core.local import queries
 from e2a_core.local.files import create_private
@@ -28,13 +29,14 @@ from e2a_core.store.private import FILE_MODE, FOLDER_MODE, is_open_to_others, ma
 from e2a_core.store.statement import first
 from e2a_core.texts import is_storable
 
-__all__ = ["DEFAULT_INBOX", "default_inbox", "home_principal", "home_secrets", "open_home"]
+__all__ = ["DEFAULT_INBOX", "default_inbox", "home_principal", "home_secrets", "move_account", "open_home"]
 
 DEFAULT_INBOX = "assistant"
 """The local part of the first inbox."""
 SECRET_OCTETS = 32
 HOME_CREDENTIAL = "home"
 """Stands where a key's id would: the owner of the files needs no key."""
+_DEFAULT_OWNER = normalize_addr_spec(DEFAULT_OWNER)
 _SECRET_FILE = "secret"
 _CONFIG_FILE = "config.toml"
 _OWN_FILES = frozenset({_SECRET_FILE, _CONFIG_FILE, "e2a.db", "run.json", "lease"})
@@ -169,13 +171,35 @@ async def _ensure_rows(core: Core, first_owner: str) -> list[str]:
 async def _move_owner(core: Core, account_id: str, before: str) -> list[str]:
     """Gives the owner the address of the settings, if one is set there."""
     email = normalize_addr_spec(core.settings.owner_email)
-    if not before or email in {before, normalize_addr_spec(DEFAULT_OWNER)}:
+    if not before or email in {before, _DEFAULT_OWNER}:
         return []
     try:
-        await core.db.write([queries.move_owner(account_id, email)])
+        await core.db.write([queries.move_account(account_id, email)])
     except UniqueViolation:
         return [f"E2A_OWNER_EMAIL names another account; the owner's address stays {before}"]
     return [f"the owner's address was {before} and is {email} now"]
+
+
+async def move_account(core: Core, email: str, new_email: str) -> str:
+    """Gives an account another address, to which notices go from then on, and returns the account's id.
+
+    The account keeps its inboxes and keys; approval links mailed to the address before stop working. Raises `NotFound`
+    if nobody has that address, `Conflict` if the new one has an account, and `InvalidRequest` for the owner of a
+    deployment whose settings say the address, since the next start would move the account back.
+    """
+    before, after = normalize_addr_spec(email), normalize_addr_spec(new_email)
+    account = first(await core.db.read(account_by_email(before)))
+    if account is None:
+        raise NotFound(f"there is no account of {before}")
+    marks = {row["key"]: row["value"] for row in await core.db.read(queries.marks())}
+    set_there = normalize_addr_spec(core.settings.owner_email)
+    if account["id"] == marks.get(queries.OWNER_ACCOUNT) and set_there not in {after, _DEFAULT_OWNER}:
+        raise InvalidRequest(f"E2A_OWNER_EMAIL says that the owner is {set_there}; change it there")
+    try:
+        await core.db.write([queries.move_account(account["id"], after)])
+    except UniqueViolation:
+        raise Conflict(f"{after} has an account of its own") from None
+    return str(account["id"])
 
 
 async def _move_shared_domain(core: Core, account_id: str, before: str | None) -> list[str]:

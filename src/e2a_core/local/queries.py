@@ -15,7 +15,7 @@ __all__ = [
     "mark_owner",
     "mark_shared_domain",
     "marks",
-    "move_owner",
+    "move_account",
     "named_inbox",
     "owner_inbox",
     "upsert_account",
@@ -34,7 +34,7 @@ def marks() -> Statement:
     )
 
 
-def move_owner(account_id: str, email: str) -> Statement:
+def move_account(account_id: str, email: str) -> Statement:
     return sql("UPDATE accounts SET email = :email WHERE id = :id", by_key=True, id=account_id, email=email)
 
 

@@ -14,7 +14,7 @@ from e2a_core.mail.addresses import parse_address
 from e2a_core.settings import Settings, load_settings
 from e2a_mcp.program.output import note, result, result_json
 
-__all__ = ["configure", "run"]
+__all__ = ["address", "configure", "run"]
 
 KEY_NAME = "bootstrap"
 
@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--email",
         required=True,
-        type=_address,
+        type=address,
         metavar="ADDRESS",
         help="whose account; made if there is none",
     )
@@ -42,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _address(text: str) -> str:
+def address(text: str) -> str:
+    """An address given as an option, in the form that accounts have."""
     try:
         return parse_address(text).normalized
     except InvalidRecipient as problem:

@@ -32,6 +32,7 @@ COMMANDS = {
     "bootstrap": Command(
         "e2a_mcp.program.bootstrap", "make or find an account and print a new API key for it"
     ),
+    "account": Command("e2a_mcp.program.account", "give an account another address"),
     "serve": Command("e2a_mcp.program.serve", "run the relay, the MCP endpoint and the health checks"),
     "demo": Command("e2a_mcp.program.demo.command", "show the whole round trip in a temporary home"),
 }
