@@ -185,6 +185,12 @@ class Settings:
         "",
         "Domain of the relay's own sender addresses; empty means the shared domain.",
     )
+    outbound_smtp_verp: bool = _setting(
+        "E2A_OUTBOUND_SMTP_VERP",
+        kinds.flag,
+        True,
+        "Each recipient's copy has an envelope sender of its own; `off` is for an upstream that wants a fixed one.",
+    )
     dns_server: str = _setting(
         "E2A_DNS_SERVER",
         kinds.dns_server,

@@ -18,6 +18,7 @@ from e2a_core.contract.events import EVENT_TYPES
 from e2a_core.contract.states import Delivery, Direction, Method, Review
 from e2a_core.errors import E2AError, all_error_types
 from e2a_core.feedback import bounces
+from e2a_core.feedback.findings import Finding
 from e2a_core.messages import payloads
 from e2a_core.messages.rows import HoldRow, MessageRow, SubmissionRow
 from e2a_core.settings import Settings, setting_names
@@ -171,7 +172,7 @@ REPORTED = ("email.delivered", "email.complained")
 BOTH |= {
     event_type: {
         "outbound": lambda row, full: bounces._outcome_data(
-            row, bounces._Finding("a@b.example", Delivery.DELIVERED, "why", "250" if full else None)
+            row, Finding("a@b.example", Delivery.DELIVERED, "why", "250" if full else None)
         )
     }
     for event_type in REPORTED

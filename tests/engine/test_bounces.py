@@ -46,13 +46,17 @@ async def _sent(agent: Session) -> MessageView:
 
 async def _report(
     home: Home,
+    sink: SmtpSink,
     message_id: str | None,
     *,
-    to: str = ASSISTANT,
+    to: str | None = None,
     recipient: str = "bob@example.org",
     action: str = "failed",
     status: str = "5.1.1",
 ) -> SmtpExchange:
+    """Report to the return path of the recipient's copy, or to the inbox if there was none."""
+    sent = (item.mail_from for item in sink.messages if item.recipients == (recipient.lower(),))
+    to = to or next(sent, ASSISTANT)
     body = REPORT.format(recipient=recipient, action=action, status=status, message_id=message_id)
     headers = {
         "MIME-Version": "1.0",
@@ -80,10 +84,10 @@ async def _told_of_all(home: Home, events: EventLog) -> None:
 
 
 async def test_a_bounce_is_matched_to_the_mail_and_its_recipient(
-    home: Home, agent: Session, events: EventLog
+    home: Home, sink: SmtpSink, agent: Session, events: EventLog
 ) -> None:
     sent = await _sent(agent)
-    assert (await _report(home, sent.email_message_id, recipient="BOB@example.org")).accepted
+    assert (await _report(home, sink, sent.email_message_id, recipient="BOB@example.org")).accepted
     told = await events.wait("email.bounced", sent.id)
     assert (told.data["delivered_to"], told.data["bounce_type"]) == ("bob@example.org", "permanent")
     view = await agent.messages.get(ASSISTANT, sent.id)
@@ -117,7 +121,7 @@ async def test_a_report_about_one_keeps_the_others_from_nothing(
 
     view = await until(waiting)
     assert view is not None
-    assert (await _report(home, view.email_message_id)).accepted
+    assert (await _report(home, sink, view.email_message_id)).accepted
     assert (await agent.messages.get(ASSISTANT, view.id)).delivery_status == "sending"
     del sink.script.rcpt["carol@example.org"]
     await home.advance(minutes=1)
@@ -127,9 +131,11 @@ async def test_a_report_about_one_keeps_the_others_from_nothing(
     }
 
 
-async def test_a_report_under_the_relays_own_id_is_matched_too(home: Home, agent: Session) -> None:
+async def test_a_report_under_the_relays_own_id_is_matched_too(
+    home: Home, sink: SmtpSink, agent: Session
+) -> None:
     sent = await _sent(agent)
-    assert (await _report(home, sent.provider_message_id)).accepted
+    assert (await _report(home, sink, sent.provider_message_id)).accepted
     assert (await agent.messages.get(ASSISTANT, sent.id)).delivery_status == "bounced"
 
 
@@ -142,20 +148,22 @@ async def test_a_report_under_the_relays_own_id_is_matched_too(home: Home, agent
     ],
 )
 async def test_other_reports(
-    home: Home, agent: Session, action: str, status: str, delivery: str, reason: str
+    home: Home, sink: SmtpSink, agent: Session, action: str, status: str, delivery: str, reason: str
 ) -> None:
     sent = await _sent(agent)
-    assert (await _report(home, sent.email_message_id, action=action, status=status)).accepted
+    assert (await _report(home, sink, sent.email_message_id, action=action, status=status)).accepted
     view = await agent.messages.get(ASSISTANT, sent.id)
     assert view.delivery_status == delivery
     assert (await reasons(agent, sent.id))[-1] == reason
 
 
-async def test_a_report_does_not_take_a_message_back(home: Home, agent: Session, events: EventLog) -> None:
+async def test_a_report_does_not_take_a_message_back(
+    home: Home, sink: SmtpSink, agent: Session, events: EventLog
+) -> None:
     sent = await _sent(agent)
-    assert (await _report(home, sent.email_message_id)).accepted
-    assert (await _report(home, sent.email_message_id, status="5.2.1")).accepted
-    assert (await _report(home, sent.email_message_id, action="delayed", status="4.2.0")).accepted
+    assert (await _report(home, sink, sent.email_message_id)).accepted
+    assert (await _report(home, sink, sent.email_message_id, status="5.2.1")).accepted
+    assert (await _report(home, sink, sent.email_message_id, action="delayed", status="4.2.0")).accepted
     view = await agent.messages.get(ASSISTANT, sent.id)
     assert view.delivery_status == "bounced"
     assert _outcomes(view)["bob@example.org"] == ("failed", "bounced")
@@ -164,23 +172,23 @@ async def test_a_report_does_not_take_a_message_back(home: Home, agent: Session,
 
 
 async def test_reports_about_others_change_nothing(
-    home: Home, owner: Session, agent: Session, events: EventLog
+    home: Home, sink: SmtpSink, owner: Session, agent: Session, events: EventLog
 ) -> None:
     await make_helper(owner)
     sent = await _sent(agent)
-    assert (await _report(home, sent.email_message_id, recipient="eve@example.org")).accepted
-    assert (await _report(home, "<unknown@agents.example>")).accepted
-    assert (await _report(home, sent.email_message_id, to=HELPER)).accepted
+    assert (await _report(home, sink, sent.email_message_id, recipient="eve@example.org")).accepted
+    assert (await _report(home, sink, "<unknown@agents.example>", to=ASSISTANT)).accepted
+    assert (await _report(home, sink, sent.email_message_id, to=HELPER)).accepted
     assert (await agent.messages.get(ASSISTANT, sent.id)).delivery_status == "sent"
     await _told_of_all(home, events)
     assert "email.bounced" not in events.types()
 
 
 async def test_a_bounce_counts_though_the_gate_holds_it(
-    home: Home, owner: Session, agent: Session, events: EventLog
+    home: Home, sink: SmtpSink, owner: Session, agent: Session, events: EventLog
 ) -> None:
     sent = await _sent(agent)
     await protect(owner, inbound={"policy": "allowlist", "action": "review"})
-    assert (await _report(home, sent.email_message_id)).accepted
+    assert (await _report(home, sink, sent.email_message_id)).accepted
     await events.wait("email.bounced", sent.id)
     assert (await agent.messages.get(ASSISTANT, sent.id)).delivery_status == "bounced"

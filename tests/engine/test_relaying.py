@@ -60,12 +60,16 @@ async def test_hidden_recipients_get_the_mail_and_stay_hidden(sink: SmtpSink, ag
         "own_address",
         None,
     )
-    [captured] = await sink.wait_for(1)
-    assert captured.mail_from == ASSISTANT
-    assert sorted(captured.recipients) == ["bob@example.org", "carol@example.org", "dan@example.org"]
-    assert b"dan@example.org" not in captured.content
-    assert b"X-E2A-Conversation-Id" not in captured.content
-    assert captured.content == await agent.messages.raw(ASSISTANT, result.message_id)
+    copies = await sink.wait_for(3)
+    assert [item.recipients for item in copies] == [
+        ("bob@example.org",),
+        ("carol@example.org",),
+        ("dan@example.org",),
+    ]
+    [content] = {item.content for item in copies}
+    assert b"dan@example.org" not in content
+    assert b"X-E2A-Conversation-Id" not in content
+    assert content == await agent.messages.raw(ASSISTANT, result.message_id)
 
 
 async def test_the_relays_own_id_is_told(sink: SmtpSink, home: Home, agent: Session) -> None:
@@ -328,7 +332,7 @@ async def test_a_shared_domain_that_may_not_leave_goes_out_under_the_relays_addr
     result = await send(agent, options={"wait": "sent"})
     assert result.sent_as == "relay"
     [captured] = await sink.wait_for(1)
-    assert captured.mail_from == "agent@relay.example"
+    assert captured.mail_from.endswith("@relay.example")
     assert b"via e2a" in captured.content
     assert f"Reply-To: {ASSISTANT}\r\n".encode() in captured.content
 

@@ -96,7 +96,7 @@ async def test_what_may_pass_is_no_reason_to_stop(
     content = delivery_report(
         view.email_message_id or "", group(ANN, "delayed", "4.4.1"), group(BOB, "failed", "4.4.7")
     )
-    assert (await home.deliver(content, mail_from="")).accepted
+    assert (await home.deliver(content, mail_from="", signer=home.keys.alice)).accepted
     told = await events.wait("email.bounced", view.id)
     assert (told.data["delivered_to"], told.data["bounce_type"]) == (BOB, "transient")
     assert await outcomes(agent, view.id) == {ANN: ("succeeded", "deferred"), BOB: ("failed", "bounced")}
@@ -149,11 +149,11 @@ async def test_a_recipient_cannot_have_another_left_out(
     as_the_victim = forged.replace(b"MAILER-DAEMON@example.org", b"MAILER-DAEMON@victim.example")
     assert (await home.deliver(forged, mail_from="", signer=home.keys.alice)).accepted
     assert (await home.deliver(as_the_victim, mail_from="")).accepted
-    await events.wait("email.bounced", view.id)
-    assert (await outcomes(agent, view.id))[VICTIM] == ("failed", "bounced")
+    assert (await outcomes(agent, view.id))[VICTIM] == ("succeeded", "sent")
     complained = complaint(message_id, "abuse", VICTIM)
     assert (await home.deliver(complained, mail_from="fbl@example.org")).accepted
     await events.wait("email.complained", view.id)
+    assert "email.bounced" not in events.types()
     assert (await owner.suppressions.list()).items == []
     assert (await send(agent, to=[VICTIM], subject="Again")).status == "accepted"
 
@@ -212,7 +212,7 @@ async def test_a_report_to_the_relays_own_address_finds_the_inbox(
     await make_helper(owner)
     view = await sent_to(agent, ANN)
     [left] = sink.messages
-    assert (view.sent_as, left.mail_from) == ("relay", RELAY)
+    assert (view.sent_as, left.mail_from.rpartition("@")[2]) == ("relay", "relay.example")
     for message_id in (view.provider_message_id or "", view.email_message_id or ""):
         content = delivery_report(message_id, group(ANN, "failed", "5.1.1"))
         assert (await home.deliver(content, mail_from="", to=RELAY.upper())).accepted

@@ -73,6 +73,7 @@ SAMPLES: dict[str, Any] = {
     "delivery_status": Delivery.SENT,
     "delivery_detail": "x",
     "sent_as": "relay",
+    "return_paths": 1,
     "method": Method.SMTP,
     "scheduled_at": 1,
     "claimed_at": 1,
@@ -84,7 +85,7 @@ SAMPLES: dict[str, Any] = {
 """For each column a value that is not its default."""
 
 # What no view has: how the store works, and what is told in other words.
-INTERNAL = {"account_id", "hidden", "sender", "dedupe_key", "claimed_at", "credential_id"}
+INTERNAL = {"account_id", "hidden", "sender", "dedupe_key", "claimed_at", "credential_id", "return_paths"}
 # A list is of one inbox, and has what tells its rows apart; the rest is in the message itself.
 DETAIL = {
     "agent_email",

@@ -112,6 +112,43 @@ def test_ordinary_mail_is_no_report() -> None:
     assert parse_complaint_report(b"Subject: x\r\n\r\n") is None
 
 
+QMAIL = (
+    "Hi. This is the qmail-send program at mx.example.org.\n"
+    "I'm afraid I wasn't able to deliver your message to the following addresses.\n"
+    "This is a permanent error; I've given up. Sorry it didn't work out.\n\n"
+    "{recipients}\n\n--- Below this line is a copy of the message.\n\n"
+    "Message-ID: <m1@agents.example.net>\n\n<not@named.example>:\n5.1.1\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("recipients", "expected"),
+    [
+        ("<a@b.example>:\nSorry, no mailbox here by that name. (#5.1.1)", [("a@b.example", "5.1.1")]),
+        (
+            "<a@b.example>:\n192.5.100.1 does not like recipient.\nRemote host said: 550 no\nGiving up on 192.5.100.1.",
+            [("a@b.example", "5.0.0")],
+        ),
+        (
+            "<a@b.example>:\nno (#5.1.1)\n\n<c@d.example>:\nI'm not going to try again; too long. (#4.4.1)",
+            [("a@b.example", "5.1.1"), ("c@d.example", "4.4.1")],
+        ),
+        ("<a@b.example>:\n", [("a@b.example", "")]),
+        ("a@b.example: no", []),
+    ],
+)
+def test_a_bounce_of_qmail_is_read(recipients: str, expected: list[tuple[str, str]]) -> None:
+    text = QMAIL.format(recipients=recipients).replace("\n", "\r\n")
+    raw = f"From: MAILER-DAEMON@mx.example.org\r\nSubject: failure notice\r\n\r\n{text}".encode()
+    report = parse_message(raw, envelope_from="").dsn
+    found = [] if report is None else [(item.address, item.status) for item in report.recipients]
+    assert found == expected
+    if report is not None:
+        assert report.original_message_id == "<m1@agents.example.net>"
+    # Whoever has a name of his own writes no bounce.
+    assert parse_message(raw, envelope_from="a@b.example").dsn is None
+
+
 def test_a_complaint_names_what_is_complained_about() -> None:
     raw = b"""\
 From: abuse@isp.example

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from e2a_core.agents import queries as agent_queries
 from e2a_core.contract.states import Delivery, Direction
 from e2a_core.core import Core
+from e2a_core.feedback.findings import Finding, finding_about, findings
 from e2a_core.feedback.reporter import Reporter
-from e2a_core.mail.addresses import normalize_addr_spec
-from e2a_core.mail.dsn import ComplaintReport, DeliveryReport, RecipientReport
+from e2a_core.mail.dsn import ComplaintReport, DeliveryReport
 from e2a_core.mail.parse import ParsedMessage
 from e2a_core.messages import lifecycle, payloads
 from e2a_core.messages import queries as message_queries
@@ -20,59 +19,77 @@ from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.state import DELIVERY, RECIPIENT, may_become
 from e2a_core.store.statement import Row, Statement, first
 from e2a_core.submission import queries
+from e2a_core.submission.return_path import Returned
 from e2a_core.suppressions.check import blocks_of
 from e2a_core.suppressions.entries import add_to_account
 
 __all__ = ["report_statements"]
 
-_COMPLAINTS = frozenset({"abuse", "fraud", "virus", "opt-out"})
-"""Types of feedback (RFC 5965 section 7.3) that suppress the recipient."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Finding:
-    """The report's statement about one recipient. `suppress` is the source of the suppression entry, if any."""
-
-    address: str
-    status: Delivery
-    reason: str
-    detail: str | None = None
-    enhanced: str | None = None
-    bounce_type: str | None = None
-    suppress: str | None = None
-
 
 async def report_statements(
-    core: Core, parsed: ParsedMessage, reporter: Reporter, agent_email: str, now: int
+    core: Core,
+    parsed: ParsedMessage,
+    reporter: Reporter,
+    agent_email: str,
+    about: Sequence[Returned],
+    now: int,
 ) -> list[Statement]:
     """Returns the statements that apply a report, received by this inbox, to the message it is about.
 
-    A delivery status notification counts only if it has the null sender (RFC 3464 section 2) and is about mail of
-    this inbox. A complaint counts for mail of the whole account, since feedback loops have one address per domain.
-    Only actual recipients of the message count. Each of them can forge a report about the others, so a report about
-    a message with several recipients suppresses one only if `reporter` answers for that recipient.
+    `about` is what the return paths it came to prove it to be about: from the null sender (RFC 3464 section 2) it then
+    counts for exactly these recipients. Any other report counts for the message it names, with these limits:
+
+    A delivery status notification counts only if it has the null sender and is about mail of this inbox. A complaint
+    counts for mail of the whole account, since feedback loops have one address per domain. Only actual recipients of
+    the message count. Each of them can forge a report about the others, so of a message with several recipients one is
+    suppressed only if `reporter` answers for that recipient, nor does a notification count that could have come to
+    a return path.
     """
     report = parsed.dsn or parsed.complaint
-    if report is None or not report.original_message_id:
+    if report is None:
         return []
-    if isinstance(report, DeliveryReport) and not reporter.null_sender:
+    if about and reporter.null_sender:
+        return [item for returned in about for item in await _proven(core, report, returned, now)]
+    if not report.original_message_id or (isinstance(report, DeliveryReport) and not reporter.null_sender):
         return []
-    names = report.candidates if isinstance(report, DeliveryReport) else (report.original_message_id,)
-    found = await _sent(core, agent_email, names)
+    return await _claimed(core, report, reporter, agent_email, now)
+
+
+async def _proven(
+    core: Core, report: DeliveryReport | ComplaintReport, returned: Returned, now: int
+) -> list[Statement]:
+    """Applies a report to the recipient whose return path it came to."""
+    stored = first(await core.db.read(message_queries.by_message_id(returned.message_id)))
+    if stored is None:
+        return []
+    sent, known = MessageRow.from_store(stored), await _recipients(core, returned.message_id)
+    finding = finding_about(report, returned.recipient, known)
+    if finding is None or finding.address not in known:
+        return []
+    return await _apply(core, sent, finding, known, True, now)
+
+
+async def _claimed(
+    core: Core, report: DeliveryReport | ComplaintReport, reporter: Reporter, agent_email: str, now: int
+) -> list[Statement]:
+    """Applies a report to the message that it names, which proves nothing."""
+    notification = isinstance(report, DeliveryReport)
+    names = report.candidates if isinstance(report, DeliveryReport) else (report.original_message_id or "",)
     statements: list[Statement] = []
-    for sent in (MessageRow.from_store(item) for item in found):
+    for sent in map(MessageRow.from_store, await _sent(core, agent_email, names)):
         if not await _concerns(core, report, sent, agent_email):
             continue
-        rows = await core.db.read(message_queries.recipients(sent.id))
-        known = {item["address"]: Delivery(item["status"]) for item in rows}
-        for finding in _findings(report, known):
-            state = known[finding.address]
-            if finding.status is not state and may_become(RECIPIENT, state, finding.status):
-                known[finding.address] = finding.status
-                statements += _apply(core, sent, finding, now)
-            if finding.suppress and (len(known) == 1 or reporter.answers_for(finding.address, core.settings)):
-                statements += await _suppress(core, sent, finding, finding.suppress, now)
+        known = await _recipients(core, sent.id)
+        for finding in findings(report, known):
+            trusted = len(known) == 1 or reporter.answers_for(finding.address, core.settings)
+            if trusted or not (notification and sent.submission.return_paths):
+                statements += await _apply(core, sent, finding, known, trusted, now)
     return statements
+
+
+async def _recipients(core: Core, message_id: str) -> dict[str, Delivery]:
+    rows = await core.db.read(message_queries.recipients(message_id))
+    return {item["address"]: Delivery(item["status"]) for item in rows}
 
 
 async def _sent(core: Core, agent_email: str, names: Sequence[str]) -> Sequence[Row]:
@@ -93,52 +110,21 @@ async def _concerns(
     return agent is not None and agent["account_id"] == sent.account_id
 
 
-def _findings(report: DeliveryReport | ComplaintReport, known: Mapping[str, Delivery]) -> list[_Finding]:
-    """The report's findings about the recipients that the message had."""
-    if isinstance(report, DeliveryReport):
-        found = (_delivery_finding(item) for item in report.recipients)
-        return [item for item in found if item is not None and item.address in known]
-    if report.feedback_type not in _COMPLAINTS:
-        return []
-    named = {normalize_addr_spec(address) for address in report.original_recipients}
-    if not named and len(known) == 1:
-        # Many providers redact the complainant; with a single recipient it must be that one.
-        named = set(known)
-    return [
-        _Finding(
-            address,
-            Delivery.COMPLAINED,
-            "complaint.recipient_reported",
-            detail=f"feedback type {report.feedback_type}",
-            suppress="complaint",
-        )
-        for address in sorted(named & known.keys())
-    ]
+async def _apply(
+    core: Core, sent: MessageRow, finding: Finding, known: dict[str, Delivery], trusted: bool, now: int
+) -> list[Statement]:
+    """Applies a finding. If it is `trusted`, it may suppress the recipient; `known` are the recipients' states."""
+    statements: list[Statement] = []
+    state = known[finding.address]
+    if finding.status is not state and may_become(RECIPIENT, state, finding.status):
+        known[finding.address] = finding.status
+        statements += _mark(core, sent, finding, now)
+    if finding.suppress and trusted:
+        statements += await _suppress(core, sent, finding, finding.suppress, now)
+    return statements
 
 
-def _delivery_finding(report: RecipientReport) -> _Finding | None:
-    """Interprets the action of RFC 3464 section 2.3.3; returns None for an unknown action."""
-    address = normalize_addr_spec(report.address)
-    detail = " ".join(filter(None, (report.status, report.diagnostic))) or None
-    enhanced = report.status or None
-    if report.action == "failed":
-        return _Finding(
-            address,
-            Delivery.BOUNCED,
-            f"delivery.{report.bounce_type}_bounce",
-            detail,
-            enhanced,
-            report.bounce_type,
-            suppress="bounce" if report.bounce_type == "permanent" else None,
-        )
-    if report.action == "delayed":
-        return _Finding(address, Delivery.DEFERRED, "delivery.temporary_delay", detail, enhanced)
-    if report.action in {"delivered", "relayed", "expanded"}:
-        return _Finding(address, Delivery.DELIVERED, "delivery.recipient_server_accepted", detail, enhanced)
-    return None
-
-
-def _apply(core: Core, sent: MessageRow, finding: _Finding, now: int) -> list[Statement]:
+def _mark(core: Core, sent: MessageRow, finding: Finding, now: int) -> list[Statement]:
     statements = [
         queries.set_recipient(
             sent.id,
@@ -158,9 +144,7 @@ def _apply(core: Core, sent: MessageRow, finding: _Finding, now: int) -> list[St
     return statements + _event(core, sent, finding, now)
 
 
-async def _suppress(
-    core: Core, sent: MessageRow, finding: _Finding, source: str, now: int
-) -> list[Statement]:
+async def _suppress(core: Core, sent: MessageRow, finding: Finding, source: str, now: int) -> list[Statement]:
     """Adds the recipient to the account's suppression list.
 
     Returns nothing if it is on the list, or if the owner removed an entry that this message had caused.
@@ -179,7 +163,7 @@ async def _suppress(
     ]
 
 
-def _event(core: Core, sent: MessageRow, finding: _Finding, now: int) -> list[Statement]:
+def _event(core: Core, sent: MessageRow, finding: Finding, now: int) -> list[Statement]:
     """The event of a finding. A delay emits none, because its outcome is not known yet."""
     if finding.bounce_type:
         data = payloads.bounced(sent, finding.address, finding.bounce_type, finding.detail)
@@ -189,7 +173,7 @@ def _event(core: Core, sent: MessageRow, finding: _Finding, now: int) -> list[St
     return []
 
 
-def _outcome_data(sent: MessageRow, finding: _Finding) -> dict[str, Any]:
+def _outcome_data(sent: MessageRow, finding: Finding) -> dict[str, Any]:
     data: dict[str, Any] = {
         "message_id": sent.id,
         "agent_email": sent.agent_email,
@@ -203,7 +187,7 @@ def _outcome_data(sent: MessageRow, finding: _Finding) -> dict[str, Any]:
 
 
 def _ledger(
-    core: Core, sent: MessageRow, reason: str, finding: _Finding, now: int, evidence: Mapping[str, str]
+    core: Core, sent: MessageRow, reason: str, finding: Finding, now: int, evidence: Mapping[str, str]
 ) -> Statement:
     return lifecycle.record(
         core.ids,
@@ -217,6 +201,6 @@ def _ledger(
     )
 
 
-def _evidence(finding: _Finding) -> dict[str, str]:
+def _evidence(finding: Finding) -> dict[str, str]:
     evidence = {"smtp_detail": finding.detail, "bounce_type": finding.bounce_type}
     return {key: value for key, value in evidence.items() if value}

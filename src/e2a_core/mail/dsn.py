@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
 
+from e2a_core.mail.dsn_words import qsbmf_failures, text_of, words_about
 from e2a_core.mail.headers import Headers, decode_words, parse_headers
 from e2a_core.mail.mime import Part, mime_leaves
 
@@ -22,10 +23,6 @@ __all__ = [
 
 MAX_REPORT_BYTES = 512 * 1024
 """Octets read of one report; a recipient takes some hundred."""
-MAX_TEXT_BYTES = 64 * 1024
-"""Text of a notification in words; it is short unless a copy of the message follows."""
-MAX_DIAGNOSTIC_CHARS = 400
-"""Words kept about one recipient."""
 MAX_CANDIDATES = 20
 """Ids looked up for one report."""
 MAX_RECIPIENTS = 1000
@@ -33,7 +30,8 @@ MAX_RECIPIENTS = 1000
 
 BounceType = Literal["permanent", "transient", "undetermined"]
 
-_STATUS = re.compile(r"\b([245])\.\d{1,3}\.\d{1,3}\b")
+_STATUS = re.compile(r"(?<![\w.])([245])\.\d{1,3}\.\d{1,3}(?!\.?\w)")
+"""An enhanced status code (RFC 3463), not a part of an IP address or a version."""
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,990}>")
 _REPLY_CODE = re.compile(r"(?<![\w.@-])([45])[0-5]\d(?![\w.@:])")
 """An SMTP reply code (RFC 5321 section 4.2), not a part of an address, a time or a number."""
@@ -96,7 +94,7 @@ def parse_delivery_report(raw: bytes, leaves: Sequence[Part] | None = None) -> D
     leaves = mime_leaves(raw, headers) if leaves is None else leaves
     content = _first_content(raw, leaves, {"message/delivery-status", "message/global-delivery-status"})
     if content is None:
-        return _from_failed_recipients(raw, headers, leaves)
+        return _in_words(raw, headers, leaves)
     groups = _groups(content)
     general = next((group for group in groups if "reporting-mta" in group), groups[0] if groups else None)
     recipients = [
@@ -112,23 +110,23 @@ def parse_delivery_report(raw: bytes, leaves: Sequence[Part] | None = None) -> D
     )
 
 
-def _from_failed_recipients(raw: bytes, headers: Headers, leaves: Sequence[Part]) -> DeliveryReport | None:
-    """The report of Exim and others, which name the recipients in X-Failed-Recipients and say the rest in words."""
-    failed = [_bare(item) for item in ",".join(headers.get_all("x-failed-recipients")).split(",")]
-    if not any(failed):
+def _in_words(raw: bytes, headers: Headers, leaves: Sequence[Part]) -> DeliveryReport | None:
+    """The report of qmail, or of Exim and others, which name the recipients in X-Failed-Recipients."""
+    text = text_of(raw, leaves)
+    failed = qsbmf_failures(text)
+    if not failed:
+        named = [_bare(item) for item in ",".join(headers.get_all("x-failed-recipients")).split(",")]
+        failed = [(address, words_about(address, text)) for address in named[:MAX_RECIPIENTS] if address]
+    if not failed:
         return None
-    text = _text(raw, leaves)
-    recipients = [_in_words(address, text) for address in failed[:MAX_RECIPIENTS] if address]
     candidates = _candidates(raw, headers, leaves, ())
+    recipients = [_failure(address, words) for address, words in failed]
     return DeliveryReport(candidates[0] if candidates else None, None, "", recipients, candidates)
 
 
-def _in_words(address: str, text: str) -> RecipientReport:
-    """What the words below the recipient's address say about it."""
-    at = text.lower().find(address.lower())
-    diagnostic = " ".join(text[at + len(address) :][:MAX_DIAGNOSTIC_CHARS].split()) if at >= 0 else ""
-    code = _code(diagnostic)
-    return RecipientReport(address, "failed", code, diagnostic, _bounce_type("failed", code))
+def _failure(address: str, words: str) -> RecipientReport:
+    code = _code(words)
+    return RecipientReport(address, "failed", code, words, _bounce_type("failed", code))
 
 
 def _candidates(
@@ -141,14 +139,9 @@ def _candidates(
     fields += [headers.get(name) for name in (*_ID_FIELDS, "in-reply-to")]
     fields += reversed(_MESSAGE_ID.findall(headers.get("references")))
     if not any(_MESSAGE_ID.search(item) for item in fields):
-        fields += [match[1] for match in islice(_ID_IN_TEXT.finditer(_text(raw, leaves)), MAX_CANDIDATES)]
+        fields += [match[1] for match in islice(_ID_IN_TEXT.finditer(text_of(raw, leaves)), MAX_CANDIDATES)]
     found = dict.fromkeys(match for item in fields for match in _MESSAGE_ID.findall(item))
     return tuple(found)[:MAX_CANDIDATES]
-
-
-def _text(raw: bytes, leaves: Sequence[Part]) -> str:
-    parts = (leaf for leaf in leaves if leaf.content_type.startswith("text/"))
-    return "\n".join(leaf.text(raw, MAX_TEXT_BYTES) for leaf in islice(parts, 3))
 
 
 def parse_complaint_report(raw: bytes, leaves: Sequence[Part] | None = None) -> ComplaintReport | None:

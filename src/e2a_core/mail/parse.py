@@ -155,8 +155,8 @@ def parse_message(
 ) -> ParsedMessage:
     """Parse a whole message.
 
-    `envelope_from` is the envelope sender ("" for the null sender), used only to determine `auto_submitted`. Pass
-    `headers` if they are parsed already.
+    `envelope_from` is the envelope sender ("" for the null sender), by which automatic mail and reports in words are
+    recognised. Pass `headers` if they are parsed already.
     """
     headers = parse_headers(raw) if headers is None else headers
     leaves = mime_leaves(raw, headers)
@@ -166,6 +166,7 @@ def parse_message(
     attachments = attachment_parts(leaves, selection)
     message_ids_found = message_ids(headers.get("message-id"))
     is_report = any(leaf.content_type.startswith("message/") for leaf in leaves)
+    reports_delivery = is_report or envelope_from == "" or "x-failed-recipients" in headers
     return ParsedMessage(
         headers=headers.decoded_items(),
         author=message_author(headers),
@@ -188,7 +189,7 @@ def parse_message(
         whole=body.whole,
         attachments=list_attachments(raw, attachments),
         nested=_nested(raw, attachments),
-        dsn=parse_delivery_report(raw, leaves) if is_report or "x-failed-recipients" in headers else None,
+        dsn=parse_delivery_report(raw, leaves) if reports_delivery else None,
         complaint=parse_complaint_report(raw, leaves) if is_report else None,
         notes=notes(raw, leaves, body),
     )

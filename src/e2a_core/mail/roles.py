@@ -14,6 +14,7 @@ __all__ = [
     "NOTICE_LOCAL",
     "POSTMASTER",
     "RESERVED",
+    "RETURN_LOCAL",
     "ROLES",
     "is_account_only",
     "is_notice_address",
@@ -26,9 +27,12 @@ ROLES = frozenset({POSTMASTER, "abuse"})
 """Addresses every mail domain has (RFC 5321 section 4.5.1, RFC 2142 section 4); they belong to the domain's owner."""
 NOTICE_LOCAL = "hitl-noreply"
 """Sender of hold notices to owners. Answers and bounces may quote the secret links, so this inbox is not readable."""
+RETURN_LOCAL = "bounce"
+"""Local part, before the tag, of the addresses that reports about sent mail come back to."""
 
 RESERVED = ROLES | {
     NOTICE_LOCAL,
+    RETURN_LOCAL,
     # RFC 2142 sections 4 and 5: network operations and services.
     "ftp",
     "hostmaster",

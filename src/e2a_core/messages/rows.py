@@ -73,7 +73,8 @@ _decode = json.JSONDecoder().raw_decode
 class SubmissionRow:
     """The submission columns of an outbound message; all empty for an inbound one.
 
-    The message is not submitted before `scheduled_at`; `claimed_at` is when a worker last claimed it.
+    The message is not submitted before `scheduled_at`; `claimed_at` is when a worker last claimed it. `return_paths` is
+    1 once a copy left with a return path of its own.
     """
 
     delivery_status: Delivery | None = None
@@ -83,6 +84,7 @@ class SubmissionRow:
     provider_message_id: str | None = None
     scheduled_at: int | None = None
     claimed_at: int | None = None
+    return_paths: int = 0
 
     def move(self, after: Delivery) -> None:
         """Changes the status. Raises `ForbiddenTransition`, also if the message was never accepted."""

@@ -34,6 +34,7 @@ from e2a_core.smtpserver.arrival import Arrival
 from e2a_core.smtpserver.session import IntakeRefusal, Recipient, RecipientDisabled, RecipientUnknown
 from e2a_core.store.errors import ForeignKeyViolation, UniqueViolation
 from e2a_core.store.statement import Statement
+from e2a_core.submission.return_path import Returned
 
 __all__ = ["Delivered", "Delivery"]
 
@@ -74,6 +75,7 @@ class Delivery:
         An inbox may have been deleted since RCPT. Raises `StoreUnavailable` if nothing was stored.
         """
         wanted = arrival.first_per_agent(recipients)
+        about = [item.returned for item in recipients if item.returned]
         agents, holders = arrival.inboxes.agents, arrival.inboxes.holders
         for _ in range(ATTEMPTS):
             missing = [item for item in wanted if item.agent not in holders]
@@ -82,7 +84,9 @@ class Delivery:
             }
             waiting = [item for item in missing if item.agent not in refused]
             try:
-                return Delivered(await self._store(arrival, waiting, agents) if waiting else (), refused)
+                return Delivered(
+                    await self._store(arrival, waiting, agents, about) if waiting else (), refused
+                )
             except (UniqueViolation, ForeignKeyViolation):
                 # Another process stored the same message, or an inbox was deleted: read the inboxes again.
                 agents, holders = await self._look_again(arrival, wanted)
@@ -100,7 +104,11 @@ class Delivery:
         )
 
     async def _store(
-        self, arrival: Arrival, recipients: Sequence[Recipient], agents: Mapping[str, AgentRow]
+        self,
+        arrival: Arrival,
+        recipients: Sequence[Recipient],
+        agents: Mapping[str, AgentRow],
+        about: Sequence[Returned],
     ) -> list[str]:
         now = to_micros(self._core.clock.now())
         run = self._core.offload.run
@@ -118,7 +126,8 @@ class Delivery:
             self._sign(row, arrival, signed_hash)
             finding = self._screen(arrival, agent)
             statements += self._outcome(row, agent, arrival, finding, words)
-            statements += await report_statements(self._core, arrival.parsed, reporter, agent.email, now)
+            own = [item for item in about if item.agent_email == agent.email]
+            statements += await report_statements(self._core, arrival.parsed, reporter, agent.email, own, now)
             ids.append(row.id)
         await self._core.db.write(statements)
         return ids

@@ -41,6 +41,7 @@ from e2a_core.smtpserver.session import (
 from e2a_core.store.statement import first
 from e2a_core.submission.addressing import relay_address
 from e2a_core.submission.queries import sender_of_relayed
+from e2a_core.submission.return_path import find_returned, is_return_path
 
 __all__ = ["SmtpReceiver"]
 
@@ -73,7 +74,13 @@ class SmtpReceiver:
         self._delivery = delivery
 
     async def resolve(self, address: str, mail_from: str) -> Recipient:
-        found = await lookup_recipient(self._core, address)
+        returned = None
+        if is_return_path(address):
+            # Whatever the sender: some automatic answers to a return path have one, and only this mail provoked them.
+            returned = await find_returned(self._core, address)
+            if returned is None:
+                raise RecipientUnknown
+        found = await lookup_recipient(self._core, returned.agent_email if returned else address)
         if found is None:
             if not mail_from and normalize_addr_spec(address) == relay_address(self._core.settings):
                 return Recipient(address, _BY_REPORT)
@@ -84,7 +91,7 @@ class SmtpReceiver:
             await refuse_beyond_plan(self._core, found.agent.account_id)
         except LimitExceeded:
             raise QuotaExceeded from None
-        return Recipient(address, found.agent.email, found.tag)
+        return Recipient(address, found.agent.email, found.tag, returned)
 
     async def receive(self, envelope: Envelope, content: bytes) -> str:
         hostname = self._core.settings.hostname
@@ -226,8 +233,10 @@ def _dedupe_key(envelope: Envelope, parsed: ParsedMessage, content_hash: str) ->
     """A key that is equal if a server repeats a message because our reply was lost.
 
     Returns None for a message with neither Message-ID nor Date, which cannot be distinguished from a new message with
-    the same text, such as an hourly report of a device.
+    the same text, such as an hourly report of a device. The same report about another recipient is another report.
     """
     if parsed.message_id is None and parsed.date is None:
         return None
-    return hashlib.sha256(f"{envelope.mail_from}|{parsed.message_id}|{content_hash}".encode()).hexdigest()
+    about = [f"|{it.message_id}|{it.recipient}" for item in envelope.recipients if (it := item.returned)]
+    key = f"{envelope.mail_from}|{parsed.message_id}|{content_hash}{''.join(sorted(about))}"
+    return hashlib.sha256(key.encode()).hexdigest()

@@ -17,6 +17,8 @@ import re
 from dataclasses import dataclass
 from typing import Protocol
 
+from e2a_core.submission.return_path import Returned
+
 __all__ = [
     "Envelope",
     "IntakeRefusal",
@@ -55,12 +57,14 @@ class Peer:
 class Recipient:
     """One accepted recipient: the forward path as given, the agent's address, and the tag after `+`.
 
-    `agent` is "" for an address that accepts only reports, which go to the sender of the reported message.
+    `agent` is "" for an address that accepts only reports, which go to the sender of the reported message. `returned`
+    is what the message is about if the address is a return path of this deployment.
     """
 
     address: str
     agent: str
     tag: str | None = None
+    returned: Returned | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,15 @@ from e2a_core.submission.outcome import FailureKind, Outcome, RecipientOutcome, 
 from e2a_core.submission.retry import GiveUp
 from e2a_core.suppressions.check import Block
 
-__all__ = ["NOBODY", "attempt_statements", "blocked_statements", "cancelled", "given_up", "merged"]
+__all__ = [
+    "NOBODY",
+    "attempt_statements",
+    "blocked_statements",
+    "cancelled",
+    "given_up",
+    "merged",
+    "outcome_statements",
+]
 
 NOBODY = "none"
 """The transport of recipients that were not submitted."""
@@ -31,9 +39,10 @@ def cancelled(blocks: Mapping[str, Block]) -> list[SubmissionResult]:
 
 
 def merged(results: Sequence[SubmissionResult]) -> SubmissionResult:
-    """Merges the results of one attempt; transport and Message-ID are those of the last result."""
+    """Merges the results of one attempt. The transport is that of the last result, the Message-ID the last known."""
     outcomes = tuple(item for result in results for item in result.outcomes)
-    return replace(results[-1], outcomes=outcomes)
+    ids = [result.provider_message_id for result in results if result.provider_message_id]
+    return replace(results[-1], outcomes=outcomes, provider_message_id=ids[-1] if ids else None)
 
 
 def given_up(result: SubmissionResult, step: GiveUp) -> SubmissionResult:
@@ -52,8 +61,16 @@ def attempt_statements(
     core: Core, job: Job, row: MessageRow, results: Sequence[SubmissionResult], now: int
 ) -> list[Statement]:
     """Stores the outcome of this attempt for each recipient, and its ledger rows."""
-    result = merged(results)
-    statements = [
+    statements = [item for result in results for item in outcome_statements(row, result, now)]
+    if provider_id := merged(results).provider_message_id:
+        statements.append(queries.set_delivery(row.id, provider_message_id=provider_id))
+    return statements + _ledger(core, job, row, results, now)
+
+
+def outcome_statements(row: MessageRow, result: SubmissionResult, now: int) -> list[Statement]:
+    """Stores the outcome of one transaction for its recipients, and the Message-ID that the relay gave this copy."""
+    refs = [result.provider_message_id] if result.provider_message_id else []
+    return [
         queries.set_recipient(
             row.id,
             item.address,
@@ -65,13 +82,7 @@ def attempt_statements(
             now=now,
         )
         for item in result.outcomes
-    ]
-    if result.provider_message_id:
-        statements += [
-            queries.set_delivery(row.id, provider_message_id=result.provider_message_id),
-            *message_queries.insert_refs(row.agent_email, row.id, [result.provider_message_id]),
-        ]
-    return statements + _ledger(core, job, row, results, now)
+    ] + message_queries.insert_refs(row.agent_email, row.id, refs)
 
 
 def blocked_statements(core: Core, row: MessageRow, blocks: Mapping[str, Block], now: int) -> list[Statement]:

@@ -18,6 +18,7 @@ __all__ = [
     "SubmissionResult",
     "classify_reply",
     "failed",
+    "relay_lost",
     "split_enhanced_code",
     "succeeded",
     "unknown",
@@ -117,6 +118,16 @@ def failed(
 def unknown(addresses: Sequence[str], text: str) -> list[RecipientOutcome]:
     """Outcomes for recipients of a message that was sent completely, but whose reply was lost."""
     return _all(addresses, Outcome.UNKNOWN, None, text, None)
+
+
+def relay_lost(result: SubmissionResult) -> str | None:
+    """The reason if the relay could not be used to the end of the transaction: another would fare no better."""
+    for item in result.outcomes:
+        if item.kind is FailureKind.OUTAGE:
+            return item.detail
+        if item.outcome is Outcome.UNKNOWN or (item.may_retry and item.code is None):
+            return "the relay was lost at an earlier recipient's copy"
+    return None
 
 
 def _all(

@@ -30,6 +30,7 @@ from e2a_core.submission.attempt import (
     cancelled,
     given_up,
     merged,
+    outcome_statements,
 )
 from e2a_core.submission.conclusion import (
     INBOX_TRASHED,
@@ -45,11 +46,13 @@ from e2a_core.submission.outcome import (
     Outcome,
     SubmissionResult,
     failed,
+    relay_lost,
     unknown,
 )
 from e2a_core.submission.rehold import rehold_statements, waiting_draft
 from e2a_core.submission.rescreening import Departure, rescreen
 from e2a_core.submission.retry import GiveUp, RetryAt, next_step
+from e2a_core.submission.return_path import plain_sender, return_path
 from e2a_core.submission.transports.base import Transport
 from e2a_core.suppressions.check import Block, blocks_of
 
@@ -164,20 +167,37 @@ class Submission:
             results.append(await self._local.submit(author, list(local), header + content))
         if outside:
             content = await self._signed(row, content)
-            sender = (
-                row.agent_email
-                if row.submission.sent_as == "own_address"
-                else row.header_from or row.agent_email
-            )
-            results.append(
-                await self._upstream.submit(
-                    sender,
-                    outside,
-                    content,
-                    before_content=lambda accepted: self._mark_unknown(job, row, accepted),
-                )
-            )
+            results += await self._submit_outside(job, row, outside, content)
         return results
+
+    async def _submit_outside(
+        self, job: Job, row: MessageRow, recipients: Sequence[str], content: bytes
+    ) -> list[SubmissionResult]:
+        """Submits to the relay, one transaction after the other over a kept connection; none follows a lost relay."""
+        done: list[SubmissionResult] = []
+
+        async def before_content(accepted: Sequence[str]) -> None:
+            await self._mark_unknown(job, row, accepted, done)
+
+        for sender, addresses in self._envelopes(row, recipients):
+            lost = relay_lost(done[-1]) if done else None
+            if lost is None:
+                done.append(await self._upstream.submit(sender, addresses, content, before_content))
+            else:
+                untried = failed(addresses, FailureKind.OUTAGE, lost)
+                done.append(SubmissionResult(tuple(untried), self._upstream.name))
+        return done
+
+    def _envelopes(self, row: MessageRow, recipients: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
+        """The transactions: one for each recipient, with its return path, or one for all with the plain sender.
+
+        A test message is no mail to others, and the sandbox sends none.
+        """
+        settings = self._core.settings
+        if settings.sandbox or not settings.outbound_smtp_verp or row.type == "test":
+            return [(plain_sender(row), recipients)]
+        row.submission.return_paths = 1
+        return [(return_path(self._core, row, address), [address]) for address in recipients]
 
     async def _signed(self, row: MessageRow, content: bytes) -> bytes:
         """Returns the signed content. The row keeps the signature, which is made at the first upstream attempt."""
@@ -194,8 +214,10 @@ class Submission:
         agent = await self._agent(row)
         return agent.registered_domain if agent else ""
 
-    async def _mark_unknown(self, job: Job, row: MessageRow, addresses: Sequence[str]) -> None:
-        """Stores the outcome as unknown before the content is sent.
+    async def _mark_unknown(
+        self, job: Job, row: MessageRow, addresses: Sequence[str], done: Sequence[SubmissionResult]
+    ) -> None:
+        """Stores the outcome as unknown before the content is sent, and those of the transactions that are done.
 
         If this process dies before the reply is stored, the process that takes over the job does not send again. If
         the job was already taken over, this raises `StaleWrite` and the content is not sent.
@@ -208,7 +230,8 @@ class Submission:
                 )
                 for address in addresses
             ]
-            + [queries.set_delivery(row.id, **_leaves(row)), job.confirm()]
+            + [item for result in done for item in outcome_statements(row, result, now)]
+            + [queries.set_delivery(row.id, **_leaves(row), claimed_at=now), job.confirm()]
         )
 
     async def _settle_surely(
@@ -271,5 +294,9 @@ class Submission:
 
 
 def _leaves(row: MessageRow) -> dict[str, Any]:
-    """The columns that signing changes."""
-    return {"trace": row.trace, "size_bytes": row.size_bytes}
+    """The columns that leaving changes."""
+    return {
+        "trace": row.trace,
+        "size_bytes": row.size_bytes,
+        "return_paths": row.submission.return_paths,
+    }
