@@ -19,7 +19,7 @@ MAX_PARAGRAPHS = 1000
 
 _EMPTY_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 _QSBMF_START = "Hi. This is the"
-_QSBMF_RECIPIENT = re.compile(r"<([^<>\n]{1,320})>:[ \t]*\n(.*)", re.DOTALL)
+_QSBMF_RECIPIENT = re.compile(r"<([^<>\n]{1,320})>:[ \t]*(?:\n(.*))?\Z", re.DOTALL)
 
 
 def text_of(raw: bytes, leaves: Sequence[Part]) -> str:
@@ -48,5 +48,5 @@ def qsbmf_failures(text: str) -> list[tuple[str, str]]:
         if paragraph.startswith("-"):
             break
         if named := _QSBMF_RECIPIENT.match(paragraph):
-            found.append((named[1].strip(), " ".join(named[2][:MAX_DIAGNOSTIC_CHARS].split())))
+            found.append((named[1].strip(), " ".join((named[2] or "")[:MAX_DIAGNOSTIC_CHARS].split())))
     return found
