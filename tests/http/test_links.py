@@ -219,6 +219,43 @@ async def test_a_form_that_does_not_count_shows_the_page_again(
     assert await status_of(owner, message_id) == "review_rejected"
 
 
+@pytest.mark.parametrize(
+    ("headers", "counts"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Sec-Fetch-Site": "same-site"}, False),
+        ({"Sec-Fetch-Site": "Cross-Site", "Origin": "null"}, False),
+        ({"Sec-Fetch-Site": ""}, False),
+        ({"Origin": "https://evil.example"}, False),
+        ({"Origin": "https://HERE.evil.example"}, False),
+        ({"Origin": "https://evil.example/HERE"}, False),
+        ({"Origin": "http://["}, False),
+        ({"Origin": ""}, False),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "null"}, True),
+        ({"Sec-Fetch-Site": "none"}, True),
+        ({"Origin": "null"}, True),
+        ({"Origin": "http://HERE"}, True),
+    ],
+)
+async def test_a_page_of_another_site_decides_nothing(
+    headers: dict[str, str],
+    counts: bool,
+    browser: httpx.AsyncClient,
+    home: Home,
+    owner: Session,
+    agent: Session,
+) -> None:
+    message_id = await held(owner, agent)
+    here = browser.base_url.netloc.decode()
+    sent = {name: value.replace("HERE", here) for name, value in headers.items()}
+    for action in ("approve", "reject") if not counts else ("reject",):
+        form = await opened(browser, home, message_id, action)
+        answer = await browser.post(f"/v1/{action}", data=form, headers=sent)
+        assert answer.status_code == (200 if counts else 403)
+    decided = "review_rejected" if counts else "pending_review"
+    assert await status_of(owner, message_id) == decided
+
+
 async def test_a_link_is_good_for_the_reader_it_was_sent_to(
     browser: httpx.AsyncClient, home: Home, owner: Session, agent: Session
 ) -> None:

@@ -7,7 +7,7 @@ value that stands in no mail (http-api section 14).
 from __future__ import annotations
 
 from datetime import timedelta
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -120,6 +120,8 @@ class _Links:
         # Not "is it a GET": the router lets HEAD through to whatever takes GET.
         if request.method != "POST":
             return await self._question(200, row, action, token)
+        if _from_another_site(request, self._core.links.base_url):
+            return await self._question(403, row, action, token)
         try:
             now = self._core.clock.now()
             verify_form(
@@ -218,6 +220,19 @@ async def _form(request: Request) -> dict[str, str]:
             return {key: value for key, value in form.items() if isinstance(value, str)}
     except HTTPException:
         return {}
+
+
+def _from_another_site(request: Request, own_url: str) -> bool:
+    """Whether a browser says that the page of another site posts (Fetch Metadata 2.3, RFC 6454 section 7).
+
+    The page itself posts with the origin `null`, since it tells nobody its address.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site.lower() not in {"same-origin", "none"}
+    origin = request.headers.get("origin", "null").lower()
+    hosts = {request.headers.get("host", "").lower(), urlsplit(own_url).netloc.lower()}
+    return origin != "null" and origin.partition("://")[2] not in hosts
 
 
 def _facts(view: MessageView) -> dict[str, str]:
