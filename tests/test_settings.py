@@ -42,6 +42,23 @@ def test_the_defaults_are_safe(tmp_path: Path) -> None:
         ("E2A_SMTP_DOMAIN", "under_score.example", "a domain name"),
         ("E2A_SHARED_DOMAIN", "two..dots", "a domain name"),
         ("E2A_PUBLIC_URL", "ftp://example.org", "http"),
+        ("E2A_PUBLIC_URL", "https://x.example\r\nBcc: spy@evil.example", "without user name"),
+        ("E2A_PUBLIC_URL", "https://x.example/\u2028", "without user name"),
+        ("E2A_PUBLIC_URL", "https://x.example/a b", "without user name"),
+        ("E2A_PUBLIC_URL", "https://you:secret@x.example", "without user name"),
+        ("E2A_PUBLIC_URL", "https://x.example/?next=", "query or fragment"),
+        ("E2A_PUBLIC_URL", "https://x.example/#", "query or fragment"),
+        ("E2A_PUBLIC_URL", "https://x.example/>,<", "without user name"),
+        ("E2A_PUBLIC_URL", "https://x.example:99999", "http"),
+        ("E2A_PUBLIC_URL", "http://[", "http"),
+        ("E2A_API_URL", "https://x.example\nHost: y", "without user name"),
+        ("E2A_OUTBOUND_SMTP_HOST", "smtp.example\r\nQUIT", "without scheme and port"),
+        ("E2A_OUTBOUND_SMTP_HOST", "smtp://smtp.example", "without scheme and port"),
+        ("E2A_OUTBOUND_SMTP_HOST", "smtp.example:587", "without scheme and port"),
+        ("E2A_OUTBOUND_SMTP_HOST", "you@smtp.example", "without scheme and port"),
+        ("E2A_OUTBOUND_SMTP_PORT", "1_000", "whole number"),
+        ("E2A_OUTBOUND_SMTP_PORT", "٢٥", "whole number"),
+        ("E2A_SMTP_MAX_MESSAGE_BYTES", "9" * 5_000, "whole number"),
         ("E2A_OUTBOUND_SMTP_PORT", "0", "from 1 to 65535"),
         ("E2A_OUTBOUND_SMTP_PORT", "smtp", "whole number"),
         ("E2A_OUTBOUND_SMTP_REQUIRE_TLS", "maybe", "true or false"),
@@ -166,6 +183,15 @@ def test_production_refuses_a_secret_that_can_be_guessed(tmp_path: Path, secret:
     with pytest.raises(SettingsError, match="E2A_HMAC_SECRET"):
         load(tmp_path, E2A_HMAC_SECRET=others + secret, **environment)
     assert load(tmp_path, E2A_HMAC_SECRET=others + STRONG, **environment).production
+
+
+@pytest.mark.parametrize(
+    "host", ["smtp.example.org", "mail_relay", "10.0.0.1", "::1", "[2001:db8::1]", " relay "]
+)
+def test_a_relay_is_named_or_numbered(tmp_path: Path, host: str) -> None:
+    named = load(tmp_path, E2A_OUTBOUND_SMTP_HOST=host, E2A_OUTBOUND_SMTP_PORT=" 25 ")
+    assert named.outbound_smtp_host == host.strip().strip("[]")
+    assert named.outbound_smtp_port == 25
 
 
 def test_production_refuses_links_without_tls(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "domain",
     "email",
     "flag",
+    "host",
     "integer",
     "listen",
     "networks",
@@ -56,13 +57,13 @@ def flag(value: str) -> bool:
 def integer(minimum: int, maximum: int) -> Callable[[str], int]:
     def parse(value: str) -> int:
         wanted = f"a whole number from {minimum} to {maximum}"
-        try:
-            number = int(value)
-        except ValueError:
-            raise ValueError(wanted) from None
-        if not minimum <= number <= maximum:
+        digits = value.strip()
+        # int() also reads 1_000, and digits of other scripts.
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= len(str(maximum))):
             raise ValueError(wanted)
-        return number
+        if not minimum <= int(digits) <= maximum:
+            raise ValueError(wanted)
+        return int(digits)
 
     return parse
 
@@ -136,10 +137,36 @@ def choices(*allowed: str) -> Callable[[str], tuple[str, ...]]:
 
 
 def url(value: str) -> str:
-    parts = urlsplit(value)
-    if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
-        raise ValueError("an http:// or https:// URL")
+    """The base of other URLs, which go into header fields of mail: so nothing that only ends one, and no line break."""
+    if not value:
+        return ""
+    wanted = "an http:// or https:// URL without user name, query or fragment"
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or True)
+    except ValueError:
+        raise ValueError(wanted) from None
+    if not known or not value.isprintable() or any(char in value for char in ' @?#<>"\\'):
+        raise ValueError(wanted)
     return value.rstrip("/")
+
+
+def host(value: str) -> str:
+    """A host name or an IP address; a port has a setting of its own."""
+    name = value.strip().removeprefix("[").removesuffix("]")
+    if any(not char.isprintable() or char in " /@\\" for char in name) or (
+        ":" in name and not _is_address(name)
+    ):
+        raise ValueError("a host name or an IP address, without scheme and port")
+    return name
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def domain(value: str) -> str:

@@ -154,7 +154,7 @@ class Settings:
     )
     outbound_smtp_host: str = _setting(
         "E2A_OUTBOUND_SMTP_HOST",
-        kinds.text,
+        kinds.host,
         "",
         "Upstream relay; empty means the sandbox, which sends nothing.",
     )
