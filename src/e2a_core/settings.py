@@ -18,6 +18,7 @@ from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 from e2a_core import setting_kinds as kinds
+from e2a_core.contract.limits import MAX_MESSAGE_OCTETS
 from e2a_core.errors import SettingsError
 from e2a_core.secret_strength import weakness
 from e2a_core.setting_kinds import ListenAddress
@@ -95,7 +96,7 @@ class Settings:
     smtp_max_message_bytes: int = _setting(
         "E2A_SMTP_MAX_MESSAGE_BYTES",
         kinds.integer(64 * 1024, 1 << 30),
-        10 * 1024 * 1024,
+        MAX_MESSAGE_OCTETS,
         "Largest message accepted over SMTP, in octets.",
     )
     smtp_max_connections: int = _setting(

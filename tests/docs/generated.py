@@ -14,7 +14,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
-from e2a_core.contract.operation import Hints
+from e2a_core.contract import limits
+from e2a_core.contract.operation import FILES_OCTETS, Hints
+from e2a_core.mail.headers import MAX_HEADER_BYTES
 from e2a_core.settings import Settings
 from e2a_mcp.prompts import ACCOUNT_PROMPTS, AGENT_PROMPTS
 from e2a_mcp.resources import REVIEWS_URI, templates
@@ -160,8 +162,45 @@ def _cell(text: str | None) -> str:
     return (text or "").replace("|", "\\|")
 
 
+def sizes_table() -> str:
+    rows = [
+        ["one attachment", _size(limits.MAX_ATTACHMENT_BYTES), "`payload_too_large`"],
+        ["all attachments of a message", _size(limits.MAX_ATTACHMENTS_BYTES), "`payload_too_large`"],
+        ["files given with a message", str(limits.MAX_ATTACHMENTS), "`invalid_request`"],
+        ["text, and HTML", f"{limits.MAX_BODY_CHARS:,} characters each", "`invalid_request`"],
+        [
+            "attachments, texts and subject together, before they are encoded",
+            _size(limits.MAX_COMPOSED_BYTES),
+            "`payload_too_large`",
+        ],
+        ["body of a call with attachments, over `/v1` or `/mcp`", _size(FILES_OCTETS), "413"],
+        ["the composed message, in base64", f"below {_size(limits.MAX_MESSAGE_OCTETS)}", "never reached"],
+        [
+            "a message over SMTP",
+            f"`E2A_SMTP_MAX_MESSAGE_BYTES`, {_size(_default_of('smtp_max_message_bytes'))}",
+            "552",
+        ],
+        ["header section of a message over SMTP", _size(MAX_HEADER_BYTES), "552"],
+        ["what the upstream relay takes", "the `SIZE` it announces", "failed, 5.3.4, with both sizes"],
+        ["recipients of a message", str(limits.MAX_RECIPIENTS), "`too_many_recipients`"],
+    ]
+    return _table(["what", "at most", "beyond that"], rows)
+
+
+def _size(octets: int) -> str:
+    mebibytes, rest = divmod(octets, 1 << 20)
+    return f"{octets >> 10} KiB" if rest else f"{mebibytes} MiB"
+
+
+def _default_of(name: str) -> int:
+    [default] = [item.default for item in fields(Settings) if item.name == name]
+    assert isinstance(default, int)
+    return default
+
+
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "settings": settings_table,
+    "sizes": sizes_table,
     "tools": tools_table,
     "agent-tools": lambda: tools_reference(AGENT_TOOLS),
     "account-tools": lambda: tools_reference(ACCOUNT_TOOLS),

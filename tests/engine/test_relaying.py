@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -50,6 +52,32 @@ async def _deferred_since(session: Session, message_id: str, since: datetime) ->
         return any(item.status == "deferred" and item.updated_at > since for item in view.recipients or [])
 
     await until(look)
+
+
+@pytest.mark.parametrize("announced", [1_000_000, 1_400_000])
+async def test_a_relay_that_takes_less_than_the_message_gets_nothing_and_both_sizes_are_told(
+    sink: SmtpSink, agent: Session, announced: int
+) -> None:
+    sink.size_limit = announced
+    attachment = {
+        "filename": "a.bin",
+        "content_type": "application/octet-stream",
+        "data": base64.b64encode(bytes(1_000_000)).decode(),
+    }
+    small, large = await send(agent), await send(agent, attachments=[attachment])
+    view = await settled(agent, large.message_id)
+    if announced > 1_000_000 * 78 // 57 + 2000:
+        assert view.delivery_status == "sent"
+        return
+    assert view.delivery_status == "failed"
+    [outcome] = view.recipients or []
+    assert (outcome.outcome, outcome.enhanced) == ("failed", "5.3.4")
+    told = re.fullmatch(rf"the message has (\d+) octets, the relay accepts {announced}", outcome.detail or "")
+    assert told is not None
+    # In base64, as it would have been sent.
+    assert 1_000_000 * 78 // 57 < int(told[1]) < 1_000_000 * 78 // 57 + 2000
+    assert view.delivery_detail == outcome.detail
+    assert (await settled(agent, small.message_id)).delivery_status == "sent"
 
 
 async def test_hidden_recipients_get_the_mail_and_stay_hidden(sink: SmtpSink, agent: Session) -> None:

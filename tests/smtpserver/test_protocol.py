@@ -8,6 +8,7 @@ from email.message import EmailMessage
 
 import pytest
 
+from e2a_core.contract.limits import MAX_MESSAGE_OCTETS
 from tests.smtpserver.support import MemoryReceiver, connect, listening
 
 pytestmark = pytest.mark.anyio
@@ -19,7 +20,7 @@ async def test_ehlo_announces_what_is_offered_and_nothing_else() -> None:
         assert (await client.ask(b"EHLO client.test")).split("\n") == [
             "250-mx.test",
             "250-PIPELINING",
-            "250-SIZE 10485760",
+            f"250-SIZE {MAX_MESSAGE_OCTETS}",
             "250-8BITMIME",
             "250-SMTPUTF8",
             "250-ENHANCEDSTATUSCODES",
@@ -132,11 +133,11 @@ async def test_a_refused_message_ends_the_transaction_only(want: bytes, reply: s
 @pytest.mark.parametrize(
     ("argument", "reply"),
     [
-        (b"FROM:<s@example.org> SIZE=10485760 BODY=8bitmime SMTPUTF8", "250 2.1.0 OK"),
+        (b"FROM:<s@example.org> SIZE=41943040 BODY=8bitmime SMTPUTF8", "250 2.1.0 OK"),
         (b"from: <s@example.org>", "250 2.1.0 OK"),
         ('FROM:<"quoted part"@exämple.org> SMTPUTF8'.encode(), "250 2.1.0 OK"),
         (b"FROM:<s@[192.0.2.1]>", "250 2.1.0 OK"),
-        (b"FROM:<s@example.org> SIZE=10485761", "552 5.3.4 message exceeds the size limit"),
+        (b"FROM:<s@example.org> SIZE=41943041", "552 5.3.4 message exceeds the size limit"),
         (b"FROM:<s@example.org> SIZE=99999999999999999999", "552 5.3.4 message exceeds the size limit"),
         (b"FROM:<s@example.org> SIZE=-1", "501 5.5.4 SIZE needs a number"),
         (b"FROM:<s@example.org> SIZE", "501 5.5.4 SIZE needs a number"),

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from e2a_core.contract.limits import MAX_MESSAGE_OCTETS
 from tests.smtpserver.support import MemoryReceiver, connect, listening
 
 pytestmark = pytest.mark.anyio
@@ -93,7 +94,7 @@ async def test_a_message_of_exactly_the_limit_is_taken_and_one_octet_more_is_not
 
 async def test_the_default_limit_holds_to_the_octet() -> None:
     receiver = MemoryReceiver()
-    limit = 10 * 1024 * 1024
+    limit = MAX_MESSAGE_OCTETS
     async with listening(receiver) as listener, connect(listener) as client:
         await client.greet()
         await client.begin()

@@ -130,6 +130,7 @@ __all__ = [
     "MAX_BODY_CHARS",
     "MAX_COMPOSED_BYTES",
     "MAX_CONVERSATION_ID",
+    "MAX_MESSAGE_OCTETS",
     "MAX_REASON_CHARS",
     "MAX_RECIPIENTS",
     "MAX_RECIPIENT_CHARS",
@@ -154,6 +155,9 @@ MAX_ATTACHMENTS_BYTES = 25 * 1024 * 1024
 """Octets of all attachments together. In base64 they fit the 36 MB that large providers accept."""
 MAX_COMPOSED_BYTES = MAX_ATTACHMENTS_BYTES + 1024 * 1024
 """Octets; room for the largest set of attachments and the text."""
+MAX_MESSAGE_OCTETS = 40 * 1024 * 1024
+"""Octets of a message as it travels, sent or received. Base64 makes 78 octets of 57, so the largest composed message
+stays below, and what one deployment sends another one takes."""
 MAX_AHEAD = timedelta(days=90)
 """How far ahead a send may be scheduled."""
 MAX_REASON_CHARS = 2000

@@ -43,6 +43,8 @@ _FIELD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}\Z")
 _CONTENT_ID = re.compile(r"[!-;=?-~]{1,250}\Z")
 _PLAIN_TEXT = re.compile(rb"[\t\r\n -~]*\Z")
 _CID_URL = re.compile(r"""\bcid:([^\s"'<>()]{1,750})""", re.IGNORECASE)
+_UNESCAPED = bytes({*b"\t\r\n", *range(0x20, 0x7F)} - {*b"="})
+"""Octets that quoted-printable leaves as they are; with too many others it is longer than base64."""
 _FROM_LINE = re.compile(rb"^From ", re.MULTILINE)
 _RESERVED = frozenset(
     {
@@ -202,8 +204,7 @@ def _encode_text(data: bytes) -> tuple[str, bytes]:
     longest = max(map(len, data.split(b"\r\n")))
     if longest <= MAX_TEXT_LINE and _PLAIN_TEXT.match(data) and not _FROM_LINE.search(data):
         return "7bit", data
-    foreign = sum(octet > 0x7E for octet in data[:4096])
-    if foreign * 4 > min(len(data), 4096):
+    if len(data.translate(None, _UNESCAPED)) * 4 > len(data):
         return "base64", _base64(data)
     encoded = binascii.b2a_qp(data, istext=True)
     return "quoted-printable", _FROM_LINE.sub(b"=46rom=\r\n ", encoded)

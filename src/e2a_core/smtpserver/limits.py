@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from e2a_core.contract.limits import MAX_MESSAGE_OCTETS
 from e2a_core.errors import SettingsError
 
 __all__ = ["IntakeLimits"]
@@ -19,8 +20,8 @@ class IntakeLimits:
     no limit of their own: RFC 5321 section 4.5.3.1.6 allows 1000 octets, but many senders exceed it.
     """
 
-    message_octets: int = 10 * _MEBIBYTE
-    """Agents read attachments as text, so larger messages are of little use, and every stage holds them in memory."""
+    message_octets: int = MAX_MESSAGE_OCTETS
+    """Every stage holds a message in memory; `data_memory_octets` bounds them all together."""
     recipients: int = 100
     """RFC 5321 section 4.5.3.1.8 requires at least 100."""
     connections: int = 500
