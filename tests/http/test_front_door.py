@@ -188,7 +188,27 @@ async def test_probes_come_under_any_host(browser: httpx.AsyncClient) -> None:
         assert (await browser.get(path, headers={"Host": "10.9.8.7:8080"})).status_code == 200
 
 
-async def test_the_front_page_says_what_this_is(browser: httpx.AsyncClient) -> None:
-    answer = await browser.get("/")
-    assert (answer.status_code, "text/html" in answer.headers["content-type"]) == (200, True)
-    assert "Email for AI agents" in answer.text
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("accepts", "kind"),
+    [
+        (BROWSER, "text/html"),
+        ("text/html", "text/html"),
+        ("*/*", "text/plain"),
+        ("", "text/plain"),
+        ("text/plain", "text/plain"),
+        ("application/json", "application/json"),
+        ("application/json, text/plain, */*", "application/json"),
+        ("application/problem+json", "application/json"),
+    ],
+)
+async def test_the_front_page_says_what_this_is(browser: httpx.AsyncClient, accepts: str, kind: str) -> None:
+    answer = await browser.get("/", headers={"Accept": accepts})
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, kind)
+    assert answer.headers["Vary"] == "Accept"
+    for word in ("e2a", "Email for AI agents", "/v1", "/v1/openapi.json", "/mcp"):
+        assert word in answer.text
+    assert ("<html" in answer.text) == (kind == "text/html")
+    assert (await browser.head("/")).status_code == 200

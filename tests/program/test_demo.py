@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 
-def test_the_story_holds() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "e2a_mcp.program.e2a", "demo"], capture_output=True, text=True, timeout=90
-    )
-    assert done.returncode == 0, done.stderr
-    steps = [line.split(".")[0] for line in done.stdout.splitlines()]
-    assert steps == ["1", "2", "3", "4", "5", "6", "7", "All of it held"]
+def test_the_story_holds_and_is_told_as_it_happens() -> None:
+    command = [sys.executable, "-m", "e2a_mcp.program.e2a", "demo"]
+    told: list[tuple[float, str]] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        assert demo.stderr is not None
+        told = [(time.monotonic(), line) for line in demo.stdout]
+        errors = demo.stderr.read()
+        assert demo.wait(timeout=90) == 0, errors
+    steps = [line.split(".")[0].split(" ")[0] for _, line in told]
+    assert steps == ["Starting", "1", "2", "3", "4", "5", "6", "7", "Stopping", "All"]
+    # A pipe would hold back what is not flushed until the end.
+    first, last = told[0][0], told[-1][0]
+    assert told[1][0] - first > 0.1
+    assert last - told[4][0] > 0.1
 
 
 def test_a_step_that_fails_is_named_and_the_exit_code_says_so(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from e2a_core.http.edge import Edge, Refusal
 from e2a_core.http.hosts import HostNames
 from e2a_core.http.irregular import irregular_routes
 from e2a_core.http.limits import RequestLimits
-from e2a_core.http.pages import page
+from e2a_core.http.pages import front_page
 from e2a_core.http.routes import api_routes
 from e2a_core.ids import Ids
 from e2a_core.observer import Observer
@@ -63,7 +63,7 @@ def build_api(
             *api_routes(engine, limits, clock),
             *irregular_routes(limits),
             *document_routes(),
-            Route("/", _front_page),
+            Route("/", front_page),
             *routes,
         ],
         exception_handlers={E2AError: _refused, HTTPException: _unrouted, Exception: _failed},
@@ -84,14 +84,6 @@ def build_api(
         refusals=refusals,
         observer=observer,
     )
-
-
-async def _front_page(request: Request) -> Response:
-    text = (
-        "Email for AI agents: this address serves the API below /v1 (described at /v1/openapi.json) and the MCP "
-        "endpoint at /mcp. Both need a key of this deployment."
-    )
-    return page(200, "This is e2a", text)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

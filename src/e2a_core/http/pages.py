@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from starlette.responses import HTMLResponse
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from e2a_core.markup import render
 
-__all__ = ["PRIVATE_HEADERS", "page"]
+__all__ = ["PRIVATE_HEADERS", "front_page", "page"]
 
 PRIVATE_HEADERS = {
     "Cache-Control": "no-store",
@@ -17,6 +18,28 @@ PRIVATE_HEADERS = {
     "base-uri 'none'; frame-ancestors 'none'",
 }
 """For a page whose address is a secret: kept by no cache, framed by nobody, told to no other site."""
+
+_NAME = "e2a"
+_WHAT = "Email for AI agents"
+_PARTS = {"api": "/v1", "openapi": "/v1/openapi.json", "mcp": "/mcp"}
+
+
+async def front_page(request: Request) -> Response:
+    """What answers at this address: a page for browsers, else JSON for who asks for it, else text."""
+    accepted = request.headers.get("accept", "").lower()
+    text = (
+        f"{_WHAT}: this address serves the API below {_PARTS['api']} (described at {_PARTS['openapi']}) and the MCP "
+        f"endpoint at {_PARTS['mcp']}. Both need a key of this deployment."
+    )
+    response: Response
+    if "text/html" in accepted:
+        response = page(200, f"This is {_NAME}", text)
+    elif "json" in accepted:
+        response = JSONResponse({"name": _NAME, "description": _WHAT, **_PARTS}, headers=PRIVATE_HEADERS)
+    else:
+        response = PlainTextResponse(f"This is {_NAME}. {text}\n", headers=PRIVATE_HEADERS)
+    response.headers["Vary"] = "Accept"
+    return response
 
 
 def page(

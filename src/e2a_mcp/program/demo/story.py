@@ -38,6 +38,9 @@ class DemoFailed(Exception):
 
 async def tell(home: Path, say: Say) -> None:
     """Runs the whole demonstration in `home`, an empty folder. Raises `DemoFailed`."""
+    say(
+        "Starting a relay, its MCP server for an agent and for its owner, and the mail servers around them..."
+    )
     alice = Person(SystemClock())
     failure: DemoFailed | None = None
     with DnsServer(alice.zones()) as dns:
@@ -49,6 +52,8 @@ async def tell(home: Path, say: Say) -> None:
                 except DemoFailed as problem:
                     # Raised again outside the clients, whose task groups would wrap it in a group.
                     failure = problem
+                else:
+                    say("Stopping them...")
     if failure is not None:
         raise failure
 
