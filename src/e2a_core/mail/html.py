@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from e2a_core.mail.charsets import clean_line
 from e2a_core.mail.html_tokens import attributes, link_target
-from e2a_core.mail.html_visible import VisibleTokens
+from e2a_core.mail.html_visible import visible
 
 __all__ = ["HtmlText", "Link", "html_links", "html_to_text", "read_html"]
 
@@ -54,15 +54,15 @@ def html_to_text(html: str) -> str:
 def read_html(html: str) -> HtmlText:
     """The text of `html_to_text`, and what it leaves out."""
     writer = _Writer()
-    visible = VisibleTokens(html)
-    for token in visible:
+    found = visible(html)
+    for token in found.tokens:
         if not token.name:
             writer.text(token.body)
         elif token.closing:
             writer.close(token.name)
         else:
             writer.open(token.name, token.body)
-    return HtmlText(writer.finish(), visible.hidden_chars, visible.truncated)
+    return HtmlText(writer.finish(), found.hidden_chars, found.truncated)
 
 
 def html_links(html: str) -> list[Link]:
@@ -70,7 +70,7 @@ def html_links(html: str) -> list[Link]:
     links: list[Link] = []
     url = ""
     words: list[str] = []
-    for token in VisibleTokens(html):
+    for token in visible(html).tokens:
         if not token.name:
             if url:
                 words.append(token.body)
@@ -175,9 +175,11 @@ class _Writer:
             self._link_text.append(text)
 
     def _end_link(self) -> None:
+        if not self._link:
+            return
         url, text = self._link, clean_line("".join(self._link_text))
         self._link, self._link_text = "", []
-        if url and text and not _same(url, text):
+        if text and not _same(url, text):
             self._line.append(
                 f" ({url})" if not self._line or not self._line[-1].endswith(" ") else f"({url})"
             )
@@ -195,6 +197,8 @@ class _Writer:
             self._lines[-1] = empty
 
     def _break_if_written(self) -> None:
+        if not self._line:
+            return
         if "".join(self._line).strip(" " + _CELL):
             self._break()
         else:

@@ -1,99 +1,65 @@
 """Reads the rules of `<style>` elements that can hide text, and finds those that apply to an element.
 
-Understood are selectors of names, classes, ids and attributes, nested or not; a rule with another selector is left
-out. Conditions are those of a wide screen. The number of rules is capped, and matching is counted by the caller.
+Conditions are those of a wide, light screen. A rule with a selector that is not understood is left out. The steps of
+all selectors form one tree whose nodes are bits of a number: an element hands down which of them it and those around
+it take, so that a selector of any length costs one look, without a walk through the elements around.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from e2a_core.mail.html_styles import Declarations, declarations
+from e2a_core.mail.html_selectors import Attribute, Compound, Step, parse_selector
+from e2a_core.mail.html_styles import Declarations, add_declaration, declarations
 
-__all__ = ["Element", "Rule", "Rules", "cascade"]
+__all__ = ["Node", "Rule", "Rules", "cascade"]
 
 MAX_RULES = 2000
 """Selectors with declarations that can hide text; a newsletter has about a hundred."""
-MAX_SELECTOR_CHARS = 500
-MAX_COMPOUNDS = 10
-"""Steps of one selector, such as `table td .button`."""
+MAX_NODES = 4000
+"""Steps of all selectors together, without repetitions."""
+MAX_CSS_CHARS = 128 * 1024
+"""Of all style sheets of a message together; mail services read about 16 kB."""
+_MAX_PRELUDE_CHARS = 500
 _SCREEN = {"width": 1280.0, "device-width": 1280.0, "height": 800.0, "device-height": 800.0}
+_QUALITIES = {
+    "orientation": "landscape",
+    "prefers-color-scheme": "light",
+    "hover": "hover",
+    "pointer": "fine",
+}
 
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|<!--|-->", re.DOTALL)
 _PIECE = re.compile(r"([^{}]*+)([{}]|\Z)")
-_COMPOUND = re.compile(r"(\s*+>\s*+|\s++|^)((?:[-\w*]++|[#.][-\w]++|\[[^\]]*+\]|:root|:link)+)")
-_SIMPLE = re.compile(r"([-\w]++|\*)|#([-\w]++)|\.([-\w]++)|\[([^\]]*+)\]|(:root|:link)")
-_ATTRIBUTE = re.compile(r"\s*([-\w]+)\s*(?:([~^$*|]?=)\s*[\"']?([^\"']*?)[\"']?\s*(?:[is]\s*)?)?\Z")
-_FEATURE = re.compile(r"\(\s*(?:(min|max)-)?([-a-z]+)\s*(?::\s*([\d.]+)\s*(px|em|rem)?)?[^)]*\)")
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """An open element: what selectors ask of it."""
-
-    name: str
-    attributes: Mapping[str, str]
-
-    @property
-    def classes(self) -> list[str]:
-        return self.attributes.get("class", "").split()
-
-
-@dataclass(frozen=True, slots=True)
-class _Compound:
-    """What one element has to be. `child` means that it is a child of what the compound before it selects."""
-
-    child: bool
-    name: str = ""
-    id: str = ""
-    classes: tuple[str, ...] = ()
-    attributes: tuple[tuple[str, str, str], ...] = ()
-
-    def matches(self, element: Element) -> bool:
-        if self.name and self.name != element.name:
-            return False
-        if self.id and element.attributes.get("id") != self.id:
-            return False
-        if self.classes and not set(self.classes).issubset(element.classes):
-            return False
-        return all(_has(element.attributes, *wanted) for wanted in self.attributes)
-
-    @property
-    def weight(self) -> tuple[int, int, int]:
-        return bool(self.id), len(self.classes) + len(self.attributes), bool(self.name)
+_SELECTOR = re.compile(r"(?:[^,(\[]++|\([^)]*+\)?|\[[^\]]*+\]?)++")
+_FEATURE = re.compile(
+    r"\(\s*+(?:(min|max)-)?([-a-z]++)\s*+(?:(:|[<>]=?)\s*+(?:(\d[\d.]*+)\s*+(px|r?em)?|([-a-z]++)))?[^)]*+\)"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """One selector with its declarations; `order` is its place in the document."""
+    """The declarations of one selector; `rank` is its specificity, then its place in the document."""
 
-    compounds: tuple[_Compound, ...]
     style: Declarations
-    order: int
+    rank: tuple[int, int, int, int]
 
-    @property
-    def rank(self) -> tuple[int, int, int, int]:
-        """Specificity (Selectors 4 section 17), then order."""
-        ids, classes, names = (
-            sum(column) for column in zip(*(item.weight for item in self.compounds), strict=True)
-        )
-        return ids, classes, names, self.order
 
-    def selects(self, element: Element, ancestors: Sequence[Element]) -> bool:
-        """Whether the rule applies to the element; `ancestors` are outermost first."""
-        *outer, last = self.compounds
-        if not last.matches(element):
-            return False
-        at, child = len(ancestors) - 1, last.child
-        for compound in reversed(outer):
-            while at >= 0 and not compound.matches(ancestors[at]) and not child:
-                at -= 1
-            if at < 0 or not compound.matches(ancestors[at]):
-                return False
-            at, child = at - 1, compound.child
-        return True
+@dataclass(slots=True, eq=False)
+class Node:
+    """One step of selectors behind the step `before`; `rules` are those that end with it."""
+
+    step: Step
+    before: Node | None
+    bit: int = 0
+    """Set if other steps follow."""
+    rules: list[Rule] = field(default_factory=list)
+
+    def applies(self, parent: int, around: int) -> bool:
+        """Whether the step before it is taken: by the parent for `>`, else by any element around."""
+        return self.before is None or bool(self.before.bit & (parent if self.step.child else around))
 
 
 @dataclass(slots=True)
@@ -102,47 +68,71 @@ class Rules:
 
     unsure: bool = False
     truncated: bool = False
-    _by_key: dict[str, list[Rule]] = field(default_factory=dict)
+    asked: set[Attribute] = field(default_factory=set)
+    """Attributes that selectors ask for."""
+    _nodes: dict[tuple[Node | None, Step], Node] = field(default_factory=dict)
+    _by_key: dict[str, list[Node]] = field(default_factory=dict)
+    _bits: int = 0
     _count: int = 0
+    _chars: int = MAX_CSS_CHARS
 
     def __bool__(self) -> bool:
-        return bool(self._by_key)
+        return self._count > 0
 
     def add(self, css: str) -> None:
         """Add the rules of a style sheet."""
+        self.truncated = self.truncated or len(css) > self._chars
+        css = css[: self._chars]
+        self._chars -= len(css)
         for selectors, body in _blocks(_COMMENT.sub(" ", css)):
             style = declarations(body)
             if not style:
                 continue
-            for selector in selectors.split(","):
-                if self._count >= MAX_RULES:
+            for selector in _SELECTOR.findall(selectors):
+                if self._count >= MAX_RULES or len(self._nodes) >= MAX_NODES:
                     self.truncated = True
                     return
-                compounds = _compounds(selector.strip())
-                if compounds is None:
+                self._count += 1
+                steps = parse_selector(selector.strip())
+                if steps is None:
                     self.unsure = self.unsure or bool({"background", "background-color"} & style.keys())
                     continue
-                self._count += 1
-                last = compounds[-1]
-                key = f"#{last.id}" if last.id else f".{last.classes[0]}" if last.classes else last.name
-                self._by_key.setdefault(key, []).append(Rule(compounds, style, self._count))
+                ids, classes, names = map(sum, zip(*(step.compound.weight for step in steps), strict=True))
+                self._node(steps).rules.append(Rule(style, (ids, classes, names, self._count)))
 
-    def candidates(self, element: Element) -> tuple[Rule, ...]:
-        """The rules whose last step may select the element."""
-        keys = ["", element.name, *(f".{name}" for name in dict.fromkeys(element.classes))]
-        if "id" in element.attributes:
-            keys.append(f"#{element.attributes['id']}")
-        return tuple(rule for key in keys for rule in self._by_key.get(key, ()))
+    def possible(self, keys: frozenset[str]) -> list[Node]:
+        """The steps that an element with these keys may fit."""
+        by_key = self._by_key
+        return [node for key in ["", *keys] for node in by_key.get(key, ())]
+
+    def _node(self, steps: Sequence[Step]) -> Node:
+        """The node of the last step; makes those that are missing."""
+        node: Node | None = None
+        for step in steps:
+            found = self._nodes.get((node, step))
+            if found is None:
+                found = self._nodes[node, step] = Node(step, node)
+                self._index(found, step.compound)
+            node = found
+        assert node is not None
+        return node
+
+    def _index(self, node: Node, compound: Compound) -> None:
+        self._by_key.setdefault(compound.rarest_key, []).append(node)
+        if compound.attributes or compound.excluded:
+            self.asked |= compound.asked()
+        if node.before is not None and not node.before.bit:
+            node.before.bit = 1 << self._bits
+            self._bits += 1
 
 
-def cascade(matching: Sequence[Rule], inline: Declarations) -> Declarations:
-    """The declarations that apply to an element that these rules select (CSS Cascade 4 section 6)."""
+def cascade(hints: Declarations, matching: Sequence[Rule], inline: Declarations) -> Declarations:
+    """What applies of hints, of the rules that select an element, and of its own style (CSS Cascade 4 section 6)."""
     ranked = sorted(matching, key=lambda rule: rule.rank)
-    found: Declarations = {}
+    found = dict(hints)
     for style in [*(rule.style for rule in ranked), inline]:
         for name, (value, important) in style.items():
-            if important or not found.get(name, ("", False))[1]:
-                found[name] = (value, important)
+            add_declaration(found, name, value, important=important)
     return found
 
 
@@ -150,16 +140,15 @@ def _blocks(css: str) -> Iterator[tuple[str, str]]:
     """(selectors, declarations) of each rule that applies on a wide screen."""
     active = [True]
     selectors: str | None = None
-    for match in _PIECE.finditer(css):
-        text, brace = match[1], match[2]
+    for text, brace in _PIECE.findall(css):
         if brace == "{":
-            prelude = text.rpartition(";")[2].strip()[:MAX_SELECTOR_CHARS].lower()
+            prelude = text.rpartition(";")[2].strip()
             if prelude.startswith("@"):
-                active.append(active[-1] and _applies(prelude))
+                active.append(active[-1] and _applies(prelude[:_MAX_PRELUDE_CHARS].lower()))
                 selectors = None
             else:
                 active.append(active[-1])
-                selectors = text.rpartition(";")[2].strip()
+                selectors = prelude
         elif brace:
             if selectors is not None and active[-1]:
                 yield selectors, text
@@ -170,82 +159,28 @@ def _blocks(css: str) -> Iterator[tuple[str, str]]:
 
 def _applies(prelude: str) -> bool:
     """Whether the rules behind this at-rule apply (Media Queries 4), seen on a wide and light screen."""
-    name = prelude[1:].partition(" ")[0]
+    name = prelude[1:].partition(" ")[0].partition("(")[0]
     if name in {"supports", "layer"}:
         return True
-    return name.startswith("media") and any(_is_screen(query) for query in prelude[6:].split(","))
+    return name == "media" and any(_is_screen(query) for query in prelude[6:].split(","))
 
 
 def _is_screen(query: str) -> bool:
-    kind = query.replace("only", "").strip().partition(" ")[0]
+    kind, _, _ = query.replace("only", "").strip().partition(" ")
+    if kind == "not":
+        return not _is_screen(query.replace("not", "", 1))
     if kind not in {"screen", "all", ""} and not kind.startswith("("):
         return False
     return all(_holds(*feature) for feature in _FEATURE.findall(query))
 
 
-def _holds(bound: str, feature: str, number: str, unit: str) -> bool:
+def _holds(bound: str, feature: str, relation: str, number: str, unit: str, word: str) -> bool:
     size = _SCREEN.get(feature)
-    if size is None or not bound or not number:
-        return feature == "orientation"
-    value = float(number.strip(".") or 0) * (16 if unit in {"em", "rem"} else 1)
-    return size >= value if bound == "min" else size <= value
-
-
-def _compounds(selector: str) -> tuple[_Compound, ...] | None:
-    """The steps of a selector; None if it asks for what is not known here."""
-    found: list[_Compound] = []
-    position = 0
-    if len(selector) > MAX_SELECTOR_CHARS:
-        return None
-    while position < len(selector):
-        match = _COMPOUND.match(selector, position)
-        if match is None or len(found) >= MAX_COMPOUNDS:
-            return None
-        position = match.end()
-        compound = _compound(match[2], child=">" in match[1])
-        if compound is None:
-            return None
-        found.append(compound)
-    return tuple(found) or None
-
-
-def _compound(text: str, *, child: bool) -> _Compound | None:
-    name = identifier = ""
-    classes: list[str] = []
-    attributes: list[tuple[str, str, str]] = []
-    for match in _SIMPLE.finditer(text):
-        if match[1]:
-            name = "" if match[1] == "*" else match[1].lower()
-        elif match[2]:
-            identifier = match[2]
-        elif match[3]:
-            classes.append(match[3])
-        elif match[5]:
-            name = name or ("html" if match[5] == ":root" else "a")
-        else:
-            wanted = _ATTRIBUTE.match(match[4])
-            if wanted is None:
-                return None
-            attributes.append((wanted[1].lower(), wanted[2] or "", wanted[3] or ""))
-    return _Compound(child, name, identifier, tuple(classes), tuple(attributes))
-
-
-def _has(attributes: Mapping[str, str], name: str, operator: str, wanted: str) -> bool:
-    value = attributes.get(name)
-    if value is None or not operator:
-        return value is not None
-    if operator == "=":
-        return value == wanted
-    if operator == "~=":
-        return wanted in value.split()
-    if operator == "|=":
-        return value == wanted or value.startswith(f"{wanted}-")
-    if not wanted:
-        return False
-    return (
-        value.startswith(wanted)
-        if operator == "^="
-        else value.endswith(wanted)
-        if operator == "$="
-        else wanted in value
-    )
+    if size is None:
+        return _QUALITIES.get(feature) == word
+    if not number:
+        return not relation
+    value = float(number.rstrip(".")) * (16 if unit in {"em", "rem"} else 1) if number.count(".") < 2 else 0.0
+    if bound == "min" or relation.startswith(">"):
+        return size >= value
+    return (bound == "max" or relation.startswith("<")) and size <= value

@@ -18,10 +18,14 @@ __all__ = ["STYLE_SHEET", "Token", "attributes", "link_target", "tokens"]
 MAX_URL_CHARS = 2000
 """Browsers and servers support URLs up to about this length; longer ones carry data."""
 
-_TAG_NAME = re.compile(r"<(/?)([a-zA-Z][^\s/>]*+)")
-_TAG_END = re.compile(r"(?:[^>\"']|\"[^\"]*+\"|'[^']*+')*+>")
+_TAG_NAME = r"<(/?)([a-zA-Z][^\s/>]*+)"
+_TAG = re.compile(_TAG_NAME + r"((?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+)>")
+_TAG_WITHOUT_QUOTES = re.compile(_TAG_NAME + r"([^>]*+)>")
+_TAG_START = re.compile(_TAG_NAME)
 _ATTRIBUTE = re.compile(r"([^\s=/>\"']++)\s*+(?:=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s>\"']++)))?")
-_RAW_TEXT = frozenset({"script", "style", "title", "xmp", "iframe", "noembed", "noframes", "textarea"})
+_RAW_TEXT = frozenset(
+    {"script", "style", "title", "xmp", "iframe", "noembed", "noframes", "noscript", "textarea"}
+)
 STYLE_SHEET = "#style"
 """The name of a token whose body is the content of a `<style>` element."""
 
@@ -37,43 +41,45 @@ class Token(NamedTuple):
 def tokens(html: str) -> Iterator[Token]:
     """The tokens in order; a `<` that begins no tag is text."""
     position, size = 0, len(html)
-    quotes_balanced = True
+    pattern = _TAG
     while position < size:
         opening = html.find("<", position)
-        if opening < 0:
-            yield Token("", False, unescape(html[position:]))
-            return
-        if opening > position:
-            yield Token("", False, unescape(html[position:opening]))
-        if html.startswith("<!--", opening):
-            end = html.find("-->", opening + 4)
-            position = size if end < 0 else end + 3
-            continue
-        tag = _TAG_NAME.match(html, opening)
+        if opening != position:
+            text = html[position:opening] if opening > 0 else html[position:]
+            yield Token("", False, unescape(text) if "&" in text else text)
+            if opening < 0:
+                return
+        tag = pattern.match(html, opening)
+        if tag is None and _TAG_START.match(html, opening):
+            # After one unbalanced quote, quotes are ignored in the rest; trying each again would take quadratic time.
+            pattern = _TAG_WITHOUT_QUOTES
+            tag = pattern.match(html, opening)
+            if tag is None:
+                return
         if tag is None:
-            if html.startswith(("<!", "<?", "</"), opening):
-                end = html.find(">", opening)
-                position = size if end < 0 else end + 1
-            else:
+            position = _after_markup(html, opening)
+            if position == opening + 1:
                 yield Token("", False, "<")
-                position = opening + 1
             continue
-        # After one unbalanced quote, quotes are ignored in the rest; trying each again would take quadratic time.
-        attributes = _TAG_END.match(html, tag.end()) if quotes_balanced else None
-        if attributes is None:
-            quotes_balanced = False
-        end = attributes.end() - 1 if attributes else html.find(">", tag.end())
-        if end < 0:
-            return
-        name, closing = tag[2].lower(), bool(tag[1])
-        position = end + 1
-        if name in _RAW_TEXT:
-            if not closing:
-                start, (stop, position) = position, _raw_text_end(html, name, position)
-                if name == "style":
-                    yield Token(STYLE_SHEET, False, html[start:stop])
-            continue
-        yield Token(name, closing, html[tag.end() : end])
+        closing, name, body = bool(tag[1]), tag[2].lower(), tag[3]
+        position = tag.end()
+        if name not in _RAW_TEXT:
+            yield Token(name, closing, body)
+        elif not closing:
+            start, (stop, position) = position, _raw_text_end(html, name, position)
+            if name == "style":
+                yield Token(STYLE_SHEET, False, html[start:stop])
+
+
+def _after_markup(html: str, opening: int) -> int:
+    """Where a comment or declaration ends; the next character if the `<` is text."""
+    if html.startswith("<!--", opening):
+        end = html.find("-->", opening + 4)
+        return end + 3 if end >= 0 else len(html)
+    if html.startswith(("<!", "<?", "</"), opening):
+        end = html.find(">", opening)
+        return end + 1 if end >= 0 else len(html)
+    return opening + 1
 
 
 def _raw_text_end(html: str, name: str, position: int) -> tuple[int, int]:
@@ -85,9 +91,9 @@ def _raw_text_end(html: str, name: str, position: int) -> tuple[int, int]:
 def attributes(body: str) -> dict[str, str]:
     """The attributes of an opening tag by lower-case name; the first of duplicates wins, as in browsers."""
     found: dict[str, str] = {}
-    for match in _ATTRIBUTE.finditer(body):
-        value = match[2] if match[2] is not None else match[3] if match[3] is not None else match[4] or ""
-        found.setdefault(match[1].lower(), unescape(value))
+    for name, double, single, plain in _ATTRIBUTE.findall(body):
+        value = double or single or plain
+        found.setdefault(name.lower(), unescape(value) if "&" in value else value)
     return found
 
 

@@ -8,308 +8,222 @@ what comes after a cap is left out, and `truncated` says so.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
 from itertools import islice
 from typing import NamedTuple
 
-from e2a_core.mail.html_rules import Element, Rule, Rules, cascade
-from e2a_core.mail.html_styles import PLAIN, Declarations, Look, declarations, styled
-from e2a_core.mail.html_tokens import STYLE_SHEET, Token, attributes, tokens
+from e2a_core.mail.html_elements import (
+    CLOSES_P,
+    DROPPED,
+    FORMATTING,
+    HEAD_ONLY,
+    IMPLIED,
+    LEAVES,
+    MARKERS,
+    SCOPE,
+    SPECIAL,
+    TABLE_PARTS,
+    TABLE_SCOPE,
+    VOID,
+)
+from e2a_core.mail.html_looks import Element, Looks, Tag
+from e2a_core.mail.html_rules import Rules
+from e2a_core.mail.html_tokens import STYLE_SHEET, Token, tokens
 
-__all__ = ["MAX_HTML_CHARS", "MAX_HTML_TOKENS", "VisibleTokens"]
+__all__ = ["MAX_HTML_CHARS", "MAX_HTML_TOKENS", "Visible", "visible"]
 
 MAX_HTML_CHARS = 1024 * 1024
 """The rest of the HTML is left out. Images embedded as `data:` URLs make HTML long without adding tokens."""
-MAX_HTML_TOKENS = 150_000
-"""Tokens read, which bounds the time; a newsletter has about 5,000, a table of 4,000 rows 60,000."""
+MAX_HTML_TOKENS = 60_000
+"""Tokens read, which bounds the time; a newsletter has about 5,000, a table of 4,000 rows 56,000."""
 MAX_OPEN = 512
 """Elements open at once: where browsers stop nesting too."""
-MAX_STEPS = 1_000_000
+MAX_STEPS = 200_000
 """Comparisons of elements with each other and with rules."""
-
-_VOID = frozenset(
-    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
-)  # fmt: skip
-_DROPPED = frozenset(
-    {"head", "template", "svg", "math", "object", "select", "audio", "video", "canvas", "datalist", "rp"}
-)
-_HEAD_ONLY = frozenset(
-    {"base", "basefont", "bgsound", "link", "meta", "noscript", "script", "style", "template", "title"}
-)
-_FORMATTING = frozenset(
-    {"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"}
-)
-_CLOSES_P = frozenset(
-    {
-        "address", "article", "aside", "blockquote", "center", "dd", "details", "dialog", "dir", "div", "dl", "dt",
-        "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li",
-        "main", "menu", "nav", "ol", "p", "pre", "section", "summary", "ul",
-    }
-)  # fmt: skip
-_SPECIAL = _CLOSES_P | {
-    "body", "button", "caption", "html", "marquee", "object", "table", "tbody", "td", "template", "tfoot", "th",
-    "thead", "tr",
-}  # fmt: skip
-_SCOPE = frozenset({"caption", "html", "marquee", "object", "table", "td", "template", "th"})
-"""An end tag does not close an element outside these (HTML section 13.2.4.2)."""
-_MARKERS = frozenset({"caption", "marquee", "object", "td", "template", "th"})
-"""Formatting opened in these ends with them."""
-_TABLE_PARTS = frozenset({"caption", "tbody", "td", "tfoot", "th", "thead", "tr"})
-_IMPLIED: dict[str, tuple[frozenset[str], frozenset[str]]] = {
-    "li": (frozenset({"li"}), frozenset({"ul", "ol", "menu"})),
-    "dd": (frozenset({"dd", "dt"}), frozenset({"dl"})),
-    "dt": (frozenset({"dd", "dt"}), frozenset({"dl"})),
-    "td": (frozenset({"td", "th"}), frozenset({"table", "tr"})),
-    "th": (frozenset({"td", "th"}), frozenset({"table", "tr"})),
-    "tr": (frozenset({"td", "th", "tr", "caption"}), frozenset({"table"})),
-    "tbody": (frozenset({"td", "th", "tr", "tbody", "thead", "tfoot", "caption"}), frozenset({"table"})),
-    "thead": (frozenset({"td", "th", "tr", "tbody", "thead", "tfoot", "caption"}), frozenset({"table"})),
-    "tfoot": (frozenset({"td", "th", "tr", "tbody", "thead", "tfoot", "caption"}), frozenset({"table"})),
-}
-"""What a tag closes before it opens, and where the search for it ends."""
-_STYLING = ("style", "hidden", "color", "width", "height", "background", "aria-hidden")
-"""Attributes that can hide; a tag without one of these words needs no look of its own."""
-_HEXADECIMAL = re.compile(r"(?:[0-9a-f]{3}|[0-9a-f]{6})\Z")
-_LINK_COLOUR = "#0000ee"
+MAX_ALIKE = 3
+"""Formatting elements that are alike and go on behind a block (HTML section 13.2.4.3)."""
 
 
-class _Open(NamedTuple):
-    """An open element. `style` is what it declares, from which its look is made again if its parents change."""
+class Visible(NamedTuple):
+    """What a browser shows of HTML. `hidden_chars` counts the letters and digits of text that styles hide.
 
-    element: Element
-    style: Declarations
-    look: Look
-
-
-class _Tag(NamedTuple):
-    """What a tag says, wherever it stands, and the rules that may apply to it."""
-
-    element: Element
-    style: Declarations
-    candidates: tuple[Rule, ...]
-
-
-class VisibleTokens:
-    """Iterate once over the visible tokens of `html`; afterwards `hidden_chars` and `truncated` are complete.
-
-    `hidden_chars` counts the printable characters of text that styles hide.
+    `steps` counts the work that it took: tokens and comparisons.
     """
 
-    def __init__(self, html: str) -> None:
-        self._html = html[:MAX_HTML_CHARS]
-        self.hidden_chars = 0
-        self.truncated = len(html) > MAX_HTML_CHARS
-        self._rules = Rules()
-        self._open: list[_Open] = []
-        self._count: Counter[str] = Counter()
-        self._steps = MAX_STEPS
-        self._dropped = 0
-        self._tags: dict[tuple[str, str], _Tag] = {}
-        self._cascades: dict[tuple[tuple[str, str], tuple[Rule, ...]], Declarations] = {}
-        self._looks: dict[tuple[Look, int], Look] = {}
-        self._shown: dict[Look, bool] = {}
+    tokens: list[Token]
+    hidden_chars: int
+    truncated: bool
+    steps: int
 
-    def __iter__(self) -> Iterator[Token]:
-        found = list(islice(tokens(self._html), MAX_HTML_TOKENS + 1))
-        if len(found) > MAX_HTML_TOKENS:
-            self.truncated = True
-        for token in found:
-            if token.name == STYLE_SHEET:
-                self._rules.add(token.body)
-        self.truncated = self.truncated or self._rules.truncated
-        for token in found[:MAX_HTML_TOKENS]:
-            if self._steps < 0 or len(self._open) > MAX_OPEN:
-                self.truncated = True
-                break
-            if not token.name:
-                yield from self._text(token)
-            elif token.name != STYLE_SHEET:
-                yield from self._end(token.name) if token.closing else self._start(token)
-        yield from self._close(0, frozenset())
+
+def visible(html: str) -> Visible:
+    """The visible tokens of `html`."""
+    found = list(islice(tokens(html[:MAX_HTML_CHARS]), MAX_HTML_TOKENS + 1))
+    rules = Rules()
+    for token in found:
+        if token.name == STYLE_SHEET:
+            rules.add(token.body)
+    truncated = len(html) > MAX_HTML_CHARS or len(found) > MAX_HTML_TOKENS or rules.truncated
+    tree = _Tree(Looks(rules))
+    finished = tree.read(found[:MAX_HTML_TOKENS])
+    return Visible(tree.shown, tree.hidden_chars, truncated or not finished, len(found) + tree.steps)
+
+
+class _Tree:
+    """The elements that are open, and in `shown` what has been seen of them."""
+
+    def __init__(self, looks: Looks) -> None:
+        self.shown: list[Token] = []
+        self.hidden_chars = 0
+        self._looks = looks
+        self._open: list[Element] = []
+        self._count: defaultdict[str, int] = defaultdict(int)
+        self._dropped = 0
+        self._walked = 0
 
     @property
-    def _look(self) -> Look:
-        return self._open[-1].look if self._open else PLAIN
+    def steps(self) -> int:
+        """The comparisons made."""
+        return self._walked + self._looks.steps
 
-    def _text(self, token: Token) -> Iterator[Token]:
-        if self._count["head"] and not token.body.isspace():
-            yield from self._close_names(frozenset({"head"}), frozenset())
+    def read(self, found: list[Token]) -> bool:
+        """Take the tokens, then close what is open. Returns False if a limit cut the rest off."""
+        finished = True
+        for token in found:
+            if not token.name:
+                self._text(token)
+            elif token.closing:
+                self._end(token.name)
+            elif token.name != STYLE_SHEET:
+                self._start(token)
+                if len(self._open) > MAX_OPEN or self._walked + self._looks.steps > MAX_STEPS:
+                    finished = False
+                    break
+        while self._open:
+            self._remove(-1)
+        return finished
+
+    def _text(self, token: Token) -> None:
+        if self._dropped and self._count["head"] and not token.body.isspace():
+            self._close_names(frozenset({"head"}), frozenset())
         if self._dropped:
             return
-        look = self._look
-        shows = self._shown.get(look)
-        if shows is None:
-            shows = self._shown[look] = look.shows
-        if shows:
-            yield token
+        place = self._open[-1].place if self._open else self._looks.root
+        if place.shows:
+            self.shown.append(token)
         else:
-            self.hidden_chars += sum(char.isalnum() for char in token.body)
+            self.hidden_chars += sum(map(str.isalnum, token.body))
 
-    def _start(self, token: Token) -> Iterator[Token]:
+    def _start(self, token: Token) -> None:
         name = token.name
-        if self._count["head"] and name not in _HEAD_ONLY and name != "head":
-            yield from self._close_names(frozenset({"head"}), frozenset())
-        if name in _CLOSES_P and self._count["p"]:
-            yield from self._close_names(frozenset({"p"}), _SCOPE | {"button"})
-        if name in _SPECIAL and (self._count["svg"] or self._count["math"]):
-            yield from self._close_names(frozenset({"svg", "math"}), frozenset())
-        if name in _IMPLIED:
-            yield from self._close_names(*_IMPLIED[name])
-        if name == "a" and self._count["a"]:
-            yield from self._end("a")
-        opened = self._opened(token)
-        if name in _VOID:
-            if not self._dropped and not opened.look.hidden and not (name == "img" and _is_speck(opened)):
-                yield token
-            return
-        self._open.append(opened)
-        self._count[name] += 1
-        self._dropped += name in _DROPPED
-        if not self._dropped and not opened.look.hidden:
-            yield token
+        if self._dropped:
+            self._leave_dropped(name)
+        if name in LEAVES:
+            self._leave(name)
+        element = self._looks.open(self._open[-1].place if self._open else self._looks.root, token)
+        if name not in VOID:
+            self._open.append(element)
+            self._count[name] += 1
+            self._dropped += name in DROPPED
+        if not self._dropped and not element.hidden:
+            self.shown.append(token)
 
-    def _opened(self, token: Token) -> _Open:
-        """The element of a tag with the look it has here."""
-        key = (token.name, token.body)
-        known = self._tags.get(key)
-        if known is None:
-            known = self._tags[key] = self._read(token)
-        element, style, candidates = known
-        if candidates:
-            self._steps -= sum(1 + (len(rule.compounds) > 1) * len(self._open) for rule in candidates)
-            ancestors = [item.element for item in self._open]
-            matching = tuple(rule for rule in candidates if rule.selects(element, ancestors))
-            cascaded = self._cascades.get((key, matching))
-            if cascaded is None:
-                cascaded = self._cascades[key, matching] = cascade(matching, style)
-            style = cascaded
-        return _Open(element, style, self._styled(self._look, style))
+    def _leave_dropped(self, name: str) -> None:
+        """Close what is not shown, but ends where this tag opens."""
+        if self._count["head"] and name not in HEAD_ONLY and name != "head":
+            self._close_names(frozenset({"head"}), frozenset())
+        if name in SPECIAL and (self._count["svg"] or self._count["math"]):
+            self._close_names(frozenset({"svg", "math"}), frozenset())
 
-    def _read(self, token: Token) -> _Tag:
-        """What a tag says, wherever it stands."""
-        lowered = token.body.lower()
-        plain = not any(word in lowered for word in _STYLING) and token.name not in {"a", "dialog"}
-        if plain and not self._rules:
-            return _Tag(Element(token.name, {}), {}, ())
-        element = Element(token.name, attributes(token.body))
-        return _Tag(element, _own_style(element), self._rules.candidates(element))
+    def _leave(self, name: str) -> None:
+        """Close what ends where this tag opens."""
+        if name in CLOSES_P and self._count["p"]:
+            self._close_names(frozenset({"p"}), SCOPE | {"button"})
+        if name in IMPLIED:
+            self._close_names(*IMPLIED[name])
+        elif name == "a" and self._count["a"]:
+            self._end("a")
 
-    def _styled(self, parent: Look, style: Declarations) -> Look:
-        if not style:
-            return parent
-        # The keys stay alive with the tags and cascades that they are kept in.
-        key = (parent, id(style))
-        look = self._looks.get(key)
-        if look is None:
-            look = styled(parent, style)
-            look = self._looks[key] = look._replace(background=None) if self._rules.unsure else look
-        return look
-
-    def _end(self, name: str) -> Iterator[Token]:
-        if not self._count[name]:
+    def _end(self, name: str) -> None:
+        if self._open and self._open[-1].name == name:
+            self._remove(-1)
+        elif not self._count[name]:
             if name == "p":
-                yield Token("p", True, "")
-            return
-        if name in _FORMATTING:
-            yield from self._end_formatting(name)
-        elif name in _SPECIAL:
-            barrier = frozenset({"table", "template"}) if name in _TABLE_PARTS else _SCOPE
-            yield from self._close_names(frozenset({name}), barrier - {name})
+                self.shown.append(Token("p", True, ""))
+        elif name in FORMATTING:
+            self._end_formatting(name)
+        elif name in SPECIAL:
+            barrier = TABLE_SCOPE if name in TABLE_PARTS else SCOPE
+            self._close_names(frozenset({name}), barrier - {name})
         else:
-            yield from self._close_names(frozenset({name}), _SPECIAL)
+            self._close_names(frozenset({name}), SPECIAL)
 
-    def _end_formatting(self, name: str) -> Iterator[Token]:
+    def _end_formatting(self, name: str) -> None:
         """Close the last formatting element of that name, also if blocks are open in it."""
         for at in range(len(self._open) - 1, -1, -1):
-            self._steps -= 1
-            found = self._open[at].element.name
+            self._walked += 1
+            found = self._open[at].name
             if found == name:
-                yield from self._remove(at)
+                self._remove(at)
                 self._restyle(at)
                 return
-            if found in _MARKERS:
+            if found in MARKERS:
                 return
 
-    def _close_names(self, names: frozenset[str], barrier: frozenset[str]) -> Iterator[Token]:
+    def _close_names(self, names: frozenset[str], barrier: frozenset[str]) -> None:
         """Close the outermost of the innermost run of elements with these names, up to the barrier."""
         found = -1
         for at in range(len(self._open) - 1, -1, -1):
-            self._steps -= 1
-            name = self._open[at].element.name
+            self._walked += 1
+            name = self._open[at].name
             if name in barrier:
                 break
             if name in names:
                 found = at
                 if len(names) == 1:
                     break
-        if found >= 0:
-            keeps = frozenset() if self._open[found].element.name in _MARKERS else _FORMATTING
-            yield from self._close(found, keeps)
+        if found < 0:
+            return
+        if found == len(self._open) - 1:
+            self._remove(found)
+        else:
+            self._close(found)
 
-    def _close(self, start: int, kept: frozenset[str]) -> Iterator[Token]:
+    def _close(self, start: int) -> None:
         """Close the elements from `start` on, except those that go on in what follows."""
-        kept_from = start
+        going_on = self._going_on(start)
         for at in range(len(self._open) - 1, start - 1, -1):
-            if at != start and self._open[at].element.name in kept and not self._marked(start, at):
-                continue
-            yield from self._remove(at)
-        self._restyle(kept_from)
+            if at not in going_on:
+                self._remove(at)
+        self._restyle(start)
 
-    def _marked(self, start: int, at: int) -> bool:
-        """Whether a cell between the two positions ends the formatting."""
-        self._steps -= at - start
-        return any(item.element.name in _MARKERS for item in self._open[start + 1 : at])
+    def _going_on(self, start: int) -> set[int]:
+        """Where the formatting is that goes on behind the element at `start`; a cell in it ends what it holds."""
+        self._walked += len(self._open) - start
+        found: set[int] = set()
+        alike: defaultdict[Tag, int] = defaultdict(int)
+        if self._open[start].name in MARKERS:
+            return found
+        for at in range(start + 1, len(self._open)):
+            element = self._open[at]
+            if element.name in MARKERS:
+                break
+            if element.name in FORMATTING and alike[element.tag] < MAX_ALIKE:
+                alike[element.tag] += 1
+                found.add(at)
+        return found
 
-    def _remove(self, at: int) -> Iterator[Token]:
-        element, _, look = self._open.pop(at)
+    def _remove(self, at: int) -> None:
+        element = self._open.pop(at)
         self._count[element.name] -= 1
-        visible = not self._dropped and not look.hidden
-        self._dropped -= element.name in _DROPPED
-        if visible:
-            yield Token(element.name, True, "")
+        if not self._dropped and not element.hidden:
+            self.shown.append(element.end)
+        self._dropped -= element.name in DROPPED
 
     def _restyle(self, start: int) -> None:
-        """Make the looks again of what is open from `start` on, since its parents have changed."""
-        self._steps -= len(self._open) - start
+        """Find the places again of what is open from `start` on, since what is around it has changed."""
+        self._walked += len(self._open) - start
+        place = self._open[start - 1].place if start else self._looks.root
         for at in range(start, len(self._open)):
-            parent = self._open[at - 1].look if at else PLAIN
-            item = self._open[at]
-            self._open[at] = item._replace(look=self._styled(parent, item.style))
-
-
-def _own_style(element: Element) -> Declarations:
-    """What attributes declare: `style`, and those of older HTML (HTML section 15.3)."""
-    given = element.attributes
-    style: Declarations = {}
-    if element.name == "a" and "href" in given:
-        style["color"] = (_LINK_COLOUR, False)
-    if "hidden" in given or given.get("aria-hidden", "").strip().lower() == "true":
-        # What is hidden from those who cannot see the screen is not for a reader of text either (WAI-ARIA 1.2).
-        style["display"] = ("none", True)
-    if element.name == "dialog" and "open" not in given:
-        style["display"] = ("none", False)
-    if colour := given.get("color" if element.name == "font" else "text" if element.name == "body" else ""):
-        style["color"] = (_legacy_colour(colour), False)
-    if colour := given.get("bgcolor"):
-        style["background-color"] = (_legacy_colour(colour), False)
-    if "background" in given:
-        style["background-image"] = ("url()", False)
-    for name, value in declarations(given.get("style", "")).items():
-        if not style.get(name, ("", False))[1] or value[1]:
-            style[name] = value
-    return style
-
-
-def _legacy_colour(value: str) -> str:
-    """A colour of an attribute, where the mark before its digits may be missing (HTML section 2.3.6)."""
-    value = value.strip().lower()
-    return f"#{value}" if _HEXADECIMAL.match(value) else value
-
-
-def _is_speck(image: _Open) -> bool:
-    """Whether a picture is at most a pixel wide or high, as those that report the opening of mail are."""
-    sizes = [image.element.attributes.get(name, "") for name in ("width", "height")]
-    sizes += [image.style[name][0] for name in ("width", "height") if name in image.style]
-    return any(size.strip().removesuffix("px") in {"0", "1"} for size in sizes)
+            self._open[at] = element = self._looks.reopen(place, self._open[at].tag)
+            place = element.place
