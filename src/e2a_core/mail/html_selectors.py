@@ -16,9 +16,11 @@ MAX_COMPOUNDS = 10
 """Steps of one selector, such as `table td .button`."""
 
 _STEP = re.compile(
-    r"(\s*+>\s*+|\s++|^)((?:[-\w*]++|[#.][-\w]++|\[[^\]]*+\]|:(?:root|link|any-link)\b|:not\([^()]*+\))+)"
+    r"(\s*+>\s*+|\s++|^)((?:[-\w*]++|[#.](?:[-\w]|\\.)++|\[[^\]]*+\]|:(?:root|link|any-link)\b|:not\([^()]*+\))+)"
 )
-_SIMPLE = re.compile(r"([-\w]++|\*)|#([-\w]++)|\.([-\w]++)|\[([^\]]*+)\]|:not\(([^()]*+)\)|:([-\w]++)")
+_SIMPLE = re.compile(
+    r"([-\w]++|\*)|#((?:[-\w]|\\.)++)|\.((?:[-\w]|\\.)++)|\[([^\]]*+)\]|:not\(([^()]*+)\)|:([-\w]++)"
+)
 _ATTRIBUTE = re.compile(
     r"\s*+([-\w]++)\s*+(?:([~^$*|]?=)\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s\"']++))\s*+(?:([isIS])\s*+)?)?\Z"
 )
@@ -144,5 +146,5 @@ def _compound(text: str) -> Compound | None:
             keys.append("a")
             attributes.append(Attribute("href"))
         elif name != "*":
-            keys.append(name.lower() or (f"#{identifier}" if identifier else f".{word}"))
+            keys.append(name.lower() or (f"#{identifier}" if identifier else f".{word}").replace("\\", ""))
     return Compound(frozenset(keys), tuple(attributes), tuple(excluded))

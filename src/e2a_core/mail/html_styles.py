@@ -20,7 +20,10 @@ TINY_PIXELS = 1.0
 """Text or a box of this size is a speck."""
 FAR_PIXELS = 500.0
 """Text moved this far up or left is off the screen; layout moves text by less than a hundred."""
-FAR_RIGHT_PIXELS = 5000.0
+FAR_RIGHT_PIXELS = 2000.0
+"""Text moved this far right or down is beyond the window."""
+MIN_SCALE = 0.05
+"""At less of its size, text of a common size is smaller than a pixel."""
 MAX_VALUE_CHARS = 200
 """Longer values are lists of fonts and pictures; the rest of them is not read."""
 _FONT_PIXELS = 16.0
@@ -47,7 +50,8 @@ _FONT_SIZES = {
     "x-large": 24.0,
 }
 _FONT_SHORTHAND_SIZE = re.compile(r"(?:^|\s)((?:\d+\.?\d*|\.\d+)(?:px|pt|em|rem|ex|%|vw|vh)?)\s*(?:/|\s|$)")
-_ZERO_SCALE = re.compile(r"scale(?:3d|x|y)?\(\s*0*\.?0+\s*[,)]|matrix\(\s*0\s*,\s*0\s*,\s*0\s*,\s*0\s*,")
+_SCALE = re.compile(r"scale(?:3d|x|y)?\(([^)]*)\)")
+_ZERO_MATRIX = re.compile(r"matrix\((?:\s*0*\.?0+\s*,){4}")
 _MOVE = re.compile(r"translate(?:3d|x|y)?\(([^)]*)\)")
 _ZERO_OPACITY = re.compile(r"opacity\(\s*0*\.?0*%?\s*\)")
 _READ = frozenset(
@@ -56,7 +60,7 @@ _READ = frozenset(
         "overflow",
         "background-color", "background-image", "position", "left", "right", "top", "bottom", "text-indent", "width",
         "height", "max-width", "max-height", "overflow-x", "overflow-y", "margin", "margin-left", "margin-top", "clip",
-        "clip-path", "transform", "scale", "translate", "content-visibility", "-webkit-text-fill-color",
+        "clip-path", "transform", "scale", "zoom", "translate", "content-visibility", "-webkit-text-fill-color",
     }
 )  # fmt: skip
 _SHORTHANDS = {
@@ -133,9 +137,7 @@ def _hides(values: Mapping[str, str]) -> bool:
 
 def _has_no_room(value: str, values: Mapping[str, str]) -> bool:
     """Whether the box has no size and cuts off what does not fit."""
-    if not 0 <= _pixels(value, FAR_PIXELS) <= TINY_PIXELS:
-        return False
-    return any(values.get(name, "visible") != "visible" for name in ("overflow", "overflow-x", "overflow-y"))
+    return 0 <= _pixels(value, FAR_PIXELS) <= TINY_PIXELS and _cuts(values)
 
 
 def _is_far(value: str, _: Mapping[str, str]) -> bool:
@@ -149,8 +151,26 @@ def _is_moved_far(value: str, values: Mapping[str, str]) -> bool:
 
 
 def _is_transformed_away(value: str, values: Mapping[str, str]) -> bool:
-    moves = _MOVE.findall(value)
-    return bool(_ZERO_SCALE.search(value)) or any(_is_far(move, values) for move in moves)
+    factors = [factor for scale in _SCALE.findall(value) for factor in scale.split(",")[:2]]
+    return (
+        any(_is_shrunk(factor, values) for factor in factors)
+        or bool(_ZERO_MATRIX.search(value))
+        or any(_is_far(move, values) for move in _MOVE.findall(value))
+    )
+
+
+def _is_shrunk(value: str, _: Mapping[str, str]) -> bool:
+    return any(abs(amount(part)) < MIN_SCALE for part in value.split()[:2])
+
+
+def _is_indented_away(value: str, values: Mapping[str, str]) -> bool:
+    beyond_box = value.endswith("%") and amount(value) >= 1 and _cuts(values)
+    return beyond_box or _is_far(value, values)
+
+
+def _cuts(values: Mapping[str, str]) -> bool:
+    """Whether the box cuts off what does not fit into it."""
+    return any(values.get(name, "visible") != "visible" for name in ("overflow", "overflow-x", "overflow-y"))
 
 
 def _is_clipped(value: str, values: Mapping[str, str]) -> bool:
@@ -162,25 +182,29 @@ def _is_clipped(value: str, values: Mapping[str, str]) -> bool:
 
 def _is_clipped_by_path(value: str, _: Mapping[str, str]) -> bool:
     if value.startswith("inset("):
-        first = _LENGTH.search(value)
-        return first is not None and first[2] == "%" and float(first[1]) >= 50
+        words = value[6:].rstrip(") ").split() or ["0"]
+        top, *others = [amount(side) if side.endswith("%") else 0.0 for side in words]
+        right, bottom, left = (others + [top, top, others[0] if others else top][len(others) :])[:3]
+        return top + bottom >= 1 or left + right >= 1
     if value.startswith(("circle(0", "ellipse(0")):
         return True
     return value.startswith("polygon(") and len(set(re.findall(r"[\d.]+", value)) - {"0", "0.0"}) == 0
 
 
 _HIDING: dict[str, Callable[[str, Mapping[str, str]], bool]] = {
-    "display": lambda value, _: value.startswith("none"),
+    "display": lambda value, _: value == "none",
     "mso-hide": lambda value, _: value == "all",
     "content-visibility": lambda value, _: value == "hidden",
     "opacity": lambda value, _: amount(value) < FAINT,
     "filter": lambda value, _: bool(_ZERO_OPACITY.search(value)),
     "transform": _is_transformed_away,
-    "scale": lambda value, _: value.partition(" ")[0] in {"0", "0%"},
+    "scale": _is_shrunk,
+    "zoom": lambda value, _: 0 < amount(value) < MIN_SCALE,
+    "text-indent": _is_indented_away,
     "clip": _is_clipped,
     "clip-path": _is_clipped_by_path,
     **dict.fromkeys(("height", "max-height", "width", "max-width"), _has_no_room),
-    **dict.fromkeys(("text-indent", "margin", "margin-left", "margin-top", "translate"), _is_far),
+    **dict.fromkeys(("margin", "margin-left", "margin-top", "translate"), _is_far),
     **dict.fromkeys(("left", "right", "top", "bottom"), _is_moved_far),
 }
 """Whether a value hides its element, by property; `values` are all that the element has."""

@@ -68,7 +68,9 @@ def tokens(html: str) -> Iterator[Token]:
         elif not closing:
             start, (stop, position) = position, _raw_text_end(html, name, position)
             if name == "style":
-                yield Token(STYLE_SHEET, False, html[start:stop])
+                media = attributes(body).get("media", "")
+                css = html[start:stop]
+                yield Token(STYLE_SHEET, False, f"@media {media}{{{css}}}" if media else css)
 
 
 def _after_markup(html: str, opening: int) -> int:

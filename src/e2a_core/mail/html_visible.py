@@ -78,6 +78,7 @@ class _Tree:
         self._looks = looks
         self._open: list[Element] = []
         self._count: defaultdict[str, int] = defaultdict(int)
+        self._alike: defaultdict[Tag, int] = defaultdict(int)
         self._dropped = 0
         self._walked = 0
 
@@ -124,6 +125,7 @@ class _Tree:
         if name not in VOID:
             self._open.append(element)
             self._count[name] += 1
+            self._alike[element.tag] += 1
             self._dropped += name in DROPPED
         if not self._dropped and not element.hidden:
             self.shown.append(token)
@@ -201,21 +203,23 @@ class _Tree:
         """Where the formatting is that goes on behind the element at `start`; a cell in it ends what it holds."""
         self._walked += len(self._open) - start
         found: set[int] = set()
-        alike: defaultdict[Tag, int] = defaultdict(int)
+        ended: defaultdict[Tag, int] = defaultdict(int)
         if self._open[start].name in MARKERS:
             return found
         for at in range(start + 1, len(self._open)):
-            element = self._open[at]
-            if element.name in MARKERS:
+            name, tag = self._open[at].name, self._open[at].tag
+            if name in MARKERS:
                 break
-            if element.name in FORMATTING and alike[element.tag] < MAX_ALIKE:
-                alike[element.tag] += 1
+            if name in FORMATTING and self._alike[tag] - ended[tag] <= MAX_ALIKE:
                 found.add(at)
+            else:
+                ended[tag] += 1
         return found
 
     def _remove(self, at: int) -> None:
         element = self._open.pop(at)
         self._count[element.name] -= 1
+        self._alike[element.tag] -= 1
         if not self._dropped and not element.hidden:
             self.shown.append(element.end)
         self._dropped -= element.name in DROPPED
