@@ -315,7 +315,7 @@ def test_hidden_characters_are_counted() -> None:
 
 
 def test_a_long_table_is_read_to_its_end() -> None:
-    rows = "".join(f"<tr><td>{number}</td><td>Item</td><td>2</td><td>3</td></tr>" for number in range(4000))
+    rows = "".join(f"<tr><td>{number}</td><td>Item</td><td>2</td><td>3</td></tr>\n" for number in range(4000))
     found = read_html(f"<table>{rows}</table><p>Total 31337</p>")
     assert "31337" in found.text
     assert not found.truncated

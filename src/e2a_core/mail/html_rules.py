@@ -84,6 +84,8 @@ class Rules:
         self.truncated = self.truncated or len(css) > self._chars
         css = css[: self._chars]
         self._chars -= len(css)
+        if "{" not in css:
+            return
         for selectors, body in _blocks(_COMMENT.sub(" ", css)):
             style = declarations(body)
             if not style:

@@ -26,6 +26,7 @@ _ATTRIBUTE = re.compile(r"([^\s=/>\"']++)\s*+(?:=\s*+(?:\"([^\"]*+)\"|'([^']*+)'
 _RAW_TEXT = frozenset(
     {"script", "style", "title", "xmp", "iframe", "noembed", "noframes", "noscript", "textarea"}
 )
+_RAW_TEXT_ENDS = {name: re.compile(rf"</{name}\b[^>]*+>", re.IGNORECASE) for name in _RAW_TEXT}
 STYLE_SHEET = "#style"
 """The name of a token whose body is the content of a `<style>` element."""
 
@@ -68,7 +69,7 @@ def tokens(html: str) -> Iterator[Token]:
         elif not closing:
             start, (stop, position) = position, _raw_text_end(html, name, position)
             if name == "style":
-                media = attributes(body).get("media", "")
+                media = attributes(body).get("media", "") if body else ""
                 css = html[start:stop]
                 yield Token(STYLE_SHEET, False, f"@media {media}{{{css}}}" if media else css)
 
@@ -86,7 +87,7 @@ def _after_markup(html: str, opening: int) -> int:
 
 def _raw_text_end(html: str, name: str, position: int) -> tuple[int, int]:
     """Where the content of the element ends, and where the next token begins."""
-    end = re.compile(rf"</{name}\b[^>]*+>", re.IGNORECASE).search(html, position)
+    end = _RAW_TEXT_ENDS[name].search(html, position)
     return end.span() if end else (len(html), len(html))
 
 
