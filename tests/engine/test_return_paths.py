@@ -391,6 +391,25 @@ async def test_a_relay_that_is_lost_is_not_tried_for_everyone(
     assert [item.recipients for item in sink.messages] == [(item,) for item in everyone]
 
 
+async def test_what_one_copy_met_is_stored_before_the_next_leaves(
+    sink: SmtpSink, home: Home, agent: Session
+) -> None:
+    """A process that dies at one copy does not make those before it unknown."""
+    sink.script.rcpt[ANN] = "550 5.1.1 no such user"
+    result = await send(agent, to=[ANN, BOB, VICTIM])
+    await sink.wait_for(1)
+    sink.script.hang = True
+    await sink.wait_for(2)
+    assert await states(agent, result.message_id) == {
+        ANN: ("failed", "failed"),
+        BOB: SENT,
+        VICTIM: ("unknown", "sending"),
+    }
+    sink.drop_connections()
+    await settled(agent, result.message_id)
+    assert [item.recipients for item in sink.messages] == [(BOB,), (VICTIM,)]
+
+
 async def test_each_id_the_relay_gives_is_known(sink: SmtpSink, home: Home, agent: Session) -> None:
     """A relay that stamps its own Message-ID gives every copy another."""
     sink.script.rcpt[BOB] = "451 4.7.1 greylisted"
@@ -417,6 +436,39 @@ async def test_a_bounce_of_a_purged_message_is_refused(sink: SmtpSink, home: Hom
     await home.local.core.db.write([sql("DELETE FROM messages WHERE id = :id", id=view.id)])
     refused = (await home.deliver(POSTFIX, mail_from="", to=path)).recipients[path]
     assert (refused.code, refused.enhanced) == (550, "5.1.1")
+
+
+@pytest.mark.settings(outbound_smtp_from_domain="relay.example")
+async def test_the_relays_identity_has_return_paths_too(
+    sink: SmtpSink, home: Home, agent: Session, owner: Session
+) -> None:
+    view = await sent_to(agent, ANN, VICTIM)
+    path = return_paths(sink)[VICTIM]
+    assert (view.sent_as, path.rpartition("@")[2]) == ("relay", "relay.example")
+    assert (await home.deliver(POSTFIX, mail_from="", to=path)).accepted
+    assert await states(agent, view.id) == {ANN: SENT, VICTIM: BOUNCED}
+    wrong = path.replace("relay.example", SHARED)
+    assert (await home.deliver(POSTFIX, mail_from="", to=wrong)).recipients[wrong].code == 550
+
+
+async def test_mail_to_an_inbox_here_keeps_the_plain_sender(
+    sink: SmtpSink, home: Home, agent: Session, owner: Session
+) -> None:
+    helper = await make_helper(owner)
+    await sent_to(agent, helper, ANN)
+    assert [item.recipients for item in sink.messages] == [(ANN,)]
+    [kept] = await inbox(owner, helper)
+    assert (kept.envelope_from, kept.header_from) == (None, ASSISTANT)
+
+
+async def test_a_trashed_inbox_takes_no_reports(
+    sink: SmtpSink, home: Home, agent: Session, owner: Session
+) -> None:
+    await sent_to(agent, VICTIM)
+    await owner.agents.delete(ASSISTANT)
+    path = return_paths(sink)[VICTIM]
+    refused = (await home.deliver(POSTFIX, mail_from="", to=path)).recipients[path]
+    assert (refused.code, refused.enhanced) == (550, "5.2.1")
 
 
 @pytest.mark.parametrize("name", ["bounce", f"bounce@{SHARED}", f"bounce+a@{SHARED}", f"Bounce@{SHARED}"])

@@ -175,9 +175,12 @@ class Submission:
     ) -> list[SubmissionResult]:
         """Submits to the relay, one transaction after the other over a kept connection; none follows a lost relay."""
         done: list[SubmissionResult] = []
+        stored = 0
 
         async def before_content(accepted: Sequence[str]) -> None:
-            await self._mark_unknown(job, row, accepted, done)
+            nonlocal stored
+            await self._mark_unknown(job, row, accepted, done[stored:])
+            stored = len(done)
 
         for sender, addresses in self._envelopes(row, recipients):
             lost = relay_lost(done[-1]) if done else None
