@@ -56,6 +56,19 @@ def test_bad_slugs(slug: str) -> None:
         "admin.",
         "admin-",
         "ssl-admin",
+        "IT",
+        "i.t",
+        "ｉs",
+        "Autodiscover",
+        "auto-config",
+        "\u0430utoconfig",
+        "w.p.a.d",
+        "mta_sts",
+        "MTA-STS+x",
+        "isatap.",
+        "mail.daemon",
+        "Mail-Daemon",
+        "ssl_certificates",
     ],
 )
 def test_names_of_the_domain_itself_are_nobody_s_inbox(local: str) -> None:
@@ -65,15 +78,43 @@ def test_names_of_the_domain_itself_are_nobody_s_inbox(local: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "local", ["sales", "support", "marketing", "administration", "abuse-desk", "postmasters", "admin1"]
+    "local",
+    [
+        "sales",
+        "support",
+        "marketing",
+        "billing",
+        "administration",
+        "abuse-desk",
+        "postmasters",
+        "admin1",
+        "items",
+        "it-help",
+        "issues",
+        "wpad2",
+        "discover",
+        "noreply-desk",
+    ],
 )
 @pytest.mark.parametrize("domain", [SHARED, "example.com"])
 def test_business_names_are_free(local: str, domain: str) -> None:
     assert parse_new_address(f"{local}@{domain}", shared_domain=SHARED).email == f"{local}@{domain}"
 
 
+NO_REPLIES = ["noreply", "no-reply", "n-o-reply", "donotreply", "do-not-reply", "do-notreply"]
+SYSTEM = ["e2a", "e-2-a", "info", "in-fo", "smtp", "pop3", "dmarc", "d-marc", "tls-rpt", "log-in", "verify"]
+
+
+@pytest.mark.parametrize("local", [*NO_REPLIES, *SYSTEM])
+def test_on_the_shared_domain_nobody_speaks_for_the_deployment(local: str) -> None:
+    with pytest.raises(InvalidSlug):
+        parse_new_address(f"{local}@{SHARED}", shared_domain=SHARED)
+    # The owner of a domain may.
+    assert parse_new_address(f"{local}@example.com", shared_domain=SHARED).local == local
+
+
 def test_what_the_relay_writes_as_is_kept_where_its_mail_comes_from() -> None:
-    for local in ("agent", "noreply", "Agent+x"):
+    for local in ("agent", "Agent+x", *NO_REPLIES, "No.Reply", "do_not_reply+1", "nоreply"):
         with pytest.raises(InvalidSlug):
             parse_new_address(f"{local}@out.example", shared_domain=SHARED, from_domain="out.example")
         parse_new_address(f"{local}@example.com", shared_domain=SHARED, from_domain="out.example")

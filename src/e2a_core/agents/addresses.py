@@ -6,30 +6,53 @@ import re
 from dataclasses import dataclass
 
 from e2a_core.errors import InvalidRecipient, InvalidRequest, InvalidSlug
-from e2a_core.mail.addresses import parse_address, split_plus
+from e2a_core.mail.addresses import parse_address
 from e2a_core.mail.domains import to_ascii_domain
-from e2a_core.mail.roles import RESERVED, is_reserved
+from e2a_core.mail.roles import RESERVED, is_reserved, skeleton
 
 __all__ = ["RESERVED_SLUGS", "NewAddress", "check_slug", "parse_new_address"]
 
-RESERVED_SLUGS = RESERVED | frozenset(
-    {
+NO_REPLY = frozenset({"noreply", "no-reply", "donotreply", "do-not-reply"})
+"""Senders that nobody can answer; readers take them for the system that the mail came from."""
+RESERVED_SLUGS = (
+    RESERVED
+    | NO_REPLY
+    | {
+        # What readers take for the deployment itself.
         "agent",
         "api",
         "demo",
+        "e2a",
         "help",
         "info",
+        "login",
         "mail",
-        "no-reply",
-        "noreply",
+        "official",
+        "password",
         "system",
         "test",
+        "verify",
+        # Names of a domain's servers and records.
+        "bimi",
+        "dkim",
+        "dmarc",
+        "dns",
+        "imap",
+        "localhost",
+        "mx",
+        "pop3",
+        "smtp",
+        "spf",
+        "tlsrpt",
     }
 )
-"""Reserved on the shared domain: the role names, and names that people would take for the deployment itself."""
-RELAY_LOCALS = frozenset({"agent", "noreply"})
-"""Reserved under the domain that the relay sends from: the local parts of its own addresses."""
+"""Reserved on the shared domain, whose inboxes belong to strangers. Under a registered domain all but `RESERVED` are
+the owner's to give, `dmarc` for the reports about it, for example."""
+RELAY_LOCALS = NO_REPLY | {"agent"}
+"""Reserved under the domain that the relay sends from: the local parts of its own addresses, and what reads alike."""
 
+_SLUG_SKELETONS = frozenset(map(skeleton, RESERVED_SLUGS))
+_RELAY_SKELETONS = frozenset(map(skeleton, RELAY_LOCALS))
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,38}[a-z0-9]")
 _LOCATION = "body.email"
 
@@ -68,7 +91,7 @@ def parse_new_address(text: str, *, shared_domain: str, from_domain: str = "") -
     except InvalidRecipient as problem:
         raise InvalidRequest(problem.message, location=_LOCATION) from None
     local = address.normalized.rpartition("@")[0]
-    if is_reserved(local) or (domain == from_domain and split_plus(local)[0] in RELAY_LOCALS):
+    if is_reserved(local) or (domain == from_domain and skeleton(local) in _RELAY_SKELETONS):
         raise _reserved(local)
     return NewAddress(local, domain)
 
@@ -80,7 +103,7 @@ def check_slug(local: str) -> None:
             "the part before @ must have 2 to 40 lower-case letters, digits or inner hyphens",
             location=_LOCATION,
         )
-    if local in RESERVED_SLUGS or is_reserved(local):
+    if skeleton(local) in _SLUG_SKELETONS:
         raise _reserved(local)
 
 

@@ -1,7 +1,8 @@
 """Local parts that represent the domain itself and cannot be chosen for an agent.
 
-They are the role names of RFC 2142, the names certificate authorities use to validate a domain, and the senders of
-mail systems. The business names of RFC 2142 section 3 (`sales`, `support`, `info`, `marketing`) are available.
+They are the role names of RFC 2142, the names certificate authorities use to validate a domain, the names that programs
+trust below a domain without asking, and the senders of mail systems. The business names of RFC 2142 section 3 (`sales`,
+`support`, `info`, `marketing`) are available: they are what an agent is for, and no authority accepts them any more.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __all__ = [
     "is_notice_address",
     "is_reserved",
     "is_role_address",
+    "skeleton",
 ]
 
 POSTMASTER = "postmaster"
@@ -43,15 +45,28 @@ RESERVED = ROLES | {
     "uucp",
     "webmaster",
     "www",
-    # CA/Browser Forum Baseline Requirements 3.2.2.4.4, and names that authorities accepted earlier.
+    # CA/Browser Forum Baseline Requirements 3.2.2.4.4, and names that authorities accepted earlier (CERT VU#591120).
     "admin",
     "administrator",
+    "is",
+    "it",
+    "mis",
     "root",
     "ssladmin",
     "ssladministrator",
+    "sslcertificates",
     "sslwebmaster",
     "sysadmin",
-    # The sender name of mail systems.
+    # What mail clients, browsers and servers look up below a domain and then trust: settings of accounts (Outlook,
+    # Thunderbird), proxies, tunnels (RFC 5214) and TLS policies (RFC 8461).
+    "autoconfig",
+    "autodiscover",
+    "isatap",
+    "mta-sts",
+    "wpad",
+    # The sender names of mail systems.
+    "daemon",
+    "mail-daemon",
     "mailer-daemon",
 }
 """Local parts that cannot be chosen for an agent."""
@@ -62,17 +77,18 @@ _LOOK_ALIKES = str.maketrans("авекмнорстухѕіјһԁԝοαρτυνι
 
 
 def is_reserved(local: str) -> bool:
-    """Whether `local` reads as one of `RESERVED`, whatever its case, width, accents, quotes, separators or tag."""
-    return _skeleton(local) in _SKELETONS
+    """Whether `local` reads as one of `RESERVED`, as `skeleton` tells."""
+    return skeleton(local) in _SKELETONS
 
 
-def _skeleton(local: str) -> str:
+def skeleton(local: str) -> str:
+    """What is read in a local part, whatever its case, width, accents, quotes, separators or tag."""
     plain = unicodedata.normalize("NFKD", local).casefold().strip('" ')
     letters = split_plus(plain)[0].translate(_LOOK_ALIKES)
     return "".join(character for character in letters if character.isalnum())
 
 
-_SKELETONS = frozenset(map(_skeleton, RESERVED))
+_SKELETONS = frozenset(map(skeleton, RESERVED))
 
 
 def is_role_address(email: str) -> bool:
