@@ -12,7 +12,7 @@ from bench.stdio import list_tools
 
 __all__ = ["tool_text"]
 
-BOUND_CHARS = {"agent": 9000, "account": 26_000}
+BOUND_CHARS = {"agent": 9000, "account": 30_000}
 
 
 def tool_text(folder: Path, *, quick: bool) -> list[Figure]:

@@ -7,7 +7,8 @@
         InvalidCursor, InvalidFilter, InvalidRecipient, InvalidAttachment, InvalidSlug,
         ReservedDomain, DomainNotRegistered, DomainNotVerifiedYet, TooManyRecipients,
         InvalidScope, InvalidExpiresAt, InvalidDomain, DomainHasAgents, InboundMxMissing,
-        InvalidTemplate, TemplateRenderFailed, TemplateRenderedEmpty, TemplateLimitReached
+        InvalidTemplate, TemplateRenderFailed, TemplateRenderedEmpty, TemplateLimitReached,
+        InvalidWebhookUrl, WebhookLimitReached
       RecipientSuppressed        422
       IdempotencyKeyReuse        422
       NotFound                   404  AttachmentNotFound, TemplateNotFound, StarterTemplateNotFound,
@@ -15,7 +16,8 @@
       Conflict                   409
         AgentTaken, DomainTaken, AliasTaken, AddressInTrash, MessageHeld, MessageNotPending,
         MessageNotYetDelivered, NotInTrash, SendInProgress, SendingPaused, DraftChanged,
-        IdempotencyInFlight
+        IdempotencyInFlight, WebhookCooldown, WebhookDisabled
+      EventGone                  410
       PreconditionFailed         412
       PayloadTooLarge            413  AttachmentTooLarge
       RequestTimeout             408
@@ -53,6 +55,7 @@ __all__ = [
     "DraftChanged",
     "E2AError",
     "EngagementNotFound",
+    "EventGone",
     "Forbidden",
     "IdempotencyInFlight",
     "IdempotencyKeyReuse",
@@ -70,6 +73,7 @@ __all__ = [
     "InvalidScope",
     "InvalidSlug",
     "InvalidTemplate",
+    "InvalidWebhookUrl",
     "LimitExceeded",
     "MessageHeld",
     "MessageNotPending",
@@ -97,6 +101,9 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "UnsupportedMediaType",
+    "WebhookCooldown",
+    "WebhookDisabled",
+    "WebhookLimitReached",
     "all_error_types",
     "error_from_wire",
 ]
@@ -281,6 +288,16 @@ class TemplateLimitReached(InvalidRequest):
     code = "template_limit_reached"
 
 
+class InvalidWebhookUrl(InvalidRequest):
+    """The URL of a webhook may not be called."""
+
+    code = "invalid_webhook_url"
+
+
+class WebhookLimitReached(InvalidRequest):
+    code = "webhook_limit_reached"
+
+
 class TooManyRecipients(InvalidRequest):
     code = "too_many_recipients"
 
@@ -388,6 +405,18 @@ class DraftChanged(Conflict):
     code = "draft_changed"
 
 
+class WebhookCooldown(Conflict):
+    """A webhook that disabled itself can be enabled again after five minutes."""
+
+    code = "webhook_cooldown"
+
+
+class WebhookDisabled(Conflict):
+    """A disabled webhook is sent nothing, a test either."""
+
+    code = "webhook_disabled"
+
+
 class IdempotencyInFlight(Conflict):
     code, retryable = "idempotency_in_flight", True
 
@@ -396,6 +425,12 @@ class PreconditionFailed(E2AError):
     """The object has changed since the state named by `If-Match`. Read it again before writing."""
 
     code, status = "precondition_failed", 412
+
+
+class EventGone(E2AError):
+    """The event is older than the log keeps events."""
+
+    code, status = "gone", 410
 
 
 class PayloadTooLarge(E2AError):

@@ -312,6 +312,12 @@ class Settings:
         0,
         "Days after which the content of messages is deleted, but not their envelopes; 0 keeps it.",
     )
+    event_retention_days: int = _setting(
+        "E2A_EVENT_RETENTION_DAYS",
+        kinds.integer(1, 3650),
+        30,
+        "Days that events are kept, and can be read again by whoever was away.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "E2A_LOG_LEVEL",
         kinds.choice("debug", "info", "warning", "error"),

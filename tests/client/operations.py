@@ -1,8 +1,8 @@
-"""The operations of the public client 5.8.1, and those of them that this deployment does not have."""
+"""The operations of the public client 5.8.1."""
 
 from __future__ import annotations
 
-__all__ = ["ABSENT", "OPERATIONS"]
+__all__ = ["OPERATIONS"]
 
 OPERATIONS = {
     "delete_account": ("DELETE", "/v1/account"),
@@ -80,20 +80,3 @@ OPERATIONS = {
     "rotate_webhook_secret": ("POST", "/v1/webhooks/{id}/rotate-secret"),
     "test_webhook": ("POST", "/v1/webhooks/{id}/test"),
 }
-
-ABSENT = frozenset(
-    {
-        "create_webhook",
-        "delete_webhook",
-        "get_event",
-        "get_webhook",
-        "list_events",
-        "list_webhook_deliveries",
-        "list_webhooks",
-        "redeliver_event",
-        "rotate_webhook_secret",
-        "test_webhook",
-        "update_webhook",
-    }
-)
-"""Webhooks and the event log."""

@@ -24,7 +24,7 @@ MODULES = {
     "e2a_core.remote.engine": ["RemoteEngine", "open_remote_engine"],
     **{protocol.__module__: [protocol.__name__] for protocol in GROUPS.values()},
     "e2a_core.contract.base": ["Page"],
-    "e2a_core.contract.events": ["EventEnvelope"],
+    "e2a_core.contract.events": ["EventEnvelope", "Events"],
     "e2a_core.errors": ["E2AError", "SettingsError"],
     "e2a_core.settings": ["Settings", "load_settings", "setting_names"],
     "e2a_core.signing.auth_headers": [

@@ -30,4 +30,4 @@ def test_modules_are_small() -> None:
     for path in (ROOT / "src").rglob("*.py"):
         lines = path.read_text(encoding="utf-8").count("\n")
         # The errors, the settings and the engine's contract are one list each, and longer than other modules should be.
-        assert lines <= (520 if path.name in {"errors.py", "settings.py", "engine.py"} else 400), path
+        assert lines <= (600 if path.name in {"errors.py", "settings.py", "engine.py"} else 400), path

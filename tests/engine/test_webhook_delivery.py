@@ -19,7 +19,6 @@ from tests.support.waiting import until
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.local_only("what a deployment sends by itself"),
-    pytest.mark.settings(push_allow_loopback="true"),
 ]
 
 SECRET = "whsec_" + "0123456789abcdef" * 4

@@ -86,6 +86,8 @@ def filled(world: World, template: str, email: str, unsubscribing: str) -> str:
         "/reviews/": ids["held"],
         "/delegations/": ids["delegation"],
         "/api-keys/": ids["key"],
+        "/webhooks/": ids["webhook"],
+        "/events/": ids["event"],
     }
     values = {
         "email": email,

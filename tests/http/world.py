@@ -23,6 +23,7 @@ __all__ = ["BODIES", "SIBLING", "Operation", "World", "make_world", "operations"
 SIBLING = f"sibling@{SHARED}"
 SUPPRESSED = "erin@example.org"
 FOREIGNER = f"foreigner@{SHARED}"
+NOBODY = "http://127.0.0.1:9/hook"
 VOLATILE = {"api_keys": {"last_used_at"}, "meta": {"value"}}
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -38,6 +39,10 @@ BODIES: dict[str, Any] = {
     "create_api_key": {"name": "made"},
     "create_agent": {"email": f"made@{SHARED}"},
     "update_agent": {"name": "changed"},
+    "create_webhook": {"url": NOBODY, "events": ["domain.sending_failed"]},
+    "update_webhook": {"description": "changed"},
+    "test_webhook": {},
+    "redeliver_event": {},
     "create_delegation": {"human": "human@example.org"},
     "put_agent_protection": OPEN,
     "send_message": MAIL,
@@ -178,6 +183,8 @@ async def make_world(home: Home, client: httpx.AsyncClient) -> World:
     await call("POST", f"{base}/suppressions", {"address": SUPPRESSED})
     delegation = await call("POST", f"{base}/delegations", {"human": "human@example.org"})
     key = await call("POST", "/v1/account/api-keys", {"name": "spare"})
+    webhook = await call("POST", "/v1/webhooks", BODIES["create_webhook"])
+    [event] = (await call("GET", "/v1/events?limit=1"))["items"]
     account = await call("GET", "/v1/account")
     await home.local.core.db.write(
         [queries.insert(account["user"]["id"], SUPPRESSED, "bounce", None, None, 1_800_000_000_000_000)]
@@ -190,6 +197,8 @@ async def make_world(home: Home, client: httpx.AsyncClient) -> World:
         "batch": batch["batch_id"],
         "delegation": delegation["id"],
         "key": key["id"],
+        "webhook": webhook["id"],
+        "event": event["id"],
     }
     return World(home, ids, await _keys(home, account["user"]["id"]))
 
@@ -224,6 +233,8 @@ def _kind(operation: Operation) -> str:
         ("/conversations/", "conversation"),
         ("/delegations/", "delegation"),
         ("/api-keys/", "key"),
+        ("/webhooks/", "webhook"),
+        ("/events/", "event"),
     ):
         if word in operation.template:
             return kind

@@ -89,6 +89,15 @@ ACCOUNT_NAMES = [
     "list_delegations",
     "create_delegation",
     "delete_delegation",
+    "list_webhooks",
+    "create_webhook",
+    "update_webhook",
+    "delete_webhook",
+    "rotate_webhook_secret",
+    "test_webhook",
+    "list_webhook_deliveries",
+    "list_events",
+    "redeliver_event",
     "get_account_metrics",
     "export_account",
 ]
@@ -112,6 +121,7 @@ CONFIRMED = {
     "delete_import_batch",
     "delete_engagement",
     "delete_delegation",
+    "delete_webhook",
 }
 DESTRUCTIVE = {"reject_review", "delete_message", *CONFIRMED}
 READ_ONLY = {
@@ -140,13 +150,17 @@ READ_ONLY = {
     "list_engagements",
     "get_engagement",
     "list_delegations",
+    "list_webhooks",
+    "list_webhook_deliveries",
+    "list_events",
     "get_agent_metrics",
     "get_account_metrics",
     "export_account",
 }
-OPEN_WORLD = {"send_message", "reply_to_message", "forward_message", "approve_review"}
+CALLING_OUT = {"create_webhook", "test_webhook", "redeliver_event"}
+OPEN_WORLD = {"send_message", "reply_to_message", "forward_message", "approve_review", *CALLING_OUT}
 AGENT_BUDGET = 9_000
-ACCOUNT_BUDGET = 26_000
+ACCOUNT_BUDGET = 30_000
 
 
 async def listed(connect: Connect, scope: str, **options: Any) -> list[Tool]:

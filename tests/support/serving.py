@@ -67,6 +67,7 @@ def serving(
         "E2A_SHARED_DOMAIN": SHARED,
         "E2A_LOG_LEVEL": "debug",
         "E2A_POLL_RATE_PER_MINUTE": "1000000",
+        "E2A_PUSH_ALLOW_LOOPBACK": "true",
         "E2A_SEND_RATE_PER_MINUTE": "100000",
         **{f"E2A_{name.upper()}": value for name, value in settings.items()},
     }

@@ -20,7 +20,7 @@ from e2a_core.contract.contacts import Contacts
 from e2a_core.contract.conversations import Conversations
 from e2a_core.contract.deployment import Deployment
 from e2a_core.contract.domains import Domains
-from e2a_core.contract.events import EventEnvelope
+from e2a_core.contract.events import EventEnvelope, Events
 from e2a_core.contract.messages import Messages
 from e2a_core.contract.metrics import Metrics
 from e2a_core.contract.operation import Operation
@@ -30,6 +30,7 @@ from e2a_core.contract.reviews import Reviews
 from e2a_core.contract.rows import operations_of
 from e2a_core.contract.suppressions import Suppressions
 from e2a_core.contract.templates import Templates
+from e2a_core.contract.webhooks import Webhooks
 
 __all__ = ["GROUPS", "Engine", "Session", "all_operations"]
 
@@ -46,6 +47,8 @@ GROUPS: dict[str, type] = {
     "suppressions": Suppressions,
     "contacts": Contacts,
     "metrics": Metrics,
+    "webhooks": Webhooks,
+    "events": Events,
 }
 """The groups of a session by attribute. Routes are matched in this order, so the most used groups come first."""
 
@@ -98,6 +101,12 @@ class Session(Protocol):
 
     @property
     def metrics(self) -> Metrics: ...
+
+    @property
+    def webhooks(self) -> Webhooks: ...
+
+    @property
+    def events(self) -> Events: ...
 
     @property
     def told(self) -> frozenset[str] | None:

@@ -1,14 +1,28 @@
-"""The envelope of an event, the same on every channel."""
+"""The envelope of an event, the same on every channel, and the log of them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, Protocol, get_args
 
-from e2a_core.contract.base import Timestamp, View
+from e2a_core.contract.base import Moment, Page, Query, Request, Timestamp, View
+from e2a_core.contract.operation import READS, Hints, NoTool, Tool, operation
+from e2a_core.contract.parameters import Cursor, EventId, Limit
+from e2a_core.errors import Conflict, EventGone, InvalidCursor, InvalidFilter, NotFound
 
-__all__ = ["EVENT_TYPES", "EventEnvelope"]
+__all__ = [
+    "DeliveryStatusJSON",
+    "EVENT_TYPES",
+    "EventEnvelope",
+    "EventQuery",
+    "EventType",
+    "EventView",
+    "Events",
+    "RedeliverDelivery",
+    "RedeliverEventRequest",
+    "RedeliverView",
+]
 
-EVENT_TYPES = (
+EventType = Literal[
     "email.received",
     "email.sent",
     "email.failed",
@@ -24,7 +38,9 @@ EVENT_TYPES = (
     "domain.sending_failed",
     "domain.suppression_added",
     "agent.suppression_added",
-)
+    "contact.due",
+]
+EVENT_TYPES: tuple[str, ...] = get_args(EventType)
 
 
 class EventEnvelope(View):
@@ -35,3 +51,89 @@ class EventEnvelope(View):
     schema_version: str = "1"
     created_at: Timestamp
     data: dict[str, Any]
+
+
+class DeliveryStatusJSON(View):
+    """What came of an event at the webhooks it matched; redeliveries count too."""
+
+    matched_webhooks: int
+    delivered: int
+    pending: int
+    failed: int
+
+
+class EventView(EventEnvelope):
+    """An event of the log. `status`: pending until webhooks were looked for, then processed or no_match."""
+
+    status: str
+    agent_email: str | None = None
+    conversation_id: str | None = None
+    message_id: str | None = None
+    delivery_status: DeliveryStatusJSON | None = None
+
+
+class EventQuery(Query):
+    type: str | None = None
+    agent_email: str | None = None
+    conversation_id: str | None = None
+    message_id: str | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    cursor: Cursor = None
+    limit: Limit = 100
+
+
+class RedeliverEventRequest(Request):
+    webhook_id: str = ""
+
+
+class RedeliverDelivery(View):
+    webhook_id: str
+    status: str
+    delivery_id: str | None = None
+    reason: str | None = None
+
+
+class RedeliverView(View):
+    event_id: str
+    status: str
+    webhook_id: str | None = None
+    delivery_id: str | None = None
+    deliveries: list[RedeliverDelivery] | None = None
+
+
+class Events(Protocol):
+    """The event log of the account, which keeps 30 days."""
+
+    @operation(
+        "GET",
+        "/v1/events",
+        id="list_events",
+        errors=(InvalidCursor, InvalidFilter),
+        tool=Tool("List events", "What happened, newest first; since and until are RFC 3339.", READS),
+    )
+    async def list(self, query: EventQuery) -> Page[EventView]:
+        """List the events, newest first."""
+
+    @operation(
+        "GET",
+        "/v1/events/{id}",
+        id="get_event",
+        errors=(EventGone, NotFound),
+        tool=NoTool("list_events shows each of them whole"),
+    )
+    async def get(self, event_id: EventId) -> EventView:
+        """Get one event."""
+
+    @operation(
+        "POST",
+        "/v1/events/{id}/redeliver",
+        id="redeliver_event",
+        answer=202,
+        errors=(Conflict, EventGone, NotFound),
+        tool=Tool(
+            "Redeliver an event", "Post it again to one webhook or all it matched.", Hints(open_world=True)
+        ),
+    )
+    async def redeliver(self, event_id: EventId, request: RedeliverEventRequest) -> RedeliverView:
+        """Send an event again, to one webhook that it matched or to all. It keeps its id."""

@@ -14,7 +14,7 @@ Accounts and their data
     contract.protection: MAX_ALLOWLIST
     domains.claims: CLAIM_LIFETIME
     domains.names: MAX_DOMAIN_CHARS
-    erasure.expired: EVENTS_KEPT
+    erasure.expired: DELIVERIES_KEPT
     local.messages: MAX_LABELS_PER_MESSAGE
     local.templates: MAX_TEMPLATES, MAX_NAME_BYTES
     protection.config: MAX_HOLD_TTL
@@ -33,6 +33,8 @@ Sending
 Telling of events
     push.targets: MAX_URL_LENGTH
     push.post: TIMEOUT_SECONDS, ANSWER_OCTETS
+    local.webhooks: MAX_WEBHOOKS
+    webhooks.check: MAX_FILTER_VALUES, MAX_DESCRIPTION_BYTES
     webhooks.deliver: ATTEMPTS, ENDPOINTS, CONCURRENT
 
 Receiving

@@ -13,6 +13,7 @@ __all__ = [
     "ConversationPath",
     "Cursor",
     "DelegationId",
+    "EventId",
     "IdempotencyKey",
     "IfMatch",
     "Index",
@@ -23,6 +24,7 @@ __all__ = [
     "Offset",
     "TemplateId",
     "Peek",
+    "WebhookId",
     "Whole",
     "digits",
 ]
@@ -53,6 +55,8 @@ ConversationPath = Annotated[str, Segment("id")]
 DelegationId = Annotated[str, Segment("id")]
 KeyId = Annotated[str, Segment("id")]
 TemplateId = Annotated[str, Segment("id")]
+WebhookId = Annotated[str, Segment("id")]
+EventId = Annotated[str, Segment("id")]
 
 IdempotencyKey = Annotated[
     str | None,

@@ -10,12 +10,12 @@ from e2a_core.core import Core
 from e2a_core.erasure import queries
 from e2a_core.store.statement import Row, Statement
 
-__all__ = ["purge_content", "purge_events", "purge_orphans", "purge_trash"]
+__all__ = ["purge_content", "purge_deliveries", "purge_events", "purge_orphans", "purge_trash"]
 
 BATCH = 200
 """Messages deleted in one transaction; small, so that mail can be stored in between."""
 EVENT_BATCH = 5000
-EVENTS_KEPT = timedelta(days=30)
+DELIVERIES_KEPT = timedelta(days=90)
 ORPHAN_AGE = timedelta(hours=1)
 """Content is committed with its message, so content this old without a message stays without one."""
 
@@ -40,8 +40,19 @@ async def purge_trash(core: Core) -> int:
         purged += len(rows)
 
 
+async def purge_deliveries(core: Core) -> int:
+    """Deletes what became of deliveries to webhooks long ago; what still waits stays."""
+    before = _before(core, DELIVERIES_KEPT)
+    purged = 0
+    while True:
+        [deleted] = await core.db.write([queries.old_deliveries(before, EVENT_BATCH)])
+        purged += deleted.rowcount
+        if deleted.rowcount < EVENT_BATCH:
+            return purged
+
+
 async def purge_events(core: Core) -> int:
-    before = _before(core, EVENTS_KEPT)
+    before = _before(core, timedelta(days=core.settings.event_retention_days))
     purged = 0
     while True:
         [deleted] = await core.db.write([queries.expired_events(before, EVENT_BATCH)])

@@ -24,6 +24,7 @@ __all__ = [
     "drop_attachment_texts",
     "drop_content",
     "expired_events",
+    "old_deliveries",
     "orphaned_content",
     "trashed_messages",
     "unindex_bodies",
@@ -41,6 +42,17 @@ def expired_events(before: int, count: int) -> Statement:
     return sql(
         "DELETE FROM events WHERE seq IN (SELECT seq FROM "
         "(SELECT seq, created_at FROM events ORDER BY seq LIMIT :count) oldest WHERE created_at <= :before)",
+        before=before,
+        count=count,
+    )
+
+
+def old_deliveries(before: int, count: int) -> Statement:
+    """Deletes deliveries to webhooks that have settled, made until `before`."""
+    return sql(
+        "DELETE FROM webhook_deliveries WHERE seq IN (SELECT seq FROM "
+        "(SELECT seq, status, created_at FROM webhook_deliveries ORDER BY seq LIMIT :count) oldest"
+        " WHERE created_at <= :before AND status <> 'pending')",
         before=before,
         count=count,
     )

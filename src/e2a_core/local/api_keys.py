@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from e2a_core.accounts import idempotency, queries
+from e2a_core.accounts import queries
 from e2a_core.accounts.credentials import NewKey, new_key
 from e2a_core.accounts.queries import KeyRow, key_from
+from e2a_core.accounts.sealed import answered_once
 from e2a_core.clock import from_micros, to_micros
 from e2a_core.contract.api_keys import (
     APIKeyView,
@@ -17,7 +18,7 @@ from e2a_core.contract.api_keys import (
 from e2a_core.contract.base import Page
 from e2a_core.contract.principal import Principal, Scope
 from e2a_core.core import Core
-from e2a_core.errors import IdempotencyKeyReuse, InvalidExpiresAt, InvalidRequest, NotFound
+from e2a_core.errors import InvalidExpiresAt, InvalidRequest, NotFound
 from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.mail.roles import is_account_only
 from e2a_core.paging import Position, paged
@@ -55,10 +56,16 @@ class ApiKeys:
         if request.expires_at is not None and request.expires_at <= self._core.clock.now():
             raise InvalidExpiresAt("must lie in the future", location="body.expires_at")
         key = await self._prepare(request.scope or "account", request)
-        if not idempotency_key:
-            await self._core.db.write([key.statement])
-            return _created(key)
-        return await self._create_once(key, request, idempotency_key)
+        account_id = self._principal.account_id
+        return await answered_once(
+            self._core,
+            account_id,
+            idempotency_key,
+            _KEYS_ROUTE,
+            request,
+            201,
+            lambda: (_created(key), [key.statement]),
+        )
 
     async def delete(self, key_id: str) -> DeleteApiKeyResult:
         """Revoke the key; whoever uses it is refused from the next request on."""
@@ -92,26 +99,6 @@ class ApiKeys:
             agent_email=agent_email,
             expires_at=request.expires_at,
         )
-
-    async def _create_once(
-        self, key: NewKey, request: CreateAPIKeyRequest, idempotency_key: str
-    ) -> CreateAPIKeyResponse:
-        # The cipher takes longer to load than all else here, and few requests bring an idempotency key.
-        from e2a_core.accounts.sealing import seal, unseal
-
-        core, fingerprint = self._core, idempotency.fingerprint_of(_KEYS_ROUTE, request)
-        async with idempotency.claimed(
-            core, self._principal.account_id, idempotency.REQUESTS, idempotency_key, fingerprint
-        ) as claim:
-            if claim.stored is not None:
-                body = unseal(claim.stored.body, core.secrets)
-                if body is None:
-                    raise IdempotencyKeyReuse("the answer was sealed with a secret no longer configured")
-                return CreateAPIKeyResponse.model_validate_json(body)
-            response = _created(key)
-            sealed = seal(response.model_dump_json(), core.secrets)
-            await core.db.write([key.statement, idempotency.complete(claim, 201, sealed)])
-            return response
 
 
 def _view(row: Row) -> APIKeyView:

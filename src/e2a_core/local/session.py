@@ -15,12 +15,14 @@ from e2a_core.local.api_keys import ApiKeys
 from e2a_core.local.contacts import Contacts
 from e2a_core.local.conversations import Conversations
 from e2a_core.local.domains import Domains
+from e2a_core.local.events import Events
 from e2a_core.local.messages import Messages
 from e2a_core.local.metrics import Metrics
 from e2a_core.local.protection import Protection
 from e2a_core.local.reviews import Reviews
 from e2a_core.local.suppressions import Suppressions
 from e2a_core.local.templates import Templates
+from e2a_core.local.webhooks import Webhooks
 from e2a_core.store.event_feed import EventFeed
 from e2a_core.store.events import EventRecord
 from e2a_core.submission.send import Sender
@@ -53,6 +55,8 @@ class LocalSession:
         self.suppressions = Suppressions(core, principal)
         self.contacts = Contacts(core, principal)
         self.metrics = Metrics(core, principal)
+        self.webhooks = Webhooks(core, principal)
+        self.events = Events(core, principal)
         self._feed = feed
 
     @asynccontextmanager

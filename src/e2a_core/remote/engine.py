@@ -19,7 +19,7 @@ from e2a_core.contract.conversations import Conversations
 from e2a_core.contract.deployment import Deployment as DeploymentInfo
 from e2a_core.contract.deployment import DeploymentInfoView
 from e2a_core.contract.domains import Domains
-from e2a_core.contract.events import EventEnvelope
+from e2a_core.contract.events import EventEnvelope, Events
 from e2a_core.contract.messages import Messages
 from e2a_core.contract.metrics import Metrics
 from e2a_core.contract.principal import Principal, Scope
@@ -27,6 +27,7 @@ from e2a_core.contract.protection import Protection
 from e2a_core.contract.reviews import Reviews
 from e2a_core.contract.suppressions import Suppressions
 from e2a_core.contract.templates import Templates
+from e2a_core.contract.webhooks import Webhooks
 from e2a_core.documents.reader import DocumentReader
 from e2a_core.errors import Forbidden, InvalidRequest, InvalidScope, Unauthorized
 from e2a_core.ids import Ids
@@ -73,6 +74,8 @@ class RemoteSession:
         self.suppressions = remote_group(Suppressions, "suppressions", api)
         self.contacts = remote_group(Contacts, "contacts", api)
         self.metrics = remote_group(Metrics, "metrics", api)
+        self.webhooks = remote_group(Webhooks, "webhooks", api)
+        self.events = remote_group(Events, "events", api)
 
     @asynccontextmanager
     async def watch(

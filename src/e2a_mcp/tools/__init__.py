@@ -27,6 +27,7 @@ from e2a_mcp.tools import (
     suppressions,
     templates,
     waiting,
+    webhooks,
 )
 from e2a_mcp.tools.passing import derived
 
@@ -60,6 +61,7 @@ _ACCOUNT_TOOLS: tuple[Tool[Any], ...] = (
     *contacts.TOOLS,
     *outreach.TOOLS,
     *delegations.TOOLS,
+    *webhooks.TOOLS,
     *metrics.ACCOUNT_TOOLS,
     *account.TOOLS,
 )

@@ -1,0 +1,92 @@
+"""SQL over webhooks and what each was sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from e2a_core.paging import Position, beyond
+from e2a_core.store.statement import Statement, sql
+
+__all__ = ["columns_of", "count", "deliveries", "delete", "insert", "of_account", "one", "rotate", "update"]
+
+
+def of_account(account_id: str, after: Position | None, count: int) -> Statement:
+    """The account's webhooks, newest first."""
+    condition, params = beyond(after, "created_at", "id")
+    return Statement(
+        f"SELECT * FROM webhooks WHERE account_id = :account{condition} ORDER BY created_at DESC, id DESC"
+        " LIMIT :count",
+        {"account": account_id, "count": count, **params},
+        by_key=True,
+    )
+
+
+def one(account_id: str, webhook_id: str) -> Statement:
+    return sql(
+        "SELECT * FROM webhooks WHERE account_id = :account AND id = :id",
+        by_key=True,
+        account=account_id,
+        id=webhook_id,
+    )
+
+
+def count(account_id: str) -> Statement:
+    return sql("SELECT COUNT(*) AS webhooks FROM webhooks WHERE account_id = :account", account=account_id)
+
+
+def insert(values: Mapping[str, Any]) -> Statement:
+    """A new webhook; `values` are its columns."""
+    names = ", ".join(values)
+    marks = ", ".join(f":{name}" for name in values)
+    return Statement(f"INSERT INTO webhooks ({names}) VALUES ({marks})", values, by_key=True)
+
+
+def update(account_id: str, webhook_id: str, values: Mapping[str, Any]) -> Statement:
+    """Sets columns; affects no row if the webhook is gone."""
+    changes = ", ".join(f"{name} = :{name}" for name in values)
+    return Statement(
+        f"UPDATE webhooks SET {changes} WHERE account_id = :account AND id = :id",
+        {**values, "account": account_id, "id": webhook_id},
+        by_key=True,
+    )
+
+
+def rotate(webhook_id: str, old: str, new: str, expires_at: int) -> Statement:
+    """Makes `new` the secret, and `old` the previous one; `StaleWrite` if it is not the current one any more."""
+    return sql(
+        "UPDATE webhooks SET previous_secret = secret, secret = :new, previous_expires_at = :expires_at"
+        " WHERE id = :id AND secret = :old",
+        by_key=True,
+        expect=1,
+        new=new,
+        expires_at=expires_at,
+        id=webhook_id,
+        old=old,
+    )
+
+
+def delete(account_id: str, webhook_id: str) -> Statement:
+    """Deletes a webhook and its deliveries."""
+    return sql(
+        "DELETE FROM webhooks WHERE account_id = :account AND id = :id", account=account_id, id=webhook_id
+    )
+
+
+def deliveries(webhook_id: str, status: str | None, after: Position | None, count: int) -> Statement:
+    """What a webhook was sent, newest first."""
+    condition, params = beyond(after, "created_at", "id")
+    wanted = " AND status = :status" if status else ""
+    return Statement(
+        "SELECT id, type, event_id, status, attempts, due_at, last_attempt_at, last_status_code, last_error, created_at"
+        f" FROM webhook_deliveries WHERE webhook_id = :webhook{wanted}{condition}"
+        " ORDER BY created_at DESC, id DESC LIMIT :count",
+        {"webhook": webhook_id, "count": count, **({"status": status} if status else {}), **params},
+    )
+
+
+def columns_of(events: list[str], filters: Mapping[str, list[str]]) -> dict[str, str]:
+    """The columns that keep lists."""
+    given = {name: values for name, values in filters.items() if values}
+    return {"events": json.dumps(events), "filters": json.dumps(given)}
