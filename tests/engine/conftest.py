@@ -16,8 +16,8 @@ from tests.support.dns import DnsServer
 from tests.support.home import EventLog, Home, Keys, open_home_for_test
 from tests.support.smtp_sink import SmtpSink
 
-UNHURRIED = {"poll_rate_per_minute": "1000000", "push_allow_loopback": "true"}
-"""Tests look more often than a client may, and have their endpoints on this machine."""
+UNHURRIED = {"poll_rate_per_minute": "1000000"}
+"""Tests look more often than a client may."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from e2a.v1 import construct_event
 
 from e2a_core.clock import rfc3339
 from mcp import Client
 from tests.support.home import ASSISTANT, SHARED, Home
+from tests.support.receiver import receiving
 from tests.support.waiting import until
 
 from .relay import Listener
@@ -139,6 +141,36 @@ async def test_a_delegation(served: Listener, home: Home) -> None:
         assert (row["id"], row["human"]) == (made["id"], "alice@example.org")
         await call(owner, "delete_delegation", email=ASSISTANT, id=made["id"], confirm=True)
         assert (await call(owner, "list_delegations", email=ASSISTANT))["delegations"] == []
+
+
+async def test_a_webhook_from_its_making_to_its_end(served: Listener, home: Home) -> None:
+    async with served.client(home.account_key) as owner, receiving() as receiver:
+        made = await call(
+            owner,
+            "create_webhook",
+            url=receiver.url(),
+            events=["email.received"],
+            filters={"agent_emails": [ASSISTANT]},
+        )
+        await home.deliver()
+        [got] = await until(lambda: receiver.requests)
+        event = construct_event(got.body, got.headers["x-e2a-signature"], made["signing_secret"])
+        [row] = (await call(owner, "list_events", type="email.received"))["events"]
+        assert (row["id"], row["type"]) == (event.id, "email.received")
+        await call(owner, "redeliver_event", id=event.id)
+        await until(lambda: len(receiver.requests) == 2)
+        rotated = await call(owner, "rotate_webhook_secret", id=made["id"])
+        await call(owner, "test_webhook", id=made["id"])
+        await until(lambda: len(receiver.requests) == 3)
+        last = receiver.requests[2]
+        construct_event(last.body, last.headers["x-e2a-signature"], rotated["signing_secret"])
+        deliveries = (await call(owner, "list_webhook_deliveries", id=made["id"]))["deliveries"]
+        assert len(deliveries) == 3
+        stopped = await call(owner, "update_webhook", id=made["id"], enabled=False)
+        assert [stopped] == (await call(owner, "list_webhooks"))["webhooks"]
+        assert await refused(owner, "test_webhook", id=made["id"]) == "webhook_disabled"
+        await call(owner, "delete_webhook", id=made["id"], confirm=True)
+        assert (await call(owner, "list_webhooks"))["webhooks"] == []
 
 
 async def test_a_scheduled_message_waits_and_can_be_called_off(served: Listener, home: Home) -> None:

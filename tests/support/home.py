@@ -246,6 +246,7 @@ def environment_of(
         "E2A_DNS_SERVER": dns.address,
         "E2A_SHARED_DOMAIN": SHARED,
         "E2A_HMAC_SECRET": SECRET,
+        "E2A_PUSH_ALLOW_LOOPBACK": "true",
         **{f"E2A_{name.upper()}": value for name, value in settings.items()},
     }
     if sink is not None:
