@@ -392,6 +392,17 @@ async def test_a_letter_beyond_the_limits_of_reading_is_forwarded_whole(
         assert text_of(wire).rstrip().endswith("[The text ends here. The HTML part has the rest.]")
 
 
+async def test_a_letter_that_is_too_long_for_a_letter_goes_along_as_a_message(
+    home: Home, agent: Session
+) -> None:
+    lines = "".join(map("line {:07}\n".format, range(400_000)))
+    _, sent = await forwarded(home, agent, f"Content-Type: text/plain\n\n{lines}")
+    wire = await wire_of(agent, sent.id)
+    assert text_of(wire).rstrip().endswith("[The text ends here. The attached message has the rest.]")
+    whole = next(item for item in wire.walk() if item.get_content_type() == "message/rfc822")
+    assert "line 0399999" in str(whole)
+
+
 async def test_an_answer_quotes_the_whole_letter(home: Home, agent: Session) -> None:
     lines = "".join(f"line {number:06}\r\n" for number in range(40_000))
     assert (await home.deliver(text=lines.replace("\r\n", "\n"))).accepted

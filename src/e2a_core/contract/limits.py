@@ -26,6 +26,7 @@ Sending
     submission.retry: MAX_ATTEMPTS, PATIENCE
     submission.waiting: WAIT_SENT_SECONDS, WAIT_SELF_SECONDS
     reviews.notice: MAX_SUBJECT_CHARS, MAX_LISTED
+    submission.queue: MAX_SEARCHED_CHARS
     reviews.pace: FAST_NOTICES
     mail.generate: MAX_TEXT_LINE, MAX_LINE_OCTETS
     mail.fields: MAX_WORD_CHARS
@@ -44,7 +45,7 @@ Receiving
     smtpserver.deliver: MAX_NAME_CHARS
     mail.addresses: MAX_LOCAL_OCTETS, MAX_ADDR_SPEC_OCTETS, MAX_FIELD_CHARS, MAX_MAILBOX_CHARS, MAX_REMEMBERED_CHARS
     mail.body: MAX_TEXT_BYTES, MAX_HTML_BYTES, MAX_FULL_TEXT_BYTES, MAX_SOURCE_BYTES
-    mail.body: MAX_BODY_PARTS, MAX_STUB_CHARS, MAX_POINTER_CHARS
+    mail.body: MAX_LETTER_BYTES, MAX_BODY_PARTS, MAX_STUB_CHARS, MAX_POINTER_CHARS
     mail.attachments: MAX_ENDING_CHARS
     mail.codes: MAX_CODES, MAX_LINKS, MAX_SCANNED_CHARS, MAX_MATCHES
     mail.containers: MAX_INFLATED_BYTES

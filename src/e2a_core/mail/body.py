@@ -33,10 +33,10 @@ MAX_FULL_TEXT_BYTES = 256 * 1024
 """Text indexed for search; longer than any ordinary message."""
 MAX_SOURCE_BYTES = 1024 * 1024
 """Octets decoded of the text parts; later octets would exceed every limit above."""
+MAX_LETTER_BYTES = 4 * 1024 * 1024
+"""Octets of a letter that is sent on as such: HTML with pictures in it is long. A longer one is attached."""
 MAX_BODY_PARTS = 50
 """Text parts joined into one body."""
-_EXPANSION = 4
-"""Octets of UTF-8 that one octet of another charset becomes at most."""
 MAX_STUB_CHARS = 1500
 """Plain text that is longer is read as a letter, however long the HTML is."""
 MAX_POINTER_CHARS = 600
@@ -47,6 +47,7 @@ STUB_RATIO = 4
 """HTML with this many times the words of its plain text says what the plain text does not."""
 
 _REST_IN_HTML = "[The text ends here. The HTML part has the rest.]"
+_REST_ATTACHED = "[The text ends here. The attached message has the rest.]"
 _URL = re.compile(r"https?://[^\s>)\]]+|\[image: [^\]]*\]", re.IGNORECASE)
 _POINTS_AT_HTML = re.compile(
     r"\bhtml\b|(?:view|read|see|open|display)\w*\b.{0,40}\b(?:browser|online|web)"
@@ -125,17 +126,24 @@ def read_body(raw: bytes, selection: Selection, subject: str, *, reply: bool = F
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A body to be quoted or sent on. `text` says so at its end if only `html` has the rest."""
+    """A body to be quoted or sent on. `text` says at its end if there is more.
+
+    `complete` is False if neither `text` nor `html` has all of it.
+    """
 
     text: str
     html: str | None
+    complete: bool = True
 
 
 def whole_letter(raw: bytes, selection: Selection) -> Letter:
-    """The selected body of the message `raw` without the limits of reading; it is as long as the message at most."""
-    reader = _Reader(raw, octets=_EXPANSION * len(raw), parts=len(selection.leaves))
+    """The selected body of the message `raw`, beyond the limits of reading, up to `MAX_LETTER_BYTES`."""
+    reader = _Reader(raw, octets=MAX_LETTER_BYTES, parts=len(selection.leaves))
     text, html = tidy(reader.text(selection.items)), reader.html(selection.items, None)
-    return Letter(f"{text}\n\n{_REST_IN_HTML}" if reader.omitted else text, html)
+    complete = not reader.source_cut
+    if reader.omitted:
+        text = f"{text}\n\n{_REST_IN_HTML if complete else _REST_ATTACHED}"
+    return Letter(text, html, complete)
 
 
 def truncate_utf8(text: str, limit: int) -> tuple[str, bool]:
@@ -159,6 +167,7 @@ class _Reader:
         self._converted: dict[int, str] = {}
         self.omitted: dict[str, None] = {}
         self.hidden_chars = 0
+        self.source_cut = False
 
     def omit(self, sentence: str) -> None:
         self.omitted[sentence] = None
@@ -219,6 +228,7 @@ class _Reader:
             return ""
         text = part.text(self._raw, self._left)
         if part.end - part.start > self._left and len(part.content(self._raw)) > self._left:
+            self.source_cut = True
             self.omit(f"the text after {MAX_SOURCE_BYTES // 1024} KiB of its source is left out")
         self._left -= min(self._left, len(text.encode("utf-8", "replace")))
         self._parts -= 1

@@ -46,7 +46,7 @@ def files_to_carry(raw: bytes, letter: Letter) -> list[CarriedFile]:
     """The attachments of the message `raw` with their content, each once, to go with its `letter`.
 
     Instead of a winmail.dat or a signature go the files that were inside, since few programs can open it; it goes
-    itself if not all of it can be read. If a limit left parts out, the message itself comes last.
+    itself if not all of it can be read. If a limit left something out, the message itself comes last.
     """
     headers = parse_headers(raw)
     leaves = mime_leaves(raw, headers)
@@ -58,7 +58,7 @@ def files_to_carry(raw: bytes, letter: Letter) -> list[CarriedFile]:
         if part.is_text_of_winmail and _words(part.text(raw)) in words:
             continue
         found.append(CarriedFile(describe(item, content), _full_type(part), content))
-    if not leaves.complete:
+    if not (leaves.complete and letter.complete):
         meta = AttachmentMeta(len(found), message_file_name(headers), "message/rfc822", None, len(raw))
         found.append(CarriedFile(meta, meta.content_type, raw))
     return found

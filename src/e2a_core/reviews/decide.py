@@ -126,7 +126,7 @@ async def _send(
         await check_rate(core, agent)
     admitted = await admit(core, agent, draft, held=True)
     now = to_micros(core.clock.now())
-    queued = queue(core, agent, row, admitted, now)
+    queued = await queue(core, agent, row, admitted, now)
     row.hold.decide(Review.EXPIRED_APPROVED if decider.automatic else Review.SENT)
     row.hold.edited, row.hold.draft = int(edited), _without_files(draft.to_json())
     result = queued.result.model_copy(update={"sent_as": row.submission.sent_as, "edited": edited})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from e2a_core.agents.queries import AgentRow
 from e2a_core.contract.states import Delivery
 from e2a_core.core import Core
 from e2a_core.mail.addresses import Address, parse_address
-from e2a_core.mail.attachments import attachments_of
+from e2a_core.mail.attachments import AttachmentMeta, attachments_of
 from e2a_core.mail.generate import OutgoingAttachment, OutgoingMessage, generate_message
 from e2a_core.mail.threading import child_thread_index
 from e2a_core.messages.content import attachments_json, preview
@@ -41,6 +42,7 @@ class Composed:
     message_id: str
     recipients: dict[str, list[str]]
     identity: SenderIdentity
+    attachments: Sequence[AttachmentMeta]
     link: UnsubscribeLink | None = None
 
 
@@ -86,7 +88,9 @@ def _compose(
         date=core.clock.now(),
         boundary=lambda: core.ids.new(""),
     )
-    return Composed(content, message_id, recipients, identity, link)
+    # Pictures are before files there, and types and names are those that a message can have.
+    attachments = attachments_of(content) if draft.attachments else []
+    return Composed(content, message_id, recipients, identity, attachments, link)
 
 
 def _thread_fields(core: Core, draft: Draft) -> list[tuple[str, str]]:
@@ -119,9 +123,7 @@ def apply_draft(row: MessageRow, draft: Draft) -> None:
 def apply_composed(row: MessageRow, composed: Composed, draft: Draft) -> None:
     """Fills the columns that describe a composed message, and marks it accepted."""
     apply_draft(row, draft)
-    if draft.attachments:
-        # The message has pictures before files, and types and names that a message can have.
-        row.attachments = attachments_json(attachments_of(composed.content))
+    row.attachments = attachments_json(composed.attachments)
     row.to_addresses, row.cc = composed.recipients["to"], composed.recipients["cc"]
     row.bcc = composed.recipients["bcc"]
     row.delivered_to = row.to_addresses[0] if row.to_addresses else ""

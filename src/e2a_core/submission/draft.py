@@ -97,6 +97,12 @@ class Draft:
         return [*self.to, *self.cc, *self.bcc]
 
     @property
+    def size(self) -> int:
+        """Octets of subject, text, HTML and files."""
+        texts = (self.subject, self.text, self.html or "")
+        return sum(len(text.encode()) for text in texts) + sum(len(item.data) for item in self.attachments)
+
+    @property
     def auto_submitted(self) -> str:
         """The Auto-Submitted value (RFC 3834 section 5), since no person types what an agent sends."""
         return "auto-replied" if self.type == "reply" else "auto-generated"
@@ -176,9 +182,8 @@ def check_sizes(draft: Draft) -> None:
     total = sum(len(item.data) for item in draft.attachments)
     if total > MAX_ATTACHMENTS_BYTES:
         raise PayloadTooLarge("attachments_total", total, MAX_ATTACHMENTS_BYTES)
-    texts = len(draft.subject.encode()) + len(draft.text.encode()) + len((draft.html or "").encode())
-    if total + texts > MAX_COMPOSED_BYTES:
-        raise PayloadTooLarge("composed_message", total + texts, MAX_COMPOSED_BYTES)
+    if draft.size > MAX_COMPOSED_BYTES:
+        raise PayloadTooLarge("composed_message", draft.size, MAX_COMPOSED_BYTES)
 
 
 def schedule(draft: Draft, send_at: datetime | None, now: datetime, *, self_send: bool) -> None:

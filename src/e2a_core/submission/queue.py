@@ -24,9 +24,11 @@ from e2a_core.submission.admission import Admitted
 from e2a_core.submission.composition import Composed, apply_composed, compose
 from e2a_core.submission.draft import due_at
 
-__all__ = ["SUBMIT_JOB", "Queued", "pending_recipients", "queue", "wake_paused"]
+__all__ = ["MAX_SEARCHED_CHARS", "SUBMIT_JOB", "Queued", "pending_recipients", "queue", "wake_paused"]
 
 SUBMIT_JOB = "submit"
+MAX_SEARCHED_CHARS = 256 * 1024
+"""Of sent mail; as much as of received mail is found by search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,13 @@ class Queued:
     result: SendResultView
 
 
-def queue(core: Core, agent: AgentRow, row: MessageRow, admitted: Admitted, now: int) -> Queued:
+async def queue(core: Core, agent: AgentRow, row: MessageRow, admitted: Admitted, now: int) -> Queued:
     """Composes the message, completes `row`, and returns the statements that queue it for when it is due.
 
     Raises `InvalidRequest` for values that a message cannot contain.
     """
     draft = admitted.draft
-    composed = compose(core, agent, draft, inside=admitted.inside)
+    composed = await core.offload.run(draft.size, compose, core, agent, draft, inside=admitted.inside)
     apply_composed(row, composed, draft)
     row.submission.method = method_of(core, draft, everyone_local=admitted.inside)
     due = due_at(draft, now)
@@ -82,7 +84,7 @@ def _filed(core: Core, row: MessageRow, composed: Composed, text: str, due: int,
     return [
         *message_queries.insert_refs(row.agent_email, row.id, [composed.message_id]),
         *(queries.insert_recipient(row.id, address, now) for address in recipients),
-        index_text(row, words_of(text)),
+        index_text(row, words_of(text[:MAX_SEARCHED_CHARS])),
         lifecycle.record(
             core.ids,
             row.id,

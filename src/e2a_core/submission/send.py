@@ -46,7 +46,7 @@ from e2a_core.submission.admission import (
 from e2a_core.submission.composition import apply_draft
 from e2a_core.submission.draft import Draft, carried_attachments, check_draft, refuse_past, schedule
 from e2a_core.submission.prepare import forward_draft, reply_draft, send_draft, test_draft
-from e2a_core.submission.queue import pending_recipients, queue
+from e2a_core.submission.queue import MAX_SEARCHED_CHARS, pending_recipients, queue
 from e2a_core.submission.repeats import callers_key, minted_key, once
 from e2a_core.submission.waiting import WAIT_SELF_SECONDS, WAIT_SENT_SECONDS, Waiting
 from e2a_core.templates.rendering import check_reference, refers_to_template, render_for_send
@@ -190,7 +190,7 @@ class Sender:
         if finding is not None and finding.action is Disposition.BLOCK:
             await self._block(agent, draft, finding)
         if finding is None or finding.action is not Disposition.REVIEW:
-            queued = self._queue(agent, admitted, finding, credential)
+            queued = await self._queue(agent, admitted, finding, credential)
             finding = await self._store(
                 agent, draft, queued, loop_counterparts(draft, parent, admitted.local), claim
             )
@@ -200,12 +200,12 @@ class Sender:
         await self._store(agent, draft, held, [], claim)
         return held.result
 
-    def _queue(
+    async def _queue(
         self, agent: AgentRow, admitted: Admitted, finding: Finding | None, credential: str | None
     ) -> _Accepted:
         row = self._row(agent, admitted.draft, credential)
         row.hold.draft = None if admitted.draft.type == "test" else admitted.draft.outline()
-        queued = queue(self._core, agent, row, admitted, row.created_at)
+        queued = await queue(self._core, agent, row, admitted, row.created_at)
         statements = [queued.content, queries.insert(row), self._accepted(row), *queued.statements]
         if finding is not None:
             statements.append(protection_statement(row, finding, row.created_at))
@@ -228,7 +228,7 @@ class Sender:
                 dedupe="review:hold",
                 evidence={"review_resolution": "pending"},
             ),
-            index_text(row, words_of(draft.text)),
+            index_text(row, words_of(draft.text[:MAX_SEARCHED_CHARS])),
             *hold_statements(self._core, row, finding, row.created_at),
             protection_statement(row, finding, row.created_at),
         ]
