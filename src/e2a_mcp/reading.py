@@ -50,14 +50,15 @@ def read_message(
     raw: bytes | None = None,
     extra: dict[str, Any] | None = None,
     extra_lines: tuple[str, ...] = (),
+    extra_notes: tuple[str, ...] = (),
     head_lines: tuple[str, ...] = (),
     always_fenced: bool = False,
 ) -> Reply:
     """Returns the tool result for `view`.
 
     `offset` and `max_chars` count characters of the body in the requested format. `extra` members and `extra_lines`
-    are added by the caller; a sender's words in them are fenced too. `head_lines` are words of this server. An agent's
-    own mail is not fenced, unless `always_fenced` is set because somebody else reads it.
+    are added by the caller; a sender's words in them are fenced too. `head_lines` and `extra_notes` are words of this
+    server. An agent's own mail is not fenced, unless `always_fenced` is set because somebody else reads it.
     """
     member = format if format in {"html", "headers"} else "text"
     body = plain_text(_body(view, format, raw))
@@ -76,7 +77,7 @@ def read_message(
     ]
     fence = Fence(ids, told)
 
-    structured = _members(view)
+    structured = _members(view, extra_notes)
     structured[member] = fence.around(part) if part and fenced else part
     structured |= _extent(view, format, len(body), offset, end)
     for name, value in (extra or {}).items():
@@ -90,11 +91,11 @@ def read_message(
     metas = structured.get("attachments", [])
     links = tuple(attachment_link(email, view.id, meta, fence if fenced else None) for meta in metas)
     lines = [*message_head(view, email, fence), *head_lines]
-    lines += _text(view, fence, part, structured, extra_lines, fenced=fenced)
+    lines += _text(view, fence, part, structured, extra_lines, format=format, fenced=fenced)
     return Reply(structured, "\n".join(lines), links, untrusted=fenced)
 
 
-def _members(view: MessageView) -> dict[str, Any]:
+def _members(view: MessageView, extra_notes: tuple[str, ...]) -> dict[str, Any]:
     """What is shown of a message besides its text."""
     members = with_few_addresses(view.model_dump(mode="json", exclude=_LEFT_OUT))
     if len(view.attachments) > MAX_ATTACHMENTS:
@@ -109,7 +110,7 @@ def _members(view: MessageView) -> dict[str, Any]:
         ]
     if view.parsed and view.parsed.has_html is not None:
         members["has_html"] = view.parsed.has_html
-    if notes := _notes(view):
+    if notes := [*_notes(view), *extra_notes]:
         members["notes"] = notes
     if view.from_name:
         members["from_name"] = plain_line(view.from_name, MAX_NAME)
@@ -175,6 +176,7 @@ def _text(
     structured: dict[str, Any],
     extra_lines: tuple[str, ...],
     *,
+    format: Format,
     fenced: bool,
 ) -> list[str]:
     words = [f"{name}: {value}" for name, value in _headers(view) if value]
@@ -184,7 +186,8 @@ def _text(
     lines = [fence.notice, fence.around("\n".join(words))] if fenced else words
     if structured.get("next_offset") is not None:
         lines.append(
-            f"{structured['total_chars']} characters in all; go on with offset={structured['next_offset']}"
+            f"{structured['total_chars']} characters in all; go on with get_message format={format} "
+            f"offset={structured['next_offset']}"
         )
     elif view.parsed and view.parsed.truncated and not view.parsed.notes:
         lines.append("the body is longer than what is shown; the raw message has all of it")

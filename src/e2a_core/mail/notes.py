@@ -14,12 +14,19 @@ _HOW_TO_GO_ON = "the raw message has all of it"
 _LOCKED = "it cannot be read here; the sender can send it without encryption"
 
 
-def notes(raw: bytes, leaves: Leaves, body: Body) -> tuple[str, ...]:
-    """The sentences for the message with these leaves and this body, without repeats."""
+def notes(raw: bytes, leaves: Leaves, body: Body, *, unread_messages: int = 0) -> tuple[str, ...]:
+    """The sentences for the message with these leaves and this body, without repeats.
+
+    `unread_messages` counts the messages in it that were not read.
+    """
     found = [f"{sentence}; {_HOW_TO_GO_ON}" for sentence in (*leaves.omitted, *body.omitted)]
     if body.hidden_chars:
         found.append(
             f"the HTML has {body.hidden_chars} characters that a browser does not show; they are left out of the text"
+        )
+    if unread_messages:
+        found.append(
+            f"{unread_messages} attached messages are not read here; each can be read as an attachment"
         )
     return tuple(dict.fromkeys([*_protection(raw, leaves, body), *found]))
 

@@ -164,6 +164,8 @@ def parse_message(
     selection = select(leaves)
     body: Body = read_body(raw, selection, subject, reply="in-reply-to" in headers or "references" in headers)
     attachments = attachment_parts(leaves, selection)
+    nested = _nested(raw, attachments)
+    messages = sum(item.part.is_message for item in attachments)
     message_ids_found = message_ids(headers.get("message-id"))
     is_report = any(leaf.content_type.startswith("message/") for leaf in leaves)
     reports_delivery = is_report or envelope_from == "" or "x-failed-recipients" in headers
@@ -188,10 +190,10 @@ def parse_message(
         full_text=body.full_text,
         whole=body.whole,
         attachments=list_attachments(raw, attachments),
-        nested=_nested(raw, attachments),
+        nested=nested,
         dsn=parse_delivery_report(raw, leaves) if reports_delivery else None,
         complaint=parse_complaint_report(raw, leaves) if is_report else None,
-        notes=notes(raw, leaves, body),
+        notes=notes(raw, leaves, body, unread_messages=messages - len(nested)),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -19,11 +19,13 @@ from e2a_mcp.tools.arguments import MessageArguments
 from e2a_mcp.tools.outputs import TEXT, UNTRUSTED
 from e2a_mcp.tools.passing import by_hand
 
-__all__ = ["TOOLS", "Index", "attachment", "invitation"]
+__all__ = ["TOOLS", "Index", "Invitation", "attachment", "invitation"]
 
 Index = Annotated[int, Field(ge=0)]
 
 _CALENDARS = frozenset({"text/calendar", "application/ics"})
+MAX_NAMED = 10
+"""Further calendar files named; the list of attachments has the others."""
 INVITATION_CHARS = 2_000
 """Of an invitation in its message; `get_attachment` shows the rest."""
 
@@ -67,18 +69,40 @@ async def get_attachment(call: Call, arguments: GetAttachment) -> Reply:
     return _with_text(call, file, read)
 
 
-async def invitation(call: Call, email: str, view: MessageView) -> dict[str, str]:
-    """The member `invitation`: what, when, where and who of a message's calendar file; none if it has no such file."""
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What, when, where and who of a message's first calendar file, and what a reader has to know besides."""
+
+    text: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def member(self) -> dict[str, str]:
+        """The member of a result; none if the message has no such file."""
+        return {"invitation": self.text} if self.text else {}
+
+
+async def invitation(call: Call, email: str, view: MessageView) -> Invitation:
+    """The invitation in a message. Says how to read what is not shown of it, and further ones."""
     files = [meta for meta in view.attachments if meta.content_type in _CALENDARS]
     if not files:
-        return {}
+        return Invitation("")
+    notes = []
+    if len(files) > 1:
+        listed = ", ".join(str(meta.index) for meta in files[1 : 1 + MAX_NAMED])
+        notes.append(f"{len(files) - 1} more calendar files: get_attachment attachment_index={listed}")
     try:
         read = await call.session.messages.attachment_text(
             email, view.id, files[0].index, max_chars=INVITATION_CHARS
         )
     except E2AError as problem:
-        return {"invitation": f"(not read: {problem.code})"}
-    return {"invitation": plain_text(read.text) or f"(not read: {read.note})"}
+        return Invitation(f"(not read: {problem.code})", tuple(notes))
+    if read.next_offset:
+        where = f"get_attachment attachment_index={files[0].index} offset={read.next_offset}"
+        notes.append(
+            f"the invitation is cut after {read.next_offset} of {read.total_chars} characters: {where}"
+        )
+    return Invitation(plain_text(read.text) or f"(not read: {read.note})", tuple(notes))
 
 
 async def _shown(call: Call, file: Reply, email: str, message_id: str, index: int) -> Reply:

@@ -19,7 +19,7 @@ from e2a_mcp.render import ROW_FIELDS, fence_rows, message_lines, page_line, sho
 from e2a_mcp.schema import object_schema, view_properties
 from e2a_mcp.tool import Call, Reply, Tool
 from e2a_mcp.tools.arguments import InboxArguments, Limit, MessageArguments
-from e2a_mcp.tools.attachments import invitation
+from e2a_mcp.tools.attachments import Invitation, invitation
 from e2a_mcp.tools.outputs import SUMMARY_ROW, TEXT, UNTRUSTED, listing
 from e2a_mcp.tools.passing import by_hand, pass_through
 
@@ -178,7 +178,7 @@ async def get_message(call: Call, arguments: GetMessage) -> Reply:
     raw = None
     if arguments.format == "headers":
         raw = await call.session.messages.raw(email, arguments.message_id)
-    extra = await invitation(call, email, view) if arguments.offset == 0 else {}
+    invited = await invitation(call, email, view) if arguments.offset == 0 else Invitation("")
     return read_message(
         view,
         email,
@@ -187,8 +187,9 @@ async def get_message(call: Call, arguments: GetMessage) -> Reply:
         offset=arguments.offset,
         max_chars=arguments.max_chars,
         raw=raw,
-        extra=extra,
-        extra_lines=tuple(f"{name}:\n{words}" for name, words in extra.items()),
+        extra=invited.member,
+        extra_lines=tuple(f"{name}:\n{words}" for name, words in invited.member.items()),
+        extra_notes=invited.notes,
     )
 
 

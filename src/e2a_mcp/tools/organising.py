@@ -93,7 +93,9 @@ async def get_conversation(call: Call, arguments: GetConversation) -> Reply:
     start = max(0, end - arguments.limit)
     fence, rows = fence_rows(call.services.ids, view.messages[start:end])
     structured = view.model_dump(mode="json", exclude={"messages"})
-    structured["participants"] = structured["participants"][:MAX_ADDRESSES]
+    if len(view.participants) > MAX_ADDRESSES:
+        structured["participants"] = view.participants[:MAX_ADDRESSES]
+        structured["participant_count"] = len(view.participants)
     structured["messages"] = rows
     structured["untrusted"] = fence.note(
         [
@@ -119,6 +121,7 @@ _CONVERSATION = object_schema(
     {
         **view_properties(ConversationDetailView, depth=0),
         "messages": {"type": "array", "items": SUMMARY_ROW},
+        "participant_count": {"type": "integer"},
         "next_offset": {"type": "integer"},
         "untrusted": UNTRUSTED,
     },
