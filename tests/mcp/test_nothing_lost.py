@@ -30,7 +30,11 @@ from .relay import Inbox
 from .results import text_of
 from .test_reading import call
 
-pytestmark = [pytest.mark.anyio, pytest.mark.local_only]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.slow,
+    pytest.mark.local_only("what is read does not depend on the door"),
+]
 
 LETTER = "Content-Type: text/plain\n\nquince\n"
 CSV = "Content-Type: text/csv\n\nmedlar,7"
