@@ -58,7 +58,7 @@ Receiving
     mail.html: MAX_QUOTE_DEPTH
     mail.html_rules: MAX_RULES, MAX_NODES, MAX_CSS_CHARS
     mail.html_selectors: MAX_COMPOUNDS, MAX_SELECTOR_CHARS
-    mail.html_styles: MAX_VALUE_CHARS
+    mail.html_styles: MAX_VALUE_CHARS, MAX_REMEMBERED_CHARS
     mail.html_tokens: MAX_URL_CHARS
     mail.html_visible: MAX_HTML_CHARS, MAX_HTML_TOKENS, MAX_OPEN, MAX_STEPS, MAX_ALIKE
     mail.mailboxes: MAX_UNREADABLE, MAX_ENTRY_CHARS, MAX_SHOWN_CHARS

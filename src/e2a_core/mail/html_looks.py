@@ -144,7 +144,7 @@ class Looks:
 
 def _hints(name: str, given: Mapping[str, str]) -> Declarations:
     """What the name and the attributes of an element declare, but for `style` (HTML section 15.3)."""
-    hints: Declarations = {}
+    hints: dict[str, tuple[str, bool]] = {}
     if name == "a" and "href" in given:
         hints["color"] = (_LINK_COLOUR, False)
     if "hidden" in given or (name == "dialog" and "open" not in given):

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from e2a_core.mail.html_selectors import Attribute, Compound, Step, parse_selector
+from e2a_core.mail.html_selectors import MAX_SELECTOR_CHARS, Attribute, Compound, Step, parse_selector
 from e2a_core.mail.html_styles import Declarations, add_declaration, declarations
 
 __all__ = ["Node", "Rule", "Rules", "cascade"]
@@ -95,7 +95,7 @@ class Rules:
                     self.truncated = True
                     return
                 self._count += 1
-                steps = parse_selector(selector.strip())
+                steps = parse_selector(selector.strip()[: MAX_SELECTOR_CHARS + 1])
                 if steps is None:
                     self.unsure = self.unsure or bool({"background", "background-color"} & style.keys())
                     continue

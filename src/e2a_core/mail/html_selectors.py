@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["Attribute", "Compound", "Step", "element_keys", "parse_selector"]
+__all__ = ["MAX_SELECTOR_CHARS", "Attribute", "Compound", "Step", "element_keys", "parse_selector"]
 
 MAX_SELECTOR_CHARS = 500
 MAX_COMPOUNDS = 10
 """Steps of one selector, such as `table td .button`."""
+REMEMBERED_SELECTORS = 2000
+"""Letters of one sender share their style sheets, and most senders share some rules."""
 
 _STEP = re.compile(
     r"(\s*+>\s*+|\s++|^)((?:[-\w*]++|[#.](?:[-\w]|\\.)++|\[[^\]]*+\]|:(?:root|link|any-link)\b|:not\([^()]*+\))+)"
@@ -106,6 +109,7 @@ def element_keys(name: str, attributes: Mapping[str, str]) -> frozenset[str]:
     return frozenset(keys)
 
 
+@lru_cache(maxsize=REMEMBERED_SELECTORS)
 def parse_selector(text: str) -> tuple[Step, ...] | None:
     """The steps of a selector; None if it asks for what is not known here."""
     found: list[Step] = []

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from e2a_core.mail.html_colours import FAINT, KEYWORDS, Colour, alike, amount, background_of, colour_of
 
 __all__ = ["PLAIN", "Declarations", "Look", "add_declaration", "declarations", "styled"]
 
-Declarations = dict[str, tuple[str, bool]]
+Declarations = Mapping[str, tuple[str, bool]]
 """Value and importance by property."""
 
 TINY_PIXELS = 1.0
@@ -26,6 +27,9 @@ MIN_SCALE = 0.05
 """At less of its size, text of a common size is smaller than a pixel."""
 MAX_VALUE_CHARS = 200
 """Longer values are lists of fonts and pictures; the rest of them is not read."""
+REMEMBERED_STYLES = 2000
+MAX_REMEMBERED_CHARS = 300
+"""Styles recur within a letter and in the next one of its sender. A hostile mail can fill 600 kB at most."""
 _FONT_PIXELS = 16.0
 _SCREEN_PIXELS = 1000.0
 
@@ -93,11 +97,15 @@ PLAIN = Look()
 
 def declarations(style: str) -> Declarations:
     """The declarations of a style attribute or rule that can hide text; the last of each property counts."""
+    return _remembered(style) if len(style) <= MAX_REMEMBERED_CHARS else _parse(style)
+
+
+def _parse(style: str) -> Declarations:
     if "/*" in style:
         style = _COMMENT.sub(" ", style)
     if "\\" in style:
         style = _ESCAPE.sub(_unescape, style)
-    found: Declarations = {}
+    found: dict[str, tuple[str, bool]] = {}
     for name, value in _DECLARATION.findall(style.lower()):
         if name not in _READ:
             continue
@@ -109,7 +117,10 @@ def declarations(style: str) -> Declarations:
     return found
 
 
-def add_declaration(found: Declarations, name: str, value: str, *, important: bool) -> None:
+_remembered = lru_cache(maxsize=REMEMBERED_STYLES)(_parse)
+
+
+def add_declaration(found: dict[str, tuple[str, bool]], name: str, value: str, *, important: bool) -> None:
     """Let a declaration override the earlier ones of its property, and of those that its shorthand sets."""
     if important or name not in found or not found[name][1]:
         found[name] = (value, important)
@@ -118,7 +129,7 @@ def add_declaration(found: Declarations, name: str, value: str, *, important: bo
             del found[replaced]
 
 
-def styled(parent: Look, style: Mapping[str, tuple[str, bool]]) -> Look:
+def styled(parent: Look, style: Declarations) -> Look:
     """The look of an element with this style in an element that looks like `parent`."""
     values = {name: value for name, (value, _) in style.items()}
     fill = values.get("-webkit-text-fill-color", values.get("color", ""))
