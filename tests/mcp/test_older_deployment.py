@@ -14,6 +14,7 @@ from e2a_core.clock import SystemClock
 from e2a_core.contract.api_keys import CreateAPIKeyRequest
 from e2a_core.contract.base import LIMITATIONS
 from e2a_core.contract.engine import Session
+from e2a_core.contract.reviews import ApproveRequest, RejectRequest
 from e2a_core.ids import Ids
 from e2a_core.local.engine import open_local_engine
 from e2a_core.remote.engine import RemoteEngine
@@ -27,6 +28,7 @@ from .test_every_argument import (
     ALONE,
     BOX,
     DOMAIN,
+    HELD,
     ONCE,
     OTHERWISE,
     PATIENCE_SECONDS,
@@ -75,7 +77,6 @@ REFUSED = {
     ("reply_to_message", "send_at"),
     ("send_message", "send_at"),
     ("update_message_labels", "read_status"),
-    ("wait_for_message", "message_id"),
 }
 """Arguments without which something else would be done."""
 LIMITED = {"content_hash"}
@@ -131,6 +132,8 @@ async def called(older: Older, name: str, argument: str | None = None) -> Any:
                 given |= ALONE.get((name, argument), {})
                 if argument not in given or argument not in {"email", "agent_email", "message_id"}:
                     given[argument] = value.value if isinstance(value, Refused) else value
+                if argument == "message_id" and name == "wait_for_message":
+                    given[argument] = await world.sent()
                 if argument == "message_ids":
                     given[argument] = [given.pop("message_id")]
                 if argument in ONCE:
@@ -166,6 +169,45 @@ async def test_a_tool_works_or_says_what_the_deployment_lacks(older: Older, name
         assert result.structured_content["code"] == value.code
     else:
         assert not result.is_error, result.content
+
+
+@pytest.mark.parametrize("fate", ["approved", "rejected", "sent", "waits"])
+async def test_the_fate_of_ones_own_mail_is_waited_for(older: Older, fate: str) -> None:
+    async with _world(older.inside) as world, _world(older.outside) as outside:
+        if fate == "sent":
+            inbox, letter = BOX, {"to": ["dan@example.org"], "subject": "s", "text": "t"}
+            sent = await world.call("send_message", email=BOX, **letter)
+            message_id = sent["message_id"]
+        else:
+            inbox, message_id = HELD, await world.draft()
+        found: dict[str, Any] = {}
+
+        async def wait() -> None:
+            seconds = 1 if fate == "waits" else 60
+            arguments = {"message_id": message_id, "email": inbox, "timeout_seconds": seconds}
+            result = await outside.client.call_tool("wait_for_message", arguments)
+            assert not result.is_error, result.content
+            assert result.structured_content is not None
+            found.update(result.structured_content, told=text_of(result))
+
+        with anyio.fail_after(PATIENCE_SECONDS):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(wait)
+                if fate == "approved":
+                    await older.inside.reviews.approve(message_id, ApproveRequest())
+                elif fate == "rejected":
+                    await older.inside.reviews.reject(message_id, RejectRequest(reason="no"))
+        assert older.july.refused == []
+        if fate == "waits":
+            assert (found["timed_out"], found["message"]) == (True, None)
+            assert "still pending_review" in found["told"]
+            return
+        message = found["message"]
+        assert (found["timed_out"], message["id"]) == (False, message_id)
+        if fate == "rejected":
+            assert message["review_status"] == "review_rejected"
+        else:
+            assert message["delivery_status"] == "sent"
 
 
 async def _restored(world: World) -> dict[str, Any]:

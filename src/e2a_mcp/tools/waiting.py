@@ -16,7 +16,7 @@ from e2a_core.contract.events import EventEnvelope
 from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.messages import MessageQuery
 from e2a_core.contract.operation import Hints
-from e2a_core.errors import E2AError
+from e2a_core.errors import E2AError, NotImplementedHere
 from e2a_core.mail.codes import find_codes, find_verification_links
 from e2a_mcp.fence import plain_line
 from e2a_mcp.reading import read_message
@@ -90,11 +90,11 @@ async def _fate(call: Call, email: str, message_id: str, timeout: int) -> Reply:
     session, view = call.session, None
     follows = session.told is None or session.told >= _FATES
     async with session.watch(types=tuple(_FATES) if follows else (), emails=(email,)) as events:
-        view = await session.messages.get(email, message_id, peek=True, whole=True)
+        view = await _look(session, email, message_id)
         with anyio.move_on_after(timeout):
             while _under_way(call, view):
                 await (_event_of(events, message_id) if follows else anyio.sleep(LOOK_SECONDS))
-                view = await session.messages.get(email, message_id, peek=True, whole=True)
+                view = await _look(session, email, message_id)
     if _under_way(call, view):
         state = view.review_status if view.review_status == "pending_review" else view.delivery_status
         return Reply(
@@ -104,6 +104,14 @@ async def _fate(call: Call, email: str, message_id: str, timeout: int) -> Reply:
     read = read_message(view, email, call.services.ids)
     structured = {"message": read.structured, "timed_out": False, "untrusted": read.structured["untrusted"]}
     return Reply(structured, read.text, read.links, untrusted=read.untrusted)
+
+
+async def _look(session: Session, email: str, message_id: str) -> MessageView:
+    """The message, left unread where the deployment can do that; one that the agent sent has no such mark."""
+    try:
+        return await session.messages.get(email, message_id, peek=True, whole=True)
+    except NotImplementedHere:
+        return await session.messages.get(email, message_id, whole=True)
 
 
 async def _event_of(events: AsyncIterator[EventEnvelope], message_id: str) -> None:
