@@ -13,6 +13,7 @@ from e2a_core.submission.outcome import (
     SubmissionResult,
     classify_reply,
     failed,
+    relay_lost,
     split_enhanced_code,
     succeeded,
     unknown,
@@ -67,6 +68,25 @@ def test_results_are_grouped_by_what_they_call_for() -> None:
     assert result.of(Outcome.FAILED)[0] == RecipientOutcome(
         "b@x", Outcome.FAILED, 550, "5.1.1", "no", FailureKind.PERMANENT
     )
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "lost"),
+    [
+        (succeeded(["a@x"], 250, "2.0.0 ok"), False),
+        (failed(["a@x"], FailureKind.PERMANENT, "5.1.1 no", 550), False),
+        (failed(["a@x"], FailureKind.PERMANENT, "5.1.3 not valid"), False),
+        (failed(["a@x"], FailureKind.TRANSIENT, "4.7.1 greylisted", 451), False),
+        (failed(["a@x"], FailureKind.TRANSIENT, "the connection broke within the message"), True),
+        (failed(["a@x"], FailureKind.OUTAGE, "closing", 421), True),
+        (failed(["a@x"], FailureKind.OUTAGE, "connection refused"), True),
+        (unknown(["a@x"], "reply lost"), True),
+    ],
+)
+def test_when_the_relay_is_lost_for_the_other_recipients(
+    outcomes: list[RecipientOutcome], lost: bool
+) -> None:
+    assert bool(relay_lost(SubmissionResult(tuple(outcomes), "upstream"))) is lost
 
 
 @settings(max_examples=200, deadline=None)

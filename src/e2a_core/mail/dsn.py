@@ -116,7 +116,7 @@ def _in_words(raw: bytes, headers: Headers, leaves: Sequence[Part]) -> DeliveryR
     failed = qsbmf_failures(text)
     if not failed:
         named = [_bare(item) for item in ",".join(headers.get_all("x-failed-recipients")).split(",")]
-        failed = [(address, words_about(address, text)) for address in named[:MAX_RECIPIENTS] if address]
+        failed = words_about(filter(None, named[:MAX_RECIPIENTS]), text)
     if not failed:
         return None
     candidates = _candidates(raw, headers, leaves, ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from e2a_core.mail.mime import Part
@@ -28,10 +28,16 @@ def text_of(raw: bytes, leaves: Sequence[Part]) -> str:
     return "\n".join(leaf.text(raw, MAX_TEXT_BYTES) for leaf in islice(parts, 3))
 
 
-def words_about(address: str, text: str) -> str:
-    """What the words below the recipient's address say about it."""
-    at = text.lower().find(address.lower())
-    return " ".join(text[at + len(address) :][:MAX_DIAGNOSTIC_CHARS].split()) if at >= 0 else ""
+def words_about(addresses: Iterable[str], text: str) -> list[tuple[str, str]]:
+    """Each address, with what the words below it in the text say about it."""
+    lowered = text.lower()
+    found = []
+    for address in addresses:
+        at = lowered.find(address.lower())
+        start = at + len(address)
+        words = " ".join(text[start : start + MAX_DIAGNOSTIC_CHARS].split()) if at >= 0 else ""
+        found.append((address, words))
+    return found
 
 
 def qsbmf_failures(text: str) -> list[tuple[str, str]]:
