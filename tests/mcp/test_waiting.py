@@ -122,18 +122,61 @@ async def test_unread_mail_of_the_last_minute_counts_and_read_mail_since_an_inst
         assert (await waited(client, since="2m", subject_contains="code"))["message"]["id"] == first
 
 
+FORGED = {"sender": "bank@elsewhere.example", "mail_from": "eve@elsewhere.example"}
+"""Its domain says that this mail is not its own."""
+
+
 async def test_a_forged_code_is_marked_and_can_be_left_out(relay: Relay) -> None:
     box = await relay.inbox()
     real = await box.deliver("554433 is your Example code", "Someone signs in.")
-    await box.deliver(
-        "Code", "Your code: 666666", sender="bank@elsewhere.example", mail_from="eve@elsewhere.example"
-    )
+    await box.deliver("Code", "Your code: 666666", **FORGED)
     async with box.client() as client:
         forged = await client.call_tool("wait_for_message", {"timeout_seconds": 1})
         proven = await waited(client, verified_only=True)
     assert forged.structured_content["trust"] == "failed"
+    assert forged.structured_content["found"] == [{"kind": "code", "value": "666666", "trust": "failed"}]
     assert "Code found (sender failed DMARC): 666666" in text_of(forged)
     assert (proven["message"]["id"], proven["codes"], proven["trust"]) == (real, ["554433"], "verified")
+    assert [item["trust"] for item in proven["found"]] == ["verified"]
+
+
+LINK = "https://example.org/verify?token=abc123"
+FINDINGS: list[tuple[str, str, list[str], list[str]]] = [
+    ("Code", "Your code: 482913", ["482913"], []),
+    ("554433 is your Example code", "Someone signs in.", ["554433"], []),
+    ("Confirm", f"Confirm your address: {LINK}", [], [LINK]),
+    ("Sign in", f"Your verification code: a8k2zq\nor open {LINK} to sign in", ["a8k2zq"], [LINK]),
+    ("確認", "認証コード：qR7tz", ["qR7tz"], []),
+    ("Lunch", "Are you free on Friday?", [], []),
+]
+
+
+@pytest.mark.parametrize("forged", [False, True])
+@pytest.mark.parametrize(("subject", "text", "codes", "links"), FINDINGS)
+async def test_a_message_that_is_read_shows_codes_and_links_each_with_the_verdict(
+    relay: Relay, subject: str, text: str, codes: list[str], links: list[str], forged: bool
+) -> None:
+    box = await relay.inbox()
+    message_id = await box.deliver(subject, text, **(FORGED if forged else {}))
+    async with box.client() as client:
+        for shape in ("text", "full"):
+            result = await client.call_tool("get_message", {"message_id": message_id, "format": shape})
+            read, told = result.structured_content, text_of(result)
+            word = read["trust"]
+            assert word == ("failed" if forged else "verified")
+            wanted = [("code", code) for code in codes] + [("link", link) for link in links]
+            found = [(item["kind"], item["value"], item["trust"]) for item in read.get("found", [])]
+            assert found == [(kind, value, word) for kind, value in wanted]
+            assert (read.get("codes", []), read.get("verification_links", [])) == (codes, links)
+            beside = " (sender failed DMARC)" if forged else ""
+            for kind, value in wanted:
+                assert f"{kind.capitalize()} found{beside}: {value}" in told
+            if wanted:
+                assert {"codes", "found"} & {*read["untrusted"]["fields"]}
+            else:
+                assert "found" not in told
+        headers = await client.call_tool("get_message", {"message_id": message_id, "format": "headers"})
+    assert "found" not in headers.structured_content
 
 
 async def test_an_inbox_that_is_not_there_or_anothers_is_told_at_once(relay: Relay) -> None:

@@ -14,13 +14,14 @@ from e2a_core.contract.base import Moment, Page
 from e2a_core.contract.message_views import MessageSummaryView, MessageView, Verdict
 from e2a_core.contract.messages import MessageLifecycleTransition, MessageQuery
 from e2a_mcp.fence import Fence, plain_line
+from e2a_mcp.finding import FOUND, found_in
 from e2a_mcp.reading import DEFAULT_MAX_CHARS, MAX_MAX_CHARS, Format, read_message
 from e2a_mcp.render import ROW_FIELDS, fence_rows, message_lines, page_line, shown_id
 from e2a_mcp.schema import object_schema, view_properties
 from e2a_mcp.tool import Call, Reply, Tool
 from e2a_mcp.tools.arguments import InboxArguments, Limit, MessageArguments
 from e2a_mcp.tools.attachments import Invitation, invitation
-from e2a_mcp.tools.outputs import SUMMARY_ROW, TEXT, UNTRUSTED, listing
+from e2a_mcp.tools.outputs import SUMMARY_ROW, TEXT, TRUST, UNTRUSTED, listing
 from e2a_mcp.tools.passing import by_hand, pass_through
 
 __all__ = ["MESSAGE", "TOOLS", "message_rows"]
@@ -50,7 +51,8 @@ MESSAGE = object_schema(
             if name not in {"raw_message", "parsed", "body", "created_at"}
         },
         "received_at": TEXT,
-        "trust": {"enum": ["verified", "partial", "unverified", "failed"]},
+        **FOUND,
+        "trust": TRUST,
         "text": TEXT,
         "html": TEXT,
         "headers": TEXT,
@@ -178,7 +180,9 @@ async def get_message(call: Call, arguments: GetMessage) -> Reply:
     raw = None
     if arguments.format == "headers":
         raw = await call.session.messages.raw(email, arguments.message_id)
-    invited = await invitation(call, email, view) if arguments.offset == 0 else Invitation("")
+    begins = arguments.offset == 0
+    invited = await invitation(call, email, view) if begins else Invitation("")
+    found = found_in(view) if begins and arguments.format != "headers" else None
     return read_message(
         view,
         email,
@@ -187,8 +191,11 @@ async def get_message(call: Call, arguments: GetMessage) -> Reply:
         offset=arguments.offset,
         max_chars=arguments.max_chars,
         raw=raw,
-        extra=invited.member,
-        extra_lines=tuple(f"{name}:\n{words}" for name, words in invited.member.items()),
+        extra={**invited.member, **(found.members if found and found.lines else {})},
+        extra_lines=(
+            *(f"{name}:\n{words}" for name, words in invited.member.items()),
+            *(found.lines if found else ()),
+        ),
         extra_notes=invited.notes,
     )
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from e2a_core.contract.base import Page
-from e2a_core.contract.message_views import MessageSummaryView
+from e2a_core.contract.message_views import MessageSummaryView, Verdict
 from e2a_core.contract.sending import SendResultView
 from e2a_mcp.schema import object_schema, view_properties
 from e2a_mcp.tool import Reply
 
-__all__ = ["SEND_RESULT", "SUMMARY_ROW", "TEXT", "UNTRUSTED", "listed", "listing"]
+__all__ = ["SEND_RESULT", "SUMMARY_ROW", "TEXT", "TRUST", "UNTRUSTED", "listed", "listing"]
 
 TEXT = {"type": "string"}
 UNTRUSTED = {"type": "object", "description": "the fence's marker, and the members a sender wrote"}
+TRUST = {"enum": list(get_args(Verdict))}
 SUMMARY_ROW = object_schema(
     {
         **view_properties(MessageSummaryView, depth=0),
-        "trust": {"enum": ["verified", "partial", "unverified", "failed"]},
+        "trust": TRUST,
     },
     ["id", "direction", "subject", "created_at"],
 )

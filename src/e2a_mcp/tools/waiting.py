@@ -17,10 +17,8 @@ from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.messages import MessageQuery
 from e2a_core.contract.operation import Hints
 from e2a_core.errors import E2AError, NotImplementedHere
-from e2a_core.mail.codes import find_codes, find_verification_links
-from e2a_mcp.fence import plain_line
+from e2a_mcp.finding import FOUND, found_in
 from e2a_mcp.reading import read_message
-from e2a_mcp.render import trust
 from e2a_mcp.schema import object_schema
 from e2a_mcp.tool import Call, Reply, Tool
 from e2a_mcp.tools.arguments import InboxArguments
@@ -39,7 +37,6 @@ ROWS_LOOKED_AT = 25
 LOOK_SECONDS = 2.0
 """Between looks at a message on a deployment that tells of arrivals alone."""
 _FATES = frozenset({"email.sent", "email.failed", "email.review_approved", "email.review_rejected"})
-MAX_FOUND = 10
 _AGO = re.compile(r"(\d{1,4})([smh])", re.ASCII)
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
 
@@ -208,23 +205,14 @@ async def _matching(
 
 
 def _arrived(call: Call, email: str, view: MessageView) -> Reply:
-    text = (view.parsed.text if view.parsed else None) or ""
-    html = (view.parsed.html if view.parsed else None) or ""
-    codes = [plain_line(code, 40) for code in find_codes(text, html, subject=view.subject)[:MAX_FOUND]]
-    links = [plain_line(link, 2000) for link in find_verification_links(text, html)[:MAX_FOUND]]
-    verdict = trust(view.verified_domain or view.author_agent, view.authentication)
-    # A forged mail asks for trust with exactly these, so the word stands beside each.
-    beside = " (sender failed DMARC)" if verdict == "failed" else ""
-    lines = [f"Code found{beside}: {code}" for code in codes]
-    lines += [f"Link found{beside}: {link}" for link in links]
-    read = read_message(view, email, call.services.ids, extra_lines=tuple(lines))
+    found = found_in(view)
+    read = read_message(view, email, call.services.ids, extra_lines=tuple(found.lines))
     structured = {
         "message": read.structured,
         "timed_out": False,
-        "codes": codes,
-        "verification_links": links,
-        "trust": verdict,
-        "untrusted": {**read.structured["untrusted"], "fields": ["codes", "verification_links"]},
+        **found.members,
+        "trust": found.trust,
+        "untrusted": {**read.structured["untrusted"], "fields": list(found.members)},
     }
     return Reply(structured, read.text, read.links, untrusted=True)
 
@@ -233,8 +221,7 @@ _ARRIVAL = object_schema(
     {
         "message": {**MESSAGE, "type": ["object", "null"]},
         "timed_out": {"type": "boolean"},
-        "codes": {"type": "array", "items": TEXT},
-        "verification_links": {"type": "array", "items": TEXT},
+        **FOUND,
         "trust": MESSAGE["properties"]["trust"],
         "waited_since": TEXT,
         "untrusted": UNTRUSTED,
