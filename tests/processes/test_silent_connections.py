@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from e2a_core.http.connections import HEAD_SECONDS
+from e2a_core.http.connections import HEAD_SECONDS, READING_SECONDS
 from tests.support.serving import ASSISTANT, Served, serving
 from tests.support.smtp_client import letter, submit
 
@@ -86,6 +86,66 @@ async def test_a_connection_that_sends_no_request_is_closed(served: Served) -> N
         assert await reader.read() == b""
     assert time.monotonic() - started >= HEAD_SECONDS - 0.5
     writer.close()
+
+
+UNREAD = 300
+"""More than are served at once, and less than one address may open."""
+LONG_ANSWER = b"GET /v1/openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+@contextmanager
+def unread(address: tuple[str, int], requests: int) -> Iterator[list[socket.socket]]:
+    """Connections whose long answers nobody reads, all asked for at once."""
+    opened = []
+    try:
+        for _ in range(UNREAD):
+            connection = socket.socket()
+            opened.append(connection)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            connection.settimeout(PATIENT_SECONDS)
+            connection.connect(address)
+            connection.sendall(LONG_ANSWER * requests)
+        yield opened
+    finally:
+        for connection in opened:
+            connection.close()
+
+
+@pytest.mark.parametrize("requests", [1, 60])
+async def test_answers_that_nobody_reads_hold_no_place(served: Served, requests: int) -> None:
+    parts = urlsplit(served.url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    with unread((parts.hostname, parts.port), requests) as opened:
+        await seconds_of_a_listing(served)
+        await asyncio.sleep(2 * READING_SECONDS + PATIENT_SECONDS)
+        await seconds_of_a_listing(served)
+        ended = [connection for connection in opened if is_reset(connection)]
+    assert len(ended) == UNREAD if requests > 1 else ended
+
+
+def is_reset(connection: socket.socket) -> bool:
+    try:
+        # The answer to the first octet says that nobody takes it.
+        connection.sendall(b"G")
+        connection.sendall(b"E")
+    except OSError:
+        return True
+    return False
+
+
+async def test_long_answers_asked_for_at_once_are_read_whole_at_leisure(served: Served) -> None:
+    parts = urlsplit(served.url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=4096)
+    writer.write(LONG_ANSWER * 40 + LONG_ANSWER.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    octets = bytearray()
+    while piece := await reader.read(64 * 1024):
+        octets += piece
+        await asyncio.sleep(0.002)
+    writer.close()
+    answers = bytes(octets).split(b"HTTP/1.1 200 OK")[1:]
+    assert len(answers) == 41
+    assert len({answer.partition(b"\r\n\r\n")[2] for answer in answers}) == 1
 
 
 async def seconds_of_a_listing(served: Served) -> float:

@@ -1,13 +1,14 @@
 """The connections of the HTTP listener: how many there may be, and how long one may say nothing.
 
-A connection costs a descriptor, which SMTP and the store need too. So a request head has a deadline, and at a limit the
-connection that has waited longest for a request gives way to the new one. Only when all serve a request is the new one
-refused.
+A connection costs a descriptor, which SMTP and the store need too. So a request head has a deadline, an answer has to
+be read at some pace, and at a limit the connection that has waited longest for a request gives way to the new one. Only
+when all serve a request is the new one refused.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ __all__ = ["Connection", "ConnectionLimits", "Connections"]
 
 HEAD_SECONDS = 10.0
 """For the head of a request, from the connection or from its first octet on a connection that was used before."""
+READING_SECONDS = 20.0
+LEAST_READ_OCTETS = 80 * 1024
+"""Of an answer that is too long for the kernel's buffers, read in each `READING_SECONDS`: the pace of an old modem."""
 _REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
@@ -93,7 +97,7 @@ class Connections:
             return False
         longest = next(iter(waiting))
         self.leave(longest)
-        longest.transport.close()
+        longest.give_way()
         return True
 
 
@@ -104,6 +108,16 @@ class Connection(H11Protocol):
         super().__init__(**arguments)
         self._connections = connections
         self._deadline: asyncio.TimerHandle | None = None
+        self._reading: asyncio.TimerHandle | None = None
+        self._unread = 0.0
+        self._complete_later = False
+
+    def give_way(self) -> None:
+        """Closes the connection at once; what it has not read would keep its descriptor open."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -120,17 +134,35 @@ class Connection(H11Protocol):
         if self._is_serving:
             self._connections.serves(self)
             self._forget_deadline()
-        elif self._deadline is None:
+        elif self._deadline is None and not self._complete_later:
             self._expect_head()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unread = math.inf
+        if self._complete_later:
+            self._complete_later = False
+            self.on_response_complete()
+
     def on_response_complete(self) -> None:
+        if self.flow.write_paused:
+            # The next request, sent ahead, would hold a place while its answer waits for this one to be read.
+            self._complete_later = True
+            return
         super().on_response_complete()
+        self._expect_reading()
         # A request that was sent ahead may be under way already.
         if not self._is_serving:
             self._connections.waits(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_deadline()
+        if self._reading is not None:
+            self._reading.cancel()
         self._connections.leave(self)
         super().connection_lost(exc)
 
@@ -140,6 +172,20 @@ class Connection(H11Protocol):
 
     def _expect_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _expect_reading(self) -> None:
+        unread = self.transport.get_write_buffer_size()
+        if self._reading is None and unread:
+            self._unread = unread
+            self._reading = self.loop.call_later(READING_SECONDS, self._look_what_is_read)
+
+    def _look_what_is_read(self) -> None:
+        self._reading = None
+        unread = self.transport.get_write_buffer_size()
+        if unread and unread > self._unread - LEAST_READ_OCTETS:
+            self.transport.abort()
+        else:
+            self._expect_reading()
 
     def _forget_deadline(self) -> None:
         if self._deadline is not None:
