@@ -29,6 +29,7 @@ _SPACED_BLOCKS = frozenset(
     {"p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "table", "pre", "dl"}
 )
 _CELL = "\x1f"
+_BLANK = " " + _CELL
 
 
 class Link(NamedTuple):
@@ -100,7 +101,8 @@ class _Writer:
         self._link_text: list[str] = []
 
     def text(self, text: str) -> None:
-        text = _INVISIBLE.sub("", text)
+        if not text.isascii():
+            text = _INVISIBLE.sub("", text)
         if self._preformatted:
             first, *rest = text.replace("\r", "").split("\n")
             self._add(first)
@@ -199,15 +201,21 @@ class _Writer:
     def _break_if_written(self) -> None:
         if not self._line:
             return
-        if "".join(self._line).strip(" " + _CELL):
-            self._break()
+        line = "".join(self._line)
+        if line.strip(_BLANK):
+            self._write(line)
         else:
             self._line = []
 
     def _break(self) -> None:
-        line = "".join(self._line)
+        self._write("".join(self._line))
+
+    def _write(self, line: str) -> None:
+        """Add a line and begin the next."""
         if not self._preformatted:
-            line = self._indent + " | ".join(cell for part in line.split(_CELL) if (cell := part.strip()))
+            if _CELL in line:
+                line = " | ".join(cell for part in line.split(_CELL) if (cell := part.strip()))
+            line = self._indent + line.strip()
         self._lines.append((_quote_prefix(self._quotes) + line).rstrip())
         self._line, self._indent = [], ""
 

@@ -62,7 +62,8 @@ def tokens(html: str) -> Iterator[Token]:
             if position == opening + 1:
                 yield Token("", False, "<")
             continue
-        closing, name, body = bool(tag[1]), tag[2].lower(), tag[3]
+        slash, name, body = tag.groups()
+        closing, name = slash == "/", name.lower()
         position = tag.end()
         if name not in _RAW_TEXT:
             yield Token(name, closing, body)

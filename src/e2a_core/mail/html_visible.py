@@ -34,7 +34,7 @@ __all__ = ["MAX_HTML_CHARS", "MAX_HTML_TOKENS", "Visible", "visible"]
 
 MAX_HTML_CHARS = 1024 * 1024
 """The rest of the HTML is left out. Images embedded as `data:` URLs make HTML long without adding tokens."""
-MAX_HTML_TOKENS = 80_000
+MAX_HTML_TOKENS = 64_000
 """Tokens read, which bounds the time; a newsletter has about 5,000, a table of 4,000 rows 60,000."""
 MAX_OPEN = 512
 """Elements open at once: where browsers stop nesting too."""
