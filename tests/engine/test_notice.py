@@ -177,3 +177,29 @@ async def test_the_owner_is_told_of_received_mail_too_and_what_doing_nothing_doe
     body = second_notice.get_body(("plain",))
     assert body is not None
     assert outbound in body.get_content()
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("on_expiry", ["approve", "reject"])
+async def test_a_notice_tells_of_a_pause(
+    home: Home, owner: Session, agent: Session, sink: SmtpSink, on_expiry: str, whole: bool
+) -> None:
+    await _owned_by(home, OWNER)
+    gate = {"policy": "allowlist", "action": "review"}
+    await protect(owner, inbound=gate, outbound=gate, holds={"on_expiry": on_expiry})
+    await send(agent, subject="At once")
+    await sink.wait_for(1)
+    await send(agent, subject="In a digest")
+    await (owner.account.pause() if whole else owner.agents.pause(ASSISTANT))
+    await home.deliver(subject="Received")
+    await home.advance(minutes=2)
+    captured = (await sink.wait_for(2))[1]
+    for kind in ("plain", "html"):
+        body = message_from_bytes(captured.content, policy=policy.default).get_body((kind,))
+        assert body is not None
+        words = " ".join(body.get_content().split())
+        # Of the draft alone: received mail is let in all the same.
+        assert words.count("an approval is refused, and nothing leaves, until it is resumed") == 1
+        waits = "If you do nothing, it waits until sending is resumed, and is sent then."
+        assert words.count(waits) == (1 if on_expiry == "approve" else 0)
+    await (owner.account.resume() if whole else owner.agents.resume(ASSISTANT))

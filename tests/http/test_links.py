@@ -113,6 +113,22 @@ async def test_the_form_approves_exactly_what_was_shown(
     assert again.status_code == 409
 
 
+@pytest.mark.parametrize("whole", [False, True])
+async def test_a_pause_is_shown_where_a_draft_is_decided_on(
+    browser: httpx.AsyncClient, home: Home, owner: Session, agent: Session, whole: bool
+) -> None:
+    message_id = await held(owner, agent)
+    asked = {"t": token(home, message_id, "approve")}
+    assert "paused" not in (await browser.get("/v1/approve", params=asked)).text
+    await (owner.account.pause() if whole else owner.agents.pause(ASSISTANT))
+    page = await browser.get("/v1/approve", params=asked)
+    assert "an approval is refused, and nothing leaves, until it is resumed" in page.text
+    refused = await browser.post("/v1/approve", data=form_of(page.text))
+    assert (refused.status_code, "paused since 20" in refused.text) == (409, True)
+    await (owner.account.resume() if whole else owner.agents.resume(ASSISTANT))
+    assert "paused" not in (await browser.get("/v1/approve", params=asked)).text
+
+
 async def test_the_form_rejects_with_its_reason(
     browser: httpx.AsyncClient, home: Home, owner: Session, agent: Session
 ) -> None:

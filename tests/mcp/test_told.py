@@ -16,6 +16,7 @@ from e2a_mcp.fence import Fence
 from e2a_mcp.prompts import AGENT_PROMPTS, get_prompt
 from e2a_mcp.render import shown_id
 from e2a_mcp.tools.identity import told_account
+from tests.support.waiting import until
 
 from .conftest import Connect
 from .relay import Inbox
@@ -143,6 +144,59 @@ async def test_protection_is_told_as_what_it_does(connect: Connect, box: Inbox) 
         )
         assert "senders of the inbox's own domain pass, mail from anybody else is let through with" in inbound
         assert holds == "holds: approved if nobody decides within 90 min; reviewers are not mailed"
+
+
+async def test_a_pause_is_told_wherever_an_inbox_is(connect: Connect, box: Inbox) -> None:
+    message_id = await held(connect, box, text="t")
+    paused = "SENDING IS PAUSED for this inbox since 20"
+    async with connect("account") as owner, connect() as agent:
+        shown = [
+            (owner, "get_agent", {"email": box.email}),
+            (owner, "get_review", {"message_id": message_id}),
+            (agent, "whoami", {}),
+            (agent, "get_agent", {}),
+        ]
+
+        async def told() -> list[str]:
+            return [text_of(await call(client, name, **given)) for client, name, given in shown]
+
+        assert all("PAUSED" not in text for text in await told())
+        assert paused in text_of(await call(owner, "pause_agent", email=box.email))
+        for text in await told():
+            assert paused in text
+            assert "until its owner calls resume_agent" in text
+        assert box.email in text_of(await call(owner, "list_agents"))
+        [row] = [
+            item
+            for item in (await call(owner, "list_agents")).structured_content["agents"]
+            if item["email"] == box.email
+        ]
+        assert row["sending_paused"] == "agent"
+        for client, name, given in (
+            (agent, "send_message", {"to": "bob@example.net", "subject": "s", "text": "another"}),
+            (owner, "approve_review", {"message_id": message_id}),
+        ):
+            refused = await client.call_tool(name, given)
+            assert refused.structured_content["code"] == "sending_paused"
+            assert "paused since 20" in text_of(refused)
+        assert "PAUSED" not in text_of(await call(owner, "resume_agent", email=box.email))
+        assert all("PAUSED" not in text for text in await told())
+
+
+async def test_waiting_says_that_a_pause_is_why(connect: Connect, box: Inbox) -> None:
+    letter = {"to": "bob@example.net", "subject": "s", "text": "t"}
+    async with connect("account") as owner, connect() as agent:
+        sent = await call(agent, "send_message", **letter, send_at="2s")
+        await call(owner, "pause_agent", email=box.email)
+        given = {"message_id": sent.structured_content["message_id"], "timeout_seconds": 1}
+
+        async def told() -> bool:
+            return "still accepted after 1 s, waits, because sending is paused" in text_of(
+                await call(agent, "wait_for_message", **given)
+            )
+
+        await until(told)
+        await call(owner, "resume_agent", email=box.email)
 
 
 async def test_the_session_and_its_figures_are_told_in_few_words(connect: Connect, box: Inbox) -> None:

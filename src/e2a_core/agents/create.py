@@ -56,7 +56,7 @@ async def create_agent(core: Core, account_id: str, address: NewAddress, *, name
 
 
 def agent_view(agent: AgentRow) -> AgentView:
-    paused = agent.account_paused_at or agent.paused_at
+    paused = agent.sending_paused_at
     return AgentView(
         email=agent.email,
         domain=agent.domain,

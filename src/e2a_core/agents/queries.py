@@ -60,7 +60,12 @@ class AgentRow:
     @property
     def paused(self) -> bool:
         """True if the agent sends nothing, because it or its account is paused."""
-        return self.paused_at is not None or self.account_paused_at is not None
+        return self.sending_paused_at is not None
+
+    @property
+    def sending_paused_at(self) -> int | None:
+        """Since when the agent sends nothing; the pause of the account goes before its own."""
+        return self.paused_at if self.account_paused_at is None else self.account_paused_at
 
     @property
     def trashed(self) -> bool:

@@ -10,7 +10,20 @@ from typing import Annotated
 
 from e2a_core.contract.base import Stated
 
-__all__ = ["Delivery", "Direction", "DirectionText", "Method", "OutcomeText", "Review", "StageText"]
+__all__ = [
+    "SENDING_PAUSED",
+    "Delivery",
+    "Direction",
+    "DirectionText",
+    "Method",
+    "OutcomeText",
+    "Review",
+    "StageText",
+]
+
+
+SENDING_PAUSED = "waits, because sending is paused"
+"""The `delivery_detail` of a message that was due while its inbox or account was paused."""
 
 
 class Direction(StrEnum):

@@ -15,7 +15,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from e2a_core.accounts import queries as account_queries
+from e2a_core.agents import queries as agent_queries
 from e2a_core.agents.lookup import lookup_recipient
+from e2a_core.agents.queries import agent_from
 from e2a_core.contract.limits import MAX_REASON_CHARS
 from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.reviews import ApproveRequest
@@ -41,7 +43,7 @@ from e2a_core.messages.content import load_content
 from e2a_core.messages.rows import MessageRow
 from e2a_core.reviews import decide, queries
 from e2a_core.reviews.decide import Decider
-from e2a_core.reviews.views import review_detail
+from e2a_core.reviews.views import paused_words, review_detail
 from e2a_core.signing.tokens import (
     ApprovalAction,
     ApprovalToken,
@@ -149,6 +151,7 @@ class _Links:
         good_until = self._core.clock.now() + FORM_GOOD_FOR
         value = sign_form(token, view.content_hash or "", good_until, self._core.secrets.signing)
         body = view.body or view.parsed
+        facts = {**_facts(view), "Sending": await self._paused(row)}
         return page(
             status,
             f"{action.capitalize()} this message?",
@@ -158,11 +161,17 @@ class _Links:
             html=visible_text(body.html or "") if body else "",
             preview_chars=PREVIEW_CHARS,
             undecided="" if status == 200 else _NOT_DECIDED,
-            facts=_facts(view),
+            facts=facts,
             action=action,
             hidden={"t": token, "form": value, "content_hash": view.content_hash or ""},
             reason=reason[:MAX_REASON_CHARS],
         )
+
+    async def _paused(self, row: MessageRow) -> str:
+        """What a pause of sending means for a draft; empty without one."""
+        found = None if row.inbound else first(await self._core.db.read(agent_queries.agent(row.agent_email)))
+        since = agent_from(found).sending_paused_at if found else None
+        return "" if since is None else paused_words(since)
 
     async def _decide(self, row: MessageRow, link: ApprovalToken, form: dict[str, str]) -> Response:
         action, seen = link.action, form.get("content_hash") or None

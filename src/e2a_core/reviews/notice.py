@@ -22,6 +22,7 @@ from e2a_core.messages.rows import MessageRow
 from e2a_core.protection.config import load_config
 from e2a_core.reviews import queries
 from e2a_core.reviews.pace import pace_of
+from e2a_core.reviews.views import paused_words
 from e2a_core.signing.tokens import ApprovalAction, sign_approval
 from e2a_core.store.jobs import Job
 from e2a_core.store.statement import first
@@ -40,6 +41,15 @@ _LINK_GRACE = timedelta(minutes=10)
 """Links outlive the hold by this, so that they show that the hold has ended instead of an invalid link."""
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Untold:
+    """A hold to tell of, what happens to it if nobody decides, and since when a pause keeps it from leaving."""
+
+    row: MessageRow
+    on_expiry: str
+    paused_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +89,7 @@ class HoldNotice:
         holds = await self._holds(account_id, now)
         if owner is None or not holds:
             return
-        shown = [self._shown(row, on_expiry, owner.normalized) for row, on_expiry in holds[:MAX_LISTED]]
+        shown = [self._shown(hold, owner.normalized) for hold in holds[:MAX_LISTED]]
         content = await self._content(shown, len(holds), owner, now)
         sender = f"{NOTICE_LOCAL}@{self._core.settings.from_domain}"
         result = await self._upstream.submit(sender, [owner.addr_spec], content)
@@ -91,16 +101,17 @@ class HoldNotice:
             return
         if result.of(Outcome.FAILED):
             _log.warning("the notice of %d holds could not be sent to the owner: %s", len(holds), detail)
-        await self._core.db.write([*pace.sent([row for row, _ in holds], now), job.complete()])
+        await self._core.db.write([*pace.sent([hold.row for hold in holds], now), job.complete()])
 
-    async def _holds(self, account_id: str, now: datetime) -> list[tuple[MessageRow, str]]:
-        """The holds to tell of, oldest first, each with what happens if nobody decides."""
-        holds: list[tuple[MessageRow, str]] = []
+    async def _holds(self, account_id: str, now: datetime) -> list[_Untold]:
+        """The holds to tell of, oldest first."""
+        holds: list[_Untold] = []
         for found in await self._core.db.read(queries.all_untold(account_id, to_micros(now))):
             values = dict(found)
-            holding = load_config(values.pop("protection")).holds
+            holding, paused_at = load_config(values.pop("protection")).holds, values.pop("sending_paused_at")
             if not holding.suppress_notifications:
-                holds.append((MessageRow.from_store(values), holding.on_expiry))
+                row = MessageRow.from_store(values)
+                holds.append(_Untold(row, holding.on_expiry, None if row.inbound else paused_at))
         return holds
 
     async def _reader(self, account_id: str) -> Address | None:
@@ -139,8 +150,8 @@ class HoldNotice:
         )
         return await self._keys.signature(domain, content) + content
 
-    def _shown(self, row: MessageRow, on_expiry: str, reader: str) -> _Hold:
-        return _Hold(row, _facts(row), _otherwise(row, on_expiry), self._links(row, reader))
+    def _shown(self, hold: _Untold, reader: str) -> _Hold:
+        return _Hold(hold.row, _facts(hold), _otherwise(hold), self._links(hold.row, reader))
 
     def _links(self, row: MessageRow, reader: str) -> dict[str, str]:
         expires = from_micros(row.hold.approval_expires_at or row.created_at) + _LINK_GRACE
@@ -153,7 +164,8 @@ class HoldNotice:
         }
 
 
-def _facts(row: MessageRow) -> dict[str, str]:
+def _facts(hold: _Untold) -> dict[str, str]:
+    row = hold.row
     facts = {
         "Agent": row.agent_email,
         "From": (row.header_from or row.envelope_from or "unknown") if row.inbound else "",
@@ -162,6 +174,7 @@ def _facts(row: MessageRow) -> dict[str, str]:
         "Bcc": ", ".join(row.bcc),
         "Subject": row.subject,
         "Expires": _expiry(row),
+        "Sending": paused_words(hold.paused_at) if hold.paused_at else "",
     }
     return {name: one_line(value) for name, value in facts.items() if value}
 
@@ -170,8 +183,11 @@ def _expiry(row: MessageRow) -> str:
     return format_datetime(from_micros(row.hold.approval_expires_at or row.created_at), usegmt=True)
 
 
-def _otherwise(row: MessageRow, on_expiry: str) -> str:
+def _otherwise(hold: _Untold) -> str:
     """What doing nothing does."""
+    row, on_expiry = hold.row, hold.on_expiry
+    if hold.paused_at and on_expiry == "approve":
+        return "If you do nothing, it waits until sending is resumed, and is sent then."
     if row.inbound:
         then = "it goes into the inbox" if on_expiry == "approve" else "the agent never sees it"
     else:

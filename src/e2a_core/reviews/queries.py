@@ -91,9 +91,11 @@ def untold(message_id: str, now: int) -> Statement:
 
 
 def all_untold(account_id: str, now: int) -> Statement:
-    """The held messages that the account's owner was not told of, oldest first, with their agents' protection."""
+    """The held messages that the account's owner was not told of, oldest first, with their agents' protection and
+    pause."""
     return sql(
-        f"SELECT {_SHOWN}, m.cc, m.bcc, a.protection FROM messages m {_LIVE} "
+        f"SELECT {_SHOWN}, m.cc, m.bcc, a.protection, COALESCE(c.paused_at, a.paused_at) AS sending_paused_at "
+        f"FROM messages m {_LIVE} JOIN accounts c ON c.id = m.account_id "
         f"WHERE m.account_id = :account AND {_UNTOLD} ORDER BY m.created_at, m.id",
         account=account_id,
         now=now,

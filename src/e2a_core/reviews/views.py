@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from email.utils import format_datetime
 
+from e2a_core.clock import from_micros
 from e2a_core.contract.message_views import (
     MessageBodyView,
     MessageView,
@@ -18,9 +20,13 @@ from e2a_core.messages.views import message_view
 from e2a_core.reviews import queries
 from e2a_core.store.statement import Row
 
-__all__ = [
-    "review_detail",
-]
+__all__ = ["paused_words", "review_detail"]
+
+
+def paused_words(since: int) -> str:
+    """What a person who decides on a draft has to know of a pause that began then, in microseconds."""
+    at = format_datetime(from_micros(since), usegmt=True)
+    return f"paused since {at}; an approval is refused, and nothing leaves, until it is resumed"
 
 
 async def review_detail(core: Core, row: MessageRow) -> MessageView:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from e2a_core.contract.states import Delivery, Direction, Review
+from e2a_core.contract.states import SENDING_PAUSED, Delivery, Direction, Review
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.state import DELIVERY, RECIPIENT, REVIEW, any_before
 from e2a_core.store.statement import Statement, sql
 
 __all__ = [
-    "SENDING_PAUSED",
     "claim",
     "fail_pending",
     "forget_pending",
@@ -23,9 +22,6 @@ __all__ = [
     "set_recipient",
     "wake_paused",
 ]
-
-SENDING_PAUSED = "waits, because sending is paused"
-
 
 _NOT_PAUSED = "COALESCE(a.paused_at, c.paused_at) IS NULL"
 

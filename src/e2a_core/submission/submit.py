@@ -10,7 +10,7 @@ from typing import Any
 from e2a_core.agents import queries as agent_queries
 from e2a_core.agents.queries import AgentRow, agent_from
 from e2a_core.clock import from_micros, to_micros
-from e2a_core.contract.states import Delivery
+from e2a_core.contract.states import SENDING_PAUSED, Delivery
 from e2a_core.core import Core
 from e2a_core.domains.dkim import SigningKeys
 from e2a_core.errors import StoreUnavailable
@@ -141,7 +141,7 @@ class Submission:
                 await self._core.db.write([job.complete(), *cancel_statements(self._core, row, reason, now)])
                 return None
             if paused and row.type != "test":
-                waits = queries.set_delivery(row.id, delivery_detail=queries.SENDING_PAUSED)
+                waits = queries.set_delivery(row.id, delivery_detail=SENDING_PAUSED)
                 later = self._core.clock.now() + PAUSED_RECHECK
                 await self._core.db.write([job.retry(later, "paused", count_attempt=False), waits])
                 return None

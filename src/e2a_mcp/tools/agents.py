@@ -9,6 +9,7 @@ from pydantic import Field
 from e2a_mcp.schema import Arguments
 from e2a_mcp.tool import Tool
 from e2a_mcp.tools.arguments import InboxArguments, NamedInbox
+from e2a_mcp.tools.identity import told_account, told_inbox
 from e2a_mcp.tools.outputs import SEND_RESULT
 from e2a_mcp.tools.passing import pass_through
 from e2a_mcp.tools.sending import sent
@@ -35,8 +36,12 @@ TOOLS: tuple[Tool[Any], ...] = (
     pass_through("delete_agent", ["deleted", "email"]),
     pass_through("restore_agent", ["email"], narrowed=NamedInbox),
     pass_through("test_agent", output=SEND_RESULT, reply=lambda call, arguments, result: sent(call, result)),
-    pass_through("pause_agent", ["email"], narrowed=NamedInbox),
-    pass_through("resume_agent", ["email"], narrowed=NamedInbox),
-    pass_through("pause_account", ["user", "scope"]),
-    pass_through("resume_account", ["user", "scope"]),
+    pass_through(
+        "pause_agent", ["email"], narrowed=NamedInbox, reply=lambda call, given, view: told_inbox(view)
+    ),
+    pass_through(
+        "resume_agent", ["email"], narrowed=NamedInbox, reply=lambda call, given, view: told_inbox(view)
+    ),
+    pass_through("pause_account", ["user", "scope"], reply=lambda call, given, view: told_account(view)),
+    pass_through("resume_account", ["user", "scope"], reply=lambda call, given, view: told_account(view)),
 )

@@ -10,7 +10,7 @@ from e2a_core.contract.agents import AgentView
 from e2a_mcp.tool import Reply, Tool
 from e2a_mcp.tools.passing import pass_through
 
-__all__ = ["TOOLS", "told_account"]
+__all__ = ["TOOLS", "paused_line", "told_account", "told_inbox"]
 
 NO_MESSAGES_CAP = 1_000_000_000
 NO_STORAGE_CAP = 2**50
@@ -30,7 +30,23 @@ def told_account(view: AccountView) -> Reply:
         f"domains {_of(used.domains, most.max_domains, NO_COUNT_CAP)}",
     ]
     lines = [f"{view.scope} session{whose}; account {view.user.email} ({view.user.id})", "; ".join(limits)]
+    if paused := paused_line(view):
+        lines.append(paused)
     return Reply(view.to_wire(), "\n".join(lines))
+
+
+def paused_line(view: AccountView | AgentView) -> str | None:
+    """What a pause does and who ends it, or None if mail may be sent."""
+    if not view.sending_paused:
+        return None
+    whole = view.sending_paused == "account"
+    since = view.model_dump(mode="json", include={"sending_paused_at"}).get("sending_paused_at")
+    what = "the whole account" if whole else "this inbox"
+    undo = "resume_account" if whole else "resume_agent"
+    return (
+        f"SENDING IS PAUSED for {what}{f' since {since}' if since else ''}: new mail is refused and what waits stays, "
+        f"until its owner calls {undo}"
+    )
 
 
 def _of(used: int, most: int, uncapped: int, shown: Callable[[int], str] = str) -> str:
@@ -45,13 +61,15 @@ def _size(octets: int) -> str:
     return f"{size:.3g} {_UNITS[unit]}" if size < 1000 else f"{size:.0f} {_UNITS[unit]}"
 
 
-def _inbox(view: AgentView) -> Reply:
+def told_inbox(view: AgentView) -> Reply:
+    """Returns what an inbox is, and whether it may send."""
     domain = f"domain {view.domain}{'' if view.domain_verified else ' (not verified)'}"
     parts = [view.email, *([f'name "{view.name}"'] if view.name else []), domain]
-    return Reply(view.to_wire(), ", ".join([*parts, *(["in the trash"] if view.deleted_at else [])]))
+    line = ", ".join([*parts, *(["in the trash"] if view.deleted_at else [])])
+    return Reply(view.to_wire(), "\n".join([line, *([paused] if (paused := paused_line(view)) else [])]))
 
 
 TOOLS: tuple[Tool[Any], ...] = (
     pass_through("get_account", ["user", "scope"], reply=lambda call, arguments, view: told_account(view)),
-    pass_through("get_agent", ["email"], reply=lambda call, arguments, view: _inbox(view)),
+    pass_through("get_agent", ["email"], reply=lambda call, arguments, view: told_inbox(view)),
 )

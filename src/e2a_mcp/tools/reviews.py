@@ -24,6 +24,7 @@ from e2a_mcp.reading import DEFAULT_MAX_CHARS, MAX_MAX_CHARS, read_message
 from e2a_mcp.render import ROW_FIELDS, sender, trust, with_few_addresses
 from e2a_mcp.schema import Arguments, object_schema, validated, view_properties
 from e2a_mcp.tool import Call, Reply, Tool
+from e2a_mcp.tools.identity import paused_line
 from e2a_mcp.tools.messages import MESSAGE
 from e2a_mcp.tools.outputs import SEND_RESULT, TEXT, listing
 from e2a_mcp.tools.passing import by_hand, pass_through
@@ -99,7 +100,7 @@ async def get_review(call: Call, arguments: GetReview) -> Reply:
     # If the deployment does not name the inbox, it is the address the mail went to or came from.
     named = view.delivered_to if view.direction == "inbound" else view.header_from
     inbox = view.agent_email or named or ""
-    expiry = await _on_expiry(call, inbox)
+    expiry, paused = await _on_expiry(call, inbox), await _paused(call, inbox, view)
     # Long bodies take longer than other calls should wait.
     bodies = await anyio.to_thread.run_sync(_Bodies.of, view)
     words = bodies.lines if arguments.format == "text" and not arguments.offset else ()
@@ -117,7 +118,7 @@ async def get_review(call: Call, arguments: GetReview) -> Reply:
         if arguments.format == "text" and bodies.source
         else None,
         extra_lines=words,
-        head_lines=tuple(_decision(view, expiry, bodies)),
+        head_lines=(*([paused] if paused else ()), *_decision(call, view, expiry, bodies)),
         always_fenced=True,  # the agent's words may repeat a sender's
     )
     return replace(read, structured={**read.structured, **told})
@@ -132,7 +133,15 @@ async def _on_expiry(call: Call, inbox: str) -> str | None:
     return holds.on_expiry or ProtectionHolds().on_expiry
 
 
-def _decision(view: MessageView, expiry: str | None, bodies: _Bodies) -> Iterator[str]:
+async def _paused(call: Call, inbox: str, view: MessageView) -> str | None:
+    """Returns what a pause means for a draft, or None if it may leave or the deployment does not tell."""
+    try:
+        return paused_line(await call.session.agents.get(inbox)) if view.direction == "outbound" else None
+    except E2AError:
+        return None
+
+
+def _decision(call: Call, view: MessageView, expiry: str | None, bodies: _Bodies) -> Iterator[str]:
     """Yields what a person must know to decide, in words of this server."""
     shown = view.model_dump(mode="json", include={"approval_expires_at", "scheduled_at"})
     if view.approval_expires_at:
@@ -142,8 +151,10 @@ def _decision(view: MessageView, expiry: str | None, bodies: _Bodies) -> Iterato
             expiry or "", "the inbox's setting decides"
         )
         yield f"without a decision by {shown['approval_expires_at']}: {end}"
-    if view.scheduled_at:
+    if view.scheduled_at and view.scheduled_at > call.services.clock.now():
         yield f"once approved it leaves at {shown['scheduled_at']}"
+    elif view.scheduled_at:
+        yield f"it was to leave at {shown['scheduled_at']}; once approved it leaves at once"
     if bodies.differ:
         yield "WARNING: the HTML says something else than the text, and most readers see the HTML"
     elif bodies.html:

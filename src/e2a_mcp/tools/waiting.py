@@ -16,6 +16,7 @@ from e2a_core.contract.events import EventEnvelope
 from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.messages import MessageQuery
 from e2a_core.contract.operation import Hints
+from e2a_core.contract.states import SENDING_PAUSED
 from e2a_core.errors import E2AError, NotImplementedHere
 from e2a_mcp.finding import FOUND, found_in
 from e2a_mcp.reading import read_message
@@ -94,9 +95,10 @@ async def _fate(call: Call, email: str, message_id: str, timeout: int) -> Reply:
                 view = await _look(session, email, message_id)
     if _under_way(call, view):
         state = view.review_status if view.review_status == "pending_review" else view.delivery_status
+        why = f", {SENDING_PAUSED}" if view.delivery_detail == SENDING_PAUSED else ""
         return Reply(
             {"message": None, "timed_out": True},
-            f"{view.id} is still {state} after {timeout} s; to go on, call again",
+            f"{view.id} is still {state} after {timeout} s{why}; to go on, call again",
         )
     read = read_message(view, email, call.services.ids)
     structured = {"message": read.structured, "timed_out": False, "untrusted": read.structured["untrusted"]}
