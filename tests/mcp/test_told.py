@@ -179,6 +179,9 @@ async def test_a_pause_is_told_wherever_an_inbox_is(connect: Connect, box: Inbox
             refused = await client.call_tool(name, given)
             assert refused.structured_content["code"] == "sending_paused"
             assert "paused since 20" in text_of(refused)
+        # Sent again, it is the draft of before, which waits.
+        again = await call(agent, "send_message", to="bob@example.net", subject="s", text="t")
+        assert (again.structured_content["message_id"], paused in text_of(again)) == (message_id, True)
         assert "PAUSED" not in text_of(await call(owner, "resume_agent", email=box.email))
         assert all("PAUSED" not in text for text in await told())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from email.utils import parseaddr
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -22,12 +23,14 @@ from e2a_core.contract.sending import (
     SentRecipientView,
     Subject,
 )
+from e2a_core.errors import E2AError
 from e2a_mcp.attaching import AttachmentSource, load_attachments
 from e2a_mcp.fence import Fence, plain_line
 from e2a_mcp.render import MAX_ADDRESSES
 from e2a_mcp.schema import validated
 from e2a_mcp.tool import Call, Reply, Tool
 from e2a_mcp.tools.arguments import InboxArguments
+from e2a_mcp.tools.identity import paused_line
 from e2a_mcp.tools.outputs import SEND_RESULT
 from e2a_mcp.tools.passing import by_hand
 
@@ -35,6 +38,7 @@ __all__ = ["TOOLS", "SendMessage", "send_message", "sent"]
 
 ConversationId = Annotated[str, Field(max_length=200, description="your own id for the thread, if any")]
 IdempotencyKey = Annotated[str, Field(max_length=255)]
+_STILL_HERE = frozenset({"accepted", "scheduled", "pending_review"})
 _TEMPLATE_FIELDS = ("template_id", "template_alias", "template_data")
 """Not listed to agents, which cannot list templates."""
 _REPLY_TO = {"type": "string", "description": "where answers go"}
@@ -176,21 +180,33 @@ async def send_message(call: Call, arguments: SendMessage) -> Reply:
     email = call.inbox(arguments.email)
     request = await _request(call, arguments, SendEmailRequest)
     result = await call.session.messages.send(email, request, _options(arguments))
-    return sent(call, result, left_out=_left_out(email, request, result))
+    return await _told(call, email, result, left_out=_left_out(email, request, result))
 
 
 async def reply_to_message(call: Call, arguments: ReplyToMessage) -> Reply:
     email = call.inbox(arguments.email)
     request = await _request(call, arguments, ReplyRequest)
     result = await call.session.messages.reply(email, arguments.message_id, request, _options(arguments))
-    return sent(call, result)
+    return await _told(call, email, result)
 
 
 async def forward_message(call: Call, arguments: ForwardMessage) -> Reply:
     email = call.inbox(arguments.email)
     request = await _request(call, arguments, ForwardRequest)
     result = await call.session.messages.forward(email, arguments.message_id, request, _options(arguments))
-    return sent(call, result, left_out=_left_out(email, request, result))
+    return await _told(call, email, result, left_out=_left_out(email, request, result))
+
+
+async def _told(call: Call, email: str, result: SendResultView, *, left_out: str = "") -> Reply:
+    """Returns `sent`, and says of mail that was sent before whether a pause keeps it from leaving."""
+    reply = sent(call, result, left_out=left_out)
+    if not result.deduplicated or result.status not in _STILL_HERE:
+        return reply
+    try:
+        paused = paused_line(await call.session.agents.get(email))
+    except E2AError:
+        return reply
+    return replace(reply, text=f"{reply.text}\n{paused}") if paused else reply
 
 
 def _left_out(email: str, request: SendEmailRequest | ForwardRequest, result: SendResultView) -> str:
