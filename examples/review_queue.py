@@ -29,15 +29,23 @@ async def main() -> None:
 async def decide(owner: Client, message_id: str) -> None:
     shown = await call(owner, "get_review", message_id=message_id)
     print(f"\n{shown['direction']} {message_id}: {shown['hold_reason']['summary']}")
-    print(
-        f"From: {shown['header_from']}\nTo: {', '.join(shown['to'])}\nSubject: {shown['subject']}\n\n{shown['text']}\n"
-    )
-    answer = await asyncio.to_thread(input, "[a]pprove, [r]eject, anything else leaves it: ")
+    for name in ("header_from", "reply_to", "to", "cc", "bcc", "subject", "scheduled_at", "text", "html"):
+        if shown.get(name):
+            print(f"{name}: {shown[name]}")
+    answer = await asyncio.to_thread(ask)
     seen = {"message_id": message_id, "content_hash": shown["content_hash"]}
     if answer == "a":
         print((await call(owner, "approve_review", **seen))["status"])
     elif answer == "r":
         print((await call(owner, "reject_review", **seen, reason="rejected at the terminal"))["status"])
+
+
+def ask() -> str:
+    """Returns the answer of the person; the end of the input decides nothing."""
+    try:
+        return input("[a]pprove, [r]eject, anything else leaves it: ")
+    except EOFError:
+        return ""
 
 
 async def call(owner: Client, tool: str, **arguments: Any) -> dict[str, Any]:

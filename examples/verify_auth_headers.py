@@ -69,4 +69,6 @@ def secrets() -> Secrets:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: verify_auth_headers.py MESSAGE_ID")
     sys.exit(asyncio.run(main(sys.argv[1])))

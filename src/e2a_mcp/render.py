@@ -219,7 +219,8 @@ def _fate(members: Mapping[str, Any]) -> list[str]:
 def page_line(count: int, thing: str, place: str, cursor: str | None) -> str:
     """Returns a line with the number of rows on the page and the cursor of the next one."""
     more = f"; more with cursor={cursor}" if cursor else ""
-    return f"{count} {thing}{'' if count == 1 else 's'} in {place}{more}"
+    ending = "" if count == 1 else "es" if thing.endswith("s") else "s"
+    return f"{count} {thing}{ending} in {place}{more}"
 
 
 def message_head(view: MessageView, email: str, fence: Fence) -> list[str]:

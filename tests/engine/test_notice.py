@@ -148,11 +148,11 @@ async def test_holds_that_come_fast_are_told_of_in_digests(
 @pytest.mark.parametrize(
     ("on_expiry", "outbound", "inbound"),
     [
-        ("approve", "If you do nothing, it is sent at", "If you do nothing, it goes into the inbox at"),
+        ("approve", "it is sent", "it goes into the inbox"),
         (
             "reject",
-            "If you do nothing, it is rejected and not sent at",
-            "If you do nothing, the agent never sees it at",
+            "it is rejected and not sent",
+            "the agent never sees it",
         ),
     ],
 )
@@ -169,14 +169,14 @@ async def test_the_owner_is_told_of_received_mail_too_and_what_doing_nothing_doe
     )
     body = first_notice.get_body(("plain",))
     assert body is not None
-    assert inbound in body.get_content()
+    assert re.search(rf"^If you do nothing until .+ GMT, {inbound}\.\r?$", body.get_content(), re.MULTILINE)
     assert "alice@example.org" in body.get_content()
     await home.advance(minutes=2)
     await send(agent)
     second_notice = message_from_bytes((await sink.wait_for(2))[1].content, policy=policy.default)
     body = second_notice.get_body(("plain",))
     assert body is not None
-    assert outbound in body.get_content()
+    assert re.search(rf"^If you do nothing until .+ GMT, {outbound}\.\r?$", body.get_content(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("whole", [False, True])

@@ -94,6 +94,40 @@ async def test_all_that_would_go_out_is_shown(
     assert "700000 more characters are not shown here" in page.text
 
 
+@pytest.mark.parametrize(
+    ("action", "done", "again"),
+    [
+        ("approve", "The message leaves at its time.", "It was approved."),
+        ("reject", "The message will not go out.", "It was rejected or withdrawn."),
+    ],
+)
+async def test_where_answers_go_and_when_it_leaves_is_shown_and_the_decision_is_told(
+    browser: httpx.AsyncClient,
+    home: Home,
+    owner: Session,
+    agent: Session,
+    action: ApprovalAction,
+    done: str,
+    again: str,
+) -> None:
+    await owner.protection.put(ASSISTANT, HOLD_EVERYTHING)
+    request = SendEmailRequest(
+        to=["alice@example.org"],
+        reply_to=["elsewhere@example.net"],
+        subject="s",
+        text="t",
+        send_at=home.clock.now() + timedelta(days=2),
+    )
+    message_id = (await agent.messages.send(ASSISTANT, request, SendOptions())).message_id
+    signed = {"t": token(home, message_id, action)}
+    page = await browser.get(f"/v1/{action}", params=signed)
+    assert "<dt>Reply-To</dt><dd>elsewhere@example.net</dd>" in page.text
+    assert re.search(r"<dt>Leaves</dt><dd>if approved, at \w{3}, .+ GMT</dd>", page.text)
+    decided = await browser.post(f"/v1/{action}", data=form_of(page.text))
+    assert done in decided.text
+    assert again in (await browser.get(f"/v1/{action}", params=signed)).text
+
+
 async def test_the_form_approves_exactly_what_was_shown(
     browser: httpx.AsyncClient, home: Home, owner: Session, agent: Session
 ) -> None:

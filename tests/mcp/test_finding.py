@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from e2a_mcp.render import page_line
+
 from .conftest import Connect
 from .relay import Inbox
 from .results import text_of
@@ -236,3 +238,17 @@ async def test_a_label_that_is_none_is_named_for_each_message(connect: Connect, 
     assert f"{message_id}: e2a error [invalid_request]: add_labels[1]: a label is" in text_of(result)
     (row,) = result.structured_content["results"]
     assert row["error"]["message"].startswith("add_labels[1]: a label is")
+
+
+@pytest.mark.parametrize(
+    ("count", "thing", "told"),
+    [
+        (0, "address", "0 addresses in here"),
+        (1, "address", "1 address in here"),
+        (2, "address", "2 addresses in here"),
+        (1, "step", "1 step in here"),
+        (3, "conversation", "3 conversations in here"),
+    ],
+)
+def test_a_count_is_told_in_words_that_fit(count: int, thing: str, told: str) -> None:
+    assert page_line(count, thing, "here", None) == told

@@ -7,6 +7,7 @@ value that stands in no mail (http-api section 14).
 from __future__ import annotations
 
 from datetime import timedelta
+from email.utils import format_datetime
 from urllib.parse import quote, urlsplit
 
 from starlette.exceptions import HTTPException
@@ -116,7 +117,7 @@ class _Links:
             return page(404, "This message no longer exists")
         row = MessageRow.from_store(found)
         if row.hold.status is not Review.PENDING:
-            return page(409, "This message was already decided", f"It reads: {row.hold.status}.")
+            return page(409, "This message was already decided", _decided(row))
         if not await self._still_reader(link, row):
             return page(403, "This link is not yours", "It was sent to another address of the account.")
         # Not "is it a GET": the router lets HEAD through to whatever takes GET.
@@ -178,10 +179,11 @@ class _Links:
         decider = Decider(f"signed link, {link.reader}" if link.reader else "signed link")
         if action == "approve":
             await decide.approve(self._core, row, ApproveRequest(content_hash=seen), decider)
-            return page(200, "Approved", "The message goes its way. You can close this page.")
+            return page(200, "Approved", f"{_approved(row)} You can close this page.")
         reason = form.get("reason", "").strip()[:MAX_REASON_CHARS] or "rejected by signed link"
         await decide.reject(self._core, row, reason, decider, content_hash=seen)
-        return page(200, "Rejected", "The message will not go out. You can close this page.")
+        then = "The agent will not see the message." if row.inbound else "The message will not go out."
+        return page(200, "Rejected", f"{then} You can close this page.")
 
     async def _file(self, request: Request) -> Response:
         message_id = request.path_params["message_id"]
@@ -244,14 +246,38 @@ def _from_another_site(request: Request, own_url: str) -> bool:
     return origin != "null" and origin.partition("://")[2] not in hosts
 
 
+def _approved(row: MessageRow) -> str:
+    """What approving did, as far as it is known at once."""
+    if row.inbound:
+        return "The message is in the inbox."
+    return "The message leaves at its time." if row.submission.scheduled_at else "The message is on its way."
+
+
+_DECISIONS = {
+    Review.SENT: "It was approved.",
+    Review.APPROVED: "It was approved.",
+    Review.REJECTED: "It was rejected or withdrawn.",
+    Review.EXPIRED_APPROVED: "Nobody decided in time, so it was approved.",
+    Review.EXPIRED_REJECTED: "Nobody decided in time, so it was rejected.",
+}
+
+
+def _decided(row: MessageRow) -> str:
+    return _DECISIONS.get(row.hold.status, "") if row.hold.status else ""
+
+
 def _facts(view: MessageView) -> dict[str, str]:
     facts = {
         "From": f"{view.from_name or ''} <{view.header_from}>".strip() if view.header_from else "",
         "To": ", ".join(view.to),
         "Cc": ", ".join(view.cc),
         "Bcc": ", ".join(view.bcc or []),
+        "Reply-To": ", ".join(view.reply_to),
         "Subject": view.subject,
         "Attachments": ", ".join(f"{item.filename} ({item.size_bytes} bytes)" for item in view.attachments),
+        "Leaves": f"if approved, at {format_datetime(view.scheduled_at, usegmt=True)}"
+        if view.scheduled_at
+        else "",
         "Held because": view.hold_reason.summary if view.hold_reason else "",
     }
     return {name: one_line(value) for name, value in facts.items()}

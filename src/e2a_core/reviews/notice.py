@@ -192,7 +192,7 @@ def _otherwise(hold: _Untold) -> str:
         then = "it goes into the inbox" if on_expiry == "approve" else "the agent never sees it"
     else:
         then = "it is sent" if on_expiry == "approve" else "it is rejected and not sent"
-    return f"If you do nothing, {then} at {_expiry(row)}."
+    return f"If you do nothing until {_expiry(row)}, {then}."
 
 
 def _head(holds: Sequence[_Hold], count: int) -> str:
