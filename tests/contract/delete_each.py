@@ -8,6 +8,7 @@ other remote methods follow from rows. Prints a line for each, and exits with 1 
 
 from __future__ import annotations
 
+import argparse
 import ast
 import os
 import shutil
@@ -134,6 +135,18 @@ def _file(module: str) -> Path:
     return Path("src", *module.split(".")).with_suffix(".py")
 
 
+def asked(arguments: Sequence[str]) -> list[str]:
+    """The operations named; none stands for all. A name that is none would delete nothing and look like success."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.contract.delete_each", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("ids", nargs="*", metavar="ID", help="an operation such as get_agent; none means all")
+    ids: list[str] = parser.parse_args(arguments).ids
+    if unknown := sorted(set(ids) - {row.id for row in all_operations()}):
+        parser.error(f"no operation: {', '.join(unknown)}")
+    return ids
+
+
 def main(wanted: Sequence[str]) -> int:
     unnoticed = 0
     with tempfile.TemporaryDirectory(prefix="e2a-doors-") as folder:
@@ -151,4 +164,4 @@ def main(wanted: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(asked(sys.argv[1:])))

@@ -27,6 +27,8 @@ from e2a_core.settings import load_settings
 from e2a_mcp.tool import Tool as McpTool
 from e2a_mcp.tools import ACCOUNT_TOOLS, AGENT_TOOLS, DERIVED_TOOLS
 
+from .delete_each import asked
+
 pytestmark = pytest.mark.anyio
 
 CLIENT = Path(__file__).parents[1] / "http" / "data" / "client-5.8.1.json"
@@ -178,3 +180,12 @@ def test_every_operation_of_the_public_client_has_a_row() -> None:
 def test_what_is_by_hand_is_named(group: str, by_hand: type) -> None:
     """A method by hand that goes would be replaced by its row's bare request without a word."""
     assert {name for name, _ in methods(by_hand)} == BY_HAND[group].keys()
+
+
+def test_what_is_no_operation_is_refused_before_anything_is_deleted() -> None:
+    assert asked(["get_agent"]) == ["get_agent"]
+    assert asked([]) == []
+    for wrong in (["no_such_operation"], ["get_agent", "get_agnet"], ["--no-such-option"]):
+        with pytest.raises(SystemExit) as left:
+            asked(wrong)
+        assert left.value.code == 2
