@@ -12,7 +12,7 @@
       RecipientSuppressed        422
       IdempotencyKeyReuse        422
       NotFound                   404  AttachmentNotFound, TemplateNotFound, StarterTemplateNotFound,
-        ContactNotFound, EngagementNotFound, ImportBatchNotFound
+        ContactNotFound, EngagementNotFound, ImportBatchNotFound, UnknownEvent
       Conflict                   409
         AgentTaken, DomainTaken, AliasTaken, AddressInTrash, MessageHeld, MessageNotPending,
         MessageNotYetDelivered, NotInTrash, SendInProgress, SendingPaused, DraftChanged,
@@ -100,6 +100,7 @@ __all__ = [
     "TooManyRecipients",
     "Unauthorized",
     "Unavailable",
+    "UnknownEvent",
     "UnsupportedMediaType",
     "WebhookCooldown",
     "WebhookDisabled",
@@ -343,6 +344,12 @@ class ContactNotFound(NotFound):
 
 class EngagementNotFound(NotFound):
     code = "engagement_not_found"
+
+
+class UnknownEvent(NotFound):
+    """Nobody can subscribe to an event of this name."""
+
+    code = "unknown_event"
 
 
 class ImportBatchNotFound(NotFound):

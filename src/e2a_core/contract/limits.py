@@ -33,6 +33,8 @@ Sending
 
 Telling of events
     push.targets: MAX_URL_LENGTH
+    push.catalogue: MAX_CHARS
+    push.occurrence: MAX_PAYLOAD_OCTETS, MAX_ADDRESS_CHARS, MAX_TEXT_CHARS, MAX_RECIPIENTS
     push.post: TIMEOUT_SECONDS, ANSWER_OCTETS
     local.webhooks: MAX_WEBHOOKS
     webhooks.check: MAX_FILTER_VALUES, MAX_DESCRIPTION_BYTES

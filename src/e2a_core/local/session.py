@@ -23,15 +23,13 @@ from e2a_core.local.reviews import Reviews
 from e2a_core.local.suppressions import Suppressions
 from e2a_core.local.templates import Templates
 from e2a_core.local.webhooks import Webhooks
+from e2a_core.push.catalogue import hidden_from_agents
 from e2a_core.store.event_feed import EventFeed
 from e2a_core.store.events import EventRecord
 from e2a_core.submission.send import Sender
 from e2a_core.submission.waiting import Waiting
 
 __all__ = ["LocalSession"]
-
-_ABOUT_HELD_MAIL = frozenset({"email.review_requested", "email.review_rejected", "email.blocked"})
-"""About inbound mail these tell of messages that do not exist for the agent."""
 
 
 class LocalSession:
@@ -71,12 +69,9 @@ class LocalSession:
             yield (
                 _envelope(event)
                 async for event in events
-                if (bound is None or not _hidden(event)) and (wanted is None or event.agent_email in wanted)
+                if (bound is None or not hidden_from_agents(event))
+                and (wanted is None or event.agent_email in wanted)
             )
-
-
-def _hidden(event: EventRecord) -> bool:
-    return event.type in _ABOUT_HELD_MAIL and event.data.get("direction") == "inbound"
 
 
 def _envelope(event: EventRecord) -> EventEnvelope:

@@ -170,7 +170,7 @@ def updated(row: MessageRow, change: str) -> dict[str, Any]:
 
 
 def _arrival(row: MessageRow) -> dict[str, Any]:
-    return {
+    data = {
         "message_id": row.id,
         "agent_email": row.agent_email,
         "direction": row.direction,
@@ -180,6 +180,9 @@ def _arrival(row: MessageRow) -> dict[str, Any]:
         "delivered_to": row.delivered_to,
         "subject": row.subject,
     }
+    if row.author_agent:
+        data["author_agent"] = row.author_agent
+    return data
 
 
 def _submission(row: MessageRow) -> dict[str, Any]:
