@@ -31,6 +31,7 @@ from e2a_core.smtpserver.proxy import TrustedProxies
 from e2a_core.smtpserver.receive import SmtpReceiver
 from e2a_core.store.event_feed import EventFeed
 from e2a_core.store.job_runner import JobRunner
+from e2a_core.submission.owner_mail import OwnerMail
 from e2a_core.submission.queue import SUBMIT_JOB
 from e2a_core.submission.submit import Submission
 from e2a_core.submission.transports.base import Transport
@@ -39,6 +40,13 @@ from e2a_core.submission.transports.sandbox import SandboxTransport
 from e2a_core.webhooks.deliver import ENDPOINTS, Deliver
 from e2a_core.webhooks.delivery_queries import WEBHOOK_JOB
 from e2a_core.webhooks.distribute import WebhookDistributor
+from e2a_core.webhooks.watch import (
+    WEBHOOK_NOTICE_JOB,
+    WEBHOOK_WATCH_INTERVAL,
+    WEBHOOK_WATCH_JOB,
+    WebhookNotice,
+    WebhookWatch,
+)
 
 __all__ = ["HttpServer", "LocalServices"]
 
@@ -101,6 +109,7 @@ class LocalServices:
         delivery = Delivery(core)
         keys = SigningKeys(core)
         loopback = self._observed(LoopbackTransport(core, delivery))
+        owner_mail = OwnerMail(core, self._upstream, keys)
         submission = Submission(core, loopback, self._upstream, keys)
         self._jobs = JobRunner(
             core.db,
@@ -108,9 +117,11 @@ class LocalServices:
                 SUBMIT_JOB: submission,
                 EXPIRY_JOB: HoldExpiry(core),
                 RETENTION_JOB: Retention(core),
-                NOTICE_JOB: HoldNotice(core, self._upstream, keys),
+                NOTICE_JOB: HoldNotice(core, owner_mail),
                 EXTRACTION_JOB: ReadAttachments(core),
                 WEBHOOK_JOB: Deliver(core, Poster(core)),
+                WEBHOOK_WATCH_JOB: WebhookWatch(core),
+                WEBHOOK_NOTICE_JOB: WebhookNotice(core, owner_mail),
                 RELIST_JOB: Relist(core),
             },
             clock=core.clock,
@@ -125,6 +136,7 @@ class LocalServices:
             },
         )
         self._jobs.schedule_every(RETENTION_JOB, RETENTION_INTERVAL)
+        self._jobs.schedule_every(WEBHOOK_WATCH_JOB, WEBHOOK_WATCH_INTERVAL)
         try:
             self._smtp = await self._open_smtp(delivery)
             self._http = await self._open_http()

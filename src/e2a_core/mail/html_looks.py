@@ -25,6 +25,7 @@ STEPS_TO_STYLE = 50
 
 _STYLING = frozenset(
     {"style", "class", "id", "hidden", "color", "bgcolor", "text", "background", "width", "height", "open"}
+    | {"aria-hidden"}
 )
 """Attributes from which a look is made."""
 _LINK_COLOUR = "#0000ee"
@@ -147,7 +148,9 @@ def _hints(name: str, given: Mapping[str, str]) -> Declarations:
     hints: dict[str, tuple[str, bool]] = {}
     if name == "a" and "href" in given:
         hints["color"] = (_LINK_COLOUR, False)
-    if "hidden" in given or (name == "dialog" and "open" not in given):
+    # A browser paints what is `aria-hidden` but reads it to nobody, and mail puts words for machines there.
+    quiet = given.get("aria-hidden", "").strip().lower() == "true"
+    if quiet or "hidden" in given or (name == "dialog" and "open" not in given):
         hints["display"] = ("none", False)
     if colour := given.get("color" if name == "font" else "text" if name == "body" else ""):
         hints["color"] = (legacy_colour(colour), False)

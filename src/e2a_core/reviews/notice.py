@@ -8,15 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 
-from e2a_core.accounts import queries as account_queries
 from e2a_core.clock import from_micros, to_micros
 from e2a_core.core import Core
-from e2a_core.domains.dkim import SigningKeys
-from e2a_core.errors import InvalidRecipient
-from e2a_core.mail.addresses import Address, parse_address
-from e2a_core.mail.automatic import LOOP_HEADER
-from e2a_core.mail.generate import OutgoingMessage, generate_message
-from e2a_core.mail.roles import NOTICE_LOCAL
+from e2a_core.mail.addresses import Address
 from e2a_core.markup import render
 from e2a_core.messages.rows import MessageRow
 from e2a_core.protection.config import load_config
@@ -26,10 +20,7 @@ from e2a_core.reviews.views import paused_words
 from e2a_core.signing.tokens import ApprovalAction, sign_approval
 from e2a_core.store.jobs import Job
 from e2a_core.store.statement import first
-from e2a_core.submission.addressing import local_recipients
-from e2a_core.submission.outcome import Outcome
-from e2a_core.submission.retry import RetryAt, next_step
-from e2a_core.submission.transports.base import Transport
+from e2a_core.submission.owner_mail import OwnerMail
 from e2a_core.visible import one_line
 
 __all__ = ["HoldNotice"]
@@ -68,10 +59,9 @@ class HoldNotice:
     The mail has recipients and subjects, but no text of messages, since others may read the owner's mailbox.
     """
 
-    def __init__(self, core: Core, upstream: Transport, keys: SigningKeys) -> None:
+    def __init__(self, core: Core, mail: OwnerMail) -> None:
         self._core = core
-        self._upstream = upstream
-        self._keys = keys
+        self._mail = mail
 
     async def __call__(self, job: Job) -> None:
         now = self._core.clock.now()
@@ -85,23 +75,13 @@ class HoldNotice:
             later = job.retry(pace.next_at, "told of others shortly before", count_attempt=False)
             await self._core.db.write([later])
             return
-        owner = await self._reader(account_id)
+        owner = await self._mail.owner(account_id)
         holds = await self._holds(account_id, now)
         if owner is None or not holds:
             return
         shown = [self._shown(hold, owner.normalized) for hold in holds[:MAX_LISTED]]
         content = await self._content(shown, len(holds), owner, now)
-        sender = f"{NOTICE_LOCAL}@{self._core.settings.from_domain}"
-        result = await self._upstream.submit(sender, [owner.addr_spec], content)
-        step = next_step(job.attempts, result, job.created_at, now)
-        detail = "; ".join(item.detail for item in result.outcomes)
-        if isinstance(step, RetryAt):
-            again = job.retry(step.at, detail, count_attempt=step.attempt > job.attempts)
-            await self._core.db.write([again])
-            return
-        if result.of(Outcome.FAILED):
-            _log.warning("the notice of %d holds could not be sent to the owner: %s", len(holds), detail)
-        await self._core.db.write([*pace.sent([hold.row for hold in holds], now), job.complete()])
+        await self._mail.send(job, owner, content, then=pace.sent([hold.row for hold in holds], now))
 
     async def _holds(self, account_id: str, now: datetime) -> list[_Untold]:
         """The holds to tell of, oldest first."""
@@ -114,41 +94,16 @@ class HoldNotice:
                 holds.append(_Untold(row, holding.on_expiry, None if row.inbound else paused_at))
         return holds
 
-    async def _reader(self, account_id: str) -> Address | None:
-        """The owner's address, or None if no notice is sent.
-
-        Notices never go to an inbox of this deployment, because its agent would get the links.
-        """
-        account = first(await self._core.db.read(account_queries.account_by_id(account_id)))
-        try:
-            owner = parse_address(str(account["email"])) if account else None
-        except InvalidRecipient:
-            return None
-        if owner is None or owner.domain == "localhost":
-            return None
-        if await local_recipients(self._core, [owner.addr_spec]):
-            _log.warning("no notice of holds is sent: the account's address is an inbox here")
-            return None
-        return owner
-
     async def _content(self, holds: Sequence[_Hold], count: int, owner: Address, now: datetime) -> bytes:
-        domain = self._core.settings.from_domain
         head, more = _head(holds, count), count - len(holds)
-        content = generate_message(
-            OutgoingMessage(
-                sender=Address("e2a", NOTICE_LOCAL, domain),
-                to=[owner],
-                subject=_subject(holds, count),
-                text=_text(head, holds, more),
-                html=render("hold_notice.html", head=head, holds=holds, more=more),
-                # If the owner's mail is forwarded to an inbox here, its agent must not get the links.
-                extra_headers=[(LOOP_HEADER, self._core.settings.hostname)],
-            ),
-            message_id=f"<hitl-approve-{holds[0].row.id}@{domain}>",
-            date=now,
-            boundary=lambda: self._core.ids.new(""),
+        return await self._mail.content(
+            owner,
+            subject=_subject(holds, count),
+            text=_text(head, holds, more),
+            html=render("hold_notice.html", head=head, holds=holds, more=more),
+            message_id=f"hitl-approve-{holds[0].row.id}",
+            now=now,
         )
-        return await self._keys.signature(domain, content) + content
 
     def _shown(self, hold: _Untold, reader: str) -> _Hold:
         return _Hold(hold.row, _facts(hold), _otherwise(hold), self._links(hold.row, reader))

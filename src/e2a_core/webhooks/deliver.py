@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,7 +17,7 @@ from e2a_core.core import Core
 from e2a_core.push.post import Answer, Endpoint, Poster
 from e2a_core.signing.webhook import SIGNATURE_HEADER, e2a_signature, standard_webhook_headers
 from e2a_core.store.jobs import Job
-from e2a_core.store.statement import Row, Statement, first
+from e2a_core.store.statement import Row, StaleWrite, Statement, first
 from e2a_core.webhooks import delivery_queries as queries
 from e2a_core.webhooks.rows import WebhookRow
 
@@ -60,11 +61,12 @@ class Deliver:
         if row is None:
             return
         webhook = WebhookRow.from_store(row)
-        if webhook.enabled:
-            await self._send_due(webhook)
-            await self._come_back(job, webhook)
-        else:
-            await self._leave(job, webhook)
+        with suppress(StaleWrite):  # the lease was lost: another process is at work by now
+            if webhook.enabled:
+                await self._send_due(webhook)
+                await self._come_back(job, webhook)
+            else:
+                await self._leave(job, webhook)
 
     async def _send_due(self, webhook: WebhookRow) -> None:
         """Sends one turn's worth, some at a time."""
