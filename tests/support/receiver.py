@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-__all__ = ["Received", "Receiver", "receiving"]
+__all__ = ["DROP", "HANG", "Received", "Receiver", "receiving"]
 
 HANG = 0
 """A status of the script that means no answer at all."""
@@ -74,7 +75,7 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving() -> AsyncIterator[Receiver]:
+async def receiving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
     """A receiver on a free port of the loopback interface."""
     receiver = Receiver()
     tasks: set[asyncio.Task[None]] = set()
@@ -84,7 +85,7 @@ async def receiving() -> AsyncIterator[Receiver]:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver

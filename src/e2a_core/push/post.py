@@ -48,11 +48,17 @@ class Answer:
 
 
 class Poster:
-    """Makes endpoints. One TLS context serves them all, because reading the certificates is slow."""
+    """Makes endpoints. One TLS context serves them all, because reading the certificates is slow.
 
-    def __init__(self, core: Core) -> None:
+    `tls` replaces the context that trusts the public authorities, `seconds` the time for one attempt.
+    """
+
+    def __init__(
+        self, core: Core, *, tls: ssl.SSLContext | None = None, seconds: float = TIMEOUT_SECONDS
+    ) -> None:
         self._core = core
-        self._tls: ssl.SSLContext | None = None
+        self._tls = tls
+        self._seconds = seconds
 
     @property
     def allow_loopback(self) -> bool:
@@ -72,21 +78,22 @@ class Poster:
         """A callback to post to, as `async with poster.endpoint(url) as endpoint`."""
         if self._tls is None:
             self._tls = httpx.create_ssl_context(trust_env=False)
-        return Endpoint(self._core, self, url, self._tls)
+        return Endpoint(self._core, self, url, self._tls, self._seconds)
 
 
 class Endpoint:
     """One callback for some requests, which may share connections; an async context manager."""
 
-    def __init__(self, core: Core, poster: Poster, url: str, tls: ssl.SSLContext) -> None:
+    def __init__(self, core: Core, poster: Poster, url: str, tls: ssl.SSLContext, seconds: float) -> None:
         self._core = core
+        self._seconds = seconds
         self._poster = poster
         self._url = url
         self._client = httpx.AsyncClient(
             verify=tls,
             trust_env=False,
             follow_redirects=False,
-            timeout=TIMEOUT_SECONDS,
+            timeout=seconds,
             headers={"User-Agent": USER_AGENT, "Content-Type": "application/json"},
         )
 
@@ -99,19 +106,16 @@ class Endpoint:
     ) -> None:
         await self._client.__aexit__(kind, error, trace)
 
-    async def post(
-        self, body: bytes, headers: Mapping[str, str], *, seconds: float = TIMEOUT_SECONDS
-    ) -> Answer:
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Posts once. Never raises for what the other side does; a redirect is a failure."""
+        late = Answer(None, error=f"no answer within {self._seconds:g} s", reason="timeout")
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(self._seconds):
                 return await self._post(body, headers)
-        except TimeoutError:
-            return Answer(None, error=f"no answer within {seconds:g} s", reason="timeout")
+        except (TimeoutError, httpx.TimeoutException):
+            return late
         except (BadTarget, UnreachableTarget) as refused:
             return Answer(None, error=str(refused), reason="refused_address")
-        except httpx.TimeoutException:
-            return Answer(None, error=f"no answer within {seconds:g} s", reason="timeout")
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as problem:
             return _failed(problem)
 

@@ -105,7 +105,7 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)
-        refused = any(address in network for network in (*_NAT64, *_REFUSED_V6))
+        refused = address.is_site_local or any(address in network for network in (*_NAT64, *_REFUSED_V6))
     else:
         refused = any(address in network for network in _REFUSED_V4)
     return address.is_global and not address.is_multicast and not address.is_reserved and not refused
