@@ -13,12 +13,12 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.context import ServerRequestContext
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp_types import INTERNAL_ERROR, INVALID_REQUEST
+from mcp_types import INVALID_REQUEST
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from e2a_core.clock import Clock, SystemClock
 from e2a_core.contract.engine import Engine, Session
@@ -29,14 +29,13 @@ from e2a_core.http.edge import Replay, bearer, read_body
 from e2a_core.ids import Ids
 from e2a_core.observer import Observer, Unobserved
 from e2a_core.settings import Settings
+from e2a_mcp.answers import BOTH_TYPES, VERSION_HEADER, Accepted, accepted, with_header
 from e2a_mcp.asgi import (
     MAX_BODY_BYTES,
     PREFLIGHT,
     SESSION_HEADER,
-    Observed,
     Refusal,
     Stamped,
-    end_session,
     opens_session,
     rpc_refusal,
 )
@@ -45,20 +44,18 @@ from e2a_mcp.messages import faults_in
 from e2a_mcp.origins import HostPolicy
 from e2a_mcp.profiles import asked_profiles
 from e2a_mcp.server import build_server
-from e2a_mcp.sessions import AllInUse, SessionBook
+from e2a_mcp.session_requests import SessionRequests
 from e2a_mcp.tool import Services
 
 __all__ = ["McpApp", "mcp_app"]
 
-MAX_SESSIONS_EACH = 50
-"""Sessions of one credential. A host opens one for each window, so more than this are leftovers."""
 MAX_SESSIONS = 5_000
 """Sessions of one scope, a bound on memory."""
 SESSION_IDLE_SECONDS = 15 * 60
 
 _STREAMED = (b'"progressToken"', b'"subscriptions/listen"', b'"wait_for_message"')
-"""A body with one of these is answered as an event stream: it reports progress, or takes so long that the client may
-hang up. Plain JSON is quicker for the rest. A body that only quotes one is streamed too, which is harmless.
+"""Without a session, a body with one of these may be answered as an event stream: it reports progress, or takes so long
+that the client may hang up. Plain JSON is quicker for the rest. A body that only quotes one is harmless.
 """
 
 Style = Literal["json", "stream", "session"]
@@ -92,7 +89,7 @@ class McpApp:
             hosts=settings.mcp_allowed_hosts,
             origins=settings.mcp_allowed_origins,
         )
-        self._book = SessionBook(clock, each=MAX_SESSIONS_EACH, idle_seconds=SESSION_IDLE_SECONDS)
+        self._in_sessions = SessionRequests(clock, idle_seconds=SESSION_IDLE_SECONDS)
         self.serving = False
         self._managers: dict[tuple[Granted, Style], StreamableHTTPSessionManager] = {}
         for granted in get_args(Granted):
@@ -113,6 +110,7 @@ class McpApp:
             )
             self._managers[granted, style] = StreamableHTTPSessionManager(
                 server,
+                event_store=self._in_sessions.replays if style == "session" else None,
                 json_response=style == "json",
                 stateless=style != "session",
                 max_request_body_size=MAX_BODY_BYTES,
@@ -204,55 +202,34 @@ class McpApp:
             refusal = Refusal(405, INVALID_REQUEST, "there is no stream without a session", {"Allow": "POST"})
             await self._refuse(refusal, scope, receive, send)
             return
-        style = self._style(headers, scope["method"], body)
+        await self._answer(principal, headers, body, scope, receive, send)
+
+    async def _answer(
+        self, principal: Principal, headers: Headers, body: bytes, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        version = headers.get(VERSION_HEADER)
+        modern = version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
+        takes = accepted(scope)
+        style = self._style(headers, body, takes, modern=modern)
+        if takes.stream and not modern and body:
+            # The older versions let a server answer with either type, but the transport insists that both are accepted.
+            scope = with_header(scope, "accept", BOTH_TYPES)
         serve = self._managers[principal.scope, style].handle_request
         if style != "session":
             await serve(scope, Replay(body, receive), send)
-        elif (session := headers.get(SESSION_HEADER)) is not None:
-            await self._within(session, principal.credential_id, serve, scope, Replay(body, receive), send)
-        else:
-            await self._open(principal.credential_id, serve, scope, Replay(body, receive), send)
-
-    async def _within(
-        self, session: str, credential: str, serve: ASGIApp, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """Serves a request that names a session, which may have ended."""
-        answer = Observed(send)
-        with self._book.in_use(session, credential):
-            await serve(scope, receive, answer)
-        if answer.status == 404 or (scope["method"] == "DELETE" and answer.status == 200):
-            self._book.ended(session, credential)
-
-    async def _open(
-        self, credential: str, serve: ASGIApp, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """Opens a session; if the credential has too many, its least recently used idle one is ended first."""
-        try:
-            oldest = self._book.superfluous(credential)
-        except AllInUse:
-            words = f"{MAX_SESSIONS_EACH} sessions of this credential are in use"
-            await self._refuse(
-                Refusal(503, INTERNAL_ERROR, words, {"Retry-After": "5"}), scope, receive, send
-            )
             return
-        answer = Observed(send)
-        with self._book.opening(credential):
-            if oldest is not None:
-                self._book.ended(oldest, credential)
-                await end_session(serve, scope, oldest)
-            await serve(scope, receive, answer)
-        if answer.status < 400 and answer.session is not None:
-            self._book.opened(answer.session, credential)
+        refusal = await self._in_sessions.serve(
+            serve, principal.credential_id, scope, Replay(body, receive), send, plain=takes.json
+        )
+        if refusal is not None:
+            await self._refuse(refusal, scope, receive, send)
 
-    def _style(self, headers: Headers, method: str, body: bytes) -> Style:
-        accepts_stream = "text/event-stream" in headers.get("accept", "") or method != "POST"
-        version = headers.get("mcp-protocol-version")
-        modern = version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
-        if not accepts_stream:
+    def _style(self, headers: Headers, body: bytes, takes: Accepted, *, modern: bool) -> Style:
+        if body and not takes.stream:
             return "json"
         if not modern and self._sessions and (SESSION_HEADER in headers or opens_session(body)):
             return "session"
-        return "stream" if any(mark in body for mark in _STREAMED) else "json"
+        return "stream" if not takes.json or any(mark in body for mark in _STREAMED) else "json"
 
     async def _refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
         self._observer.refusal(refusal.status)

@@ -6,9 +6,10 @@ import itertools
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from e2a_core.clock import Clock
+from e2a_mcp.replay import History
 
 __all__ = ["AllInUse", "SessionBook"]
 
@@ -22,6 +23,7 @@ class _Session:
     credential: str
     used: float
     requests: int = 0
+    history: History = field(default_factory=History)
 
 
 class SessionBook:
@@ -61,8 +63,13 @@ class SessionBook:
         finally:
             del self._open[place]
 
-    def opened(self, name: str, credential: str) -> None:
-        self._open[name] = _Session(credential, self._clock.monotonic())
+    def opened(self, name: str, credential: str, history: History) -> None:
+        self._open[name] = _Session(credential, self._clock.monotonic(), history=history)
+
+    def history(self, name: str, credential: str) -> History:
+        """Returns what the session was sent; an empty history if the credential has no such session."""
+        session = self._of(name, credential)
+        return History() if session is None else session.history
 
     def ended(self, name: str, credential: str) -> None:
         if self._of(name, credential) is not None:

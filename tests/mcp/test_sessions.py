@@ -9,6 +9,7 @@ import anyio
 import httpx2
 import pytest
 
+from e2a_mcp.replay import History
 from e2a_mcp.sessions import AllInUse, SessionBook
 
 from .relay import LEGACY, Inbox, Relay, Told
@@ -124,8 +125,8 @@ class Clock:
 def test_the_book_of_sessions() -> None:
     clock = Clock()
     book = SessionBook(clock, each=2, idle_seconds=60)
-    book.opened("a", "ann")
-    book.opened("b", "ann")
+    book.opened("a", "ann", History())
+    book.opened("b", "ann", History())
     assert book.superfluous("ann") == "a"
     assert book.superfluous("bob") is None
     with book.in_use("a", "bob"), book.in_use("none", "ann"):
@@ -139,7 +140,7 @@ def test_the_book_of_sessions() -> None:
     with book.opening("ann"):
         assert book.superfluous("ann") == "a"
     assert book.superfluous("ann") is None
-    book.opened("b", "ann")
+    book.opened("b", "ann", History())
     clock.seconds = 61
     assert book.superfluous("ann") is None, "the transport has ended both by now"
 
