@@ -258,6 +258,12 @@ class Settings:
         (),
         "Browser origins allowed on `/mcp`; empty allows none.",
     )
+    mcp_events_dialect: Literal["auto", "openai", "sep"] = _setting(
+        "E2A_MCP_EVENTS_DIALECT",
+        kinds.choice("auto", "openai", "sep"),
+        "auto",
+        "Whose numbers the errors of MCP Events have: `openai`, `sep`, or by what the client declares.",
+    )
     poll_rate_per_minute: int = _setting(
         "E2A_POLL_RATE_PER_MINUTE",
         kinds.integer(1, 1_000_000),

@@ -53,7 +53,13 @@ MAX_SESSIONS = 5_000
 """Sessions of one scope, a bound on memory."""
 SESSION_IDLE_SECONDS = 15 * 60
 
-_STREAMED = (b'"progressToken"', b'"subscriptions/listen"', b'"wait_for_message"')
+_STREAMED = (
+    b'"progressToken"',
+    b'"subscriptions/listen"',
+    b'"wait_for_message"',
+    b'"events/stream"',
+    b'"timeoutMs"',
+)
 """Without a session, a body with one of these may be answered as an event stream: it reports progress, or takes so long
 that the client may hang up. Plain JSON is quicker for the rest. A body that only quotes one is harmless.
 """
@@ -107,6 +113,8 @@ class McpApp:
                 profiles=_profiles_of,
                 legacy_tools=settings.mcp_legacy_tools,
                 subscribe=style == "session",
+                streams=style != "json",
+                events_dialect=settings.mcp_events_dialect,
             )
             self._managers[granted, style] = StreamableHTTPSessionManager(
                 server,

@@ -33,6 +33,7 @@ from e2a_core.errors import InvalidCursor
 from e2a_core.observer import Observer
 from e2a_mcp.completion import complete
 from e2a_mcp.dispatch import ToolBox
+from e2a_mcp.events import DialectChoice, add_events
 from e2a_mcp.icons import ICONS, WEBSITE
 from e2a_mcp.instructions import ACCOUNT_INSTRUCTIONS, AGENT_INSTRUCTIONS
 from e2a_mcp.prompts import ACCOUNT_PROMPTS, AGENT_PROMPTS, MailPrompt, get_prompt
@@ -86,14 +87,17 @@ def build_server(
     profiles: Profiles = lambda context: frozenset(),
     legacy_tools: bool = False,
     subscribe: bool = True,
+    streams: bool = True,
+    events_dialect: DialectChoice = "auto",
     on_listed: Callable[[], object] = lambda: None,
     recheck_seconds: float = RECHECK_SECONDS,
 ) -> Server[Any]:
     """Returns a server for `scope`.
 
     `sessions` returns the engine session of a request, `profiles` the profiles it asked for. `subscribe` offers
-    `resources/subscribe`, which needs a lasting connection. `on_listed` is called when a client lists the tools. The
-    credential of a subscriber is checked again every `recheck_seconds`.
+    `resources/subscribe`, which needs a lasting connection, and `streams` offers `events/stream`, whose answer carries
+    notifications. `events_dialect` numbers the errors of events. `on_listed` is called when a client lists the tools.
+    The credential of a subscriber is checked again every `recheck_seconds`.
     """
     account = scope == "account"
     handlers = _Handlers(
@@ -106,7 +110,7 @@ def build_server(
         account=account,
     )
     subscriptions = Subscriptions(sessions, recheck_seconds=recheck_seconds)
-    return _MailServer(
+    server = _MailServer(
         "e2a",
         version=VERSION,
         title="e2a mailbox",
@@ -130,6 +134,8 @@ def build_server(
         on_get_prompt=handlers.get_prompt,
         on_completion=handlers.complete,
     )
+    add_events(server, sessions, dialect=events_dialect, streams=streams, recheck_seconds=recheck_seconds)
+    return server
 
 
 class _MailServer(Server[Any]):

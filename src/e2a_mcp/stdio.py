@@ -79,6 +79,7 @@ async def serve_stdio(settings: Settings, opener: EngineOpener) -> bool:
             Unobserved(),
             profiles=lambda context: profiles,
             legacy_tools=settings.mcp_legacy_tools,
+            events_dialect=settings.mcp_events_dialect,
             on_listed=lambda: engine.want_after(ANSWER_FIRST_SECONDS),
         )
         async with anyio.create_task_group() as tasks:

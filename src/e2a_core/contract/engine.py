@@ -23,6 +23,7 @@ from e2a_core.contract.domains import Domains
 from e2a_core.contract.events import EventEnvelope, Events
 from e2a_core.contract.messages import Messages
 from e2a_core.contract.metrics import Metrics
+from e2a_core.contract.occurrences import Occurrences
 from e2a_core.contract.operation import Operation
 from e2a_core.contract.principal import Principal
 from e2a_core.contract.protection import Protection
@@ -107,6 +108,9 @@ class Session(Protocol):
 
     @property
     def events(self) -> Events: ...
+
+    @property
+    def occurrences(self) -> Occurrences: ...
 
     @property
     def told(self) -> frozenset[str] | None:

@@ -18,6 +18,7 @@ from e2a_core.local.domains import Domains
 from e2a_core.local.events import Events
 from e2a_core.local.messages import Messages
 from e2a_core.local.metrics import Metrics
+from e2a_core.local.occurrences import Occurrences
 from e2a_core.local.protection import Protection
 from e2a_core.local.reviews import Reviews
 from e2a_core.local.suppressions import Suppressions
@@ -55,6 +56,7 @@ class LocalSession:
         self.metrics = Metrics(core, principal)
         self.webhooks = Webhooks(core, principal)
         self.events = Events(core, principal)
+        self.occurrences = Occurrences(core, feed, principal)
         self._feed = feed
 
     @asynccontextmanager

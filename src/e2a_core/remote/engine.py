@@ -34,6 +34,7 @@ from e2a_core.ids import Ids
 from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.mail.roles import is_account_only
 from e2a_core.remote.client import ApiClient, Deployment
+from e2a_core.remote.occurrences import RemoteOccurrences
 from e2a_core.remote.older import MailByHand, ScopedAccount
 from e2a_core.remote.operations import remote_group
 from e2a_core.remote.scope import ScopedClient
@@ -76,6 +77,7 @@ class RemoteSession:
         self.metrics = remote_group(Metrics, "metrics", api)
         self.webhooks = remote_group(Webhooks, "webhooks", api)
         self.events = remote_group(Events, "events", api)
+        self.occurrences = RemoteOccurrences()
 
     @asynccontextmanager
     async def watch(
