@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from e2a_core.mail.iso2022 import decode_euc_jp, decode_iso2022_jp, looks_like_iso2022
 
-__all__ = ["clean_line", "decode_bytes", "named_charset"]
+__all__ = ["clean_line", "decode_bytes", "is_plain_ascii", "named_charset"]
 
 META_OCTETS = 4096
 """Where HTML names its charset; browsers look at the first 1024 octets, and mail has longer preambles."""
@@ -118,7 +118,10 @@ def decode_bytes(
     `html` says that a `meta` element may name the charset. `other` is the label that decides if nothing else does, from
     `named_charset`.
     """
-    codec = _marked(data) or (_codec(label) if label else None)
+    codec = _codec(label) if label else None
+    if (codec in _WEAK or (codec is None and not html)) and is_plain_ascii(data):
+        return data.decode("ascii")  # the common case, for which nothing below says anything else
+    codec = _marked(data) or codec
     if codec in (None, *_WEAK) and (escaped := looks_like_iso2022(data)):
         codec = _codec(escaped)
     if codec is None and html and (named := _META.search(data, 0, META_OCTETS)):
@@ -129,6 +132,11 @@ def decode_bytes(
     if text.startswith("\ufeff"):
         text = text[1:]
     return text.replace("\x00", "\ufffd") if "\x00" in text else text
+
+
+def is_plain_ascii(data: bytes) -> bool:
+    """Whether all octets are ASCII, and none is NUL or the escape of ISO 2022."""
+    return data.isascii() and b"\x1b" not in data and b"\x00" not in data
 
 
 def _codec(label: str) -> str | None:

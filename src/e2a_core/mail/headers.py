@@ -10,9 +10,9 @@ from __future__ import annotations
 import binascii
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from e2a_core.mail.charsets import clean_line, decode_bytes, named_charset
+from e2a_core.mail.charsets import clean_line, decode_bytes, is_plain_ascii, named_charset
 
 __all__ = [
     "MAX_HEADER_BYTES",
@@ -49,7 +49,6 @@ _ENCODED_RUN = re.compile(r"=\?[^?\s]+\?[bBqQ]\?[^?]*+\?=(?:[ \t\r\n]*+=\?[^?\s]
 _SOFT_BREAK_BLANKS = re.compile(rb"=[ \t]++(?=\r?\n)")
 _PIECE_OCTETS = 256 * 1024
 """Octets decoded in one step; a thread that decodes holds up the event loop for that long."""
-_EMPTY_LINE = re.compile(rb"\n\r?\n")
 _NOT_BASE64 = bytes(set(range(256)) - set(string.ascii_letters.encode() + string.digits.encode() + b"+/"))
 
 
@@ -89,6 +88,10 @@ class Headers:
 
     def __contains__(self, name: str) -> bool:
         return name.lower() in self._by_name
+
+    def has_any(self, names: Collection[str]) -> bool:
+        """Whether there is a field of one of `names`, which are in lower case."""
+        return not self._by_name.keys().isdisjoint(names)
 
     def get(self, name: str, default: str = "") -> str:
         """The value of the topmost field of that name, unfolded; encoded words stay encoded."""
@@ -155,8 +158,10 @@ def _from_below(raw: bytes, position: int, cap: int) -> bool:
 
 
 def _empty_line_after(raw: bytes, position: int, cap: int) -> int:
-    match = _EMPTY_LINE.search(raw, position, cap)
-    return match.start() + 1 if match else cap
+    with_return = raw.find(b"\n\r\n", position, cap)
+    plain = raw.find(b"\n\n", position, cap if with_return < 0 else with_return + 1)
+    found = with_return if plain < 0 else plain
+    return cap if found < 0 else found + 1
 
 
 def _next_line(raw: bytes, position: int, limit: int) -> int:
@@ -245,8 +250,11 @@ def _cut(data: bytes, start: int) -> int:
 
 
 def _decoded(fields: list[tuple[str, bytes]], message: bytes) -> list[tuple[str, str]]:
-    other = None if all(map(_is_utf8, fields)) else named_charset(message)
-    return [(name, _unfold(value, other)) for name, value in fields]
+    unfolded = [(name, _unfold(value)) for name, value in fields]
+    if is_plain_ascii(b"".join([value for _, value in unfolded])):
+        return [(name, value.decode("ascii").strip(" \t")) for name, value in unfolded]
+    other = None if all(map(_is_utf8, unfolded)) else named_charset(message)
+    return [(name, decode_bytes(value, other=other).strip(" \t")) for name, value in unfolded]
 
 
 def _is_utf8(field: tuple[str, bytes]) -> bool:
@@ -259,7 +267,7 @@ def _is_utf8(field: tuple[str, bytes]) -> bool:
     return True
 
 
-def _unfold(value: bytes, other: str | None) -> str:
+def _unfold(value: bytes) -> bytes:
     if b"\n" in value or b"\r" in value:
-        value = value.replace(b"\r\n", b"").replace(b"\n", b"").replace(b"\r", b" ")
-    return decode_bytes(value, other=other).strip(" \t")
+        return value.replace(b"\r\n", b"").replace(b"\n", b"").replace(b"\r", b" ")
+    return value

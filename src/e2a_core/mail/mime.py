@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import overload
 
@@ -44,6 +44,7 @@ _ENCODINGS = {
     "uuencode": "uuencode", "xuuencode": "uuencode", "uue": "uuencode", "xuue": "uuencode", "uuencoded": "uuencode",
 }  # fmt: skip
 """What senders write for an encoding, without blanks and punctuation."""
+_UNENCODED = frozenset({"", "7bit", "8bit", "binary"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,9 @@ class Part:
 
     def content(self, raw: bytes) -> bytes:
         """The body with its transfer encoding decoded; a body with an unknown encoding is returned unchanged."""
-        body = self._encoded(raw)
-        encoding = self._encoding()
+        return self._decode(self._encoded(raw), self._encoding())
+
+    def _decode(self, body: bytes, encoding: str) -> bytes:
         if encoding == "base64":
             return decode_base64(body)
         if encoding == "quoted-printable":
@@ -110,8 +112,9 @@ class Part:
 
         Plain text wrongly labelled as base64, which some programs send, is returned as it is.
         """
-        body, data = self._encoded(raw), self.content(raw)
-        if self._encoding() == "base64" and _only_claims_base64(body[:SAMPLE_OCTETS], data[:SAMPLE_OCTETS]):
+        body, encoding = self._encoded(raw), self._encoding()
+        data = self._decode(body, encoding)
+        if encoding == "base64" and _only_claims_base64(body[:SAMPLE_OCTETS], data[:SAMPLE_OCTETS]):
             data = body
         data = data if limit is None else data[:limit]
         label = self.parameters.get("charset")
@@ -130,6 +133,8 @@ def _only_claims_base64(body: bytes, decoded: bytes) -> bool:
 
 def _transfer_encoding(headers: Headers) -> str:
     """The encoding that the field means, whatever its quotes, comments and punctuation (RFC 2045 section 6.1)."""
+    if headers.get("content-transfer-encoding").lower() in _UNENCODED:
+        return ""
     value = _COMMENT.sub("", headers.decoded("content-transfer-encoding")).partition(";")[0].lower()
     return _ENCODINGS.get(_NOT_ALPHANUMERIC.sub("", value), "")
 
@@ -177,6 +182,9 @@ class Leaves(Sequence[Part]):
 
     def __len__(self) -> int:
         return len(self.parts)
+
+    def __iter__(self) -> Iterator[Part]:
+        return iter(self.parts)
 
 
 def mime_leaves(raw: bytes, headers: Headers) -> Leaves:

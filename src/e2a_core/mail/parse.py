@@ -67,14 +67,15 @@ class NestedMessage:
 class ParsedMessage:
     """A parsed message.
 
-    `headers` are unfolded and decoded. `author` is the only mailbox of the only From field, otherwise None; only it can
-    be authenticated. The address fields hold every mailbox that can be read, and what could not be read. Ids include
-    their angle brackets. `text` is the new part of the body, cut to 16 KiB if `truncated`; `quoted_text` is the quoted
-    part. `full_text` holds both, up to 256 KiB; `whole` holds the same as two parts. `html` joins the HTML parts, not
-    sanitised, at most 1 MiB. `notes` says in sentences what the message is and what a limit left out.
+    `fields` are the header fields, `headers` the same decoded. `author` is the only mailbox of the only From field,
+    otherwise None; only it can be authenticated. The address fields hold every mailbox that can be read, and what could
+    not be read. Ids include their angle brackets. `text` is the new part of the body, cut to 16 KiB if `truncated`;
+    `quoted_text` is the quoted part. `full_text` holds both, up to 256 KiB; `whole` holds the same as two parts. `html`
+    joins the HTML parts, not sanitised, at most 1 MiB. `notes` says in sentences what the message is and what a limit
+    left out.
     """
 
-    headers: tuple[tuple[str, str], ...]
+    fields: Headers
     author: Address | None
     from_field: Mailboxes
     to_field: Mailboxes
@@ -98,6 +99,11 @@ class ParsedMessage:
     dsn: DeliveryReport | None
     complaint: ComplaintReport | None
     notes: tuple[str, ...] = ()
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The header fields in order, unfolded and decoded."""
+        return self.fields.decoded_items()
 
     @property
     def search_text(self) -> str:
@@ -170,7 +176,7 @@ def parse_message(
     is_report = any(leaf.content_type.startswith("message/") for leaf in leaves)
     reports_delivery = is_report or envelope_from == "" or "x-failed-recipients" in headers
     return ParsedMessage(
-        headers=headers.decoded_items(),
+        fields=headers,
         author=message_author(headers),
         from_field=field_mailboxes(headers, "from"),
         to_field=field_mailboxes(headers, "to"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 
 __all__ = [
@@ -18,7 +19,7 @@ __all__ = [
     "is_reply_subject",
     "is_rule",
     "is_zoho_attribution",
-    "may_be_mark",
+    "possible_marks",
 ]
 
 _VERBS = """
@@ -163,12 +164,17 @@ _REPLY_SUBJECT = re.compile(
 _ADDRESS = re.compile(r"[^\s<>@\[\]]@[^\s<>@\[\]]+\.[^\s<>@\[\]]")
 _DATED = re.compile(r"\b\d{4}\b|\d{4}[年년]|\b\d{1,2}[:.h]\d{2}\b")
 _ZOHO = re.compile(r"-{3,}\s*(\S.{5,380}?)\s*:?\s*-{3,}\Z")
+_FIRST_OF_MARKS = " \t>-_|\u2010"
 _RULE = re.compile(r"\s*(?:_{10,}|-{3,})\s*\Z")
 
 
-def may_be_mark(line: str) -> bool:
-    """Whether a non-empty line can be one of these marks at all: a cheap test that is False for most prose."""
-    return line[0] in " \t>-_|\u2010" or ":" in line or "：" in line
+def possible_marks(lines: Sequence[str]) -> list[int]:
+    """The lines that can be one of these marks at all: a cheap test that is False for most prose."""
+    return [
+        at
+        for at, line in enumerate(lines)
+        if line and (line[0] in _FIRST_OF_MARKS or ":" in line or "：" in line)
+    ]
 
 
 def is_attribution(line: str) -> bool:

@@ -25,7 +25,7 @@ from e2a_core.mail.quote_marks import (
     is_quoted,
     is_rule,
     is_zoho_attribution,
-    may_be_mark,
+    possible_marks,
 )
 
 __all__ = [
@@ -90,9 +90,8 @@ def split_quoted(text: str, *, forwarded: bool = False, reply: bool = True) -> t
 
 def _find_quote(lines: list[str], forwarded: bool, reply: bool) -> tuple[int, int] | None:
     """(first line of the quote including its attribution, first quoted line); None if nothing is quoted."""
-    for at, line in enumerate(lines):
-        if not line or not may_be_mark(line):
-            continue
+    for at in possible_marks(lines):
+        line = lines[at]
         if is_forward_mark(line):
             return None
         if is_quoted(line) and not _closes_address(lines, at):

@@ -50,6 +50,8 @@ def select(leaves: Sequence[Part]) -> Selection:
 
     Named text is a file, unless the message has no other text; then text of another kind than plain and HTML is read.
     """
+    if len(leaves) == 1 and _is_letter(leaves[0]):
+        return Selection([*leaves], frozenset({id(leaves[0])}))
     root = _tree(leaves)
     for readable in (_is_letter, _is_named_letter, _is_other_text):
         chosen = {id(leaf) for leaf in leaves if readable(leaf)}

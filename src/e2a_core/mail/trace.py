@@ -21,6 +21,7 @@ _CLAIMING_FIELD = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """Matches the whole folded field, also with blanks before the colon (RFC 5322 section 4.5), as some readers do."""
+_CLAIMING_NAMES = (b"authentication-results", b"x-e2a-auth-")
 _QUOTED_STRING = re.compile(r'"((?:[^"\\]|\\.)*+)', re.DOTALL)
 _TOKEN = re.compile(r"[^\s;(\x00-\x1f]*")
 _BLANKS = re.compile(r"[\s\x00-\x20]+")
@@ -59,10 +60,14 @@ def strip_forged_fields(raw: bytes, authserv_id: str) -> bytes:
     Removes Authentication-Results fields that carry `authserv_id` (a server that adds the field must remove forged
     ones, RFC 8601 section 5), and all X-E2A-Auth fields, which the relay passes on separately from the message.
     """
+    end = header_section_end(raw)
+    section = raw[:end].lower()
+    if not any(name in section for name in _CLAIMING_NAMES):
+        return raw
     ours = _comparable(authserv_id)
     kept: list[bytes] = []
     position = 0
-    for field in _CLAIMING_FIELD.finditer(raw, 0, header_section_end(raw)):
+    for field in _CLAIMING_FIELD.finditer(raw, 0, end):
         if not field[1] or _comparable(_authserv_id(field[2].decode("utf-8", "replace"))) == ours:
             kept.append(raw[position : field.start()])
             position = field.end()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from e2a_core.messages.rows import MessageRow, dump_json
 from e2a_core.messages.terms import ATTACHMENT, BUCKET, inbox_term, label_term, parts, words_of
@@ -96,7 +96,7 @@ def set_label_cache(message_id: str, before: Sequence[str], labels: Sequence[str
     ]
 
 
-def _head_terms(row: MessageRow) -> Iterable[str]:
+def _head_terms(row: MessageRow) -> list[str]:
     people = [
         row.from_name,
         row.header_from or "",
@@ -107,8 +107,7 @@ def _head_terms(row: MessageRow) -> Iterable[str]:
         *row.reply_to,
     ]
     files = [str(item.get("filename") or "") for item in row.attachments]
-    yield inbox_term(row.agent_email)
-    if row.attachments:
-        yield ATTACHMENT
-    yield from words_of(" ".join([row.subject, *people, *files]))
-    yield from dict.fromkeys([*parts(row.sender), *parts(row.from_name), *parts(row.subject)])
+    marks = [inbox_term(row.agent_email), ATTACHMENT] if row.attachments else [inbox_term(row.agent_email)]
+    words = words_of(" ".join([row.subject, *people, *files]))
+    shown = dict.fromkeys([*parts(row.sender), *parts(row.from_name), *parts(row.subject)])
+    return [*marks, *words, *shown]

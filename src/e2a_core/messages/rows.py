@@ -232,7 +232,9 @@ COLUMNS = (*_MESSAGE_COLUMNS, *_SUBMISSION_COLUMNS, *_HOLD_COLUMNS)
 
 def dump_json(value: Any) -> str | None:
     """Returns compact JSON text, or None for None."""
-    return None if value is None else _encode(value)
+    if value is None:
+        return None
+    return _encode(value) if value or type(value) is not list else "[]"
 
 
 def load_json(text: str | None) -> Any:

@@ -73,7 +73,7 @@ _FOLDING = _Folding()
 def fold_text(text: str) -> str:
     """Returns the words of `text` without case and accents, separated by blanks."""
     if text.isascii():  # The common case; this path is several times faster.
-        return " ".join(text.translate(_ASCII_WORDS).split())
+        return " ".join(_ascii_words(text))
     bare = unicodedata.normalize("NFKD", text).casefold()
     # Casefolding may compose again, and Korean syllables are to be whole.
     bare = unicodedata.normalize("NFKD", bare).translate(_FOLDING)
@@ -82,14 +82,16 @@ def fold_text(text: str) -> str:
 
 def words_of(text: str) -> list[str]:
     """Returns the distinct terms of a text, in its order."""
-    folded = fold_text(text)
-    if folded.isascii():
-        found = dict.fromkeys(folded.split())
-        if len(folded) > MAX_TERM_CHARS:
-            found = dict.fromkeys(word[:MAX_TERM_CHARS] for word in found)
-    else:
-        found = dict.fromkeys(term for word in folded.split() for term in _terms(word))
+    found = dict.fromkeys(_ascii_words(text) if text.isascii() else fold_text(text).split())
+    if not text.isascii():
+        found = dict.fromkeys(term for word in found for term in _terms(word))
+    elif max(map(len, found), default=0) > MAX_TERM_CHARS:
+        found = dict.fromkeys(word[:MAX_TERM_CHARS] for word in found)
     return list(found)[:MAX_TERMS]
+
+
+def _ascii_words(text: str) -> list[str]:
+    return text.translate(_ASCII_WORDS).split()
 
 
 def unspaced(word: str) -> bool:
@@ -115,7 +117,12 @@ def parts(text: str) -> list[str]:
     """Returns the terms of the parts of author or subject; none if `text` is shorter than a part."""
     text = text.lower()
     places = range(len(text) - PART_CHARS + 1)
-    return list(dict.fromkeys("_t" + text[place : place + PART_CHARS].encode().hex() for place in places))
+    if text.isascii():
+        digits = text.encode().hex()  # two for each character
+        found = ["_t" + digits[2 * place : 2 * (place + PART_CHARS)] for place in places]
+    else:
+        found = ["_t" + text[place : place + PART_CHARS].encode().hex() for place in places]
+    return list(dict.fromkeys(found))
 
 
 def inbox_term(agent_email: str) -> str:

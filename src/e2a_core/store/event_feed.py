@@ -23,7 +23,10 @@ RECENT_EVENTS = 512
 """Events kept in memory for all subscribers together; who falls further behind reads the table."""
 
 PAGE = 200
-"""Events read from the table at once, by the tail and by a subscriber that catches up."""
+"""Events read from the table at once by a subscriber that catches up."""
+
+TAIL_PAGE = 50
+"""Events read at once by the tail: one commit seldom has more, and so few are read without asking a thread."""
 
 RETRY_SECONDS = 1.0
 
@@ -113,17 +116,18 @@ class EventFeed:
             await self._committed.wait()
             self._committed.clear()
             try:
-                while await self._read_on():
-                    self._wake_subscribers()
+                more = await self._read_on(TAIL_PAGE)
+                while more:
+                    more = await self._read_on(PAGE)
             except StoreUnavailable as error:
                 logger.warning("the event log cannot be read: %s", error)
                 await asyncio.sleep(RETRY_SECONDS)
                 self._committed.set()
 
-    async def _read_on(self) -> bool:
-        """Read the events after the newest known; whether there were any."""
+    async def _read_on(self, limit: int) -> bool:
+        """Read the events after the newest known and wake the subscribers; whether there may be more."""
         position = self._high
-        rows = await self._database.read(events_after(position, _ANY, PAGE))
+        rows = await self._database.read(events_after(position, _ANY, limit, by_key=limit <= TAIL_PAGE))
         if not rows or position != self._high:
             return bool(rows)
         self._recent += map(EventRecord.from_row, rows)
@@ -131,7 +135,8 @@ class EventFeed:
         if len(self._recent) > RECENT_EVENTS:
             self._floor = self._recent[-RECENT_EVENTS - 1].position
             del self._recent[:-RECENT_EVENTS]
-        return True
+        self._wake_subscribers()
+        return len(rows) == limit
 
     def _wake_subscribers(self) -> None:
         for subscription in self._subscriptions:

@@ -32,6 +32,9 @@ __all__ = [
 _SEQ_BITS = 63
 _SEQ = (1 << _SEQ_BITS) - 1
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""`json.dumps` with these options would create an encoder for each event."""
+
 _NAMES = "seq, id, account_id, type, agent_email, conversation_id, message_id, data, created_at"
 
 _APPEND = (
@@ -47,7 +50,7 @@ _OLDEST_RUNNING = "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """One event as stored. Subscribers share `data` and must not change it.
+    """One event as stored. `text` is its data as JSON, which few readers of the log look at.
 
     `position` is its place in the log: events become visible in this order, whichever process wrote them.
     """
@@ -59,8 +62,14 @@ class EventRecord:
     agent_email: str | None
     conversation_id: str | None
     message_id: str | None
-    data: Mapping[str, Any]
+    text: str
     created_at: datetime
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the event tells, made anew for each caller."""
+        found: dict[str, Any] = json.loads(self.text)
+        return found
 
     @classmethod
     def from_row(cls, row: Row) -> EventRecord:
@@ -72,7 +81,7 @@ class EventRecord:
             agent_email=row["agent_email"],
             conversation_id=row["conversation_id"],
             message_id=row["message_id"],
-            data=json.loads(row["data"]),
+            text=row["data"],
             created_at=from_micros(row["created_at"]),
         )
 
@@ -112,7 +121,7 @@ def append(
         "agent_email": agent_email,
         "conversation_id": conversation_id,
         "message_id": message_id,
-        "data": json.dumps(data, ensure_ascii=False, separators=(",", ":")),
+        "data": _encode(data),
         "created_at": to_micros(created_at),
     }
     return [Statement(_APPEND, params, by_key=True, wakes=True)]
@@ -193,8 +202,8 @@ def move_reader(name: str, old: int, new: int) -> Statement:
     )
 
 
-def events_after(position: int, wanted: EventFilter, limit: int) -> Statement:
-    """Reads at most `limit` events after `position`, oldest first."""
+def events_after(position: int, wanted: EventFilter, limit: int, *, by_key: bool = False) -> Statement:
+    """Reads at most `limit` events after `position`, oldest first; `by_key` if these are few."""
     conditions, params = _conditions(wanted)
     params |= {"seq": position & _SEQ, "limit": limit}
     sqlite = " AND ".join(["seq > :seq", *conditions])
@@ -203,6 +212,7 @@ def events_after(position: int, wanted: EventFilter, limit: int) -> Statement:
         f"SELECT 0 AS xid, {_NAMES} FROM events WHERE {sqlite} ORDER BY seq LIMIT :limit",
         {**params, "xid": position >> _SEQ_BITS},
         f"SELECT xid, {_NAMES} FROM events WHERE {postgresql} ORDER BY xid, seq LIMIT :limit",
+        by_key=by_key,
     )
 
 

@@ -180,7 +180,7 @@ def _with_history(
 
 def _outlook_field(parsed: ParsedMessage, name: str) -> str:
     """Thread-Index or Thread-Topic of the message that is answered, if it can be carried on."""
-    value = next((value for field, value in parsed.headers if field.lower() == name), "").strip()
+    value = parsed.fields.decoded(name)
     return value if len(value) <= _MAX_OUTLOOK_FIELD and is_header_text(value) else ""
 
 

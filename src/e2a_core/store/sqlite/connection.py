@@ -173,8 +173,9 @@ def unavailable(error: sqlite3.Error) -> StoreUnavailable | None:
 
 def require_storable(statement: Statement) -> None:
     """Raises `UnstorableValue` for NUL: SQLite would take it, and PostgreSQL not, and what one refuses both must."""
-    if any(type(value) is str and "\0" in value for value in statement.params.values()):
-        raise UnstorableValue
+    for value in statement.params.values():
+        if type(value) is str and "\0" in value:
+            raise UnstorableValue
 
 
 def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:

@@ -54,6 +54,7 @@ POLL_SECONDS = 0.1
 
 _DATA_VERSION = sql("PRAGMA data_version")
 
+_TEXT = (str, bytes)
 _Outcome = TypeVar("_Outcome")
 _waiting = attrgetter("waiting")
 
@@ -262,14 +263,14 @@ class SqliteTransaction:
 
 def _octets(statements: Sequence[Statement]) -> float:
     """About what the statements store; infinite where one of them may touch any number of rows."""
-    if not all(statement.by_key for statement in statements):
-        return inf
-    return sum(
-        len(value)
-        for statement in statements
-        for value in statement.params.values()
-        if isinstance(value, str | bytes)
-    )
+    octets = 0
+    for statement in statements:
+        if not statement.by_key:
+            return inf
+        for value in statement.params.values():
+            if isinstance(value, _TEXT):
+                octets += len(value)
+    return octets
 
 
 def _settle(future: asyncio.Future[_Outcome], outcome: _Outcome | Exception) -> None:
