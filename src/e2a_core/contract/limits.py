@@ -110,7 +110,7 @@ Reading and searching
 HTTP server and client
     json_bounds: MAX_JSON_VALUES, MAX_PROBLEMS
     contract.operation: BODY_OCTETS, FILES_OCTETS
-    http.edge: MAX_REQUEST_ID, MAX_STREAMS, MAX_TOKEN_CHARS, BODY_SECONDS
+    http.edge: MAX_REQUEST_ID, MAX_STREAMS, MAX_SOCKETS, MAX_TOKEN_CHARS, BODY_SECONDS
     http.irregular: MAX_FEEDBACK_BYTES
     http.limits: REGISTRATION, DOWNLOAD, UNSUBSCRIBE, FEEDBACK, MAX_KEYS
     http.links: MAX_FORM_OCTETS, MAX_INDEX_DIGITS
@@ -118,6 +118,7 @@ HTTP server and client
     http.irregular: MAX_FEEDBACK_BYTES
     contract.operation: BODY_OCTETS, FILES_OCTETS
     http.unsubscribe: MAX_FORM_OCTETS
+    http.websocket_connection: MAX_FRAME_OCTETS, WRITE_SECONDS
     remote.answers: MAX_RETRY_SECONDS
     remote.client: MAX_CONNECTIONS
 

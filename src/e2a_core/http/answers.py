@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from e2a_core.contract.base import View, json_text
@@ -25,7 +25,7 @@ def answer(
     return Response(content + b"\n", status, headers, "application/json")
 
 
-def error_response(request: Request, error: E2AError) -> Response:
+def error_response(request: HTTPConnection, error: E2AError) -> Response:
     """The envelope of `error`, with what HTTP itself has to say about it."""
     headers: dict[str, str] = {}
     if isinstance(error, Unauthorized):
@@ -36,7 +36,7 @@ def error_response(request: Request, error: E2AError) -> Response:
 
 
 def _error_body(
-    request: Request, code: str, message: str, details: Mapping[str, Any] | None
+    request: HTTPConnection, code: str, message: str, details: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     error: dict[str, Any] = {"code": code, "message": message}
     if details:

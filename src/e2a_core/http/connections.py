@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from e2a_core.http.websocket_connection import WebSocketConnection
 
 __all__ = ["Connection", "ConnectionLimits", "Connections"]
 
@@ -24,6 +28,8 @@ HEAD_SECONDS = 10.0
 READING_SECONDS = 20.0
 LEAST_READ_OCTETS = 80 * 1024
 """Of an answer that is too long for the kernel's buffers, read in each `READING_SECONDS`: the pace of an old modem."""
+_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
+"""16 octets in base64 (RFC 6455 section 4.1)."""
 _REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
@@ -104,9 +110,14 @@ class Connections:
 class Connection(H11Protocol):
     """One connection, which tells `connections` whether it waits or serves."""
 
-    def __init__(self, connections: Connections, **arguments: Any) -> None:
+    def __init__(
+        self, connections: Connections, *, sockets: re.Pattern[str] | None = None, **arguments: Any
+    ) -> None:
         super().__init__(**arguments)
         self._connections = connections
+        self._sockets = sockets
+        self._upgraded = False
+        self.ws_protocol_class = partial(WebSocketConnection, partial(connections.leave, self))  # type: ignore[assignment]
         self._deadline: asyncio.TimerHandle | None = None
         self._reading: asyncio.TimerHandle | None = None
         self._unread = 0.0
@@ -131,11 +142,36 @@ class Connection(H11Protocol):
         if self.transport.is_closing():
             return
         super().data_received(data)
+        if self._upgraded:
+            return
         if self._is_serving:
             self._connections.serves(self)
             self._forget_deadline()
         elif self._deadline is None and not self._complete_later:
             self._expect_head()
+
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        """Hands the connection over; it keeps its place as one that serves until the WebSocket is lost."""
+        self._upgraded = True
+        self._connections.serves(self)
+        self._forget_deadline()
+        super().handle_websocket_upgrade(event)
+
+    def _should_upgrade(self) -> bool:
+        """Whether this is a WebSocket's handshake (RFC 6455 section 4.2.1), on a path that has one.
+
+        Any other upgrade is ignored (RFC 9110 section 7.8), and the request answered as it would be without.
+        """
+        path = self._sockets is not None and self._sockets.fullmatch(self.scope["path"])
+        if not path or self.scope["method"] != "GET" or self.scope["http_version"] != "1.1":
+            return False
+        given = {name: value for name, value in self.headers if name.startswith(b"sec-websocket-")}
+        upgrade = (self._get_upgrade() or b"").strip()
+        return (
+            upgrade == b"websocket"
+            and given.get(b"sec-websocket-version") == b"13"
+            and _KEY.fullmatch(given.get(b"sec-websocket-key", b"").strip()) is not None
+        )
 
     def pause_writing(self) -> None:
         super().pause_writing()

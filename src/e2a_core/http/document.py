@@ -125,6 +125,8 @@ def describe(rows: Iterable[Operation]) -> Json:
         "openapi": "3.1.0",
         "info": {"title": "e2a", "version": API_VERSION, "summary": "Authenticated email for AI agents."},
         "paths": paths,
+        # OpenAPI has no words for these: a WebSocket for each inbox, which may be observed beside its listener.
+        "x-websockets": {"/v1/agents/{email}/ws": {"parameters": ["observe"]}},
         "components": {
             "schemas": schemas.definitions,
             "headers": HEADERS,

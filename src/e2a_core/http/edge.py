@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Literal
 
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -38,6 +40,8 @@ BODY_SECONDS = 5.0
 """For the whole body: a slower sender holds a place that others want."""
 MAX_STREAMS = 1000
 """Event streams open at once. They last as long as their clients, so they have places of their own."""
+MAX_SOCKETS = 1000
+"""WebSockets open at once: half of the connections there may be, which never give way to others."""
 BUSY_RETRY_SECONDS = 1
 UNROUTED = "unrouted"
 """Stands in the metrics for what is no operation of the API."""
@@ -45,6 +49,9 @@ UNBOUNDED = ("/healthz", "/readyz", "/metrics", "/api/health")
 """Paths that admission leaves alone: probes must see a busy server."""
 HEALTH = ("/healthz", "/readyz", "/api/health")
 """Paths that are answered under any host: who probes knows an address, and learns nothing."""
+
+HEADS = ("http.response.start", "websocket.http.response.start", "websocket.accept")
+"""Messages that begin an answer."""
 
 Refusal = Callable[[Request, E2AError], Response]
 
@@ -80,9 +87,10 @@ class Edge:
         self._observer = observer or Unobserved()
         self._in_flight = 0
         self._streams = 0
+        self._sockets = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         scope["e2a.request_id"] = self._request_id(Headers(scope=scope))
@@ -98,16 +106,18 @@ class Edge:
                 await self.app(scope, receive, answer)
         if place is not None:
             seconds = self._clock.monotonic() - started
-            self._observer.request(scope.get("e2a.operation", UNROUTED), answer.status, seconds)
+            if answer.status != HTTPStatus.SWITCHING_PROTOCOLS:  # how long a WebSocket lasts is no latency
+                self._observer.request(scope.get("e2a.operation", UNROUTED), answer.status, seconds)
             _tell(scope, answer.status, seconds)
 
-    @property
-    def _has_room(self) -> bool:
+    def _has_room(self, scope: Scope) -> bool:
+        if scope["type"] == "websocket" and self._sockets >= MAX_SOCKETS:
+            return False
         return self._in_flight < self._max_in_flight and self._streams < MAX_STREAMS
 
     def _refusal(self, scope: Scope, place: _Place | None) -> E2AError | None:
         """Why a request is not even looked at, or None."""
-        if place is not None and not self._has_room:
+        if place is not None and not self._has_room(scope):
             return Unavailable(
                 "too many requests are in flight", details={"retry_after_seconds": BUSY_RETRY_SECONDS}
             )
@@ -122,7 +132,10 @@ class Edge:
         words = next(
             (words for path, words in self._refusals.items() if scope["path"].startswith(path)), None
         )
-        response = (words or error_response)(Request(scope, receive), error)
+        if words is None or scope["type"] == "websocket":
+            response = error_response(HTTPConnection(scope), error)
+        else:
+            response = words(Request(scope, receive), error)
         await response(scope, receive, send)
 
     def _request_id(self, headers: Headers) -> str:
@@ -130,27 +143,28 @@ class Edge:
         usable = given.isascii() and given.isprintable() and 0 < len(given) <= MAX_REQUEST_ID
         return given if usable else self._ids.request()
 
-    def move(self, *, requests: int = 0, streams: int = 0) -> None:
+    def move(self, *, requests: int = 0, streams: int = 0, sockets: int = 0) -> None:
         self._in_flight += requests
         self._streams += streams
+        self._sockets += sockets
 
 
 class _Place:
-    """The place one request takes: among the requests, and among the streams once its answer is one."""
+    """The place one request takes: among the requests, and among the streams or WebSockets once it becomes one."""
 
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
-        self._streams = False
+        self._kind = "requests"
 
     def __enter__(self) -> None:
         self._edge.move(requests=1)
 
     def __exit__(self, *problem: object) -> None:
-        self._edge.move(requests=-(not self._streams), streams=-self._streams)
+        self._edge.move(**{self._kind: -1})
 
-    def becomes_stream(self) -> None:
-        self._streams = True
-        self._edge.move(requests=-1, streams=1)
+    def becomes(self, kind: Literal["streams", "sockets"]) -> None:
+        self._kind = kind
+        self._edge.move(**{"requests": -1, kind: 1})
 
 
 class _Answer:
@@ -163,11 +177,13 @@ class _Answer:
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
+        if message["type"] in HEADS:
+            self.status = message.get("status", HTTPStatus.SWITCHING_PROTOCOLS)
             given = message.get("headers", ())
-            if self._place is not None and _is_stream(given):
-                self._place.becomes_stream()
+            if self._place is not None and message["type"] == "websocket.accept":
+                self._place.becomes("sockets")
+            elif self._place is not None and _is_stream(given):
+                self._place.becomes("streams")
             added = {
                 "x-content-type-options": "nosniff",
                 "x-request-id": self._scope["e2a.request_id"],
@@ -237,7 +253,7 @@ def _is_stream(headers: list[tuple[bytes, bytes]]) -> bool:
 def _tell(scope: Scope, status: int, seconds: float) -> None:
     _log.info(
         "%s %s %s %.0f ms %s",
-        scope["method"],
+        scope.get("method", "GET"),
         _shown(scope["path"]),
         status,
         seconds * 1000,

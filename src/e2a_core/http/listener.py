@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from e2a_core.http.connections import Connection, ConnectionLimits, Connections
+from e2a_core.http.websocket_connection import MAX_FRAME_OCTETS, PING_SECONDS, PONG_SECONDS
 from e2a_core.settings import ListenAddress
 
 __all__ = ["HttpListener"]
@@ -30,7 +32,8 @@ _POLL_SECONDS = 0.005
 class HttpListener:
     """Serves `app` at `address` (port 0 picks a free one); signals stay with whoever runs the process.
 
-    Of `trusted_proxies` (addresses or CIDR ranges) the X-Forwarded headers are believed, of nobody else.
+    Of `trusted_proxies` (addresses or CIDR ranges) the X-Forwarded headers are believed, of nobody else. Paths that
+    match `sockets` take WebSockets.
     """
 
     def __init__(
@@ -39,14 +42,19 @@ class HttpListener:
         address: ListenAddress,
         trusted_proxies: Sequence[str] = (),
         limits: ConnectionLimits | None = None,
+        sockets: re.Pattern[str] | None = None,
     ) -> None:
         self._address = address
         limits = limits or ConnectionLimits()
         connections = Connections(replace(limits, trusted_proxies=trusted_proxies))
         config = uvicorn.Config(
             app,
-            http=cast("type[asyncio.Protocol]", partial(Connection, connections)),
-            ws="none",
+            http=cast("type[asyncio.Protocol]", partial(Connection, connections, sockets=sockets)),
+            ws="none",  # a connection brings its own
+            ws_max_size=MAX_FRAME_OCTETS,
+            ws_ping_interval=PING_SECONDS,
+            ws_ping_timeout=PONG_SECONDS,
+            ws_per_message_deflate=False,  # 40 KB of memory for each connection, for frames of one or two
             backlog=ACCEPTED_AT_ONCE,
             log_config=None,
             access_log=False,

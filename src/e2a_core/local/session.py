@@ -25,8 +25,9 @@ from e2a_core.local.suppressions import Suppressions
 from e2a_core.local.templates import Templates
 from e2a_core.local.webhooks import Webhooks
 from e2a_core.push.catalogue import hidden_from_agents
+from e2a_core.push.envelopes import envelope
+from e2a_core.push.fanout import CONNECTED
 from e2a_core.store.event_feed import EventFeed
-from e2a_core.store.events import EventRecord
 from e2a_core.submission.send import Sender
 from e2a_core.submission.waiting import Waiting
 
@@ -69,12 +70,9 @@ class LocalSession:
             account_id=self.principal.account_id, agent_email=bound, types=types
         ) as events:
             yield (
-                _envelope(event)
+                envelope(event)
                 async for event in events
-                if (bound is None or not hidden_from_agents(event))
+                if event.type != CONNECTED
+                and (bound is None or not hidden_from_agents(event))
                 and (wanted is None or event.agent_email in wanted)
             )
-
-
-def _envelope(event: EventRecord) -> EventEnvelope:
-    return EventEnvelope(type=event.type, id=event.id, created_at=event.created_at, data=dict(event.data))

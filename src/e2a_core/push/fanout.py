@@ -17,13 +17,16 @@ from e2a_core.store.event_feed import EventFeed
 from e2a_core.store.events import EventRecord, add_reader, move_reader, position_of, reader_position
 from e2a_core.store.statement import StaleWrite, Statement, first
 
-__all__ = ["Distributor", "Fanout", "INTERNAL_TYPES", "READER"]
+__all__ = ["CONNECTED", "Distributor", "Fanout", "INTERNAL_TYPES", "READER"]
 
 READER = "fanout"
 """Its name among the readers of the log."""
 
-INTERNAL_TYPES = frozenset({"message.updated"})
-"""Types that only this deployment's own sessions are told of."""
+CONNECTED = "websocket.connected"
+"""A WebSocket of an inbox was opened. Only its other WebSockets are told, so that they give way."""
+
+INTERNAL_TYPES = frozenset({"message.updated", CONNECTED})
+"""Types that no channel tells; of all but `CONNECTED` this deployment's own sessions are told."""
 
 LAZY_EVENTS = 500
 """Events for nobody are passed in memory. Their position is stored with the next delivery, or after so many."""

@@ -24,6 +24,8 @@ DEADLINE_SECONDS = 10.0
 MAX_REFERENCES = 20
 """Schemas behind one schema; one that leads to itself is read no further."""
 
+WEBSOCKET = "/v1/agents/{email}/ws"
+
 Json = dict[str, Any]
 
 
@@ -73,6 +75,12 @@ class Description:
         schema = body.get("content", {}).get("application/json", {}).get("schema")
         members = frozenset(_members(document, schema))
         return Taken(frozenset(query) if parameters else None, members or None)
+
+    async def has_observers(self) -> bool:
+        """Whether the WebSocket of an inbox can be observed; elsewhere each connection replaces the listener."""
+        sockets = (await self._read() or {}).get("x-websockets")
+        found = sockets.get(WEBSOCKET) if isinstance(sockets, dict) else None
+        return isinstance(found, dict) and "observe" in _list(found.get("parameters"))
 
     async def _read(self) -> Json | None:
         async with self._lock:

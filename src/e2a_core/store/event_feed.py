@@ -6,7 +6,7 @@ import asyncio
 import logging
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from operator import attrgetter
 from types import TracebackType
 from typing import Self
@@ -125,18 +125,29 @@ class EventFeed:
                 self._committed.set()
 
     async def _read_on(self, limit: int) -> bool:
-        """Read the events after the newest known and wake the subscribers; whether there may be more."""
+        """Read the events after the newest known and tell the subscribers; whether there may be more."""
         position = self._high
         rows = await self._database.read(events_after(position, _ANY, limit, by_key=limit <= TAIL_PAGE))
-        if not rows or position != self._high:
-            return bool(rows)
-        self._recent += map(EventRecord.from_row, rows)
+        if not rows:
+            return False
+        if position != self._high:
+            self._wake_subscribers()
+            return True
+        fresh = [EventRecord.from_row(row) for row in rows]
+        self._recent += fresh
         self._high = self._recent[-1].position
         if len(self._recent) > RECENT_EVENTS:
             self._floor = self._recent[-RECENT_EVENTS - 1].position
             del self._recent[:-RECENT_EVENTS]
-        self._wake_subscribers()
+        self._tell(fresh, position)
         return len(rows) == limit
+
+    def _tell(self, fresh: Sequence[EventRecord], before: int) -> None:
+        """Wakes whom the events may concern; the subscribers of other agents are only moved past them."""
+        agents = {event.agent_email for event in fresh}
+        for subscription in self._subscriptions:
+            if not subscription.pass_over(agents, before, self._high):
+                subscription.wake()
 
     def _wake_subscribers(self) -> None:
         for subscription in self._subscriptions:
@@ -193,8 +204,27 @@ class Subscription:
                 await asyncio.sleep(RETRY_SECONDS)
         return None
 
+    @property
+    def entered(self) -> Moment:
+        """The moment of entering, of a subscription that begins then."""
+        if self._since is None:
+            raise RuntimeError("only a subscription without a position, once entered, begins at a moment")
+        return self._since
+
     def wake(self) -> None:
         self._wake.set()
+
+    def pass_over(self, agents: Collection[str | None], before: int, after: int) -> bool:
+        """Moves on from `before` to `after` without waking, if what lies between concerns `agents` and not its own.
+
+        There may be a thousand subscribers that each wait for one agent's events. Waking them all for each event would
+        cost more than everything else.
+        """
+        own, position = self._wanted.agent_email, self._position
+        if own is None or own in agents or position is None or position < before:
+            return False
+        self._position = max(position, after)
+        return True
 
     async def _read_on(self) -> tuple[list[EventRecord], int] | None:
         """Take the next events, or wait where there are none and return None."""

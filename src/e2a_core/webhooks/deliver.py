@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from e2a_core.accounts.sealing import unseal
 from e2a_core.clock import from_micros, to_micros
-from e2a_core.contract.base import json_text
-from e2a_core.contract.events import EventEnvelope
 from e2a_core.core import Core
+from e2a_core.push.envelopes import envelope_body
 from e2a_core.push.post import Answer, Endpoint, Poster
 from e2a_core.signing.webhook import SIGNATURE_HEADER, e2a_signature, standard_webhook_headers
 from e2a_core.store.jobs import Job
-from e2a_core.store.statement import Row, StaleWrite, Statement, first
+from e2a_core.store.statement import StaleWrite, Statement, first
 from e2a_core.webhooks import delivery_queries as queries
 from e2a_core.webhooks.rows import WebhookRow
 
-__all__ = ["ATTEMPTS", "ENDPOINTS", "Deliver", "envelope_body"]
+__all__ = ["ATTEMPTS", "ENDPOINTS", "Deliver"]
 
 WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 4 * 60, 8 * 60, 16 * 60))
 """Before each further attempt: 29 hours and 21 minutes in all."""
@@ -155,14 +154,3 @@ def signed_headers(body: bytes, event_id: str, secrets: Sequence[str], now: date
         SIGNATURE_HEADER: e2a_signature(body, secrets, timestamp),
         **standard_webhook_headers(event_id, body, secrets, timestamp),
     }
-
-
-def envelope_body(row: Row | Mapping[str, object]) -> bytes:
-    """The envelope of a stored event in its octets, the same for every attempt and channel."""
-    envelope = EventEnvelope(
-        type=str(row["type"]),
-        id=str(row["id"]),
-        created_at=from_micros(int(str(row["created_at"]))),
-        data=json.loads(str(row["data"])),
-    )
-    return json_text(envelope)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from e2a_core.http.listener import HttpListener
+    from e2a_core.http.websocket import WEBSOCKET_PATH
     from e2a_core.local.services import LocalServices
     from e2a_mcp.program.metrics import ProcessMetrics
 
@@ -40,7 +41,7 @@ def home_services(engine: LocalEngine) -> LocalServices:
     limits = ConnectionLimits(settings.http_max_connections, settings.http_max_connections_per_address)
 
     def http(address: ListenAddress) -> HttpListener:
-        listener = HttpListener(app, address, proxies, limits)
+        listener = HttpListener(app, address, proxies, limits, sockets=WEBSOCKET_PATH)
         metrics.watch_http(lambda: listener.connections)
         return listener
 
@@ -51,6 +52,7 @@ def home_application(engine: LocalEngine, metrics: ProcessMetrics | None = None)
     """Returns the application with the `/v1` API, `/mcp`, the signed links of the home's mail, and the probes."""
     from e2a_core.http.app import build_api
     from e2a_core.http.links import link_routes
+    from e2a_core.http.websocket import websocket_routes
     from e2a_mcp.asgi import rpc_refusal
     from e2a_mcp.program.application import mcp_routes
     from e2a_mcp.program.metrics import ProcessMetrics
@@ -64,7 +66,7 @@ def home_application(engine: LocalEngine, metrics: ProcessMetrics | None = None)
         core.settings,
         clock=core.clock,
         ids=core.ids,
-        routes=[*routes, *link_routes(core)],
+        routes=[*routes, *link_routes(core), *websocket_routes(engine, core, engine.feed)],
         lifespan=mcp.run,
         refusals={"/mcp": rpc_refusal},
         observer=metrics,
