@@ -8,6 +8,7 @@ from typing import Any
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode
 
 __all__ = ["MAX_FRAME_OCTETS", "PING_SECONDS", "PONG_SECONDS", "WebSocketConnection"]
 
@@ -19,8 +20,6 @@ WRITE_SECONDS = 5.0
 """For the other side to read some of what waits: it is no listener if it does not."""
 CLOSE_SECONDS = 2.0
 """For the other side to answer a close, which must not hold up the end of the process."""
-GOING_AWAY = 1001
-"""RFC 6455 section 7.4.1; clients connect again."""
 
 
 class WebSocketConnection(WebSocketsSansIOProtocol):
@@ -54,12 +53,12 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         if not self.handshake_complete or self.close_sent:
             super().shutdown()
         else:
-            self._close(GOING_AWAY, "shutting_down")
+            self._close(CloseCode.GOING_AWAY, "shutting_down")
 
     def keepalive_timeout(self) -> None:
         self.pong_timer = None
         if not self.close_sent and not self.transport.is_closing():
-            self._close(GOING_AWAY, "ping_timeout")
+            self._close(CloseCode.GOING_AWAY, "ping_timeout")
 
     def handle_parser_exception(self) -> None:
         """Closes with what the parser found, such as 1009 for a frame that is too long (RFC 6455 section 7.4.1).
