@@ -110,6 +110,10 @@ def optional_email(value: str) -> str:
     return email(value) if value else ""
 
 
+def emails(value: str) -> tuple[str, ...]:
+    return tuple(email(item) for item in comma_list(value))
+
+
 def path(value: str) -> Path:
     return Path(value).expanduser()
 

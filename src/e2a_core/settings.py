@@ -153,6 +153,12 @@ class Settings:
         DEFAULT_OWNER,
         "Address of the account that the first start makes; another one later moves the account.",
     )
+    owner_addresses: tuple[str, ...] = _setting(
+        "E2A_OWNER_ADDRESSES",
+        kinds.emails,
+        (),
+        "Who may instruct an agent by mail: a channel and `ask_owner` hear these alone; empty means the account's.",
+    )
     outbound_smtp_host: str = _setting(
         "E2A_OUTBOUND_SMTP_HOST",
         kinds.host,

@@ -42,6 +42,7 @@ from e2a_mcp.asgi import (
 from e2a_mcp.auth import CredentialCache
 from e2a_mcp.messages import faults_in
 from e2a_mcp.origins import HostPolicy
+from e2a_mcp.owner import OwnersNamed
 from e2a_mcp.profiles import asked_profiles
 from e2a_mcp.server import build_server
 from e2a_mcp.session_requests import SessionRequests
@@ -98,8 +99,10 @@ class McpApp:
         self._in_sessions = SessionRequests(clock, idle_seconds=SESSION_IDLE_SECONDS)
         self.serving = False
         self._managers: dict[tuple[Granted, Style], StreamableHTTPSessionManager] = {}
+        # Callers bring their own credentials, so that the list is for one account among many.
+        owners = OwnersNamed.in_settings(settings, account=settings.owner_email)
         for granted in get_args(Granted):
-            self._add_managers(granted, settings, Services(clock, ids), observer)
+            self._add_managers(granted, settings, Services(clock, ids, owners=owners), observer)
 
     def _add_managers(
         self, granted: Granted, settings: Settings, services: Services, observer: Observer

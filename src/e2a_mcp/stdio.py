@@ -21,6 +21,7 @@ from e2a_core.observer import Unobserved
 from e2a_core.settings import Settings
 from e2a_mcp.engines import EngineOpener, LazyEngine, lazy_engine
 from e2a_mcp.lines import MessageLines, standard_input
+from e2a_mcp.owner import OwnersNamed
 from e2a_mcp.scope import stdio_scope
 from e2a_mcp.server import build_server
 from e2a_mcp.tool import Services
@@ -75,7 +76,7 @@ async def serve_stdio(settings: Settings, opener: EngineOpener) -> bool:
         server = build_server(
             scope,
             HomeSession(engine, settings, scope),
-            Services(SystemClock(), Ids(), settings.mcp_attachment_roots),
+            Services(SystemClock(), Ids(), settings.mcp_attachment_roots, OwnersNamed.in_settings(settings)),
             Unobserved(),
             profiles=lambda context: profiles,
             legacy_tools=settings.mcp_legacy_tools,

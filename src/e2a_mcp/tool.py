@@ -13,6 +13,7 @@ from e2a_core.contract.engine import Session
 from e2a_core.contract.operation import Hints
 from e2a_core.errors import InvalidRequest
 from e2a_core.ids import Ids
+from e2a_mcp.owner import OwnersNamed
 from e2a_mcp.schema import Arguments
 
 __all__ = ["Call", "Progress", "Reply", "Services", "Tool"]
@@ -33,12 +34,13 @@ class Services:
     """What tools need besides the session.
 
     `attachment_roots` are the resolved folders below which files may be attached by path. If it is empty, paths are
-    refused; it must be empty for callers on other machines.
+    refused; it must be empty for callers on other machines. `owners` are who `ask_owner` asks.
     """
 
     clock: Clock
     ids: Ids
     attachment_roots: tuple[Path, ...] = ()
+    owners: OwnersNamed = OwnersNamed()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ AGENT_NAMES = [
     "send_message",
     "reply_to_message",
     "forward_message",
+    "ask_owner",
     "update_message_labels",
     "list_conversations",
     "get_conversation",
@@ -158,7 +159,14 @@ READ_ONLY = {
     "export_account",
 }
 CALLING_OUT = {"create_webhook", "test_webhook", "redeliver_event"}
-OPEN_WORLD = {"send_message", "reply_to_message", "forward_message", "approve_review", *CALLING_OUT}
+OPEN_WORLD = {
+    "send_message",
+    "reply_to_message",
+    "forward_message",
+    "ask_owner",
+    "approve_review",
+    *CALLING_OUT,
+}
 AGENT_BUDGET = 9_000
 ACCOUNT_BUDGET = 30_000
 
@@ -284,6 +292,7 @@ SELF_EXPLANATORY = {
         "confirm",
         "contacts",
     ),
+    "question",
     *("add_labels", "remove_labels", "read_status", "attachments", "filename", "content_type"),
 }
 """Names that say all."""

@@ -11,6 +11,7 @@ from e2a_mcp.tools import (
     account,
     agents,
     api_keys,
+    asking,
     attachments,
     contacts,
     delegations,
@@ -47,6 +48,7 @@ _AGENT_TOOLS: tuple[Tool[Any], ...] = (
     *attachments.TOOLS,
     *waiting.TOOLS,
     *sending.TOOLS,
+    *asking.TOOLS,
     *organising.TOOLS,
     *metrics.AGENT_TOOLS,
 )

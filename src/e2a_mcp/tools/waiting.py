@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import anyio
 from pydantic import Field
@@ -17,8 +17,9 @@ from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.messages import MessageQuery
 from e2a_core.contract.operation import Hints
 from e2a_core.contract.states import SENDING_PAUSED
-from e2a_core.errors import E2AError, NotImplementedHere
+from e2a_core.errors import E2AError
 from e2a_mcp.finding import FOUND, found_in
+from e2a_mcp.owner import look
 from e2a_mcp.reading import read_message
 from e2a_mcp.schema import object_schema
 from e2a_mcp.tool import Call, Reply, Tool
@@ -26,7 +27,7 @@ from e2a_mcp.tools.arguments import InboxArguments
 from e2a_mcp.tools.messages import MESSAGE
 from e2a_mcp.tools.outputs import TEXT, UNTRUSTED
 
-__all__ = ["TOOLS"]
+__all__ = ["MAX_WAIT_SECONDS", "TOOLS", "in_time"]
 
 MAX_WAIT_SECONDS = 300
 RECENT = timedelta(seconds=60)
@@ -41,6 +42,7 @@ _FATES = frozenset({"email.sent", "email.failed", "email.review_approved", "emai
 _AGO = re.compile(r"(\d{1,4})([smh])", re.ASCII)
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
 
+Found = TypeVar("Found")
 Filter = Annotated[str, Field(max_length=200)]
 
 
@@ -88,11 +90,11 @@ async def _fate(call: Call, email: str, message_id: str, timeout: int) -> Reply:
     session, view = call.session, None
     follows = session.told is None or session.told >= _FATES
     async with session.watch(types=tuple(_FATES) if follows else (), emails=(email,)) as events:
-        view = await _look(session, email, message_id)
+        view = await look(session, email, message_id)
         with anyio.move_on_after(timeout):
             while _under_way(call, view):
                 await (_event_of(events, message_id) if follows else anyio.sleep(LOOK_SECONDS))
-                view = await _look(session, email, message_id)
+                view = await look(session, email, message_id)
     if _under_way(call, view):
         state = view.review_status if view.review_status == "pending_review" else view.delivery_status
         why = f", {SENDING_PAUSED}" if view.delivery_detail == SENDING_PAUSED else ""
@@ -103,14 +105,6 @@ async def _fate(call: Call, email: str, message_id: str, timeout: int) -> Reply:
     read = read_message(view, email, call.services.ids)
     structured = {"message": read.structured, "timed_out": False, "untrusted": read.structured["untrusted"]}
     return Reply(structured, read.text, read.links, untrusted=read.untrusted)
-
-
-async def _look(session: Session, email: str, message_id: str) -> MessageView:
-    """The message, left unread where the deployment can do that; one that the agent sent has no such mark."""
-    try:
-        return await session.messages.get(email, message_id, peek=True, whole=True)
-    except NotImplementedHere:
-        return await session.messages.get(email, message_id, whole=True)
 
 
 async def _event_of(events: AsyncIterator[EventEnvelope], message_id: str) -> None:
@@ -143,13 +137,25 @@ async def _arrival(
     call: Call, email: str, arguments: WaitForMessage, events: AsyncIterator[EventEnvelope]
 ) -> str | None:
     """Returns the id of the first matching message that arrives in time, or None."""
-    found: str | None = None
+    return await in_time(
+        call,
+        arguments.timeout_seconds,
+        lambda: _first_match(call.session, email, arguments, events),
+        "waiting for mail",
+    )
+
+
+async def in_time(
+    call: Call, seconds: int, wait: Callable[[], Awaitable[Found | None]], why: str
+) -> Found | None:
+    """Returns what `wait` returns, or None if it takes longer; tells the client meanwhile that the call goes on."""
+    found: Found | None = None
     refused: E2AError | None = None
-    with anyio.move_on_after(arguments.timeout_seconds):
+    with anyio.move_on_after(seconds):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_tell_progress, call, arguments.timeout_seconds)
+            tasks.start_soon(_tell_progress, call, seconds, why)
             try:
-                found = await _first_match(call.session, email, arguments, events)
+                found = await wait()
             except E2AError as problem:
                 # Raised here, it would be wrapped in an exception group.
                 refused = problem
@@ -169,10 +175,10 @@ async def _first_match(
     return None
 
 
-async def _tell_progress(call: Call, timeout: int) -> None:
+async def _tell_progress(call: Call, timeout: int, why: str) -> None:
     waited = 0.0
     while True:
-        await call.progress(waited, timeout, "waiting for mail")
+        await call.progress(waited, timeout, why)
         await anyio.sleep(PROGRESS_SECONDS)
         waited += PROGRESS_SECONDS
 
