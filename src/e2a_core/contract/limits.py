@@ -121,6 +121,7 @@ HTTP server and client
     http.websocket_connection: MAX_FRAME_OCTETS, WRITE_SECONDS
     remote.answers: MAX_RETRY_SECONDS
     remote.client: MAX_CONNECTIONS
+    remote.doorbell: MAX_FRAME_OCTETS
 
 Module names are relative to `e2a_core`. Each MCP tool module states how much of an answer its tools show.
 """

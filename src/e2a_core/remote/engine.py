@@ -34,6 +34,7 @@ from e2a_core.ids import Ids
 from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.mail.roles import is_account_only
 from e2a_core.remote.client import ApiClient, Deployment
+from e2a_core.remote.doorbell import Doorbells
 from e2a_core.remote.occurrences import RemoteOccurrences
 from e2a_core.remote.older import MailByHand, ScopedAccount
 from e2a_core.remote.operations import remote_group
@@ -58,11 +59,13 @@ class RemoteSession:
         principal: Principal,
         ids: Ids,
         pace: Pace,
+        bells: Doorbells,
         documents: DocumentReader,
         account: Account | None = None,
     ) -> None:
         self.principal = principal
         self._pace = pace
+        self._bells = bells
         self.messages = remote_group(Messages, "messages", api, ids, documents, by_hand=MailByHand)
         self.conversations = remote_group(Conversations, "conversations", api)
         self.agents = remote_group(Agents, "agents", api)
@@ -83,17 +86,19 @@ class RemoteSession:
     async def watch(
         self, *, types: Sequence[str] | None = None, emails: Collection[str] | None = None
     ) -> AsyncIterator[AsyncIterator[EventEnvelope]]:
-        """New mail as `email.received`, found by looking; other events a deployment's API does not tell.
+        """New mail as `email.received`; other events a deployment's API does not tell to every key.
 
-        Without `emails` an account's watch follows the first `WATCHED_INBOXES` of its inboxes.
+        Where the deployment's WebSocket can be observed, it says when to look. Without `emails` the watch of an account
+        follows the first `WATCHED_INBOXES` of its inboxes.
         """
         if types is not None and "email.received" not in types:
             yield _nothing()
             return
         inboxes = await self._inboxes() if emails is None else {email.strip().lower() for email in emails}
-        watch = Watch(self.messages, inboxes, self._pace)
-        await watch.begin()
-        yield watch.arrivals()
+        async with self._bells.bell(inboxes) as bell:
+            watch = Watch(self.messages, inboxes, self._pace, bell)
+            await watch.begin()
+            yield watch.arrivals()
 
     async def _inboxes(self) -> list[str]:
         if self.principal.scope == "agent":
@@ -111,6 +116,7 @@ class RemoteEngine:
         self._clock = clock
         self._deployment = Deployment(base_url, clock)
         self._paces: WeakValueDictionary[str, Pace] = WeakValueDictionary()
+        self._bells: WeakValueDictionary[str, Doorbells] = WeakValueDictionary()
 
     async def session(self, credential: str) -> RemoteSession:
         """Asks the deployment who this is. Raises `Unauthorized`."""
@@ -129,7 +135,8 @@ class RemoteEngine:
             # The API does not tell a key's id; this stands for it, and for no other key.
             credential_id=hashlib.sha256(credential.encode()).hexdigest()[:32],
         )
-        return RemoteSession(api, principal, self._ids, self._pace(principal), self._documents)
+        pace, bells = self._pace(principal), self._doorbells(principal, credential)
+        return RemoteSession(api, principal, self._ids, pace, bells, self._documents)
 
     async def home_session(self, *, agent_email: str | None = None, scope: str = "agent") -> RemoteSession:
         """The session of the configured key; `agent_email` is its inbox if the key is bound to none.
@@ -154,10 +161,14 @@ class RemoteEngine:
         api = ScopedClient(self._deployment, self._credential, email)
         narrowed = replace(principal, scope="agent", agent_email=email)
         account = remote_group(Account, "account", api, email, by_hand=ScopedAccount)
-        return RemoteSession(api, narrowed, self._ids, self._pace(principal), self._documents, account)
+        pace, bells = self._pace(principal), self._doorbells(principal, self._credential)
+        return RemoteSession(api, narrowed, self._ids, pace, bells, self._documents, account)
 
     def _pace(self, principal: Principal) -> Pace:
         return self._paces.setdefault(principal.credential_id, Pace(self._clock))
+
+    def _doorbells(self, principal: Principal, credential: str) -> Doorbells:
+        return self._bells.setdefault(principal.credential_id, Doorbells(self._deployment, credential))
 
     async def info(self) -> DeploymentInfoView:
         return await remote_group(DeploymentInfo, "", ApiClient(self._deployment, None)).info()

@@ -1,4 +1,4 @@
-"""New mail of another deployment, found by looking."""
+"""New mail of another deployment, found by looking: at once when its bell rings, and else from time to time."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from e2a_core.contract.events import EventEnvelope
 from e2a_core.contract.message_views import MessageSummaryView
 from e2a_core.contract.messages import MessageQuery, Messages
 from e2a_core.errors import E2AError, NotFound
+from e2a_core.remote.doorbell import Bell
 
 __all__ = ["Pace", "Watch"]
 
@@ -20,6 +21,9 @@ _log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 """How soon one inbox is looked at again: who waits for a code should not wait much longer than it took to come."""
+
+HEARD_SECONDS = 30.0
+"""Between looks at inboxes whose bell would ring, in case it did not."""
 
 LOOK_SECONDS = 0.5
 """Between two looks with one credential, whatever it watches: half of the 240 reads a minute a deployment grants."""
@@ -64,10 +68,11 @@ class Watch:
     An inbox that is gone is watched no longer; with the last of them the watch ends.
     """
 
-    def __init__(self, messages: Messages, inboxes: Collection[str], pace: Pace) -> None:
+    def __init__(self, messages: Messages, inboxes: Collection[str], pace: Pace, bell: Bell) -> None:
         self._messages = messages
         self._inboxes = [_Inbox(email) for email in inboxes]
         self._pace = pace
+        self._bell = bell
 
     async def begin(self) -> None:
         """Remember what is there already. Raises `NotFound` when no inbox is there, and what the deployment refuses."""
@@ -82,7 +87,9 @@ class Watch:
     async def arrivals(self) -> AsyncIterator[EventEnvelope]:
         """`email.received` of each new message. What passes is waited out; what does not is raised."""
         while True:
-            wait = POLL_SECONDS
+            # What rings from here on may come after the look.
+            self._bell.rung.clear()
+            wait = HEARD_SECONDS if self._bell.reliable else POLL_SECONDS
             for inbox in list(self._inboxes):
                 await self._pace.turn()
                 try:
@@ -93,11 +100,12 @@ class Watch:
                 except E2AError as problem:
                     if not problem.retryable:
                         raise
-                    wait = max(wait, problem.retry_after_seconds or 0)
+                    await asyncio.sleep(max(POLL_SECONDS, problem.retry_after_seconds or 0))
+                    self._bell.rung.set()
                     break
                 for row in rows:
                     yield _received(inbox.email, row)
-            await asyncio.sleep(wait)
+            await self._bell.wait(wait)
 
     def _drop(self, inbox: _Inbox, problem: NotFound) -> None:
         _log.warning("%s is watched no longer: %s", inbox.email, problem)
