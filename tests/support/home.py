@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,7 +35,7 @@ from tests.support.dns import SERVFAIL, DnsServer, Zones
 from tests.support.listening import listening
 from tests.support.smtp_client import DkimSigner, SmtpExchange, letter, submit
 from tests.support.smtp_sink import SmtpSink
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 __all__ = [
     "ASSISTANT",
@@ -173,9 +173,20 @@ class Home:
         )
 
     async def advance(self, **interval: float) -> None:
-        """Let time pass, as for `timedelta`, and whatever falls due happen."""
+        """Let time pass, as for `timedelta`, and whatever falls due happen.
+
+        A leap ends the leases of jobs that run, which then run twice: those that end soon are waited for.
+        """
+        with suppress(TimeoutError):
+            await until(self._idle, seconds=3)
         self.clock.advance(**interval)
         await self.wake()
+
+    async def _idle(self) -> bool:
+        busy = sql(
+            "SELECT id FROM jobs WHERE lease IS NOT NULL OR due_at <= :now", now=to_micros(self.clock.now())
+        )
+        return not await self.local.core.db.read(busy)
 
 
 class EventLog:

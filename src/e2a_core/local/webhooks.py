@@ -26,7 +26,7 @@ from e2a_core.contract.webhooks import (
 from e2a_core.core import Core
 from e2a_core.errors import NotFound, WebhookCooldown, WebhookDisabled, WebhookLimitReached
 from e2a_core.paging import Position, paged
-from e2a_core.store.statement import Row, Statement, first
+from e2a_core.store.statement import Row, StaleWrite, Statement, first
 from e2a_core.texts import is_storable
 from e2a_core.webhooks import delivery_queries, queries
 from e2a_core.webhooks.check import check_description, check_events, check_filters, check_url
@@ -81,16 +81,18 @@ class Webhooks:
             "created_at": to_micros(self._core.clock.now()),
         }
         made = CreateWebhookResponse(**webhook_members({**_UNSET, **values}), signing_secret=secret)
-        await self._require_room()
-        return await answered_once(
-            self._core,
-            self._principal.account_id,
-            idempotency_key,
-            "/v1/webhooks",
-            request,
-            201,
-            lambda: (made, [queries.insert(values)]),
-        )
+        try:
+            return await answered_once(
+                self._core,
+                self._principal.account_id,
+                idempotency_key,
+                "/v1/webhooks",
+                request,
+                201,
+                lambda: (made, queries.insert(values, MAX_WEBHOOKS)),
+            )
+        except StaleWrite:
+            raise WebhookLimitReached(f"an account has at most {MAX_WEBHOOKS} webhooks") from None
 
     async def get(self, webhook_id: str) -> WebhookView:
         return webhook_view(await self._found(webhook_id))
@@ -210,11 +212,6 @@ class Webhooks:
         if row is None:
             raise NotFound("no such webhook")
         return row
-
-    async def _require_room(self) -> None:
-        [row] = await self._core.db.read(queries.count(self._principal.account_id))
-        if row["webhooks"] >= MAX_WEBHOOKS:
-            raise WebhookLimitReached(f"an account has at most {MAX_WEBHOOKS} webhooks")
 
     def _wake(self, webhook_id: str) -> Statement:
         return delivery_queries.wake(webhook_id, ids=self._core.ids, now=self._core.clock.now())

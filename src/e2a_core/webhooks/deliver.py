@@ -81,7 +81,7 @@ class Deliver:
                 )
 
     async def _come_back(self, job: Job, webhook: WebhookRow) -> None:
-        row = first(await self._core.db.read(queries.next_due(webhook.id)))
+        row = first(await self._core.db.read(queries.next_due(webhook.id, ordered=webhook.ordered)))
         if row is not None and row["due_at"] is not None:
             again = max(from_micros(row["due_at"]), self._core.clock.now())
             await self._core.db.write([job.retry(again, "", count_attempt=False)])

@@ -28,6 +28,12 @@ __all__ = [
 WEBHOOK_JOB = "webhook"
 """Works off what is due for one webhook; there is one such job for each at most."""
 
+_FIRST = (
+    " AND NOT EXISTS (SELECT 1 FROM webhook_deliveries e WHERE e.webhook_id = d.webhook_id"
+    " AND e.status = 'pending' AND e.conversation_id = d.conversation_id AND e.seq < d.seq)"
+)
+"""Of each conversation only the first delivery that has not arrived."""
+
 _DUE = "d.id, d.event_id, d.type, d.body, d.attempts"
 
 
@@ -88,9 +94,15 @@ def enabled_of(account_ids: Collection[str]) -> Statement:
 
 
 def labels_of(message_ids: Collection[str]) -> Statement:
+    """The labels of each message and of the others in its thread: new mail has none of its own."""
     names, params = in_list("message", message_ids)
     return Statement(
-        f"SELECT message_id, label FROM message_labels WHERE message_id IN ({names})", params, by_key=True
+        f"SELECT message_id, label FROM message_labels WHERE message_id IN ({names})"
+        " UNION SELECT e.id, l.label FROM messages e"
+        " JOIN messages m ON m.agent_email = e.agent_email AND m.thread_id = e.thread_id AND m.deleted_at IS NULL"
+        f" JOIN message_labels l ON l.message_id = m.id WHERE e.id IN ({names})",
+        params,
+        by_key=True,
     )
 
 
@@ -99,13 +111,9 @@ def due(webhook_id: str, now: int, count: int, *, ordered: bool) -> Statement:
 
     If `ordered`, a delivery waits for the earlier ones of its conversation.
     """
-    earlier = (
-        " AND NOT EXISTS (SELECT 1 FROM webhook_deliveries e WHERE e.webhook_id = d.webhook_id"
-        " AND e.status = 'pending' AND e.conversation_id = d.conversation_id AND e.seq < d.seq)"
-    )
     return sql(
         f"SELECT {_DUE} FROM webhook_deliveries d WHERE d.webhook_id = :webhook AND d.status = 'pending'"
-        f" AND d.due_at <= :now{earlier if ordered else ''} ORDER BY d.due_at, d.seq LIMIT :count",
+        f" AND d.due_at <= :now{_FIRST if ordered else ''} ORDER BY d.due_at, d.seq LIMIT :count",
         by_key=True,
         webhook=webhook_id,
         now=now,
@@ -113,9 +121,11 @@ def due(webhook_id: str, now: int, count: int, *, ordered: bool) -> Statement:
     )
 
 
-def next_due(webhook_id: str) -> Statement:
+def next_due(webhook_id: str, *, ordered: bool) -> Statement:
+    """Reads when the next delivery is due that waits for no other."""
     return sql(
-        "SELECT MIN(due_at) AS due_at FROM webhook_deliveries WHERE webhook_id = :webhook AND status = 'pending'",
+        "SELECT MIN(d.due_at) AS due_at FROM webhook_deliveries d"
+        f" WHERE d.webhook_id = :webhook AND d.status = 'pending'{_FIRST if ordered else ''}",
         by_key=True,
         webhook=webhook_id,
     )

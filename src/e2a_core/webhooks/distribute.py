@@ -46,13 +46,13 @@ class WebhookDistributor:
             type=event.type,
             now=to_micros(self._core.clock.now()),
             event_id=event.id,
-            conversation_id=event.conversation_id,
+            conversation_id=event.conversation_id or event.data.get("thread_id"),
         )
 
     async def _labels(
         self, events: Sequence[EventRecord], *, rows: Sequence[WebhookRow]
     ) -> Mapping[str, Collection[str]]:
-        """The labels of the events' messages, if any webhook asks for labels."""
+        """The labels of the events' messages and threads, if any webhook asks for labels."""
         found: dict[str, set[str]] = defaultdict(set)
         ids = {event.message_id for event in events if event.message_id}
         if ids and any("labels" in webhook.filters for webhook in rows):

@@ -9,7 +9,7 @@ from typing import Any
 from e2a_core.paging import Position, beyond
 from e2a_core.store.statement import Statement, sql
 
-__all__ = ["columns_of", "count", "deliveries", "delete", "insert", "of_account", "one", "rotate", "update"]
+__all__ = ["columns_of", "deliveries", "delete", "insert", "of_account", "one", "rotate", "update"]
 
 
 def of_account(account_id: str, after: Position | None, count: int) -> Statement:
@@ -32,15 +32,25 @@ def one(account_id: str, webhook_id: str) -> Statement:
     )
 
 
-def count(account_id: str) -> Statement:
-    return sql("SELECT COUNT(*) AS webhooks FROM webhooks WHERE account_id = :account", account=account_id)
+def insert(values: Mapping[str, Any], most: int) -> list[Statement]:
+    """A new webhook; `values` are its columns. `StaleWrite` if the account has `most` of them.
 
-
-def insert(values: Mapping[str, Any]) -> Statement:
-    """A new webhook; `values` are its columns."""
+    Those who make webhooks of one account take turns, so that they count right.
+    """
     names = ", ".join(values)
-    marks = ", ".join(f":{name}" for name in values)
-    return Statement(f"INSERT INTO webhooks ({names}) VALUES ({marks})", values, by_key=True)
+    marks = ", ".join(
+        f"CAST(:{name} AS {'BIGINT' if isinstance(value, int) else 'TEXT'})" for name, value in values.items()
+    )
+    text = (
+        f"INSERT INTO webhooks ({names}) SELECT {marks}"
+        " WHERE (SELECT COUNT(*) FROM webhooks WHERE account_id = :account_id) < :most"
+    )
+    return [
+        sql(
+            "UPDATE accounts SET email = email WHERE id = :account", by_key=True, account=values["account_id"]
+        ),
+        Statement(text, {**values, "most": most}, expect=1),
+    ]
 
 
 def update(account_id: str, webhook_id: str, values: Mapping[str, Any]) -> Statement:
