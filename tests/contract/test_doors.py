@@ -53,7 +53,10 @@ BY_HAND = {
 FROM_THEIR_ROWS_ALONE: frozenset[str] = frozenset()
 """Tools that no module shapes: they pass through as their rows say. One that lost its module is not among them."""
 
-OF_THEIR_OWN = {"wait_for_message": "waits on the event log, for which the API has no operation"}
+OF_THEIR_OWN = {
+    "wait_for_message": "waits on the event log, for which the API has no operation",
+    "get_recent_events": "tells what a subscriber is told; the API lists whole events, to accounts alone",
+}
 """Tools that stand for no row, and what they do instead."""
 
 
