@@ -124,6 +124,8 @@ def _compact(node: Any, definitions: Mapping[str, Any], hidden: frozenset[str]) 
     for key, value in node.items():
         if key in _DROPPED or (key == "default" and not value):
             continue
+        if key == "additionalProperties" and value is True:
+            continue  # so is a schema that does not say it
         if key == "properties":
             compact[key] = {
                 name: _compact(item, definitions, hidden)

@@ -285,6 +285,7 @@ SELF_EXPLANATORY = {
     *("to", "cc", "bcc", "subject", "subject_contains", "text", "name", "display_name", "address", "domain"),
     *(
         "message_id",
+        "event_id",
         "id",
         "limit",
         "max_chars",
