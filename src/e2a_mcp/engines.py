@@ -57,6 +57,10 @@ class LazyEngine:
             raise NotOpened("the mailbox could not be opened; this server's standard error has the reason")
         return self._engine
 
+    async def settled(self) -> None:
+        """Returns once the engine is open, or could not be opened, without requesting that."""
+        await self._settled.wait()
+
     async def open(self, settings: Settings, opener: EngineOpener) -> None:
         """Opens the engine once it is wanted. A failure is logged here and raised to every caller of `get`."""
         with anyio.move_on_after(OPEN_ANYWAY_SECONDS):

@@ -118,6 +118,7 @@ class McpApp:
                 subscribe=style == "session",
                 streams=style != "json",
                 events_dialect=settings.mcp_events_dialect,
+                tell_of_inboxes=not settings.remote,
             )
             self._managers[granted, style] = StreamableHTTPSessionManager(
                 server,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal
 
+import anyio.lowlevel
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
@@ -21,6 +22,7 @@ from mcp_types import (
     ListResourcesResult,
     ListResourceTemplatesResult,
     ListToolsResult,
+    NotificationParams,
     PaginatedRequestParams,
     ReadResourceRequestParams,
     ReadResourceResult,
@@ -89,15 +91,18 @@ def build_server(
     subscribe: bool = True,
     streams: bool = True,
     events_dialect: DialectChoice = "auto",
+    tell_of_inboxes: bool = False,
     on_listed: Callable[[], object] = lambda: None,
+    opened: Callable[[], Awaitable[object]] = anyio.lowlevel.checkpoint,
     recheck_seconds: float = RECHECK_SECONDS,
 ) -> Server[Any]:
     """Returns a server for `scope`.
 
     `sessions` returns the engine session of a request, `profiles` the profiles it asked for. `subscribe` offers
     `resources/subscribe`, which needs a lasting connection, and `streams` offers `events/stream`, whose answer carries
-    notifications. `events_dialect` numbers the errors of events. `on_listed` is called when a client lists the tools.
-    The credential of a subscriber is checked again every `recheck_seconds`.
+    notifications. With `tell_of_inboxes` an account is told when its list of inboxes changes, once `opened` has
+    returned. `events_dialect` numbers the errors of events. `on_listed` is called when a client lists the tools. The
+    credential of a subscriber is checked again every `recheck_seconds`.
     """
     account = scope == "account"
     handlers = _Handlers(
@@ -109,7 +114,7 @@ def build_server(
         on_listed,
         account=account,
     )
-    subscriptions = Subscriptions(sessions, recheck_seconds=recheck_seconds)
+    subscriptions = Subscriptions(sessions, opened=opened, recheck_seconds=recheck_seconds)
     server = _MailServer(
         "e2a",
         version=VERSION,
@@ -135,17 +140,27 @@ def build_server(
         on_completion=handlers.complete,
     )
     add_events(server, sessions, dialect=events_dialect, streams=streams, recheck_seconds=recheck_seconds)
+    server.tells_of_inboxes = account and tell_of_inboxes
+    if server.tells_of_inboxes and subscribe:
+        server.add_notification_handler(
+            "notifications/initialized", NotificationParams, subscriptions.initialized
+        )
     return server
 
 
 class _MailServer(Server[Any]):
-    """The server, which promises only notifications that it sends: those on resources, not those on lists."""
+    """The server, which promises only notifications that it sends: those on resources and, for some, on their list."""
+
+    tells_of_inboxes = False
 
     def get_capabilities(self, *args: Any, **options: Any) -> ServerCapabilities:
         found = super().get_capabilities(*args, **options)
-        for listed in (found.tools, found.prompts, found.resources):
+        for listed in (found.tools, found.prompts):
             if listed is not None:
                 listed.list_changed = False
+        if found.resources is not None:
+            # Who cannot subscribe to resources has no connection to be told on.
+            found.resources.list_changed = self.tells_of_inboxes and bool(found.resources.subscribe)
         return found
 
 

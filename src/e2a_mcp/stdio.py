@@ -81,7 +81,9 @@ async def serve_stdio(settings: Settings, opener: EngineOpener) -> bool:
             profiles=lambda context: profiles,
             legacy_tools=settings.mcp_legacy_tools,
             events_dialect=settings.mcp_events_dialect,
+            tell_of_inboxes=not settings.remote,
             on_listed=lambda: engine.want_after(ANSWER_FIRST_SECONDS),
+            opened=engine.settled,
         )
         async with anyio.create_task_group() as tasks:
             lines = MessageLines(standard_input())

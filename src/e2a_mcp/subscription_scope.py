@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from e2a_core.contract.engine import Session
+from e2a_core.contract.events import INBOX_TYPES
 from e2a_core.errors import E2AError, Forbidden, InvalidRequest, NotFound, NotImplementedHere
 from e2a_mcp.uris import MailTarget, parse_mail_uri
 
-__all__ = ["SubscriptionScope"]
+__all__ = ["SubscriptionScope", "is_told_of_inboxes"]
+
+
+def is_told_of_inboxes(session: Session) -> bool:
+    """Returns True if the session sees several inboxes and is told when one comes or goes."""
+    return session.principal.scope == "account" and (session.told is None or session.told >= INBOX_TYPES)
 
 
 class SubscriptionScope:

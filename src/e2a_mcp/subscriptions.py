@@ -1,28 +1,33 @@
-"""Resource subscriptions in both protocol eras, fed by the engine's events.
+"""Notifications on resources in both protocol eras, fed by the engine's events.
 
 Up to 2025-11-25 a client subscribes to resources one by one and is notified on its connection; from 2026-07-28 on it
-opens one stream for a list of them. Both watch through the caller's own session, so they report only its mail.
+opens one stream for a list of them. An account is told of changes in its list of inboxes too: up to 2025-11-25
+unasked, from `notifications/initialized` on. Both watch through the caller's own session, so they report only its mail.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
-from mcp.server.connection import Connection
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
-from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
+from mcp.server.subscriptions import (
+    InMemorySubscriptionBus,
+    ListenHandler,
+    ResourcesListChanged,
+    ResourceUpdated,
+)
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INTERNAL_ERROR,
     EmptyResult,
+    NotificationParams,
     SubscribeRequestParams,
     SubscriptionFilter,
     SubscriptionsListenRequestParams,
@@ -31,10 +36,10 @@ from mcp_types import (
 )
 
 from e2a_core.contract.engine import Session
-from e2a_core.contract.events import EventEnvelope
 from e2a_core.errors import E2AError, InternalError, Unavailable
 from e2a_mcp.results import protocol_error
-from e2a_mcp.subscription_scope import SubscriptionScope
+from e2a_mcp.subscriber import INBOXES, LIST, Feed, Subscriber, affected, subscriber_of
+from e2a_mcp.subscription_scope import SubscriptionScope, is_told_of_inboxes
 from e2a_mcp.uris import MailTarget, parse_mail_uri
 
 __all__ = ["RECHECK_SECONDS", "Subscriptions"]
@@ -50,62 +55,24 @@ MAX_URIS = 200
 """Resources of one stream or connection."""
 RECHECK_SECONDS = 30.0
 """How long a revoked credential may still be notified of changes."""
-_STATE_KEY = "e2a.subscriber"
-
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True, eq=False)
-class _Feed:
-    """One watch of the engine's events: of `emails`, or with None of all inboxes of the session."""
+class Subscriptions:
+    """The subscription handlers of one server. They check each credential again every `recheck_seconds`.
 
-    emails: frozenset[str] | None
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-    checking: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-
-    def covers(self, target: MailTarget) -> bool:
-        return self.emails is None or target.email in self.emails
-
-
-@dataclass(slots=True, eq=False)
-class _Subscriber:
-    """What one client subscribes to, each target under every URI it was given, and the feeds that serve it.
-
-    `on_end` is called when the last feed has ended.
+    `opened` returns once a session can be had without hastening anything.
     """
 
-    tell: Callable[[str], Awaitable[None]]
-    on_end: Callable[[], None] = lambda: None
-    wanted: dict[MailTarget, set[str]] = field(default_factory=lambda: defaultdict(set))
-    feeds: list[_Feed] = field(default_factory=list)
-    changing: anyio.Lock = field(default_factory=anyio.Lock)
-
-    def discard(self, target: MailTarget, uri: str) -> None:
-        self.wanted[target].discard(uri)
-        if not self.wanted[target]:
-            del self.wanted[target]
-        for feed in [feed for feed in self.feeds if not any(map(feed.covers, self.wanted))]:
-            feed.scope.cancel()
-
-    @property
-    def size(self) -> int:
-        return sum(len(uris) for uris in self.wanted.values())
-
-    def ended(self, feed: _Feed) -> None:
-        self.feeds.remove(feed)
-        if not self.feeds:
-            self.on_end()
-
-    def end(self) -> None:
-        for feed in self.feeds:
-            feed.scope.cancel()
-
-
-class Subscriptions:
-    """The subscription handlers of one server. They check each credential again every `recheck_seconds`."""
-
-    def __init__(self, sessions: Sessions, *, recheck_seconds: float = RECHECK_SECONDS) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        *,
+        opened: Callable[[], Awaitable[object]],
+        recheck_seconds: float = RECHECK_SECONDS,
+    ) -> None:
         self._sessions = sessions
+        self._opened = opened
         self._recheck_seconds = recheck_seconds
         self._tasks: TaskGroup | None = None
         self._streams: Counter[str] = Counter()
@@ -132,37 +99,35 @@ class Subscriptions:
         handler = ListenHandler(bus)
 
         async def publish(uri: str) -> None:
-            await bus.publish(ResourceUpdated(uri))
+            await bus.publish(ResourcesListChanged() if uri == LIST else ResourceUpdated(uri))
 
-        subscriber = _Subscriber(publish, on_end=handler.close)
+        subscriber = Subscriber(publish, on_end=handler.close)
         with protocol_error(context.protocol_version):
             session = await self._sessions(context)
             asked = (params.notifications.resource_subscriptions or [])[:MAX_URIS]
             found = await SubscriptionScope(session).targets(asked)
-            for uri, target in found.items():
+            lists = params.notifications.resources_list_changed is True and is_told_of_inboxes(session)
+            for uri, target in {**found, **({LIST: INBOXES} if lists else {})}.items():
                 subscriber.wanted[target].add(uri)
             with self._place(session.principal.credential_id):
                 try:
-                    await self._feed(context, session, subscriber, found.values())
-                    if found and not subscriber.feeds:
+                    await self._feed(context, session, subscriber, list(subscriber.wanted))
+                    if subscriber.wanted and not subscriber.feeds:
                         raise Unavailable("the subscription ended before it could be acknowledged")
-                    # Lists of tools, prompts and resources change only with a release, so they need no notification.
-                    honoured = SubscriptionFilter(resource_subscriptions=list(found) or None)
+                    # Lists of tools and prompts change only with a release, so they need no notification.
+                    honoured = SubscriptionFilter(
+                        resources_list_changed=lists or None, resource_subscriptions=list(found) or None
+                    )
                     return await handler(context, params.model_copy(update={"notifications": honoured}))
                 finally:
                     subscriber.end()
 
     async def subscribe(self, context: Context, params: SubscribeRequestParams) -> EmptyResult:
         """Handles `resources/subscribe`: notifications go out on the client's connection."""
-        connection = _connection(context)
         with protocol_error(context.protocol_version):
             session = await self._sessions(context)
             target = await SubscriptionScope(session).target(params.uri)
-            subscriber: _Subscriber | None = connection.state.get(_STATE_KEY)
-            if subscriber is None:
-                subscriber = _Subscriber(connection.send_resource_updated)
-                connection.state[_STATE_KEY] = subscriber
-                connection.exit_stack.callback(subscriber.end)
+            subscriber = subscriber_of(context)
             if subscriber.size >= MAX_URIS:
                 raise MCPError(INTERNAL_ERROR, f"at most {MAX_URIS} subscriptions on one connection")
             async with subscriber.changing:
@@ -171,11 +136,29 @@ class Subscriptions:
         return EmptyResult()
 
     async def unsubscribe(self, context: Context, params: UnsubscribeRequestParams) -> EmptyResult:
-        subscriber: _Subscriber | None = _connection(context).state.get(_STATE_KEY)
-        target = parse_mail_uri(params.uri)
-        if subscriber is not None and target in subscriber.wanted:
+        subscriber, target = subscriber_of(context), parse_mail_uri(params.uri)
+        if target in subscriber.wanted:
             subscriber.discard(target, params.uri)
         return EmptyResult()
+
+    async def initialized(self, context: Context, params: NotificationParams) -> None:
+        """Handles `notifications/initialized`: from now on an account is told of changes in its list of inboxes."""
+        if self._tasks is not None:
+            self._tasks.start_soon(self._tell_of_inboxes, context)
+
+    async def _tell_of_inboxes(self, context: Context) -> None:
+        try:
+            await self._opened()
+            session = await self._sessions(context)
+            if is_told_of_inboxes(session):
+                subscriber = subscriber_of(context)
+                async with subscriber.changing:
+                    subscriber.wanted[INBOXES].add(LIST)
+                    await self._feed(context, session, subscriber, [INBOXES])
+        except E2AError as problem:
+            _log.warning("the list of inboxes is not watched: %s", problem)
+        except Exception:  # noqa: BLE001 - as in `_run`
+            _log.exception("the list of inboxes is not watched")
 
     @contextmanager
     def _place(self, credential: str) -> Iterator[None]:
@@ -193,7 +176,7 @@ class Subscriptions:
             self._streams += Counter()  # drops the entries at zero
 
     async def _feed(
-        self, context: Context, session: Session, subscriber: _Subscriber, targets: Iterable[MailTarget]
+        self, context: Context, session: Session, subscriber: Subscriber, targets: Iterable[MailTarget]
     ) -> None:
         """Starts watching `targets`; once this returns, no later event is missed."""
         new = [target for target in targets if not any(feed.covers(target) for feed in subscriber.feeds)]
@@ -201,7 +184,7 @@ class Subscriptions:
             return
         assert self._tasks is not None
         everywhere = any(not target.email for target in new)
-        feed = _Feed(None if everywhere else frozenset(target.email for target in new))
+        feed = Feed(None if everywhere else frozenset(target.email for target in new))
         problem: E2AError | None = await self._tasks.start(self._run, session, subscriber, feed)
         if problem is not None:
             raise problem
@@ -213,8 +196,8 @@ class Subscriptions:
     async def _run(
         self,
         session: Session,
-        subscriber: _Subscriber,
-        feed: _Feed,
+        subscriber: Subscriber,
+        feed: Feed,
         *,
         task_status: anyio.abc.TaskStatus[E2AError | None] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
@@ -228,7 +211,7 @@ class Subscriptions:
                     started = True
                     task_status.started(None)
                     async for event in events:
-                        for uri in await _affected(session, subscriber, event):
+                        for uri in await affected(session, subscriber, event):
                             await subscriber.tell(uri)
         except E2AError as problem:
             failure = problem
@@ -244,7 +227,7 @@ class Subscriptions:
         if failure is not None and not started:
             task_status.started(failure)
 
-    async def _recheck(self, context: Context, feed: _Feed) -> None:
+    async def _recheck(self, context: Context, feed: Feed) -> None:
         """Ends the feed once its credential is refused."""
         with feed.checking:
             while True:
@@ -257,30 +240,3 @@ class Subscriptions:
                         feed.scope.cancel()
                 except Exception:  # noqa: BLE001 - as above
                     _log.exception("the credential of a subscription could not be checked again")
-
-
-def _connection(context: Context) -> Connection:
-    # The SDK documents the connection's `state` and `exit_stack` as the place for data of a handler, but its session
-    # has no public attribute for the connection.
-    return context.session._connection
-
-
-async def _affected(session: Session, subscriber: _Subscriber, event: EventEnvelope) -> list[str]:
-    """Returns the subscribed URIs that the event affects, in a stable order."""
-    wanted, data = subscriber.wanted, event.data
-    targets = [MailTarget("reviews")] if event.type.startswith("email.review_") else []
-    email, message = data.get("agent_email"), data.get("message_id")
-    if isinstance(email, str) and isinstance(message, str):
-        targets += [MailTarget("inbox", email), MailTarget("message", email, message)]
-        if any(target.kind == "conversation" and target.email == email for target in wanted):
-            conversation = data.get("conversation_id") or await _conversation_of(session, email, message)
-            if conversation:
-                targets.append(MailTarget("conversation", email, str(conversation)))
-    return [uri for target in targets if target in wanted for uri in sorted(wanted[target])]
-
-
-async def _conversation_of(session: Session, email: str, message: str) -> str | None:
-    try:
-        return (await session.messages.get(email, message, peek=True)).conversation_id
-    except E2AError:
-        return None

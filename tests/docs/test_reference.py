@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from e2a_core.contract.events import EVENT_TYPES
+from e2a_core.agents import events as inboxes
+from e2a_core.contract.events import EVENT_TYPES, INBOX_TYPES
 from e2a_core.contract.states import Delivery, Direction, Method, Review
 from e2a_core.errors import E2AError, all_error_types
 from e2a_core.feedback import bounces
@@ -162,6 +163,10 @@ BOTH: dict[str, dict[str, Payload]] = {
         "outbound": lambda row, full: payloads.bounced(
             row, "a@b.example", "permanent", "550" if full else None
         )
+    },
+    **{
+        event_type: {"inbound": lambda row, full: inboxes.payload(row.agent_email)}
+        for event_type in sorted(INBOX_TYPES)
     },
     "message.updated": {"inbound": lambda row, full: payloads.updated(row, "read")},
 }

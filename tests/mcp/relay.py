@@ -32,6 +32,7 @@ from e2a_core.contract.protection import (
 )
 from e2a_core.contract.sending import ReplyRequest, SendOptions
 from e2a_core.ids import Ids
+from e2a_core.local.engine import LocalEngine
 from e2a_core.observer import Unobserved
 from e2a_core.remote.engine import open_remote_engine
 from e2a_core.settings import Settings
@@ -190,6 +191,7 @@ class Relay:
             Services(SystemClock(), ids or Ids(), roots),
             Unobserved(),
             recheck_seconds=recheck_seconds,
+            tell_of_inboxes=isinstance(self.engine, LocalEngine),
             profiles=lambda _: profiles,
             legacy_tools=legacy_tools,
         )

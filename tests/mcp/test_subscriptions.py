@@ -9,11 +9,19 @@ from typing import Any
 
 import anyio
 import pytest
+from mcp.server.subscriptions import ResourcesListChanged
 from mcp.shared.exceptions import MCPError
+from mcp_types import ResourceListChangedNotification
+from pydantic import ValidationError
 
 from e2a_core.contract.engine import Session
+from e2a_core.contract.events import EventQuery
+from e2a_core.contract.webhooks import CreateWebhookRequest
 from e2a_core.errors import StoreUnavailable
+from e2a_core.local.engine import LocalEngine
 from e2a_mcp import subscriptions
+from mcp import Client
+from tests.support.home import SHARED
 
 from .relay import LEGACY, MODERN, Relay, Told
 
@@ -308,3 +316,151 @@ async def test_one_credential_cannot_take_every_stream(relay: Relay, monkeypatch
     async with greedy.client() as client, client.listen(resource_subscriptions=[greedy.uri]) as stream:
         await greedy.deliver()
         assert await next_uri(stream) == greedy.uri
+
+
+class Lists:
+    """Counts how often a client of the older era was told that the list of resources changed."""
+
+    def __init__(self) -> None:
+        self._send, self._receive = anyio.create_memory_object_stream[None](100)
+
+    async def __call__(self, message: Any) -> None:
+        if isinstance(message, ResourceListChangedNotification):
+            await self._send.send(None)
+
+    async def next(self) -> None:
+        with anyio.fail_after(10):
+            await self._receive.receive()
+
+    @property
+    def waiting(self) -> int:
+        return self._receive.statistics().current_buffer_used
+
+
+async def uris(client: Any) -> set[str]:
+    found, cursor = set(), None
+    while True:
+        page = await client.list_resources(cursor=cursor)
+        found |= {item.uri for item in page.resources}
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+
+
+async def until_watched(relay: Relay, lists: Lists) -> None:
+    """The older era has no acknowledgement: inboxes come until one is told of."""
+    while not lists.waiting:
+        await relay.inbox()
+        await anyio.sleep(0.05)
+    with anyio.move_on_after(0.3):
+        while True:
+            await lists.next()
+
+
+@pytest.mark.local_only("another deployment does not tell")
+async def test_an_account_of_the_older_era_is_told_when_inboxes_come_and_go(relay: Relay) -> None:
+    lists = Lists()
+    async with relay.account(LEGACY, message_handler=lists) as client:
+        await until_watched(relay, lists)
+        box = await relay.inbox()
+        await lists.next()
+        assert box.uri in await uris(client)
+        await box.trash()
+        await lists.next()
+        assert box.uri not in await uris(client)
+        await relay.owner.agents.restore(box.email)
+        await lists.next()
+        assert box.uri in await uris(client)
+        await box.deliver()
+        await relay.owner.agents.delete(box.email, permanent=True)
+        await lists.next()
+        assert box.uri not in await uris(client)
+        assert lists.waiting == 0
+
+
+@pytest.mark.local_only("another deployment does not tell")
+async def test_a_stream_of_the_newer_era_tells_when_inboxes_come_and_go(relay: Relay) -> None:
+    kept = await relay.inbox()
+    async with (
+        relay.account() as client,
+        client.listen(resources_list_changed=True, resource_subscriptions=[kept.uri]) as stream,
+        client.listen(resource_subscriptions=[kept.uri]) as other,
+    ):
+        assert stream.honored.resources_list_changed is True
+        assert other.honored.resources_list_changed is None
+        box = await relay.inbox()
+        for change in (
+            box.trash,
+            lambda: relay.owner.agents.restore(box.email),
+            lambda: relay.owner.agents.delete(box.email, permanent=True),
+        ):
+            with anyio.fail_after(10):
+                assert isinstance(await anext(stream), ResourcesListChanged)
+            await change()
+        with anyio.fail_after(10):
+            assert isinstance(await anext(stream), ResourcesListChanged)
+        await kept.deliver()
+        assert await next_uri(stream) == await next_uri(other) == kept.uri
+
+
+@pytest.mark.local_only("another deployment does not tell")
+async def test_the_list_alone_can_be_listened_to(relay: Relay) -> None:
+    async with relay.account() as client, client.listen(resources_list_changed=True) as stream:
+        assert stream.honored.resource_subscriptions is None
+        box = await relay.inbox()
+        await box.deliver()
+        await box.trash()
+        with anyio.fail_after(10):
+            assert [type(await anext(stream)) for _ in range(2)] == [ResourcesListChanged] * 2
+
+
+@pytest.mark.local_only("another deployment does not tell")
+async def test_a_role_that_gets_its_first_mail_is_a_new_resource(relay: Relay) -> None:
+    async with relay.account() as client, client.listen(resources_list_changed=True) as stream:
+        exchange = await relay.home.deliver(to=f"abuse@{SHARED}", subject="Spam")
+        assert exchange.accepted
+        with anyio.fail_after(10):
+            assert isinstance(await anext(stream), ResourcesListChanged)
+        assert f"mail://abuse@{SHARED}/inbox" in await uris(client)
+        assert (await relay.home.deliver(to=f"abuse@{SHARED}", subject="More")).accepted
+        await relay.inbox()
+        with anyio.fail_after(10):
+            assert isinstance(await anext(stream), ResourcesListChanged)
+        with anyio.move_on_after(0.3) as patience:
+            await anext(stream)
+        assert patience.cancelled_caught, "the second mail made no inbox"
+
+
+@pytest.mark.parametrize("mode", [LEGACY, "auto"])
+async def test_nobody_is_promised_what_is_not_told(relay: Relay, mode: str) -> None:
+    """An agent has one inbox; another deployment tells of mail alone."""
+    box, local = await relay.inbox(), isinstance(relay.engine, LocalEngine)
+    async with box.client(mode) as client:
+        assert promised(client) == (False, False, False)
+    async with relay.account(mode) as client:
+        assert promised(client) == (local, False, False)
+
+
+def promised(client: Client) -> tuple[bool | None, bool | None, bool | None]:
+    found = client.server_capabilities
+    assert found.resources is not None
+    assert found.tools is not None
+    assert found.prompts is not None
+    return found.resources.list_changed, found.tools.list_changed, found.prompts.list_changed
+
+
+async def test_a_list_that_nobody_tells_of_is_not_acknowledged(relay: Relay) -> None:
+    box = await relay.inbox()
+    keys = [box.key, *([] if isinstance(relay.engine, LocalEngine) else [relay.home.account_key])]
+    for key in keys:
+        async with relay.client(key) as client, client.listen(resources_list_changed=True) as stream:
+            assert stream.honored.resources_list_changed is None
+
+
+async def test_events_of_inboxes_stay_inside(relay: Relay) -> None:
+    box = await relay.inbox()
+    await box.trash()
+    page = await relay.owner.events.list(EventQuery(agent_email=box.email))
+    assert [event.type for event in page.items] == []
+    with pytest.raises(ValidationError):
+        CreateWebhookRequest.model_validate({"url": "https://example.com", "events": ["agent.created"]})

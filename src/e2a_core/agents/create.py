@@ -5,6 +5,7 @@ from __future__ import annotations
 from e2a_core.accounts.limits import limits_of
 from e2a_core.agents import queries
 from e2a_core.agents.addresses import NewAddress
+from e2a_core.agents.events import emit
 from e2a_core.agents.queries import AgentRow
 from e2a_core.clock import from_micros, to_micros
 from e2a_core.contract.agents import (
@@ -49,7 +50,8 @@ async def create_agent(core: Core, account_id: str, address: NewAddress, *, name
         domain_verified=True,
     )
     try:
-        await core.db.write([queries.insert_agent(agent)])
+        told = emit(core, "agent.created", agent.email, account_id, agent.created_at)
+        await core.db.write([queries.insert_agent(agent), *told])
     except UniqueViolation:
         raise await _taken(core, account_id, agent.email) from None
     return agent

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from e2a_core.agents import queries
+from e2a_core.agents.events import emit
 from e2a_core.agents.queries import AgentRow
 from e2a_core.clock import to_micros
 from e2a_core.core import Core
@@ -60,7 +61,14 @@ async def open_mailboxes(core: Core, emails: Iterable[str]) -> None:
         elif local in ROLES and (role := await role_mailbox(core, local, domain)):
             # If the domain or its owner is deleted meanwhile, delivery finds no mailbox.
             with suppress(ForeignKeyViolation):
-                await core.db.write([queries.ensure_agent(role)])
+                await _open_role(core, role)
+
+
+async def _open_role(core: Core, role: AgentRow) -> None:
+    async with core.db.transaction() as transaction:
+        [made] = await transaction.write([queries.ensure_agent(role)])
+        if made.rowcount:
+            await transaction.write(emit(core, "agent.created", role.email, role.account_id, role.created_at))
 
 
 def _row(core: Core, email: str, account_id: str, domain: str, registered_domain: str) -> AgentRow:

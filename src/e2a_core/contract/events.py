@@ -15,6 +15,7 @@ __all__ = [
     "EventEnvelope",
     "EventQuery",
     "EventType",
+    "INBOX_TYPES",
     "EventView",
     "Events",
     "RedeliverDelivery",
@@ -41,6 +42,8 @@ EventType = Literal[
     "contact.due",
 ]
 EVENT_TYPES: tuple[str, ...] = get_args(EventType)
+INBOX_TYPES = frozenset({"agent.created", "agent.trashed", "agent.restored"})
+"""Types that change the list of inboxes. Only sessions of the deployment itself are told of them, by `watch`."""
 
 
 class EventEnvelope(View):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from e2a_core.agents.events import emit
 from e2a_core.clock import to_micros
 from e2a_core.core import Core
 from e2a_core.erasure import queries
@@ -28,12 +29,14 @@ async def purge_agent(core: Core, email: str) -> int:
     The agent is trashed first, so that it accepts no mail. An interrupted purge leaves it in the trash and can be
     repeated. Raises `SendInProgress` while one of its messages is being submitted.
     """
-    now = core.clock.now()
+    now = to_micros(core.clock.now())
     async with core.db.transaction() as transaction:
-        first(await transaction.read(queries.lock(email)))
+        agent = first(await transaction.read(queries.lock(email)))
         if first(await transaction.read(queries.message_being_sent(email, oldest_claim(core)))):
             raise SendInProgress("a message of this agent is being sent; try again in a few minutes")
-        await transaction.write([queries.put_aside(email, to_micros(now))])
+        [aside] = await transaction.write([queries.put_aside(email, now)])
+        if agent is not None and aside.rowcount:
+            await transaction.write(emit(core, "agent.trashed", email, agent["account_id"], now))
     deleted = 0
     while count := await _delete_batch(core, email):
         deleted += count

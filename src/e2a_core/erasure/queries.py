@@ -112,7 +112,9 @@ def agents_under(registered_domain: str) -> Statement:
 def put_aside(email: str, now: int) -> Statement:
     """Moves the agent to the trash, if it is not there already."""
     return sql(
-        "UPDATE agents SET deleted_at = COALESCE(deleted_at, :now) WHERE email = :email", email=email, now=now
+        "UPDATE agents SET deleted_at = :now WHERE email = :email AND deleted_at IS NULL",
+        email=email,
+        now=now,
     )
 
 
@@ -127,9 +129,9 @@ def trashed_before(instant: int, count: int) -> Statement:
 def lock(email: str) -> Statement:
     """Locks the agent, so that no new row can refer to it until the transaction ends."""
     return Statement(
-        "SELECT email FROM agents WHERE email = :email",
+        "SELECT account_id FROM agents WHERE email = :email",
         {"email": email},
-        "SELECT email FROM agents WHERE email = :email FOR UPDATE",
+        "SELECT account_id FROM agents WHERE email = :email FOR UPDATE",
     )
 
 

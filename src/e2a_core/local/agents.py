@@ -7,6 +7,7 @@ from typing import Protocol
 from e2a_core.agents import queries
 from e2a_core.agents.addresses import parse_new_address
 from e2a_core.agents.create import agent_view, create_agent
+from e2a_core.agents.events import emit
 from e2a_core.agents.lookup import resolve_agent
 from e2a_core.agents.queries import AgentRow, agent_from
 from e2a_core.clock import to_micros
@@ -112,8 +113,10 @@ class Agents:
                 "a domain takes mail for its roles as long as it is served; `permanent` empties the mailbox",
                 location="path.email",
             )
+        now = to_micros(self._core.clock.now())
+        told = emit(self._core, "agent.trashed", agent.email, agent.account_id, now)
         try:
-            await self._core.db.write([queries.trash(agent.email, to_micros(self._core.clock.now()))])
+            await self._core.db.write([queries.trash(agent.email, now), *told])
         except StaleWrite:
             raise NotFound("no such agent") from None
         return DeleteAgentResult(email=agent.email, messages_deleted=0)
@@ -124,11 +127,14 @@ class Agents:
         agent = await resolve_agent(self._core, self._principal, email, trashed=True)
         if agent.deleted_at is None:
             raise NotInTrash("the agent is not in the trash")
-        away = max(0, to_micros(self._core.clock.now()) - agent.deleted_at)
+        now = to_micros(self._core.clock.now())
+        statements = [
+            queries.restore(agent.email, agent.deleted_at),
+            queries.shift_holds(agent.email, max(0, now - agent.deleted_at)),
+            *emit(self._core, "agent.restored", agent.email, agent.account_id, now),
+        ]
         try:
-            await self._core.db.write(
-                [queries.restore(agent.email, agent.deleted_at), queries.shift_holds(agent.email, away)]
-            )
+            await self._core.db.write(statements)
         except StaleWrite:
             raise NotInTrash("the agent is not in the trash") from None
         return await self.get(agent.email)

@@ -10,6 +10,7 @@ import stat
 from pathlib import Path
 
 from e2a_core.accounts.queries import account_by_email
+from e2a_core.agents.events import emit
 from e2a_core.clock import Clock, to_micros
 from e2a_core.contract.principal import Principal, Scope
 from e2a_core.core import Core, Links, shared_resolver
@@ -206,13 +207,16 @@ async def _move_shared_domain(core: Core, account_id: str, before: str | None) -
     """The shared domain of the settings, with an inbox for the owner; the inboxes under the one before it stay."""
     domain, now = core.settings.shared_domain, to_micros(core.clock.now())
     inbox = f"{DEFAULT_INBOX}@{domain}"
-    *_, made = await core.db.write(
-        [
-            insert_shared_domain(domain, now),
-            queries.mark_shared_domain(domain),
-            queries.insert_inbox(inbox, account_id, domain, now),
-        ]
-    )
+    async with core.db.transaction() as transaction:
+        *_, made = await transaction.write(
+            [
+                insert_shared_domain(domain, now),
+                queries.mark_shared_domain(domain),
+                queries.insert_inbox(inbox, account_id, domain, now),
+            ]
+        )
+        if made.rowcount:
+            await transaction.write(emit(core, "agent.created", inbox, account_id, now))
     told = (
         [f"the shared domain was {before} and is {domain} now; inboxes under {before} stay"] if before else []
     )

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from typing import Protocol
 
+from e2a_core.contract.events import INBOX_TYPES
 from e2a_core.core import Core
 from e2a_core.errors import StoreUnavailable
 from e2a_core.store.event_feed import EventFeed
@@ -25,7 +26,7 @@ READER = "fanout"
 CONNECTED = "websocket.connected"
 """A WebSocket of an inbox was opened. Only its other WebSockets are told, so that they give way."""
 
-INTERNAL_TYPES = frozenset({"message.updated", CONNECTED})
+INTERNAL_TYPES = INBOX_TYPES | {"message.updated", CONNECTED}
 """Types that no channel tells; of all but `CONNECTED` this deployment's own sessions are told."""
 
 LAZY_EVENTS = 500
