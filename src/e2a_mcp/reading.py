@@ -14,6 +14,7 @@ from e2a_mcp.render import (
     has_others_words,
     message_head,
     sender,
+    source_link,
     trust,
     with_few_addresses,
 )
@@ -90,6 +91,8 @@ def read_message(
 
     metas = structured.get("attachments", [])
     links = tuple(attachment_link(email, view.id, meta, fence if fenced else None) for meta in metas)
+    if view.parsed and view.parsed.truncated:
+        links = (*links, source_link(email, view))
     lines = [*message_head(view, email, fence), *head_lines]
     lines += _text(view, fence, part, structured, extra_lines, format=format, fenced=fenced)
     return Reply(structured, "\n".join(lines), links, untrusted=fenced)

@@ -25,6 +25,7 @@ __all__ = [
     "page_line",
     "sender",
     "shown_id",
+    "source_link",
     "trust",
     "with_few_addresses",
 ]
@@ -281,6 +282,18 @@ def attachment_link(
     if fence:
         link["_meta"] = {"dev.e2a/untrusted": True}
     return link
+
+
+def source_link(email: str, view: MessageView) -> dict[str, Any]:
+    """Returns the resource link of the message as handed on, with its size if that is known."""
+    link: dict[str, Any] = {
+        "type": "resource_link",
+        "uri": mail_uri(email, "messages", view.id, "raw"),
+        "name": "message source",
+        "mimeType": "message/rfc822",
+        "_meta": {"dev.e2a/untrusted": True},
+    }
+    return link if view.size_bytes is None else {**link, "size": view.size_bytes}
 
 
 def conversation_lines(fence: Fence, rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -18,7 +18,7 @@ from mcp import Client
 
 from .conftest import Connect
 from .relay import Inbox
-from .results import text_of
+from .results import octets_of, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -136,6 +136,22 @@ async def test_a_long_body_is_read_in_parts_that_join_up(connect: Connect, box: 
             offset = structured.get("next_offset")
             assert structured["truncated"] is (offset is not None)
     assert "".join(parts) == body
+
+
+async def test_what_is_left_out_is_linked_with_its_size(connect: Connect, box: Inbox) -> None:
+    parts = b"".join(b"--b\r\nContent-Type: text/plain\r\n\r\npart %d\r\n" % number for number in range(80))
+    mixed = {"MIME-Version": "1.0", "Content-Type": 'multipart/mixed; boundary="b"'}
+    whole = await box.deliver("whole")
+    cut = await box.deliver("cut", headers=mixed, body=parts + b"--b--\r\n")
+    async with connect() as client:
+        result = await call(client, "get_message", message_id=whole)
+        assert [block.type for block in result.content] == ["text"]
+        result = await call(client, "get_message", message_id=cut)
+        assert result.structured_content["truncated"] is True
+        link = result.content[-1]
+        assert link.uri == f"mail://{box.email}/messages/{cut}/raw"
+        assert link.mime_type == "message/rfc822"
+        assert link.size == len(octets_of(await client.read_resource(link.uri)))
 
 
 async def test_the_formats(connect: Connect, box: Inbox) -> None:
