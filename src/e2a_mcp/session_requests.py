@@ -46,8 +46,8 @@ class SessionRequests:
     ) -> Refusal | None:
         """Serves a request that names a session, which may have ended."""
         history, answer = self._book.history(session, credential), Observed(send)
-        with self._book.in_use(session, credential), self.replays.of(history):
-            if scope["method"] == "GET":
+        with self._book.in_use(session, credential), self.replays.of(history or History()):
+            if scope["method"] == "GET" and history is not None:
                 if not await self._stream(history, serve, scope, receive, answer):
                     return Refusal(410, INVALID_REQUEST, GONE)
             else:

@@ -66,10 +66,10 @@ class SessionBook:
     def opened(self, name: str, credential: str, history: History) -> None:
         self._open[name] = _Session(credential, self._clock.monotonic(), history=history)
 
-    def history(self, name: str, credential: str) -> History:
-        """Returns what the session was sent; an empty history if the credential has no such session."""
+    def history(self, name: str, credential: str) -> History | None:
+        """Returns what the session was sent, or None if the credential has no such session."""
         session = self._of(name, credential)
-        return History() if session is None else session.history
+        return None if session is None else session.history
 
     def ended(self, name: str, credential: str) -> None:
         if self._of(name, credential) is not None:

@@ -6,9 +6,11 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
+from mcp_types import ResourceListChangedNotification
 
 from mcp import Client, StdioServerParameters, stdio_client
 from tests.support.dns import DnsServer
@@ -22,12 +24,12 @@ pytestmark = pytest.mark.anyio
 
 
 @asynccontextmanager
-async def connected(mode: str, environment: dict[str, str]) -> AsyncIterator[Client]:
+async def connected(mode: str, environment: dict[str, str], **options: Any) -> AsyncIterator[Client]:
     parameters = StdioServerParameters(
         command=sys.executable, args=["-m", "e2a_mcp"], env={**SAME_CODE, **environment}
     )
     with anyio.fail_after(30):
-        async with Client(stdio_client(parameters), mode=mode) as client:
+        async with Client(stdio_client(parameters), mode=mode, **options) as client:
             yield client
 
 
@@ -47,6 +49,35 @@ async def test_lists_reads_and_replies(tmp_path: Path, dns: DnsServer, keys: Key
         thread = {"conversation_id": replied.structured_content["conversation_id"]}
         shown = await client.call_tool("get_conversation", thread)
         assert row["id"] in [item["id"] for item in shown.structured_content["messages"]]
+
+
+async def test_an_owner_is_told_when_an_inbox_comes(tmp_path: Path, dns: DnsServer, era: str) -> None:
+    told = anyio.Event()
+
+    async def hear(message: Any) -> None:
+        if isinstance(message, ResourceListChangedNotification):
+            told.set()
+
+    async def listen(client: Client) -> None:
+        async with client.listen(resources_list_changed=True) as stream:
+            await anext(stream)
+            told.set()
+
+    environment = environment_of(tmp_path, "", dns, mcp_scope="account")
+    async with (
+        connected(era, environment, message_handler=hear) as client,
+        anyio.create_task_group() as tasks,
+    ):
+        if era != LEGACY:
+            tasks.start_soon(listen, client)
+        number = 0
+        while not told.is_set():  # nothing says when the watch begins
+            number += 1
+            made = await client.call_tool("create_agent", {"email": f"box{number}@{SHARED}"})
+            assert not made.is_error
+            with anyio.move_on_after(0.2):
+                await told.wait()
+        tasks.cancel_scope.cancel()
 
 
 async def test_a_mailbox_that_cannot_be_opened_leaves_the_tools_listed(

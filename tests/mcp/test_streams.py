@@ -242,7 +242,16 @@ async def test_another_session_resumes_nothing(relay: Relay, http: httpx2.AsyncC
         async with session.got(last) as stream:
             assert stream.response.status_code == 410
     stolen = {**mine.headers, "Authorization": stranger.headers["Authorization"], "Last-Event-ID": str(last)}
-    assert (await http.get("/mcp", headers=stolen)).status_code in {404, 410}
+    assert (await http.get("/mcp", headers=stolen)).status_code == 404
+
+
+async def test_with_its_session_a_stream_has_ended(http: httpx2.AsyncClient, box: Inbox) -> None:
+    session = await wire(http, box)
+    async with session.posted("tools/call", WAIT) as stream:
+        last, _ = await stream.next()
+    assert (await http.delete("/mcp", headers=session.headers)).status_code == 200
+    async with session.got(last) as stream:
+        assert stream.response.status_code == 404
 
 
 @pytest.mark.parametrize(
