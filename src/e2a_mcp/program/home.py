@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from e2a_core.http.listener import HttpListener
-    from e2a_core.http.websocket import WEBSOCKET_PATH
     from e2a_core.local.services import LocalServices
     from e2a_mcp.program.metrics import ProcessMetrics
 
@@ -31,6 +30,7 @@ def home_services(engine: LocalEngine) -> LocalServices:
     """Returns the relay, the workers and the HTTP listener; imported only in the process that runs them."""
     from e2a_core.http.connections import ConnectionLimits
     from e2a_core.http.listener import HttpListener
+    from e2a_core.http.websocket import WEBSOCKET_PATH
     from e2a_core.local.services import LocalServices
     from e2a_mcp.program.metrics import ProcessMetrics
 
