@@ -54,6 +54,7 @@ FROM_THEIR_ROWS_ALONE: frozenset[str] = frozenset()
 """Tools that no module shapes: they pass through as their rows say. One that lost its module is not among them."""
 
 OF_THEIR_OWN = {
+    "ask_owner": "mails the owner and waits for the answer; the API only sends",
     "wait_for_message": "waits on the event log, for which the API has no operation",
     "get_recent_events": "tells what a subscriber is told; the API lists whole events, to accounts alone",
 }
