@@ -90,3 +90,29 @@ def test_a_part_without_label_is_read_as_the_others_are() -> None:
 def test_octets_without_a_label_are_not_read_by_a_charset_without_ascii() -> None:
     raw = b"Subject: caf\xe9 \r\nContent-Type: text/plain; charset=utf-16\r\n\r\n"
     assert parse_message(raw).subject == "café"
+
+
+@pytest.mark.parametrize(
+    ("data", "label", "html", "text"),
+    [
+        (b"plain words", None, False, "plain words"),
+        (b"plain words", "utf-8", False, "plain words"),
+        (b"plain words", "iso-8859-1", True, "plain words"),
+        (b"plain words", "x-unknown", False, "plain words"),
+        (b"", None, False, ""),
+        (b"a\x00b", None, False, "a\ufffdb"),
+        (b"a\x00b", "utf-8", False, "a\ufffdb"),
+        (b"\x1b$B$3$s\x1b(B", None, False, "こん"),
+        (b"\x1b$B$3$s\x1b(B", "us-ascii", False, "こん"),
+        (b"\x1b[1mbold", None, False, "\x1b[1mbold"),
+        (b"~{VPND~}", "hz-gb-2312", False, "中文"),
+        (b"~{VPND~}", None, False, "~{VPND~}"),
+        (b"a\x00b\x00", "utf-16le", False, "ab"),
+        (b'<meta charset="hz-gb-2312">~{VPND~}', None, True, '<meta charset="hz-gb-2312">中文'),
+        (b'<meta charset="hz-gb-2312">~{VPND~}', None, False, '<meta charset="hz-gb-2312">~{VPND~}'),
+    ],
+)
+def test_octets_that_look_like_ascii_mean_what_their_charset_says(
+    data: bytes, label: str | None, html: bool, text: str
+) -> None:
+    assert decode_bytes(data, label, html=html) == text

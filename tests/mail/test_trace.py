@@ -112,3 +112,22 @@ def test_stripping_only_removes(head: bytes, value: str) -> None:
     assert len(stripped) <= len(raw)
     assert strip_forged_fields(stripped, "mail.example.net") == stripped
     assert stripped.endswith(b"body")
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"Authentication-Results: mail.example.net; dmarc=pass\r\n",
+        b"AUTHENTICATION-RESULTS: mail.example.net; dmarc=pass\r\n",
+        b"authentication-results \t: MAIL.example.net/1; dmarc=pass\r\n",
+        b"Authentication-Results: (a comment) mail.example.net;\r\n\tdmarc=pass\r\n",
+        b"X-E2A-AUTH-Verified: true\r\n",
+        b"x-e2a-auth-signature : v1\n",
+        b"X-E2a-Auth-Verified:\n true\n",
+    ],
+)
+@pytest.mark.parametrize("end", [b"\r\n", b"\n", b"\r\n\n", b"\n\r\n"])
+def test_a_forged_field_goes_however_it_is_written(field: bytes, end: bytes) -> None:
+    body = end + b"Authentication-Results: mail.example.net; in the text\r\n"
+    forged = b"From: a@example.org\r\n" + field + b"Subject: x\r\n" + body
+    assert strip_forged_fields(forged, "mail.example.net") == b"From: a@example.org\r\nSubject: x\r\n" + body

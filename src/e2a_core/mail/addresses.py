@@ -80,8 +80,8 @@ class Address:
     @property
     def normalized(self) -> str:
         """The form used to compare addresses: lower-case local part, domain as lower-case A-labels."""
-        domain = to_ascii_domain(self.domain) or self.domain.lower()
-        return f"{_quote_local(self.local.lower())}@{domain}"
+        short = len(self.local) + len(self.domain) <= MAX_REMEMBERED_CHARS
+        return (_remembered_form if short else _comparable_form)(self.local, self.domain)
 
     def __str__(self) -> str:
         if not self.display_name:
@@ -90,6 +90,13 @@ class Address:
         if not _PHRASE.match(name):
             name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
         return f"{name} <{self.addr_spec}>"
+
+
+def _comparable_form(local: str, domain: str) -> str:
+    return f"{_quote_local(local.lower())}@{to_ascii_domain(domain) or domain.lower()}"
+
+
+_remembered_form = lru_cache(maxsize=REMEMBERED_ADDRESSES)(_comparable_form)
 
 
 class _Token(NamedTuple):

@@ -125,7 +125,7 @@ class SqliteDatabase:
         if all(statement.by_key for statement in statements):
             # A thread may wait for whoever has locked the file, and says what is wrong with a statement.
             with suppress(sqlite3.Error):
-                return [self._recent.read(statement) for statement in statements]
+                return self._recent.read(statements)
         reader = await self._reader()
         return [await reader.read(statement) for statement in statements]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 from e2a_core.store.sqlite.connection import data_version, read
 from e2a_core.store.statement import Record, Statement
@@ -27,13 +28,16 @@ class RecentReads:
         self._found: dict[object, list[Record]] = {}
         self.rows = 0
 
-    def read(self, statement: Statement) -> list[Record]:
-        """The rows of a statement; raises what `connection.read` raises."""
+    def read(self, statements: Sequence[Statement]) -> list[list[Record]]:
+        """The rows of each statement; raises what `connection.read` raises."""
         # Looked at before the rows are: a commit in between makes them newer than they are taken for, and unused.
         version = data_version(self._connection)
         if version != self._version or self.rows > MAX_ROWS:
             self._version, self.rows = version, 0
             self._found.clear()
+        return [self._read(statement) for statement in statements]
+
+    def _read(self, statement: Statement) -> list[Record]:
         key = (statement.sqlite, *statement.params.items())
         known = self._found.get(key)
         if known is None:
