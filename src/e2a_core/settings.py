@@ -159,6 +159,12 @@ class Settings:
         (),
         "Who may instruct an agent by mail: a channel and `ask_owner` hear these alone; empty means the account's.",
     )
+    channel_preview: bool = _setting(
+        "E2A_CHANNEL_PREVIEW",
+        kinds.flag,
+        True,
+        "Mail about a permission shows the start of the tool's input, which may hold secrets.",
+    )
     outbound_smtp_host: str = _setting(
         "E2A_OUTBOUND_SMTP_HOST",
         kinds.host,

@@ -22,7 +22,7 @@ from e2a_core.contract.message_views import Authentication, MessageView
 from e2a_core.contract.principal import Principal
 from e2a_core.errors import NotImplementedHere
 from e2a_core.mail.addresses import normalize_addr_spec
-from e2a_core.mail.quote_marks import is_forward_mark
+from e2a_core.mail.quote_marks import is_forward_mark, is_quoted
 from e2a_core.settings import Settings
 from e2a_mcp.fence import plain_text
 
@@ -67,6 +67,10 @@ class OwnersNamed:
         """Returns the owners of a session: those named, else the address of the account."""
         whose = self.account is None or self.account == normalize_addr_spec(principal.account_email)
         given = self.addresses if self.addresses and whose else (principal.account_email,)
+        return self.among(given, inbox)
+
+    def among(self, given: Collection[str], inbox: str) -> Owners:
+        """Returns those of `given` who can be owners for an agent with this inbox."""
         hosted = {_NOBODY, _domain(normalize_addr_spec(inbox)), *map(str.lower, self.hosted_domains)}
         found = list(dict.fromkeys(normalize_addr_spec(address) for address in given))
         # An agent could write as an address that is hosted here, and so answer itself.
@@ -130,7 +134,8 @@ class OwnerMail:
         for line in text.split("\n"):
             if is_forward_mark(line):
                 break
-            own.append(line)
+            if not is_quoted(line):
+                own.append(line)
         return "\n".join(own).strip()
 
     @property

@@ -48,6 +48,9 @@ class HomeSession:
         self._lock = anyio.Lock()
 
     async def __call__(self, context: ServerRequestContext[Any]) -> Session:
+        return await self.get()
+
+    async def get(self) -> Session:
         if self._session is None:
             async with self._lock:
                 if self._session is None:
@@ -65,18 +68,22 @@ class HomeSession:
             raise NotFound(f"E2A_AGENT_EMAIL names {email}, which is not an inbox") from problem
 
 
-async def serve_stdio(settings: Settings, opener: EngineOpener) -> bool:
+async def serve_stdio(settings: Settings, opener: EngineOpener, *, with_channel: bool = False) -> bool:
     """Serves until standard input ends or a signal arrives, then closes the engine.
 
-    Returns False if the engine could not be opened.
+    `with_channel` makes it a channel of its host too, and so binds it to the protocol's handshake era. Returns False
+    if the engine could not be opened.
     """
     async with lazy_engine(settings, opener) as engine:
         scope = await stdio_scope(settings, engine)
         profiles = frozenset(settings.mcp_profile)
+        owners = OwnersNamed.in_settings(settings)
+        services = Services(SystemClock(), Ids(), settings.mcp_attachment_roots, owners)
+        session = HomeSession(engine, settings, scope)
         server = build_server(
             scope,
-            HomeSession(engine, settings, scope),
-            Services(SystemClock(), Ids(), settings.mcp_attachment_roots, OwnersNamed.in_settings(settings)),
+            session,
+            services,
             Unobserved(),
             profiles=lambda context: profiles,
             legacy_tools=settings.mcp_legacy_tools,
@@ -91,8 +98,15 @@ async def serve_stdio(settings: Settings, opener: EngineOpener) -> bool:
             tasks.start_soon(_stop_at_end, lines, engine)
             async with stdio_server(stdin=lines.as_text_file()) as (incoming, outgoing):
                 lines.answers = outgoing
-                options = server.create_initialization_options(NotificationOptions())
-                await server.run(incoming, outgoing, options)
+                if with_channel:
+                    # Few sessions are a channel, and each starts the sooner for what it does not import.
+                    from e2a_mcp.channel.channel import Channel
+
+                    channel = Channel(settings, services, session.get)
+                    await channel.serve(server, incoming, outgoing)
+                else:
+                    options = server.create_initialization_options(NotificationOptions())
+                    await server.run(incoming, outgoing, options)
             tasks.cancel_scope.cancel()
     return not engine.failed
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import anyio
 
@@ -30,11 +31,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = load_settings()
+        if options.channel:
+            from e2a_mcp.channel.channel import require_owners_outside
+
+            require_owners_outside(settings)
     except SettingsError as problem:
         return _fail(EXIT_SETTINGS, problem)
     configure_logging(settings.log_level)
     try:
-        return _serve(settings, options.http)
+        return _serve(settings, options.http, with_channel=options.channel)
     except _EXPECTED as problem:
         return _fail(EXIT_FAILED, problem)
     except BaseExceptionGroup as group:
@@ -49,7 +54,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="e2a-mcp",
         description="An agent's mailbox as an MCP server: over stdio, or over HTTP with --http.",
     )
-    parser.add_argument(
+    transport = parser.add_mutually_exclusive_group()
+    transport.add_argument(
+        "--channel",
+        action="store_true",
+        help="be a Claude Code channel too: the owner's mail enters the running session",
+    )
+    transport.add_argument(
         "--http",
         metavar="HOST:PORT",
         type=_address,
@@ -67,12 +78,13 @@ def _address(text: str) -> ListenAddress:
     return ListenAddress(host, int(port))
 
 
-def _serve(settings: Settings, listen: ListenAddress | None) -> int:
+def _serve(settings: Settings, listen: ListenAddress | None, *, with_channel: bool) -> int:
     # Imports only the transport in use: the libraries of the other would slow the start.
     if listen is None:
         from e2a_mcp.stdio import serve_stdio
 
-        return 0 if anyio.run(serve_stdio, settings, open_engine) else EXIT_FAILED
+        served = anyio.run(partial(serve_stdio, settings, open_engine, with_channel=with_channel))
+        return 0 if served else EXIT_FAILED
     from e2a_mcp.program.http import serve_http
 
     anyio.run(serve_http, settings, listen, open_engine)
