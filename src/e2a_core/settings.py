@@ -198,11 +198,12 @@ class Settings:
         "",
         "Domain of the relay's own sender addresses; empty means the shared domain.",
     )
-    outbound_smtp_verp: bool = _setting(
+    outbound_smtp_verp: Literal["message", "recipient", "off"] = _setting(
         "E2A_OUTBOUND_SMTP_VERP",
-        kinds.flag,
-        True,
-        "Each recipient's copy has an envelope sender of its own; `off` is for an upstream that wants a fixed one.",
+        kinds.choice("message", "recipient", "off"),
+        "message",
+        "Envelope sender of mail to several outside recipients: `message` sends it once, from one for the message; "
+        "`recipient` sends each a copy, from one for that recipient; `off` is for a relay that wants a fixed one.",
     )
     dns_server: str = _setting(
         "E2A_DNS_SERVER",

@@ -88,13 +88,9 @@ async def test_hidden_recipients_get_the_mail_and_stay_hidden(sink: SmtpSink, ag
         "own_address",
         None,
     )
-    copies = await sink.wait_for(3)
-    assert [item.recipients for item in copies] == [
-        ("bob@example.org",),
-        ("carol@example.org",),
-        ("dan@example.org",),
-    ]
-    [content] = {item.content for item in copies}
+    [sent] = await sink.wait_for(1)
+    assert sent.recipients == ("bob@example.org", "carol@example.org", "dan@example.org")
+    content = sent.content
     assert b"dan@example.org" not in content
     assert b"X-E2A-Conversation-Id" not in content
     assert content == await agent.messages.raw(ASSISTANT, result.message_id)

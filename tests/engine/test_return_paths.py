@@ -1,130 +1,46 @@
-"""Return paths: what a report to one proves, and what anything else does not."""
+"""Return paths for a recipient: what a report to one proves, and what anything else does not."""
 
 from __future__ import annotations
 
-import itertools
-import re
 from dataclasses import replace
 
 import pytest
 
 from e2a_core.agents.queries import AgentRow, insert_agent
 from e2a_core.contract.engine import Session
-from e2a_core.contract.message_views import MessageView
 from e2a_core.errors import InvalidSlug
 from e2a_core.messages.queries import by_message_id
 from e2a_core.messages.rows import MessageRow
 from e2a_core.store.statement import sql
 from e2a_core.submission.return_path import return_path
 from tests.engine.mailbox import arrived, inbox, make_helper, send, settled
+from tests.engine.returned import (
+    ANN,
+    BOB,
+    BOUNCED,
+    HARD,
+    NOTHING,
+    POSTFIX,
+    RETURN_PATH,
+    SENT,
+    VICTIM,
+    failed,
+    multipart,
+    return_paths,
+    sent_to,
+    states,
+    suppressed,
+)
 from tests.support.home import ASSISTANT, SECRET, SHARED, EventLog, Home
 from tests.support.smtp_sink import SmtpSink
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.relayed, pytest.mark.local_only]
-
-ANN, BOB, VICTIM = "ann@example.org", "bob@example.org", "victim@victim.example"
-RETURN_PATH = re.compile(rf"bounce\+[0-9a-f]{{32}}\.[a-z2-7]{{24}}@{re.escape(SHARED)}")
-BOUNCED, SENT = ("failed", "bounced"), ("succeeded", "sent")
-_numbers = itertools.count()
-
-
-async def sent_to(session: Session, *recipients: str) -> MessageView:
-    result = await send(session, to=list(recipients), options={"wait": "sent"})
-    return await settled(session, result.message_id)
-
-
-def return_paths(sink: SmtpSink) -> dict[str, str]:
-    """The envelope sender of each recipient's copy."""
-    return {address: item.mail_from for item in sink.messages for address in item.recipients}
-
-
-async def states(session: Session, message_id: str) -> dict[str, tuple[str, str]]:
-    view = await session.messages.get(ASSISTANT, message_id, peek=True)
-    return {item.address: (item.outcome, item.status) for item in view.recipients or []}
-
-
-async def suppressed(owner: Session) -> list[str]:
-    return sorted(item.address for item in (await owner.suppressions.list()).items)
-
-
-def mail(fields: str, body: str) -> bytes:
-    """A message of a mail system that names no Message-ID but its own."""
-    head = f"Subject: failure notice\nMessage-ID: <r{next(_numbers)}@mx.example.net>\n{fields}\n\n"
-    return (head + body).replace("\n", "\r\n").encode()
-
-
-def multipart(*groups: str, kind: str = "delivery-status") -> bytes:
-    status = "\n\n".join(("Reporting-MTA: dns; mx.example.net", *groups))
-    return mail(
-        "From: MAILER-DAEMON@mx.example.net\nMIME-Version: 1.0\n"
-        f'Content-Type: multipart/report; report-type={kind}; boundary="B"',
-        f"--B\nContent-Type: text/plain\n\nA report.\n--B\nContent-Type: message/{kind}\n\n{status}\n--B--\n",
-    )
-
-
-def failed(address: str, status: str = "5.1.1") -> str:
-    return f"Final-Recipient: rfc822; {address}\nAction: failed\nStatus: {status}"
-
-
-QMAIL = mail(
-    "From: MAILER-DAEMON@mx.example.net",
-    "Hi. This is the qmail-send program at mx.example.net.\n"
-    "I'm afraid I wasn't able to deliver your message to the following addresses.\n"
-    "This is a permanent error; I've given up. Sorry it didn't work out.\n\n"
-    f"<{VICTIM}>:\n192.5.100.1 does not like recipient.\nRemote host said: 550 5.1.1 no such user\n\n"
-    "--- Below this line is a copy of the message.\n\nReturn-Path: <x@y.example>\nSubject: Hi\n\nHello\n",
-)
-EXIM = mail(
-    f"From: Mailer-Daemon@mx.example.net\nX-Failed-Recipients: {VICTIM}\nAuto-Submitted: auto-replied",
-    f"A message that you sent could not be delivered:\n\n  {VICTIM}\n    550 5.1.1 no such user\n",
-)
-POSTFIX = multipart(
-    f"Final-Recipient: rfc822; {VICTIM}\nOriginal-Recipient: rfc822;{VICTIM}\nAction: failed\nStatus: 5.1.1\n"
-    "Diagnostic-Code: smtp; 550 5.1.1 no such user"
-)
-EXCHANGE = multipart(
-    "Final-Recipient: RFC822;IMCEAEX-_O=ORG_CN=VICTIM@victim.example\nAction: Failed\nStatus: 5.1.10\n"
-    "Diagnostic-Code: smtp;550 5.1.10 RESOLVER.ADR.RecipientNotFound\nX-Display-Name: Victim"
-)
-HARD = {
-    "postfix": POSTFIX,
-    "exchange": EXCHANGE,
-    "qmail": QMAIL,
-    "exim": EXIM,
-    "original recipient only": multipart(
-        f"Original-Recipient: rfc822;{VICTIM}\nAction: failed\nStatus: 5.1.1"
-    ),
-    "upper case": multipart(failed(VICTIM.upper())),
-    "forwarded elsewhere": multipart(failed("victim@elsewhere.example")),
-    "original recipient of another system": multipart(
-        "Original-Recipient: unknown;x400\n" + failed(VICTIM, "5.4.1")
-    ),
-    "status only in the diagnostic": multipart(
-        f"Final-Recipient: rfc822; {VICTIM}\nAction: failed\nDiagnostic-Code: smtp; 550 5.2.1 disabled"
-    ),
-    "reply code only": multipart(
-        f"Final-Recipient: rfc822; {VICTIM}\nAction: failed\nDiagnostic-Code: smtp; 550 no"
-    ),
-    "no recipient's type": multipart(f"Final-Recipient: {VICTIM}\nAction: failed\nStatus: 5.7.1"),
-    "another's result beside it": multipart(failed(ANN), failed(VICTIM)),
-}
-NOTHING = {
-    "out of office": mail("From: victim@victim.example\nAuto-Submitted: auto-replied", "I am away.\n"),
-    "out of office in words": mail(
-        "From: victim@victim.example", "I could not read your mail, 550 waiting.\n"
-    ),
-    "challenge": mail("From: confirm@victim.example", "To deliver your message, click this link.\n"),
-    "bounce in words alone": mail("From: MAILER-DAEMON@mx.example.net", f"550 5.1.1 {VICTIM} unknown\n"),
-    "quoted qmail": mail("From: v@victim.example", f"> Hi. This is the qmail-send\n\n<{VICTIM}>:\n5.1.1\n"),
-    "disposition": multipart(
-        f"Final-Recipient: rfc822;{VICTIM}\nDisposition: manual-action/x; displayed",
-        kind="disposition-notification",
-    ),
-    "no group": multipart(),
-    "unknown action": multipart(f"Final-Recipient: rfc822; {VICTIM}\nAction: pondered\nStatus: 5.1.1"),
-    "about another recipient": multipart(failed(ANN)),
-}
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.relayed,
+    pytest.mark.local_only,
+    pytest.mark.settings(outbound_smtp_verp="recipient"),
+]
 
 
 async def test_each_recipient_has_a_return_path(sink: SmtpSink, agent: Session) -> None:
@@ -336,7 +252,9 @@ async def test_without_return_paths_all_is_as_before(
     assert await suppressed(owner) == []
 
 
-@pytest.mark.settings(hmac_secret=f"a-newer-secret-of-the-tests-and-nothing-else,{SECRET}")
+@pytest.mark.settings(
+    outbound_smtp_verp="recipient", hmac_secret=f"a-newer-secret-of-the-tests-and-nothing-else,{SECRET}"
+)
 async def test_a_return_path_of_an_older_secret_is_known(
     sink: SmtpSink, home: Home, agent: Session, owner: Session
 ) -> None:
@@ -438,7 +356,7 @@ async def test_a_bounce_of_a_purged_message_is_refused(sink: SmtpSink, home: Hom
     assert (refused.code, refused.enhanced) == (550, "5.1.1")
 
 
-@pytest.mark.settings(outbound_smtp_from_domain="relay.example")
+@pytest.mark.settings(outbound_smtp_verp="recipient", outbound_smtp_from_domain="relay.example")
 async def test_the_relays_identity_has_return_paths_too(
     sink: SmtpSink, home: Home, agent: Session, owner: Session
 ) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from starlette.routing import Route
 
 from mcp import Client, StdioServerParameters, stdio_client
 from tests.remote.conftest import ACCOUNT, refusal
-from tests.support.listening import listening
+from tests.support.listening import listening, vacant_port
 
 from .conftest import SAME_CODE
 from .results import text_of
@@ -48,11 +47,10 @@ async def connected(tmp_path: Path, **environment: str) -> AsyncIterator[Client]
 
 
 @pytest.fixture
-def nobody() -> str:
+def nobody() -> Iterator[str]:
     """An address at which nothing listens."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{bound.getsockname()[1]}"
+    with vacant_port() as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from e2a_core.clock import SystemClock
 from e2a_core.contract.api_keys import DeleteApiKeyResult
 from e2a_core.errors import Unavailable
 from e2a_core.remote.client import ApiClient, Deployment
+from tests.support.listening import vacant_port
 
 pytestmark = pytest.mark.anyio
 
@@ -104,10 +105,9 @@ async def test_there_is_one_repetition_only() -> None:
 
 
 async def test_nobody_there_is_unavailable_and_nothing_was_done() -> None:
-    async with forgetful() as (peer, _):
-        port = peer.port
-    deployment = Deployment(f"http://127.0.0.1:{port}", SystemClock())
-    with pytest.raises(Unavailable) as refused:
-        await UNSAFE["posting"](ApiClient(deployment, "key"))
+    with vacant_port() as port:
+        deployment = Deployment(f"http://127.0.0.1:{port}", SystemClock())
+        with pytest.raises(Unavailable) as refused:
+            await UNSAFE["posting"](ApiClient(deployment, "key"))
+        await deployment.close()
     assert refused.value.retryable is True
-    await deployment.close()

@@ -20,6 +20,7 @@ from e2a_core.submission.transports.sandbox import SandboxTransport
 from e2a_core.submission.transports.session import SmtpSession
 from e2a_core.submission.transports.upstream import UpstreamTransport, provider_message_id
 
+from ..support.listening import vacant_port
 from ..support.smtp_sink import SmtpSink
 
 pytestmark = pytest.mark.anyio
@@ -170,10 +171,10 @@ async def test_a_break_before_the_message_is_an_outage(point: str) -> None:
 
 
 async def test_nobody_listening_is_an_outage() -> None:
-    async with SmtpSink() as sink:
-        pass
-    async with upstream(sink) as transport:
-        result = await transport.submit(SENDER, ["a@example.org", "a@example.org"], CONTENT)
+    sink = SmtpSink()
+    with vacant_port() as sink.port:
+        async with upstream(sink) as transport:
+            result = await transport.submit(SENDER, ["a@example.org", "a@example.org"], CONTENT)
     assert kinds(result) == [FailureKind.OUTAGE]
 
 

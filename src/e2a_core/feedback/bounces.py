@@ -37,36 +37,45 @@ async def report_statements(
     """Returns the statements that apply a report, received by this inbox, to the message it is about.
 
     `about` is what the return paths it came to prove it to be about: from the null sender (RFC 3464 section 2) it then
-    counts for exactly these recipients. Any other report counts for the message it names, with these limits:
+    counts for exactly these messages, and for exactly the recipient if the path is for one. Any other report counts for
+    the message it names, with these limits:
 
     A delivery status notification counts only if it has the null sender and is about mail of this inbox. A complaint
     counts for mail of the whole account, since feedback loops have one address per domain. Only actual recipients of
-    the message count. Each of them can forge a report about the others, so of a message with several recipients one is
-    suppressed only if `reporter` answers for that recipient, nor does a notification count that could have come to
-    a return path.
+    the message count. A notification that could have come to a return path does not, unless `reporter` answers for the
+    recipient.
+
+    Each recipient of a message can forge a report about the others. So one of several is suppressed only if the path
+    is for that recipient, or `reporter` answers for that recipient.
     """
     report = parsed.dsn or parsed.complaint
     if report is None:
         return []
     if about and reporter.null_sender:
-        return [item for returned in about for item in await _proven(core, report, returned, now)]
+        return [
+            item for it in dict.fromkeys(about) for item in await _returned(core, report, reporter, it, now)
+        ]
     if not report.original_message_id or (isinstance(report, DeliveryReport) and not reporter.null_sender):
         return []
     return await _claimed(core, report, reporter, agent_email, now)
 
 
-async def _proven(
-    core: Core, report: DeliveryReport | ComplaintReport, returned: Returned, now: int
+async def _returned(
+    core: Core, report: DeliveryReport | ComplaintReport, reporter: Reporter, returned: Returned, now: int
 ) -> list[Statement]:
-    """Applies a report to the recipient whose return path it came to."""
+    """Applies a report to the message whose return path it came to."""
     stored = first(await core.db.read(message_queries.by_message_id(returned.message_id)))
     if stored is None:
         return []
     sent, known = MessageRow.from_store(stored), await _recipients(core, returned.message_id)
-    finding = finding_about(report, returned.recipient, known)
-    if finding is None or finding.address not in known:
-        return []
-    return await _apply(core, sent, finding, known, True, now)
+    if returned.recipient is not None:
+        own = finding_about(report, returned.recipient, known)
+        return await _apply(core, sent, own, known, True, now) if own and own.address in known else []
+    statements: list[Statement] = []
+    for finding in findings(report, known):
+        trusted = reporter.answers_for(finding.address, core.settings)
+        statements += await _apply(core, sent, finding, known, trusted, now)
+    return statements
 
 
 async def _claimed(

@@ -175,9 +175,9 @@ def _recipient(group: Headers) -> RecipientReport:
     action = group.get("action").partition("(")[0].strip().lower()
     diagnostic = decode_words(_after_type(group.get("diagnostic-code")))
     code = _code(group.get("status")) or _code(diagnostic)
-    address = _bare(_after_type(group.get("original-recipient"))) or _bare(
-        _after_type(group.get("final-recipient"))
-    )
+    # The original recipient is the one that was written to, unless it is no mail address (RFC 3464 section 2.3.1).
+    named = [_bare(_after_type(group.get(field))) for field in ("original-recipient", "final-recipient")]
+    address = next((item for item in named if "@" in item), named[0] or named[1])
     return RecipientReport(address, action, code, diagnostic, _bounce_type(action, code))
 
 

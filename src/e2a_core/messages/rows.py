@@ -74,7 +74,7 @@ class SubmissionRow:
     """The submission columns of an outbound message; all empty for an inbound one.
 
     The message is not submitted before `scheduled_at`; `claimed_at` is when a worker last claimed it. `return_paths` is
-    1 once a copy left with a return path of its own.
+    1 once it left with a return path.
     """
 
     delivery_status: Delivery | None = None

@@ -233,10 +233,12 @@ def _dedupe_key(envelope: Envelope, parsed: ParsedMessage, content_hash: str) ->
     """A key that is equal if a server repeats a message because our reply was lost.
 
     Returns None for a message with neither Message-ID nor Date, which cannot be distinguished from a new message with
-    the same text, such as an hourly report of a device. The same report about another recipient is another report.
+    the same text, such as an hourly report of a device. The same report to another return path is another report.
     """
     if parsed.message_id is None and parsed.date is None:
         return None
-    about = [f"|{it.message_id}|{it.recipient}" for item in envelope.recipients if (it := item.returned)]
+    about = [
+        f"|{it.message_id}|{it.recipient or ''}" for item in envelope.recipients if (it := item.returned)
+    ]
     key = f"{envelope.mail_from}|{parsed.message_id}|{content_hash}{''.join(sorted(about))}"
     return hashlib.sha256(key.encode()).hexdigest()

@@ -1,8 +1,12 @@
-"""Return paths: an envelope sender for each message and recipient, so that a report proves what it is about (VERP).
+"""Return paths: envelope senders that prove what a report to them is about (VERP).
 
 A report (RFC 3464) goes to the envelope sender of the mail it is about. That address names the message and carries an
-HMAC over message and recipient. Only the servers that got the mail for that recipient know it, so a report to it is
-about that recipient and no other, whatever the report says.
+HMAC. There are two kinds:
+
+* The path for a recipient has an HMAC over message and recipient. Only the servers that got the mail for that recipient
+  know it, so a report to it is about that recipient and no other, whatever the report says.
+* The path for a message has an HMAC over the message alone. All its recipients know it, so a report to it is about that
+  message, but any of them may have written it.
 """
 
 from __future__ import annotations
@@ -23,7 +27,9 @@ from e2a_core.store.statement import first
 
 __all__ = ["Returned", "find_returned", "is_return_path", "plain_sender", "return_path"]
 
-_CONTEXT = "e2a:return-path:1"
+_RECIPIENT_CONTEXT = "e2a:return-path:1"
+_MESSAGE_CONTEXT = "e2a:return-path-message:1"
+"""A label of its own, so that no code for a recipient is ever that for a message."""
 _MAC_OCTETS = 15
 """120 bits, as many as fit: with them the local part has the 64 octets allowed by RFC 5321 section 4.5.3.1.1."""
 _ID_PREFIX = "msg_"
@@ -33,11 +39,11 @@ _LOCAL = re.compile(rf"{RETURN_LOCAL}\+([0-9a-f]{{32}})\.([a-z2-7]{{24}})")
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """What mail to a return path is about: one message of `agent_email`, and one of its recipients."""
+    """What mail to a return path is about: a message of `agent_email`; `recipient` is None if it may be any of them."""
 
     message_id: str
     agent_email: str
-    recipient: str
+    recipient: str | None
 
 
 def plain_sender(row: MessageRow) -> str:
@@ -47,10 +53,11 @@ def plain_sender(row: MessageRow) -> str:
     return row.header_from or row.agent_email
 
 
-def return_path(core: Core, row: MessageRow, recipient: str) -> str:
-    """The envelope sender of `row` for `recipient`, in the domain of the plain sender, which SPF and DMARC need.
+def return_path(core: Core, row: MessageRow, recipient: str | None) -> str:
+    """The envelope sender of `row` for `recipient`, or for all if that is None.
 
-    It is always the same for the same message, recipient and secret, since greylisting remembers it.
+    Its domain is that of the plain sender, which SPF and DMARC need. It is always the same for the same message,
+    recipient and secret, since greylisting remembers it.
     """
     sender = plain_sender(row)
     found = _MESSAGE_ID.fullmatch(row.id)
@@ -84,18 +91,20 @@ async def find_returned(core: Core, address: str) -> Returned | None:
     row = MessageRow.from_store(stored)
     if row.inbound or normalize_addr_spec(plain_sender(row)).rpartition("@")[2] != domain:
         return None
-    named = _named(core.secrets, message_id, [item["address"] for item in recipients], found[2])
-    return None if named is None else Returned(message_id, row.agent_email, named)
-
-
-def _named(secrets: Iterable[bytes], message_id: str, recipients: Iterable[str], mac: str) -> str | None:
-    """The recipient that `mac` was made for with one of the secrets."""
-    for address in recipients:
-        if any(hmac.compare_digest(_mac(secret, message_id, address), mac) for secret in secrets):
-            return address
+    for recipient in (None, *(item["address"] for item in recipients)):
+        if _made_for(core.secrets, message_id, recipient, found[2]):
+            return Returned(message_id, row.agent_email, recipient)
     return None
 
 
-def _mac(secret: bytes, message_id: str, recipient: str) -> str:
-    full = hmac_sha256(secret, f"{_CONTEXT}|{message_id}|{recipient}".encode())
+def _made_for(secrets: Iterable[bytes], message_id: str, recipient: str | None, mac: str) -> bool:
+    """Returns True if one of the secrets made `mac`."""
+    return any(hmac.compare_digest(_mac(secret, message_id, recipient), mac) for secret in secrets)
+
+
+def _mac(secret: bytes, message_id: str, recipient: str | None) -> str:
+    named = f"{_MESSAGE_CONTEXT}|{message_id}"
+    if recipient is not None:
+        named = f"{_RECIPIENT_CONTEXT}|{message_id}|{recipient}"
+    full = hmac_sha256(secret, named.encode())
     return base64.b32encode(full[:_MAC_OCTETS]).decode("ascii").lower()

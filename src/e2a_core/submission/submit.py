@@ -90,7 +90,9 @@ class Submission:
         elif pending:
             content = await load_content(self._core, row) or b""
             results = cancelled(blocks)
-            results += await self._submit(job, row, [item for item in pending if item not in blocks], content)
+            everyone = [item["address"] for item in recipients]
+            waiting = [item for item in pending if item not in blocks]
+            results += await self._submit(job, row, everyone, waiting, content)
         else:
             # The process that had the job before died between sending the content and storing the reply.
             lost = [item["address"] for item in recipients if item["outcome"] == Outcome.UNKNOWN.value]
@@ -153,25 +155,28 @@ class Submission:
             return row
 
     async def _submit(
-        self, job: Job, row: MessageRow, pending: Sequence[str], content: bytes
+        self, job: Job, row: MessageRow, everyone: Sequence[str], waiting: Sequence[str], content: bytes
     ) -> list[SubmissionResult]:
-        """Submits to each transport that has recipients; returns one result for each."""
-        local = await local_recipients(self._core, pending) if stays_inside(self._core, row.type) else {}
-        outside = [address for address in pending if address not in local]
+        """Submits to each transport that has recipients `waiting`; returns one result for each transaction."""
+        inside = await local_recipients(self._core, everyone) if stays_inside(self._core, row.type) else {}
+        local = [address for address in waiting if address in inside]
+        outside = [address for address in waiting if address not in inside]
         results: list[SubmissionResult] = []
         if local:
             header = (
                 f"X-E2A-Conversation-Id: {row.conversation_id}\r\n".encode() if row.conversation_id else b""
             )
             author = row.agent_email if row.type != "test" else row.header_from or row.agent_email
-            results.append(await self._local.submit(author, list(local), header + content))
+            results.append(await self._local.submit(author, local, header + content))
         if outside:
             content = await self._signed(row, content)
-            results += await self._submit_outside(job, row, outside, content)
+            # Counted over all attempts: the sender must not change when fewer recipients wait (greylisting).
+            envelopes = self._envelopes(row, outside, several=len(everyone) - len(inside) > 1)
+            results += await self._submit_outside(job, row, envelopes, content)
         return results
 
     async def _submit_outside(
-        self, job: Job, row: MessageRow, recipients: Sequence[str], content: bytes
+        self, job: Job, row: MessageRow, envelopes: Sequence[tuple[str, Sequence[str]]], content: bytes
     ) -> list[SubmissionResult]:
         """Submits to the relay, one transaction after the other over a kept connection; none follows a lost relay."""
         done: list[SubmissionResult] = []
@@ -182,7 +187,7 @@ class Submission:
             await self._mark_unknown(job, row, accepted, done[stored:])
             stored = len(done)
 
-        for sender, addresses in self._envelopes(row, recipients):
+        for sender, addresses in envelopes:
             lost = relay_lost(done[-1]) if done else None
             if lost is None:
                 done.append(await self._upstream.submit(sender, addresses, content, before_content))
@@ -191,15 +196,19 @@ class Submission:
                 done.append(SubmissionResult(tuple(untried), self._upstream.name))
         return done
 
-    def _envelopes(self, row: MessageRow, recipients: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
-        """The transactions: one for each recipient, with its return path, or one for all with the plain sender.
+    def _envelopes(
+        self, row: MessageRow, recipients: Sequence[str], *, several: bool
+    ) -> list[tuple[str, Sequence[str]]]:
+        """The transactions, each with its sender and recipients. `several` outside recipients may share one.
 
-        A test message is no mail to others, and the sandbox sends none.
+        A test message is no mail to others, and the sandbox sends none: they have the plain sender.
         """
         settings = self._core.settings
-        if settings.sandbox or not settings.outbound_smtp_verp or row.type == "test":
+        if settings.sandbox or settings.outbound_smtp_verp == "off" or row.type == "test":
             return [(plain_sender(row), recipients)]
         row.submission.return_paths = 1
+        if several and settings.outbound_smtp_verp == "message":
+            return [(return_path(self._core, row, None), recipients)]
         return [(return_path(self._core, row, address), [address]) for address in recipients]
 
     async def _signed(self, row: MessageRow, content: bytes) -> bytes:
