@@ -67,6 +67,9 @@ def test_the_defaults_are_safe(tmp_path: Path) -> None:
         ("E2A_MCP_SCOPE", "admin", "agent or account"),
         ("E2A_SEND_RATE_PER_MINUTE", "-1", "from 0"),
         ("E2A_LOG_LEVEL", "loud", "debug or info"),
+        ("E2A_OUTBOUND_SMTP_VERP", "true", "message or recipient or off"),
+        ("E2A_OUTBOUND_SMTP_VERP", "false", "message or recipient or off"),
+        ("E2A_OUTBOUND_SMTP_VERP", "on", "message or recipient or off"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_would_be_right(

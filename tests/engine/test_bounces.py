@@ -54,8 +54,8 @@ async def _report(
     action: str = "failed",
     status: str = "5.1.1",
 ) -> SmtpExchange:
-    """Report to the return path of the recipient's copy, or to the inbox if there was none."""
-    sent = (item.mail_from for item in sink.messages if item.recipients == (recipient.lower(),))
+    """Report to the return path of the mail that the recipient got, or to the inbox if there was none."""
+    sent = (item.mail_from for item in sink.messages if recipient.lower() in item.recipients)
     to = to or next(sent, ASSISTANT)
     body = REPORT.format(recipient=recipient, action=action, status=status, message_id=message_id)
     headers = {

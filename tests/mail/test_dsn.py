@@ -107,6 +107,31 @@ def test_a_report_without_a_first_group_or_returned_message() -> None:
     assert report.recipients == [RecipientReport("a@b.example", "failed", "5.0.0", "", "permanent")]
 
 
+@pytest.mark.parametrize(
+    ("original", "final", "expected"),
+    [
+        ("rfc822;ann@a.example", "rfc822; ann@b.example", "ann@a.example"),
+        ("utf-8;änn@a.example", "rfc822; ann@b.example", "änn@a.example"),
+        ("<ann@a.example>", "rfc822; ann@b.example", "ann@a.example"),
+        ("unknown;x400", "rfc822; ann@b.example", "ann@b.example"),
+        ("x-local;ann", "rfc822; ann@b.example", "ann@b.example"),
+        ("x400; /C=XX/O=ORG/S=ANN/", "rfc822; ann@b.example", "ann@b.example"),
+        ("rfc822;", "rfc822; ann@b.example", "ann@b.example"),
+        (None, "rfc822; ann@b.example", "ann@b.example"),
+        ("rfc822;ann@a.example", None, "ann@a.example"),
+        ("rfc822;ann@a.example", "x-unix; ann", "ann@a.example"),
+        ("unknown;x400", "x-unix; ann", "x400"),
+        (None, "x-unix; ann", "ann"),
+    ],
+)
+def test_the_recipient_is_the_one_written_to(original: str | None, final: str | None, expected: str) -> None:
+    fields = [("Original-Recipient", original), ("Final-Recipient", final), ("Action", "failed")]
+    group = "".join(f"{name}: {value}\n" for name, value in fields if value is not None)
+    report = parse_delivery_report(b"Content-Type: message/delivery-status\r\n\r\n" + group.encode())
+    assert report is not None
+    assert [item.address for item in report.recipients] == [expected]
+
+
 def test_ordinary_mail_is_no_report() -> None:
     assert parse_delivery_report(b"Subject: x\r\n\r\nFinal-Recipient: rfc822;a@b.example") is None
     assert parse_complaint_report(b"Subject: x\r\n\r\n") is None
