@@ -18,6 +18,7 @@
         MessageNotYetDelivered, NotInTrash, SendInProgress, SendingPaused, DraftChanged,
         IdempotencyInFlight, WebhookCooldown, WebhookDisabled
       EventGone                  410
+      CallbackFailed             422
       PreconditionFailed         412
       PayloadTooLarge            413  AttachmentTooLarge
       RequestTimeout             408
@@ -45,6 +46,7 @@ __all__ = [
     "AttachmentNotFound",
     "AttachmentTooLarge",
     "BlockedByPolicy",
+    "CallbackFailed",
     "Conflict",
     "ContactNotFound",
     "DomainHasAgents",
@@ -438,6 +440,22 @@ class EventGone(E2AError):
     """The event is older than the log keeps events."""
 
     code, status = "gone", 410
+
+
+class CallbackFailed(E2AError):
+    """The callback of a subscription could not be reached, or did not agree to be called.
+
+    `reason` is connection_refused, timeout, tls_error, http_4xx, http_5xx or challenge_failed.
+    """
+
+    code, status = "callback_failed", 422
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message, details={"reason": reason})
+
+    @property
+    def reason(self) -> str:
+        return str((self.details or {}).get("reason", ""))
 
 
 class PayloadTooLarge(E2AError):

@@ -20,6 +20,7 @@ from e2a_core.contract.contacts import Contacts
 from e2a_core.contract.conversations import Conversations
 from e2a_core.contract.deployment import Deployment
 from e2a_core.contract.domains import Domains
+from e2a_core.contract.event_subscriptions import EventSubscriptions
 from e2a_core.contract.events import EventEnvelope, Events
 from e2a_core.contract.messages import Messages
 from e2a_core.contract.metrics import Metrics
@@ -111,6 +112,9 @@ class Session(Protocol):
 
     @property
     def occurrences(self) -> Occurrences: ...
+
+    @property
+    def event_subscriptions(self) -> EventSubscriptions: ...
 
     @property
     def told(self) -> frozenset[str] | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from e2a_core.accounts.credentials import authenticate
 from e2a_core.clock import Clock, SystemClock
 from e2a_core.contract.deployment import API_VERSION, DeploymentInfoView
-from e2a_core.contract.principal import Scope
+from e2a_core.contract.principal import Principal, Scope
 from e2a_core.core import Core
 from e2a_core.errors import InvalidScope, SettingsError, StoreUnavailable
 from e2a_core.ids import Ids
@@ -24,6 +24,7 @@ from e2a_core.store.event_feed import EventFeed
 from e2a_core.store.lease import HomeLease
 from e2a_core.submission.send import Sender
 from e2a_core.submission.waiting import Waiting
+from e2a_core.subscriptions.verify import Verifier
 
 if TYPE_CHECKING:
     from e2a_core.local.backlog import Backlog
@@ -54,6 +55,7 @@ class LocalEngine:
         self.feed = EventFeed(core.db)
         self._waiting = Waiting(core, self.feed)
         self._sender = Sender(core, self._waiting)
+        self._verifier = Verifier(core)
         self._make_services = services
         self._lease = HomeLease(core.settings.home / LEASE_FILE)
         self._services: LocalServices | None = None
@@ -62,15 +64,17 @@ class LocalEngine:
 
     async def session(self, credential: str) -> LocalSession:
         principal = await authenticate(self.core, credential)
-        self._refresh_base_url()
-        return LocalSession(self.core, self._sender, self._waiting, self.feed, principal)
+        return self._session(principal)
 
     async def home_session(self, *, agent_email: str | None = None, scope: str = "agent") -> LocalSession:
         if scope not in {"agent", "account"}:
             raise InvalidScope("the scope must be agent or account", location="scope")
         principal = await home_principal(self.core, agent_email=agent_email, scope=cast("Scope", scope))
+        return self._session(principal)
+
+    def _session(self, principal: Principal) -> LocalSession:
         self._refresh_base_url()
-        return LocalSession(self.core, self._sender, self._waiting, self.feed, principal)
+        return LocalSession(self.core, self._sender, self._waiting, self.feed, self._verifier, principal)
 
     async def info(self) -> DeploymentInfoView:
         settings = self.core.settings

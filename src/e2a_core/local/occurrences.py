@@ -27,7 +27,7 @@ from e2a_core.webhooks import log_queries
 
 __all__ = ["Occurrences"]
 
-DELIVERY = ("poll", "push")
+DELIVERY = ("poll", "push", "webhook")
 
 ROWS = 100
 PAGES = 20
@@ -55,15 +55,8 @@ class Occurrences:
         core, account_id = self._core, self._principal.account_id
         wanted = await self._wanted(name, arguments)
         cursors = Cursors(core, account_id)
-        given = None if cursor is None else cursors.place(cursor)
-        start = Place((await self._feed.now()).position, core.clock.now())
-        since, truncated = None, False
-        if given is not None:
-            # A position beyond the end is of a log that was put back to an older state.
-            truncated = cursors.gone(given) or given.position > start.position
-            if max_age is not None and given.at < start.at - max_age:
-                since, truncated = start.at - max_age, True
-            start = min(given, start, key=lambda place: place.position)
+        present = Place((await self._feed.now()).position, core.clock.now())
+        start = cursors.start(cursor, present, max_age)
         async with Following(
             core.db,
             self._feed,
@@ -71,9 +64,9 @@ class Occurrences:
             cursors,
             account_id,
             wanted,
-            start=start,
-            since=since,
-            truncated=truncated,
+            start=start.place,
+            since=start.since,
+            truncated=start.truncated,
         ) as following:
             yield following
 

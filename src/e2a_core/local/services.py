@@ -37,6 +37,11 @@ from e2a_core.submission.submit import Submission
 from e2a_core.submission.transports.base import Transport
 from e2a_core.submission.transports.observed import ObservedTransport
 from e2a_core.submission.transports.sandbox import SandboxTransport
+from e2a_core.subscriptions.deliver import SUBSCRIPTIONS
+from e2a_core.subscriptions.deliver import Deliver as DeliverEvents
+from e2a_core.subscriptions.distribute import SubscriptionDistributor
+from e2a_core.subscriptions.queries import SUBSCRIPTION_JOB
+from e2a_core.subscriptions.sweep import SWEEP_INTERVAL, SWEEP_JOB, Sweep
 from e2a_core.webhooks.deliver import ENDPOINTS, Deliver
 from e2a_core.webhooks.delivery_queries import WEBHOOK_JOB
 from e2a_core.webhooks.distribute import WebhookDistributor
@@ -97,7 +102,7 @@ class LocalServices:
         self._smtp: SmtpListener | None = None
         self._http: HttpServer | None = None
         self._jobs: JobRunner | None = None
-        self._fanout = Fanout(core, feed, [WebhookDistributor(core)])
+        self._fanout = Fanout(core, feed, [WebhookDistributor(core), SubscriptionDistributor(core)])
 
     @property
     def smtp(self) -> SmtpListener | None:
@@ -120,6 +125,8 @@ class LocalServices:
                 NOTICE_JOB: HoldNotice(core, owner_mail),
                 EXTRACTION_JOB: ReadAttachments(core),
                 WEBHOOK_JOB: Deliver(core, Poster(core)),
+                SUBSCRIPTION_JOB: DeliverEvents(core, self._feed),
+                SWEEP_JOB: Sweep(core),
                 WEBHOOK_WATCH_JOB: WebhookWatch(core),
                 WEBHOOK_NOTICE_JOB: WebhookNotice(core, owner_mail),
                 RELIST_JOB: Relist(core),
@@ -132,11 +139,13 @@ class LocalServices:
                 RETENTION_JOB: 1,
                 EXTRACTION_JOB: 1,
                 WEBHOOK_JOB: ENDPOINTS,
+                SUBSCRIPTION_JOB: SUBSCRIPTIONS,
                 RELIST_JOB: 1,
             },
         )
         self._jobs.schedule_every(RETENTION_JOB, RETENTION_INTERVAL)
         self._jobs.schedule_every(WEBHOOK_WATCH_JOB, WEBHOOK_WATCH_INTERVAL)
+        self._jobs.schedule_every(SWEEP_JOB, SWEEP_INTERVAL)
         try:
             self._smtp = await self._open_smtp(delivery)
             self._http = await self._open_http()

@@ -15,6 +15,7 @@ from e2a_core.local.api_keys import ApiKeys
 from e2a_core.local.contacts import Contacts
 from e2a_core.local.conversations import Conversations
 from e2a_core.local.domains import Domains
+from e2a_core.local.event_subscriptions import EventSubscriptions
 from e2a_core.local.events import Events
 from e2a_core.local.messages import Messages
 from e2a_core.local.metrics import Metrics
@@ -30,6 +31,7 @@ from e2a_core.push.fanout import CONNECTED
 from e2a_core.store.event_feed import EventFeed
 from e2a_core.submission.send import Sender
 from e2a_core.submission.waiting import Waiting
+from e2a_core.subscriptions.verify import Verifier
 
 __all__ = ["LocalSession"]
 
@@ -40,7 +42,13 @@ class LocalSession:
     told: frozenset[str] | None = None
 
     def __init__(
-        self, core: Core, sender: Sender, waiting: Waiting, feed: EventFeed, principal: Principal
+        self,
+        core: Core,
+        sender: Sender,
+        waiting: Waiting,
+        feed: EventFeed,
+        verifier: Verifier,
+        principal: Principal,
     ) -> None:
         self.principal = principal
         self.reviews = Reviews(core, principal, waiting)
@@ -58,6 +66,7 @@ class LocalSession:
         self.webhooks = Webhooks(core, principal)
         self.events = Events(core, principal)
         self.occurrences = Occurrences(core, feed, principal)
+        self.event_subscriptions = EventSubscriptions(core, feed, verifier, principal)
         self._feed = feed
 
     @asynccontextmanager

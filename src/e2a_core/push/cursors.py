@@ -10,7 +10,7 @@ from e2a_core.core import Core
 from e2a_core.errors import InvalidCursor
 from e2a_core.signing.cursor import Json, decode_cursor, encode_cursor
 
-__all__ = ["Cursors", "Place"]
+__all__ = ["Cursors", "Place", "Start"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,18 @@ class Place:
 
     position: int
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a subscriber begins. Events before `since` are passed over.
+
+    `truncated` says that it is later than the cursor that was given.
+    """
+
+    place: Place
+    since: datetime | None = None
+    truncated: bool = False
 
 
 class Cursors:
@@ -47,3 +59,14 @@ class Cursors:
         """Whether events after `place` may have been deleted since (`E2A_EVENT_RETENTION_DAYS`)."""
         kept = timedelta(days=self._core.settings.event_retention_days)
         return place.at < self._core.clock.now() - kept
+
+    def start(self, cursor: str | None, present: Place, max_age: timedelta | None) -> Start:
+        """Where a subscriber with `cursor` begins, or one without at `present`. Raises `InvalidCursor`."""
+        if cursor is None:
+            return Start(present)
+        given = self.place(cursor)
+        # A position beyond the end is of a log that was put back to an older state.
+        truncated, since = self.gone(given) or given.position > present.position, None
+        if max_age is not None and present.at - given.at > max_age:
+            since, truncated = present.at - max_age, True
+        return Start(min(given, present, key=lambda place: place.position), since, truncated)

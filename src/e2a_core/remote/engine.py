@@ -35,6 +35,7 @@ from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.mail.roles import is_account_only
 from e2a_core.remote.client import ApiClient, Deployment
 from e2a_core.remote.doorbell import Doorbells
+from e2a_core.remote.event_subscriptions import RemoteEventSubscriptions
 from e2a_core.remote.occurrences import RemoteOccurrences
 from e2a_core.remote.older import MailByHand, ScopedAccount
 from e2a_core.remote.operations import remote_group
@@ -81,6 +82,7 @@ class RemoteSession:
         self.webhooks = remote_group(Webhooks, "webhooks", api)
         self.events = remote_group(Events, "events", api)
         self.occurrences = RemoteOccurrences()
+        self.event_subscriptions = RemoteEventSubscriptions()
 
     @asynccontextmanager
     async def watch(

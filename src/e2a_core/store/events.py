@@ -22,6 +22,7 @@ __all__ = [
     "Moment",
     "add_reader",
     "append",
+    "columns_of",
     "events_after",
     "move_reader",
     "now",
@@ -175,6 +176,11 @@ def reader_position(name: str) -> Statement:
 def position_of(row: Row) -> int:
     """The position in a row with `xid` and `seq`."""
     return int(row["xid"]) << _SEQ_BITS | int(row["seq"])
+
+
+def columns_of(position: int) -> dict[str, int]:
+    """The columns `xid` and `seq` of a position; see `position_of`."""
+    return {"xid": position >> _SEQ_BITS, "seq": position & _SEQ}
 
 
 def add_reader(name: str, position: int) -> Statement:

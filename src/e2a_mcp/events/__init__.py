@@ -14,6 +14,7 @@ from e2a_mcp.events.errors import DialectChoice
 from e2a_mcp.events.places import Places
 from e2a_mcp.events.poll import Polling
 from e2a_mcp.events.stream import HEARTBEAT_SECONDS, Streaming
+from e2a_mcp.events.subscribing import Subscribing
 from e2a_mcp.events.wire import EventParams
 
 __all__ = ["DialectChoice", "add_events"]
@@ -42,4 +43,7 @@ def add_events(
     server.add_request_handler("events/list", EventParams, polling.list)
     server.add_request_handler("events/poll", EventParams, polling.poll)
     server.add_request_handler("events/stream", EventParams, streaming.stream)
+    subscribing = Subscribing(sessions, dialect)
+    server.add_request_handler("events/subscribe", EventParams, subscribing.subscribe)
+    server.add_request_handler("events/unsubscribe", EventParams, subscribing.unsubscribe)
     server.middleware.append(announce_events)

@@ -15,6 +15,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, ErrorData
 
 from e2a_core.errors import (
+    CallbackFailed,
     E2AError,
     Forbidden,
     InvalidRequest,
@@ -28,7 +29,16 @@ from e2a_core.errors import (
 from e2a_mcp.events.announce import EXTENSION
 from e2a_mcp.results import error_members
 
-__all__ = ["Dialect", "DialectChoice", "dialect_of", "error_data", "events_errors", "invalid", "unsupported"]
+__all__ = [
+    "Dialect",
+    "DialectChoice",
+    "dialect_of",
+    "error_data",
+    "events_errors",
+    "invalid",
+    "not_subscribed",
+    "unsupported",
+]
 
 Dialect = Literal["openai", "sep"]
 DialectChoice = Literal["auto", "openai", "sep"]
@@ -61,6 +71,11 @@ def unsupported(dialect: Dialect, delivery: str) -> MCPError:
     return MCPError.from_error_data(error)
 
 
+def not_subscribed(dialect: Dialect) -> MCPError:
+    """The error for the end of a subscription that there is not."""
+    return MCPError.from_error_data(named_error("NotFound", dialect, kind="subscription"))
+
+
 def exhausted(dialect: Dialect, most: int) -> MCPError:
     """The error for one subscription too many."""
     error = named_error("ResourceExhausted", dialect, limit="subscriptions", max=most)
@@ -86,8 +101,19 @@ def error_data(problem: E2AError, dialect: Dialect) -> ErrorData:
             return named_error("Forbidden", dialect, reason=problem.message)
         case NotImplementedHere():
             return named_error("Unsupported", dialect, feature="deliveryMode", reason=problem.message)
-        case LimitExceeded() | RateLimited():
-            return named_error("ResourceExhausted", dialect, limit="subscriptions", reason=problem.message)
+        case CallbackFailed():
+            return named_error(
+                "CallbackEndpointError", dialect, reason=problem.reason, detail=problem.message
+            )
+        case LimitExceeded():
+            most = (problem.details or {}).get("limit")
+            return named_error("ResourceExhausted", dialect, limit="subscriptions", max=most)
+        case RateLimited():
+            wait = problem.retry_after_seconds
+            reason = problem.message
+            return named_error(
+                "ResourceExhausted", dialect, limit="requests", reason=reason, retryAfterSeconds=wait
+            )
     members = error_members(problem)
     return ErrorData(code=INTERNAL_ERROR, message=members["message"], data=members)
 

@@ -16,9 +16,12 @@ from e2a_mcp.events.errors import invalid
 __all__ = [
     "Asked",
     "EventParams",
+    "Delivery",
     "ListAsked",
     "PollAsked",
     "StreamAsked",
+    "SubscribeAsked",
+    "UnsubscribeAsked",
     "asked",
     "described",
     "occurrence",
@@ -64,6 +67,27 @@ class PollAsked(_NamedAsked):
 
 class StreamAsked(_NamedAsked):
     """One stream is one subscription."""
+
+
+class Delivery(Asked):
+    """Where a subscription is delivered. The engine reads the URL and the secret."""
+
+    mode: str = "webhook"
+    url: str
+    secret: str = ""
+
+
+class SubscribeAsked(_NamedAsked):
+    """`ttl_ms` has no wrong values. Left out it means the usual time, and null that there should be no end."""
+
+    delivery: Delivery
+    ttl_ms: int | None = None
+
+
+class UnsubscribeAsked(Asked):
+    name: str
+    arguments: dict[str, Any] | None = None
+    delivery: Delivery
 
 
 def asked(model: type[AskedT], params: EventParams) -> AskedT:
