@@ -20,9 +20,9 @@ class SubscriptionRequest:
     """
 
     name: str
-    arguments: Mapping[str, Any] | None = field(hash=False)
     url: str
     secret: str = field(repr=False)
+    arguments: Mapping[str, Any] | None = field(default=None, hash=False)
     cursor: str | None = None
     max_age: timedelta | None = None
     ttl: timedelta | None = None
