@@ -37,6 +37,10 @@ Telling of events
     push.occurrence: MAX_PAYLOAD_OCTETS, MAX_ADDRESS_CHARS, MAX_TEXT_CHARS, MAX_RECIPIENTS
     push.post: TIMEOUT_SECONDS, ANSWER_OCTETS
     local.webhooks: MAX_WEBHOOKS
+    local.event_subscriptions: MAX_OF_PRINCIPAL, MAX_OF_DEPLOYMENT, MIN_TTL, MAX_TTL
+    subscriptions.signed: MAX_BODY_OCTETS
+    subscriptions.verify: AT_ONCE, PER_HOST
+    subscriptions.deliver: WAITS, GONE_IN_A_ROW
     webhooks.check: MAX_FILTER_VALUES, MAX_DESCRIPTION_BYTES
     webhooks.deliver: ATTEMPTS, ENDPOINTS, CONCURRENT
 
