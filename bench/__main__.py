@@ -25,6 +25,7 @@ FIGURES = {
     "tool_text": "bench.tool_text",
     "loop_lag": "bench.loop_lag",
     "event_log": "bench.event_log",
+    "push": "bench.push",
     "read_html": "bench.read_html",
 }
 

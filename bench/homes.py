@@ -12,11 +12,12 @@ from pathlib import Path
 from bench.processes import Child, child
 from e2a_core.accounts.credentials import mint_key
 from e2a_core.clock import SystemClock
+from e2a_core.contract.principal import Scope
 from e2a_core.ids import Ids
 from e2a_core.local.home import default_inbox, home_principal, open_home
 from e2a_core.settings import load_settings
 
-__all__ = ["Relay", "agent_key", "home_environment", "make_home", "serve"]
+__all__ = ["Relay", "account_key", "agent_key", "home_environment", "make_home", "serve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,25 @@ def make_home(home: Path) -> str:
 
 def agent_key(home: Path) -> str:
     """Returns a new API key for the home's inbox."""
+    return _new_key(home, "agent")
 
+
+def account_key(home: Path) -> str:
+    """Returns a new API key for the home's account."""
+    return _new_key(home, "account")
+
+
+def _new_key(home: Path, scope: Scope) -> str:
     async def mint() -> str:
         core, _ = await open_home(load_settings(home_environment(home)), SystemClock(), Ids())
         try:
             owner = await home_principal(core)
             key = await mint_key(
-                core, owner.account_id, name="bench", scope="agent", agent_email=owner.agent_email
+                core,
+                owner.account_id,
+                name="bench",
+                scope=scope,
+                agent_email=owner.agent_email if scope == "agent" else None,
             )
             return key.plaintext
         finally:

@@ -30,9 +30,10 @@ JITTER = 0.1
 
 ENDPOINTS = 256
 """Webhooks worked on at once in a process. Each waits for its own endpoint only."""
-CONCURRENT = 4
-"""Requests to one webhook at once."""
-TURN = 100
+CONCURRENT = 16
+"""Requests to one webhook at once while all arrive; it begins with `FEW`, and goes back to them when one fails."""
+FEW = 2
+TURN = 200
 """Deliveries to one webhook before others get their turn."""
 
 DISABLED_GRACE = timedelta(hours=23)
@@ -70,15 +71,16 @@ class Deliver:
     async def _send_due(self, webhook: WebhookRow) -> None:
         """Sends one turn's worth, some at a time."""
         async with self._poster.endpoint(webhook.url) as endpoint:
-            for _ in range(TURN // CONCURRENT):
-                found = await self._due(webhook)
-                if not found:
-                    return
+            sent, width = 0, FEW
+            while sent < TURN and (found := await self._due(webhook, width)):
                 answers = await asyncio.gather(*(self._send(endpoint, webhook, item) for item in found))
                 results = zip(found, answers, strict=True)
                 await self._core.db.write(
-                    [item for sent in results for item in self._recorded(webhook, *sent)]
+                    [item for pair in results for item in self._recorded(webhook, *pair)]
                 )
+                sent += len(found)
+                arrive = all(answer is None or answer.ok for answer in answers)
+                width = min(width * 2, CONCURRENT) if arrive else FEW
 
     async def _come_back(self, job: Job, webhook: WebhookRow) -> None:
         row = first(await self._core.db.read(queries.next_due(webhook.id, ordered=webhook.ordered)))
@@ -94,9 +96,9 @@ class Deliver:
         else:
             await self._core.db.write([queries.end_waiting(webhook.id, "the webhook was disabled")])
 
-    async def _due(self, webhook: WebhookRow) -> list[_Delivery]:
+    async def _due(self, webhook: WebhookRow, count: int) -> list[_Delivery]:
         now = to_micros(self._core.clock.now())
-        rows = await self._core.db.read(queries.due(webhook.id, now, CONCURRENT, ordered=webhook.ordered))
+        rows = await self._core.db.read(queries.due(webhook.id, now, count, ordered=webhook.ordered))
         ids = [row["event_id"] for row in rows if row["body"] is None]
         events = await self._core.db.read(queries.bodies(ids)) if ids else ()
         bodies = {row["id"]: envelope_body(row) for row in events}
