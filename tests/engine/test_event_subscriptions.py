@@ -18,6 +18,7 @@ from e2a_core.errors import CallbackFailed, E2AError, Forbidden, InvalidRequest,
 from e2a_core.local.event_subscriptions import MAX_OF_DEPLOYMENT, MAX_OF_PRINCIPAL
 from e2a_core.store.statement import sql
 from e2a_core.subscriptions.signed import MAX_BODY_OCTETS
+from tests.support.dns import DnsServer
 from tests.support.home import ASSISTANT, Home, stranger
 from tests.support.receiver import DROP, HANG, Received, Receiver, receiving
 from tests.support.waiting import until
@@ -266,10 +267,10 @@ UNREACHABLE = {
 
 @pytest.mark.parametrize("kind", UNREACHABLE)
 async def test_a_host_whose_address_is_not_public_is_refused(
-    home: Home, agent: Session, receiver: Receiver, kind: str, dns: Any
+    home: Home, agent: Session, receiver: Receiver, kind: str, dns: DnsServer
 ) -> None:
     host = f"{kind.replace(' ', '-').lower()}.inside.example.com"
-    dns.zones[host] = UNREACHABLE[kind]
+    dns.zones = {**dns.zones, host: UNREACHABLE[kind]}
     with pytest.raises(CallbackFailed) as raised:
         await agent.event_subscriptions.subscribe(asked(receiver, url=f"https://{host}/hook"))
     assert raised.value.reason == "connection_refused"
@@ -602,3 +603,17 @@ async def test_forbidden_is_an_agent_that_names_another(
         await agent.event_subscriptions.subscribe(
             asked(receiver, arguments={"agent_email": "x@agents.example"})
         )
+
+
+async def test_an_address_is_checked_again_for_each_delivery(
+    home: Home, agent: Session, receiver: Receiver, dns: DnsServer
+) -> None:
+    """The host had a public address when it was verified, and has a private one now."""
+    await agent.event_subscriptions.subscribe(asked(receiver))
+    dns.zones = {**dns.zones, "rebound.inside.example.com": {"A": ["10.0.0.1"]}}
+    await home.local.core.db.write(
+        [sql("UPDATE event_subscriptions SET url = 'https://rebound.inside.example.com/'")]
+    )
+    await home.deliver()
+    await until(lambda: state(home, attempts=1, last_error="connection_refused"))
+    assert not events(receiver)
