@@ -228,6 +228,9 @@ class Settings:
         "E2A_API_KEY", kinds.text, "", "Key of a remote deployment; selects the remote engine.", secret=True
     )
     api_url: str = _setting("E2A_API_URL", kinds.url, "https://api.e2a.dev", "URL of the remote deployment.")
+    webhook_secret: str = _setting(
+        "E2A_WEBHOOK_SECRET", kinds.text, "", "What `e2a listen --forward` signs events with.", secret=True
+    )
     agent_email: str = _setting(
         "E2A_AGENT_EMAIL",
         kinds.optional_email,

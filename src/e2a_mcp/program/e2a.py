@@ -34,6 +34,9 @@ COMMANDS = {
     ),
     "account": Command("e2a_mcp.program.account", "give an account another address"),
     "serve": Command("e2a_mcp.program.serve", "run the relay, the MCP endpoint and the health checks"),
+    "listen": Command(
+        "e2a_mcp.program.listen.command", "show mail of an inbox as it comes, or hand it to a program"
+    ),
     "demo": Command("e2a_mcp.program.demo.command", "show the whole round trip in a temporary home"),
 }
 
