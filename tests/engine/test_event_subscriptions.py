@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Callable
@@ -566,6 +567,30 @@ async def test_a_caller_has_fifty_subscriptions_and_a_deployment_five_hundred(
     with pytest.raises(LimitExceeded) as raised:
         await owner.event_subscriptions.subscribe(asked(receiver, arguments={"agent_email": ASSISTANT}))
     assert (raised.value.details or {})["limit"] == MAX_OF_DEPLOYMENT
+
+
+async def test_the_limit_holds_for_those_who_come_at_once(
+    home: Home, agent: Session, receiver: Receiver
+) -> None:
+    await agent.event_subscriptions.subscribe(asked(receiver))
+    tries = (
+        agent.event_subscriptions.subscribe(asked(receiver, arguments={"subject_contains": str(number)}))
+        for number in range(MAX_OF_PRINCIPAL + 9)
+    )
+    found = await asyncio.gather(*tries, return_exceptions=True)
+    refused = [item for item in found if isinstance(item, BaseException)]
+    assert len(refused) == 10
+    assert {type(item) for item in refused} == {LimitExceeded}
+    assert len(await rows(home)) == MAX_OF_PRINCIPAL
+
+
+async def test_requests_for_one_subscription_at_once_make_one(
+    home: Home, agent: Session, receiver: Receiver
+) -> None:
+    tries = (agent.event_subscriptions.subscribe(asked(receiver)) for _ in range(8))
+    grants = await asyncio.gather(*tries)
+    assert len({grant.id for grant in grants}) == 1
+    assert len(await rows(home)) == 1
 
 
 async def test_a_host_is_verified_sixty_times_a_minute(

@@ -101,20 +101,18 @@ class EventSubscriptions:
             "created_at": to_micros(now),
         }
         room = queries.require_room(id, self._hash, own=MAX_OF_PRINCIPAL, total=MAX_OF_DEPLOYMENT, now=now)
+        made = queries.insert(values, start.place)
         try:
-            [_, made, *_] = await self._core.db.write(
-                [
-                    queries.delete_expired(now, id),
-                    queries.insert(values, start.place),
-                    room,
-                    self._wake(id, now),
-                ]
-            )
+            async with self._core.db.transaction() as transaction:
+                await transaction.read(queries.limit_lock())
+                [_, inserted, *_] = await transaction.write(
+                    [queries.delete_expired(now, id), made, room, self._wake(id, now)]
+                )
         except StaleWrite:
             await self._require_room()
             raise
         row = await self._stored(id)
-        if not made.rowcount:  # another request was first
+        if not inserted.rowcount:  # another request was first
             return await self._refresh(row, request)
         return self._grant(row, truncated=start.truncated)
 

@@ -23,6 +23,7 @@ __all__ = [
     "delete_expired",
     "insert",
     "lagging",
+    "limit_lock",
     "move",
     "one",
     "refresh",
@@ -33,6 +34,9 @@ __all__ = [
 
 SUBSCRIPTION_JOB = "event_subscription"
 """Sends what is due for one subscription; there is one such job for each at most."""
+
+_LIMIT_LOCK = 0x0E2A0003
+"""The key of the advisory lock: an arbitrary number, the same in every replica and no other lock's."""
 
 
 def wake(subscription_id: str, *, ids: Ids, now: datetime) -> Statement:
@@ -94,6 +98,11 @@ def insert(values: Mapping[str, Any], place: Place) -> Statement:
         given,
         by_key=True,
     )
+
+
+def limit_lock() -> Statement:
+    """Lets one transaction at a time make a subscription; on SQLite the transaction itself suffices."""
+    return Statement("SELECT 1", {}, f"SELECT pg_advisory_xact_lock({_LIMIT_LOCK})")
 
 
 def require_room(subscription_id: str, principal: str, *, own: int, total: int, now: datetime) -> Statement:
