@@ -14,6 +14,18 @@ from typing import Any
 
 from mcp import Client, StdioServerParameters, stdio_client
 
+SHOWN = {
+    "header_from": "From",
+    "reply_to": "Reply-To",
+    "to": "To",
+    "cc": "Cc",
+    "bcc": "Bcc",
+    "subject": "Subject",
+    "scheduled_at": "Leaves at",
+    "text": "Text",
+    "html": "HTML",
+}
+
 
 async def main() -> None:
     environment = {name: value for name, value in os.environ.items() if name.startswith("E2A_")}
@@ -29,9 +41,9 @@ async def main() -> None:
 async def decide(owner: Client, message_id: str) -> None:
     shown = await call(owner, "get_review", message_id=message_id)
     print(f"\n{shown['direction']} {message_id}: {shown['hold_reason']['summary']}")
-    for name in ("header_from", "reply_to", "to", "cc", "bcc", "subject", "scheduled_at", "text", "html"):
+    for name, label in SHOWN.items():
         if shown.get(name):
-            print(f"{name}: {shown[name]}")
+            print(f"{label}: {shown[name]}")
     answer = await asyncio.to_thread(ask)
     seen = {"message_id": message_id, "content_hash": shown["content_hash"]}
     if answer == "a":

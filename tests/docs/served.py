@@ -72,7 +72,11 @@ def served_home(folder: Path, zones: Zones) -> Iterator[ServedHome]:
     log = folder / "serve.log"
     with DnsServer(zones) as dns:
         environment = clean_environment(user_home, E2A_DNS_SERVER=dns.address)
-        ports = {"E2A_SMTP_LISTEN": "127.0.0.1:0", "E2A_HTTP_LISTEN": "127.0.0.1:0"}
+        ports = {
+            "E2A_SMTP_LISTEN": "127.0.0.1:0",
+            "E2A_HTTP_LISTEN": "127.0.0.1:0",
+            "E2A_PUSH_ALLOW_LOOPBACK": "true",
+        }
         command = [str(folder / ".venv/bin/e2a"), "serve", "--print-run"]
         with running(command, environment | ports, log) as address:
             yield ServedHome(environment, address, folder, log)

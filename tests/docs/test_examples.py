@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+import socket
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -91,3 +95,50 @@ def hold_all_outgoing(home: ServedHome) -> None:
             assert not (await owner.call_tool("update_protection", asked)).is_error
 
     asyncio.run(configure())
+
+
+@contextmanager
+def told(home: ServedHome, name: str, *arguments: str) -> Iterator[Callable[[], str]]:
+    """A running example that is told of mail; the result reads its next line."""
+    made = json.loads(home.run("e2a", "bootstrap", "--email", "owner@localhost", "--json").stdout)
+    environment = {
+        **home.environment,
+        "E2A_API_KEY": made["api_key"],
+        "E2A_API_URL": str(home.address["http"]),
+        "E2A_MCP_URL": str(home.address["mcp"]),
+    }
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+
+
+def callback() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"http://127.0.0.1:{server.getsockname()[1]}/hook"
+
+
+def test_a_cloud_agent_is_told_by_webhook(home: ServedHome) -> None:
+    with told(home, "webhook_agent.py", callback(), "1") as line:
+        assert line() == "ready\n"
+        home.mail("By webhook", "Hello.")
+        assert line() == "me@example.org: By webhook\n"
+    example(home, "triage_agent.py")
+
+
+def test_an_agent_on_a_laptop_is_told_by_websocket(home: ServedHome) -> None:
+    home.mail("By WebSocket", "Hello.")
+    with told(home, "laptop_agent.py", INBOX, "1") as line:
+        assert line().startswith("me@example.org: By W")
+
+
+def test_a_host_is_told_by_subscription(home: ServedHome) -> None:
+    with told(home, "chatgpt_subscriber.py", callback(), INBOX, "1") as line:
+        assert line().startswith("ready sub_")
+        home.mail("By subscription", "Hello.")
+        assert line() == "email.received: By subscription\n"
+    example(home, "triage_agent.py")

@@ -1,0 +1,29 @@
+"""An agent on a laptop by WebSocket: no public address, nothing to register, and mail that came meanwhile comes first.
+
+    E2A_API_URL=http://127.0.0.1:8080 E2A_API_KEY=e2a_agt_... python laptop_agent.py assistant@agents.localhost 1
+
+The second argument ends it after that many messages.
+"""
+
+import asyncio
+import os
+import sys
+
+from e2a.v1 import AsyncE2AClient
+
+
+async def main(inbox: str, count: int) -> None:
+    client = AsyncE2AClient(api_key=os.environ["E2A_API_KEY"], base_url=os.environ["E2A_API_URL"])
+    try:
+        async for event in client.listen(inbox):
+            message = await client.messages.get(inbox, event.data["message_id"])
+            print(f"{message.header_from}: {message.subject}", flush=True)
+            count -= 1
+            if count == 0:
+                return
+    finally:
+        await client.aclose()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else sys.maxsize))
