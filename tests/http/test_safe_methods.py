@@ -29,8 +29,8 @@ given). Nothing else may change by them.
 
 What `world.VOLATILE` leaves out besides: `api_keys.last_used_at`, which any request with a key moves, and `meta`, whose
 values are the workers' own."""
-NO_PLAIN_GET = frozenset({"/mcp", "/mcp/"})
-"""Speaks through POST; its GET wants the session of an earlier one."""
+NO_PLAIN_GET = frozenset({"/mcp", "/mcp/", "/v1/agents/{email}/ws"})
+"""Speak through POST, with a GET for the session of an earlier one, and through a WebSocket."""
 UNMADE = f"postmaster@{SHARED}"
 
 

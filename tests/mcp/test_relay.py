@@ -186,7 +186,7 @@ async def test_the_command_serves_a_home_over_stdio(tmp_path: Path, dns: DnsServ
     errors = tmp_path / "errors"
     with errors.open("w", encoding="utf-8") as errlog, anyio.fail_after(40):
         async with Client(stdio_client(parameters, errlog=errlog), mode=era) as client:
-            assert len((await client.list_tools()).tools) == 16
+            assert len((await client.list_tools()).tools) == 18
             assert (await call(client, "whoami"))["agent_email"] == ASSISTANT
             run = await until(_run_file(tmp_path / "home"))
             assert run is not None

@@ -27,7 +27,12 @@ def request(address: str = ANN, reason: str | None = None) -> CreateAgentSuppres
 
 
 async def added(core: Core) -> list[str]:
-    return [str(row["type"]) for row in await core.db.read(sql("SELECT type FROM events ORDER BY seq"))]
+    return [
+        str(row["type"])
+        for row in await core.db.read(
+            sql("SELECT type FROM events WHERE type <> 'agent.created' ORDER BY seq")
+        )
+    ]
 
 
 async def bounce(core: Core, principal: Principal, address: str) -> None:
