@@ -26,7 +26,7 @@ from e2a_core.mail.quote_marks import is_forward_mark, is_quoted
 from e2a_core.settings import Settings
 from e2a_mcp.fence import plain_text
 
-__all__ = ["OwnerMail", "Owners", "OwnersNamed", "look", "message_ids"]
+__all__ = ["OwnerMail", "Owners", "OwnersNamed", "is_proven", "look", "message_ids"]
 
 HEAD_OCTETS = 256 * 1024
 """More than any header is; a field behind them is not seen, so that the mail does not count as an answer."""
@@ -100,7 +100,7 @@ class Owners:
             return "its author is no owner"
         if view.author_agent is not None:
             return "an inbox of this deployment wrote it"
-        if not _proven(view):
+        if not is_proven(view):
             return "its author is not proven"
         if view.review_status in _HELD or view.flagged or view.deleted_at is not None:
             return "protection holds or flags it, or it is deleted"
@@ -189,7 +189,7 @@ async def look(session: Session, email: str, message_id: str) -> MessageView:
         return await session.messages.get(email, message_id, whole=True)
 
 
-def _proven(view: MessageView) -> bool:
+def is_proven(view: MessageView) -> bool:
     """Whether DMARC passed for the domain of the author that is shown, and covers what is shown."""
     found = view.authentication
     if found is None or found.dmarc.status != "pass" or found.coverage is not None:

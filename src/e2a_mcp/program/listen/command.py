@@ -1,105 +1,161 @@
-"""`e2a listen`: shows mail of one inbox as it comes, or hands it to a program."""
+"""`e2a listen`: shows mail of one inbox as it comes, hands it to a program, or has a model answer it."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import secrets
+import io
+import os
+import signal
+import sys
+from collections import OrderedDict
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from e2a_core.clock import SystemClock
-from e2a_core.errors import SettingsError
-from e2a_core.local.run_file import read_run_file
+from e2a_core.errors import E2AError, SettingsError
 from e2a_core.settings import Settings, load_settings
 from e2a_core.visible import one_line
-from e2a_mcp.program.listen.forward import Forwarder
-from e2a_mcp.program.listen.stream import Ended, Stream
-from e2a_mcp.program.output import note, result
+from e2a_mcp.program.listen.parts import Options, opened
+from e2a_mcp.program.listen.source import FAILED, Ended, Event, status_of
+from e2a_mcp.program.logging import configure_logging
+from e2a_mcp.program.output import note, result, result_json
 
 __all__ = ["configure", "run"]
 
-DEAD_LETTERS = "dead-letters.jsonl"
+REMEMBERED = 10_000
+"""Events already dealt with, which come again after a reconnect."""
+DEFAULT_MODEL = "openclaw"
+"""What the public client asks for; gateways choose the model by themselves."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--agent", metavar="ADDRESS", help="the inbox; that of E2A_AGENT_EMAIL if it is left out"
+        "--agent",
+        metavar="ADDRESS",
+        help="the inbox; if left out that of E2A_AGENT_EMAIL, of the key, or the default one of the home",
     )
     parser.add_argument(
-        "--url", type=_url, metavar="URL", help="the deployment; the home served here if left out"
+        "--url", type=_url, metavar="URL", help="the deployment of the key, instead of E2A_API_URL"
     )
     parser.add_argument("--json", action="store_true", help="print one event a line as JSON")
     parser.add_argument("--forward", type=_url, metavar="URL", help="post each event, signed, to this URL")
     parser.add_argument("--secret", metavar="SECRET", help="what signs; made and shown if it is left out")
     parser.add_argument("--dead-letters", type=Path, metavar="FILE", help="where events go that nobody took")
+    parser.add_argument(
+        "--forward-token",
+        metavar="TOKEN",
+        help="have the model behind the URL answer each mail, and authenticate there with this token",
+    )
+    parser.add_argument(
+        "--model", metavar="NAME", default=DEFAULT_MODEL, help="the model asked for an answer"
+    )
+    parser.add_argument(
+        "--any-sender", action="store_true", help="have mail answered too whose author did not pass DMARC"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     settings = load_settings()
+    configure_logging(settings.log_level)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A subject may hold what the terminal's charset does not.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        asyncio.run(_listen(settings, args))
+        asyncio.run(_until_told(settings, _options(args), as_json=args.json))
     except Ended as end:
         note(str(end))
         return end.status
+    except E2AError as problem:
+        note(one_line(problem.message))
+        return status_of(problem)
+    except BrokenPipeError:
+        # The reader of the output is gone; the interpreter must not write to it again when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     return 0
 
 
-async def _listen(settings: Settings, args: argparse.Namespace) -> None:
-    stream = Stream(_deployment(settings, args.url), _key(settings), _inbox(settings, args.agent))
-    forwarder = _forwarder(settings, args) if args.forward else None
-    async for envelope in stream.envelopes():
-        if args.json:
-            result(json.dumps(envelope, ensure_ascii=False))
-        elif forwarder is None:
-            result(_line(envelope))
-        if forwarder is not None:
-            await forwarder.deliver(envelope)
-            await stream.acknowledge(envelope)
+def _options(args: argparse.Namespace) -> Options:
+    """Raises `SettingsError` for options without the one that they belong to."""
+    answers = args.forward_token is not None or _is_responses(args.forward)
+    if args.forward is None:
+        for name in ("secret", "dead_letters", "forward_token"):
+            if getattr(args, name) is not None:
+                raise SettingsError(f"--{name.replace('_', '-')} needs --forward")
+    if args.any_sender and not answers:
+        raise SettingsError(
+            "--any-sender needs --forward-token, or a --forward URL that ends in /v1/responses"
+        )
+    return Options(
+        agent=args.agent,
+        url=args.url,
+        forward=args.forward,
+        answers=answers,
+        secret=args.secret,
+        token=args.forward_token,
+        model=args.model,
+        any_sender=args.any_sender,
+        dead_letters=args.dead_letters,
+    )
 
 
-def _deployment(settings: Settings, url: str | None) -> str:
-    """The deployment that is named, else the home that is served here, else that of `E2A_API_URL`."""
-    run_file = read_run_file(settings.home) or {}
-    return url or str(run_file.get("http") or settings.api_url)
+async def _until_told(settings: Settings, options: Options, *, as_json: bool) -> None:
+    """Listens until SIGTERM, which is how a supervisor ends it."""
+    listening = asyncio.ensure_future(_listen(settings, options, as_json=as_json))
+    told = asyncio.Event()
+
+    def end() -> None:
+        told.set()
+        listening.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+    try:
+        await listening
+    except asyncio.CancelledError:
+        if not told.is_set():
+            raise
 
 
-def _key(settings: Settings) -> str:
-    if not settings.api_key:
-        raise SettingsError("E2A_API_KEY must be an API key; `e2a bootstrap` makes one")
-    return settings.api_key
+async def _listen(settings: Settings, options: Options, *, as_json: bool) -> None:
+    done: OrderedDict[str, None] = OrderedDict()
+    async with opened(settings, options) as (source, delivery):
+        async for event in source.events():
+            if event.id not in done:
+                if as_json:
+                    result_json(event.envelope)
+                elif delivery is None:
+                    result(_line(event))
+                if delivery is not None:
+                    await delivery.deliver(event)
+                done[event.id] = None
+                if len(done) > REMEMBERED:
+                    done.popitem(last=False)
+            if delivery is not None:
+                await source.acknowledge(event)
 
 
-def _inbox(settings: Settings, agent: str | None) -> str:
-    found = agent or settings.agent_email
-    if not found:
-        raise SettingsError("--agent or E2A_AGENT_EMAIL must name the inbox")
-    return found
-
-
-def _forwarder(settings: Settings, args: argparse.Namespace) -> Forwarder:
-    secret = args.secret or settings.webhook_secret
-    if not secret:
-        secret = f"whsec_{secrets.token_hex(32)}"
-        note(f"signing with {secret}")
-    dead = args.dead_letters or settings.home / DEAD_LETTERS
-    return Forwarder(args.forward, secret, dead, clock=SystemClock())
-
-
-def _line(envelope: dict[str, Any]) -> str:
+def _line(event: Event) -> str:
     """One line for people: when, who by their own word, whether that is proven, and the subject."""
-    data = envelope.get("data") or {}
-    verified = data.get("verified_domain")
-    author = one_line(str(data.get("header_from") or data.get("envelope_from") or "unknown"))
-    subject = one_line(str(data.get("subject") or ""))
+    at = one_line(str(event.envelope.get("created_at", "")))
+    if event.arrival is None:
+        return f"{at}  {one_line(event.type)}"
+    verified = event.data.get("verified_domain")
+    author = one_line(str(event.data.get("header_from") or event.data.get("envelope_from") or "unknown"))
+    subject = one_line(str(event.data.get("subject") or ""))
     proof = f"verified {one_line(str(verified))}" if verified else "not verified"
-    return f"{envelope.get('created_at', '')}  {author}  ({proof})  {subject}"
+    return f"{at}  {author}  ({proof})  {subject}"
+
+
+def _is_responses(url: str | None) -> bool:
+    return url is not None and urlsplit(url).path.rstrip("/").endswith("/v1/responses")
 
 
 def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise argparse.ArgumentTypeError("must be an http:// or https:// URL")
     return text

@@ -1,75 +1,67 @@
-"""Hands envelopes to a program of one's own: posted as a webhook would be, until it takes them."""
+"""Posts events as a webhook would: the envelope in its octets, signed with the secret of the program."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import httpx
 
 from e2a_core.clock import Clock
-from e2a_core.contract.base import json_text
 from e2a_core.signing.webhook import SIGNATURE_HEADER, e2a_signature, standard_webhook_headers
-from e2a_mcp.program.output import note
+from e2a_mcp.program.listen.delivery import NotTaken
+from e2a_mcp.program.listen.source import Event
 
-__all__ = ["Forwarder"]
+__all__ = ["Forwarder", "posted"]
 
-WAITS_SECONDS: Sequence[float] = (0.5, 2, 10, 60)
-"""Before each further attempt: a program on this machine that restarts is back by then."""
 TIMEOUT_SECONDS = 30.0
 
 
 class Forwarder:
-    """Posts the signed envelope to `url`.
+    """Posts each event to `url`; any 2xx takes it."""
 
-    What is not taken after the last attempt goes to the file `dead`, one envelope a line, and counts as dealt with.
-    """
-
-    def __init__(
-        self, url: str, secret: str, dead: Path, *, clock: Clock, waits: Sequence[float] = WAITS_SECONDS
-    ) -> None:
+    def __init__(self, http: httpx.AsyncClient, url: str, secret: str, *, clock: Clock) -> None:
+        self._http = http
         self._url = url
         self._secret = secret
-        self._dead = dead
         self._clock = clock
-        self._waits = waits
 
-    async def deliver(self, envelope: dict[str, Any]) -> bool:
-        """Whether the program took it."""
-        body = json_text(envelope)
-        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
-            for wait in (*self._waits, None):
-                problem = await self._attempt(client, envelope, body)
-                if problem is None:
-                    return True
-                if wait is None:
-                    break
-                note(f"{envelope['id']} was not taken ({problem}); again in {wait:g} s")
-                await asyncio.sleep(wait)
-        self._bury(envelope)
-        note(f"{envelope['id']} was not taken and lies in {self._dead}")
-        return False
-
-    async def _attempt(self, client: httpx.AsyncClient, envelope: dict[str, Any], body: bytes) -> str | None:
-        """None if it was taken, else why not."""
+    async def attempt(self, event: Event) -> None:
+        """Raises `NotTaken`."""
         timestamp = int(self._clock.now().timestamp())
         headers = {
             "Content-Type": "application/json",
-            "X-E2A-Event-Type": str(envelope["type"]),
-            "X-E2A-Schema-Version": str(envelope.get("schema_version", "1")),
-            SIGNATURE_HEADER: e2a_signature(body, [self._secret], timestamp),
-            **standard_webhook_headers(str(envelope["id"]), body, [self._secret], timestamp),
+            "X-E2A-Event-Type": event.type,
+            "X-E2A-Schema-Version": str(event.envelope.get("schema_version", "1")),
+            SIGNATURE_HEADER: e2a_signature(event.body, [self._secret], timestamp),
+            **standard_webhook_headers(event.id, event.body, [self._secret], timestamp),
         }
-        try:
-            response = await client.post(self._url, content=body, headers=headers)
-        except httpx.HTTPError as error:
-            return type(error).__name__
-        return None if response.is_success else f"HTTP {response.status_code}"
+        await posted(self._http, self._url, event.body, headers, seconds=TIMEOUT_SECONDS)
 
-    def _bury(self, envelope: dict[str, Any]) -> None:
-        self._dead.parent.mkdir(parents=True, exist_ok=True)
-        with self._dead.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(envelope, ensure_ascii=False) + "\n")
+
+async def posted(
+    http: httpx.AsyncClient,
+    url: str,
+    body: bytes,
+    headers: dict[str, str],
+    *,
+    seconds: float,
+    read_octets: int = 0,
+) -> bytes:
+    """The beginning of the answer to one request, `read_octets` at most. Raises `NotTaken` for all but a 2xx."""
+    try:
+        async with (
+            asyncio.timeout(seconds),
+            http.stream("POST", url, content=body, headers=headers, timeout=None) as response,
+        ):
+            if not response.is_success:
+                raise NotTaken(f"HTTP {response.status_code}")
+            read = bytearray()
+            async for chunk in response.aiter_bytes():
+                read += chunk
+                if len(read) > read_octets:
+                    break
+            return bytes(read[:read_octets])
+    except (TimeoutError, httpx.TimeoutException):
+        raise NotTaken(f"no answer within {seconds:g} s") from None
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        raise NotTaken(str(error) or type(error).__name__) from None
