@@ -25,7 +25,7 @@ LANGUAGES = {"bash", "python", "json", "toml", "text"}
 OURS = {"e2a", "e2a-mcp"}
 # What the documents call that is not ours: the commands of hosts and of package tools, which are only read.
 OTHERS = {"agentstack", "claude", "curl", "export", "pip", "python3", "schemathesis", "swaks"}
-SERVERS = {"e2a serve", "e2a-mcp"}
+SERVERS = {"e2a listen", "e2a serve", "e2a-mcp"}
 READY_SECONDS = 30
 
 
@@ -117,7 +117,7 @@ def test_servers_start_and_stop(words: list[str], tmp_path: Path) -> None:
     )
     try:
         assert process.stderr is not None
-        ready = next((line for line in process.stderr if re.search(r"smtp 127\.|http://127\.", line)), None)
+        ready = next((line for line in process.stderr if re.search(r"smtp 127\.|http://127\.|: listening$", line)), None)
         assert ready is not None
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=READY_SECONDS)
