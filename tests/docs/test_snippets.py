@@ -117,7 +117,10 @@ def test_servers_start_and_stop(words: list[str], tmp_path: Path) -> None:
     )
     try:
         assert process.stderr is not None
-        ready = next((line for line in process.stderr if re.search(r"smtp 127\.|http://127\.|: listening$", line)), None)
+        ready = next(
+            (line for line in process.stderr if re.search(r"smtp 127\.|http://127\.|: listening$", line)),
+            None,
+        )
         assert ready is not None
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=READY_SECONDS)
