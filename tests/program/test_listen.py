@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import random
 import signal
 import stat
 from collections.abc import AsyncIterator
@@ -162,6 +164,27 @@ async def test_a_killed_listener_loses_nothing(home: Home, there: dict[str, str]
         ["first", "second", "second", "third"],
         ["first", "second", "first", "second", "third"],
     )
+
+
+@pytest.mark.apart
+async def test_ten_kills_lose_nothing(home: Home, there: dict[str, str], receiver: Receiver) -> None:
+    """A program that fails, drops and hangs by turns, and a listener that is killed at random moments."""
+    chance = random.Random(7)
+    receiver.then(chance.choice([200, 200, 500, DROP, HANG]) for _ in range(40))
+    expected = {f"number {number}" for number in range(30)}
+    dead = Path(there["E2A_HOME"]) / "dead-letters.jsonl"
+    for number, subject in enumerate(sorted(expected)):
+        await home.deliver(subject=subject)
+        if number % 3 == 0:
+            async with listener(there, "--forward", receiver.url()) as running:
+                before = len(receiver.requests)
+                await until(lambda before=before: len(receiver.requests) > before)  # type: ignore[misc]
+                await asyncio.sleep(chance.random() / 10)
+                running.process.kill()
+    receiver.script.clear()
+    async with listener(there, "--forward", receiver.url()):
+        await until(lambda: expected <= set(subjects(receiver)))
+    assert not dead.exists()
 
 
 async def test_the_own_homes_listener_gives_way_to_another(home: Home, there: dict[str, str]) -> None:
@@ -344,6 +367,8 @@ async def test_what_can_be_kept_nowhere_ends_it_unacknowledged(tmp_path: Path, r
         (["--forward", "ftp://127.0.0.1"], "http"),
         (["--url", "http://127.0.0.1:99999"], "http"),
         (["--url", "http://"], "http"),
+        (["--agent", ""], "--agent"),
+        (["--agent", "nobody"], "--agent"),
     ],
 )
 async def test_wrong_usage_is_told(tmp_path: Path, arguments: list[str], said: str) -> None:

@@ -16,10 +16,11 @@ from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.messages import MessageQuery
 from e2a_core.ids import Ids
 from e2a_mcp.program.listen.delivery import NotTaken
-from e2a_mcp.program.listen.guard import PER_CONVERSATION, Guard
+from e2a_mcp.program.listen.guard import PER_AUTHOR, PER_CONVERSATION, Guard
 from e2a_mcp.program.listen.responses import MAX_BODY_CHARS, Responder, answer_text, model_input
 from e2a_mcp.program.listen.source import Event
 from tests.program.listener import acknowledged, at, listener
+from tests.support.clock import ManualClock
 from tests.support.home import ASSISTANT, Home
 from tests.support.receiver import DROP, HANG, Receiver, receiving
 from tests.support.waiting import until
@@ -184,6 +185,20 @@ async def test_a_conversation_without_end_is_left(home: Home, there: dict[str, s
             await home.deliver(letter_with(f"Message-ID: <{number}@example.org>{reference}"))
         await until(lambda: sum("an hour" in line for line in running.errors) == 2)
     assert len(model.requests) == PER_CONVERSATION
+
+
+async def test_one_author_in_many_threads_is_left_for_an_hour(home: Home, agent: Session) -> None:
+    await home.deliver(subject="Lunch?")
+    view = await agent.messages.get(ASSISTANT, str((await arrival(home)).arrival), peek=True)
+    clock = ManualClock()
+    guard = Guard(ASSISTANT, any_sender=False, clock=clock)
+    for number in range(PER_AUTHOR):
+        another = view.model_copy(update={"thread_id": f"thr_{number}"})
+        assert guard.refusal(another) is None
+        guard.answered(another)
+    assert "an hour" in (guard.refusal(view) or "")
+    clock.advance(hours=1, seconds=1)
+    assert guard.refusal(view) is None
 
 
 async def test_a_message_is_answered_once_whatever_ends_the_process(

@@ -12,7 +12,8 @@ from collections import OrderedDict
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from e2a_core.errors import E2AError, SettingsError
+from e2a_core.errors import E2AError, InvalidRecipient, SettingsError
+from e2a_core.mail.addresses import parse_address
 from e2a_core.settings import Settings, load_settings
 from e2a_core.visible import one_line
 from e2a_mcp.program.listen.parts import Options, opened
@@ -31,6 +32,7 @@ DEFAULT_MODEL = "openclaw"
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--agent",
+        type=_address,
         metavar="ADDRESS",
         help="the inbox; if left out that of E2A_AGENT_EMAIL, of the key, or the default one of the home",
     )
@@ -148,6 +150,13 @@ def _line(event: Event) -> str:
 
 def _is_responses(url: str | None) -> bool:
     return url is not None and urlsplit(url).path.rstrip("/").endswith("/v1/responses")
+
+
+def _address(text: str) -> str:
+    try:
+        return parse_address(text).normalized
+    except InvalidRecipient as problem:
+        raise argparse.ArgumentTypeError(problem.message) from None
 
 
 def _url(text: str) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
-
-import anyio
 
 from e2a_core.errors import E2AError, Forbidden, Unauthorized
 from e2a_core.visible import one_line
@@ -99,15 +98,16 @@ def pauses() -> Iterator[float]:
 
 async def patiently(call: Callable[[], Awaitable[Result]]) -> Result:
     """What `call` returns, tried again while it raises what may pass. Raises `E2AError` for what does not."""
-    for pause in pauses():
+    waits = pauses()
+    while True:
         try:
             return await call()
         except E2AError as problem:
             if not problem.retryable:
                 raise
+            pause = next(waits)
             note(f"{one_line(problem.message)}; trying again in {pause:.1f} s")
-        await anyio.sleep(pause)
-    raise AssertionError("the pauses have no end")
+        await asyncio.sleep(pause)
 
 
 def status_of(problem: E2AError) -> int:
