@@ -147,6 +147,8 @@ async def test_a_secret_that_is_made_is_told_and_the_own_home_needs_no_key(
         event = construct_event(got.body, got.headers["x-e2a-signature"], line.split()[-1])
         assert event.data["subject"] == "signed"
         await until(lambda: acknowledged(home))
+        running.process.send_signal(signal.SIGINT)
+        assert await running.status() == 130
 
 
 async def test_a_killed_listener_loses_nothing(home: Home, there: dict[str, str], receiver: Receiver) -> None:
@@ -362,6 +364,8 @@ async def test_what_can_be_kept_nowhere_ends_it_unacknowledged(tmp_path: Path, r
         (["--forward-token", "t"], "--forward"),
         (["--dead-letters", "f"], "--forward"),
         (["--any-sender"], "--forward-token"),
+        (["--model", "small"], "--forward-token"),
+        (["--forward", "http://127.0.0.1:1/v1/responses", "--secret", "s"], "--forward-token"),
         (["--any-sender", "--forward", "http://127.0.0.1:1/hook"], "--forward-token"),
         (["--forward", "127.0.0.1:1"], "http"),
         (["--forward", "ftp://127.0.0.1"], "http"),

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -49,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="have the model behind the URL answer each mail, and authenticate there with this token",
     )
     parser.add_argument(
-        "--model", metavar="NAME", default=DEFAULT_MODEL, help="the model asked for an answer"
+        "--model", metavar="NAME", help=f"the model asked for an answer; {DEFAULT_MODEL} if left out"
     )
     parser.add_argument(
         "--any-sender", action="store_true", help="have mail answered too whose author did not pass DMARC"
@@ -81,12 +82,14 @@ def _options(args: argparse.Namespace) -> Options:
     """Raises `SettingsError` for options without the one that they belong to."""
     answers = args.forward_token is not None or _is_responses(args.forward)
     if args.forward is None:
-        for name in ("secret", "dead_letters", "forward_token"):
-            if getattr(args, name) is not None:
-                raise SettingsError(f"--{name.replace('_', '-')} needs --forward")
-    if args.any_sender and not answers:
-        raise SettingsError(
-            "--any-sender needs --forward-token, or a --forward URL that ends in /v1/responses"
+        _refuse(args, ("secret", "dead_letters", "forward_token"), "needs --forward")
+    if answers:
+        _refuse(args, ("secret",), "signs what a program is told; a model takes --forward-token")
+    else:
+        _refuse(
+            args,
+            ("any_sender", "model"),
+            "needs --forward-token, or a --forward URL that ends in /v1/responses",
         )
     return Options(
         agent=args.agent,
@@ -95,10 +98,16 @@ def _options(args: argparse.Namespace) -> Options:
         answers=answers,
         secret=args.secret,
         token=args.forward_token,
-        model=args.model,
+        model=args.model or DEFAULT_MODEL,
         any_sender=args.any_sender,
         dead_letters=args.dead_letters,
     )
+
+
+def _refuse(args: argparse.Namespace, names: Sequence[str], reason: str) -> None:
+    for name in names:
+        if getattr(args, name):
+            raise SettingsError(f"--{name.replace('_', '-')} {reason}")
 
 
 async def _until_told(settings: Settings, options: Options, *, as_json: bool) -> None:
