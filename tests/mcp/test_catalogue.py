@@ -17,6 +17,7 @@ from e2a_mcp.tools import PROFILES
 
 from .conftest import Connect
 from .results import text_of
+from .test_every_argument import optional_arguments, value_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.local_only("a catalogue is made without the engine")]
 
@@ -371,3 +372,8 @@ async def test_the_server_explains_itself(connect: Connect, era: str) -> None:
         assert "never" in (client.instructions or "").lower()
         assert client.server_capabilities.resources is not None
         assert client.server_capabilities.resources.subscribe is True
+
+
+def test_every_optional_argument_has_a_value_to_be_tried_with() -> None:
+    for name, argument in optional_arguments():
+        value_of(name, argument)

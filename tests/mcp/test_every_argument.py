@@ -22,6 +22,7 @@ from e2a_core.ids import Ids
 from e2a_core.local.engine import open_local_engine
 from e2a_core.observer import Unobserved
 from e2a_core.settings import load_settings
+from e2a_mcp.owner import OwnersNamed
 from e2a_mcp.schema import input_schema
 from e2a_mcp.server import build_server
 from e2a_mcp.tool import Services, Tool
@@ -35,6 +36,8 @@ BOX, PEER, HELD = f"box@{DOMAIN}", f"peer@{DOMAIN}", f"held@{DOMAIN}"
 SINCE, LATER = "2020-01-01T00:00:00Z", "2090-01-01T00:00:00Z"
 SOON = rfc3339(datetime.now(UTC) + timedelta(hours=1))
 YESTERDAY = rfc3339(datetime.now(UTC) - timedelta(days=1))
+NOWHERE = "http://127.0.0.1:9"
+OWNER = "ann@example.org"
 PATIENCE_SECONDS = 30
 TOOLS: tuple[Tool[Any], ...] = (*AGENT_TOOLS, *ACCOUNT_TOOLS, *LEGACY_AGENT_TOOLS, *LEGACY_ACCOUNT_TOOLS)
 
@@ -52,6 +55,7 @@ VALUES: Mapping[str, Any] = {
     "agent_email": BOX,
     "alias": "greeting",
     "allow_duplicate": True,
+    "arguments": {"from": PEER},
     "attachments": [
         {"filename": "a.txt", "content_type": "text/plain", "data": base64.b64encode(b"a").decode()}
     ],
@@ -66,13 +70,20 @@ VALUES: Mapping[str, Any] = {
     "created_after": SINCE,
     "created_before": LATER,
     "cursor": Refused("no-cursor", "invalid_cursor"),
+    "data": {"subject": "hello"},
     "deleted": True,
+    "description": "a note",
     "direction": "all",
     "display_name": "Ann",
     "email": BOX,
+    "enabled": False,
     "end": SOON,
+    "event_id": "evt_none",
+    "event_name": "email.sent",
+    "events": ["email.sent"],
     "expires_at": LATER,
     "filter": "label:seen",
+    "filters": {"agent_emails": [BOX], "labels": ["seen"]},
     "format": "headers",
     "from_": PEER,
     "from_starter": Refused("no-such-starter", "starter_template_not_found"),
@@ -102,12 +113,14 @@ VALUES: Mapping[str, Any] = {
     "next_action_before": LATER,
     "offset": 1,
     "on_conflict": "skip",
+    "ordered": True,
     "outbound_gate_action": "flag",
     "outbound_gate_allowlist": [PEER],
     "outbound_gate_policy": "open",
     "outbound_scan_sensitivity": "low",
     "peek": True,
     "query": "hello",
+    "question": "Shall I?",
     "read_status": "all",
     "reason": "because",
     "remove_labels": ["seen"],
@@ -119,6 +132,7 @@ VALUES: Mapping[str, Any] = {
     "sort": "asc",
     "source": "api",
     "stage": "met",
+    "status": "pending",
     "start": YESTERDAY,
     "subject": "Edited",
     "subject_contains": "hello",
@@ -131,12 +145,15 @@ VALUES: Mapping[str, Any] = {
     "timeout_seconds": 1,
     "trust": "verified",
     "to": [PEER],
+    "type": "email.received",
     "unsubscribe": "managed",
     "until": LATER,
+    "url": f"{NOWHERE}/moved",
     "valid_from": SINCE,
     "valid_until": LATER,
     "verified_only": True,
     "wait_sent": True,
+    "webhook_id": "wh_1",
 }
 """A value for every optional argument, whichever tool it belongs to."""
 
@@ -315,6 +332,25 @@ async def _name(world: World) -> dict[str, Any]:
     return {"email": BOX, "name": "Box"}
 
 
+async def _question(world: World) -> dict[str, Any]:
+    return {"email": BOX, "question": world.fresh("question"), "timeout_seconds": 1}
+
+
+async def _url(world: World) -> dict[str, Any]:
+    return {"url": f"{NOWHERE}/hook", "events": ["email.received"]}
+
+
+async def _webhook(world: World) -> dict[str, Any]:
+    return {"id": (await world.call("create_webhook", **await _url(world)))["id"]}
+
+
+async def _event(world: World) -> dict[str, Any]:
+    webhook_id = (await _webhook(world))["id"]
+    await world.arrived()
+    found = await world.call("list_events", type="email.received", limit=1)
+    return {"id": found["events"][0]["id"], "webhook_id": webhook_id}
+
+
 async def _patience(world: World) -> dict[str, Any]:
     return {"email": BOX, "timeout_seconds": 1}
 
@@ -323,12 +359,14 @@ PLAIN: Mapping[str, Plain] = {
     "approve_message": _draft,
     "approve_pending_message": _draft,
     "approve_review": _draft,
+    "ask_owner": _question,
     "create_agent": _agent,
     "create_api_key": _inbox,
     "create_contact": _address,
     "create_delegation": _delegation,
     "create_suppression": _suppression,
     "create_template": _parts,
+    "create_webhook": _url,
     "delete_agent": _ended_agent,
     "delete_delegation": _ended_delegation,
     "delete_engagement": _ended_outreach,
@@ -344,6 +382,8 @@ PLAIN: Mapping[str, Plain] = {
     "get_review": _draft,
     "get_message_lifecycle": _message,
     "import_contacts": _rows,
+    "list_webhook_deliveries": _webhook,
+    "redeliver_event": _event,
     "reject_message": _draft,
     "reject_pending_message": _draft,
     "reject_review": _draft,
@@ -351,24 +391,50 @@ PLAIN: Mapping[str, Plain] = {
     "restore_message": _trashed,
     "send_email": _old_letter,
     "send_message": _letter,
+    "test_webhook": _webhook,
     "update_agent": _name,
     "update_contact": _contact,
     "update_message_labels": _message,
     "update_protection": _made_agent,
     "update_template": _template,
+    "update_webhook": _webhook,
     "upsert_engagement": _outreach,
     "wait_for_message": _patience,
 }
 """What a tool is called with besides the argument in question; for the rest that is the inbox, if they take one."""
 
 
-def _optional() -> list[tuple[str, str]]:
+def optional_arguments() -> list[tuple[str, str]]:
     return [
         (tool.name, member.alias or name)
         for tool in TOOLS
         for name, member in tool.arguments.model_fields.items()
         if not member.is_required()
     ]
+
+
+def value_of(name: str, argument: str) -> Any:
+    return OTHERWISE[name, argument] if (name, argument) in OTHERWISE else VALUES[argument]
+
+
+async def with_argument(world: World, name: str, argument: str, plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what the tool is given: the plain arguments, and with them a value for `argument`."""
+    value = value_of(name, argument)
+    given = {**plain, **ALONE.get((name, argument), {})}
+    if argument not in given or argument not in {"email", "agent_email", "message_id"}:
+        given[argument] = value.value if isinstance(value, Refused) else value
+    if (name, argument) == ("wait_for_message", "message_id"):
+        given[argument] = await world.sent()
+    if (name, argument) == ("ask_owner", "message_id"):
+        given[argument] = (await world.call(name, **plain))["message_id"]
+        del given["question"]
+    if (name, argument) == ("redeliver_event", "webhook_id"):
+        given[argument] = plain[argument]
+    if argument == "message_ids":
+        given[argument] = [given.pop("message_id")]
+    if argument in ONCE:
+        given[argument] = world.fresh(argument)
+    return given
 
 
 @pytest.fixture(scope="module")
@@ -380,6 +446,7 @@ async def session(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ses
         "E2A_SHARED_DOMAIN": DOMAIN,
         "E2A_PUBLIC_URL": "https://mail.example.org",
         "E2A_SEND_RATE_PER_MINUTE": "0",
+        "E2A_PUSH_ALLOW_LOOPBACK": "true",
     }
     engine = await open_local_engine(load_settings(environment), strict=True)
     try:
@@ -420,7 +487,10 @@ class _world:
         self._session = session
         self._client = Client(
             build_server(
-                "account", sessions, Services(SystemClock(), Ids(), attachment_roots=roots), Unobserved()
+                "account",
+                sessions,
+                Services(SystemClock(), Ids(), attachment_roots=roots, owners=OwnersNamed((OWNER,))),
+                Unobserved(),
             ),
             mode="2026-07-28",
         )
@@ -432,23 +502,15 @@ class _world:
         await self._client.__aexit__(*raised)
 
 
-@pytest.mark.parametrize(("name", "argument"), _optional())
+@pytest.mark.parametrize(("name", "argument"), optional_arguments())
 async def test_an_optional_argument_is_taken(session: Session, name: str, argument: str) -> None:
     (tool,) = (tool for tool in TOOLS if tool.name == name)
-    value = OTHERWISE.get((name, argument), VALUES[argument])
+    value = value_of(name, argument)
     with anyio.fail_after(PATIENCE_SECONDS):
         async with _world(session) as world:
             given = await PLAIN[name](world) if name in PLAIN else {}
             inbox = next((alias for alias in ("email", "agent_email") if _takes(tool, alias)), None)
-            given = {**({inbox: BOX} if inbox else {}), **given, **ALONE.get((name, argument), {})}
-            if argument not in given or argument not in {"email", "agent_email", "message_id"}:
-                given[argument] = value.value if isinstance(value, Refused) else value
-            if argument == "message_id" and name == "wait_for_message":
-                given[argument] = await world.sent()
-            if argument == "message_ids":
-                given[argument] = [given.pop("message_id")]
-            if argument in ONCE:
-                given[argument] = world.fresh(argument)
+            given = await with_argument(world, name, argument, {**({inbox: BOX} if inbox else {}), **given})
             result = await world.client.call_tool(name, given)
     if isinstance(value, Refused):
         assert result.is_error
@@ -459,7 +521,7 @@ async def test_an_optional_argument_is_taken(session: Session, name: str, argume
 
 
 def _takes(tool: Tool[Any], argument: str) -> bool:
-    return (tool.name, argument) in _optional()
+    return (tool.name, argument) in optional_arguments()
 
 
 DATA = base64.b64encode(b"a").decode()
@@ -496,7 +558,7 @@ async def test_an_optional_member_of_a_list_is_taken(
             stored = f"mail://{BOX}/messages/{await world.mail()}/attachments/0"
             given = json.dumps(INNER[argument, member])
             given = given.replace("MAIL", stored).replace("ANN", f"{world.fresh('ann')}@example.org")
-            inbox = {"email": BOX} if (name, "email") in _optional() else {}
+            inbox = {"email": BOX} if (name, "email") in optional_arguments() else {}
             plain = await PLAIN[name](world)
             await world.call(name, **{**inbox, **plain, argument: json.loads(given)})
 

@@ -25,21 +25,19 @@ from tests.support.listening import listening
 
 from .results import text_of
 from .test_every_argument import (
-    ALONE,
     BOX,
     DOMAIN,
     HELD,
-    ONCE,
-    OTHERWISE,
     PATIENCE_SECONDS,
     PLAIN,
     TOOLS,
-    VALUES,
     Refused,
     World,
     _furnished,
-    _optional,
     _world,
+    optional_arguments,
+    value_of,
+    with_argument,
 )
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -69,6 +67,8 @@ LACKING = {
 }
 """Tools of operations that came later."""
 REFUSED = {
+    ("create_webhook", "ordered"),
+    ("update_webhook", "ordered"),
     ("get_message", "peek"),
     ("list_messages", "filter"),
     ("list_messages", "query"),
@@ -100,6 +100,7 @@ async def older(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Older
         "E2A_HTTP_LISTEN": "127.0.0.1:0",
         "E2A_SHARED_DOMAIN": DOMAIN,
         "E2A_POLL_RATE_PER_MINUTE": "1000000",
+        "E2A_PUSH_ALLOW_LOOPBACK": "true",
     }
     engine = await open_local_engine(load_settings(environment), strict=True)
     try:
@@ -128,36 +129,27 @@ async def called(older: Older, name: str, argument: str | None = None) -> Any:
             given = await prepare(world)
             given |= _inbox(name, given)
             if argument is not None:
-                value = OTHERWISE.get((name, argument), VALUES[argument])
-                given |= ALONE.get((name, argument), {})
-                if argument not in given or argument not in {"email", "agent_email", "message_id"}:
-                    given[argument] = value.value if isinstance(value, Refused) else value
-                if argument == "message_id" and name == "wait_for_message":
-                    given[argument] = await world.sent()
-                if argument == "message_ids":
-                    given[argument] = [given.pop("message_id")]
-                if argument in ONCE:
-                    given[argument] = world.fresh(argument)
+                given = await with_argument(world, name, argument, given)
             result = await outside.client.call_tool(name, given)
     assert older.july.refused[before:] == []
     return result
 
 
 def _inbox(name: str, given: dict[str, Any]) -> dict[str, Any]:
-    optional = _optional()
+    optional = optional_arguments()
     inbox = next((alias for alias in ("email", "agent_email") if (name, alias) in optional), None)
     return {inbox: BOX} if inbox and inbox not in given else {}
 
 
 def test_the_tables_name_what_exists() -> None:
     assert {tool.name for tool in TOOLS} >= LACKING
-    assert {argument for _, argument in _optional()} >= LIMITED
+    assert {argument for _, argument in optional_arguments()} >= LIMITED
 
 
-@pytest.mark.parametrize(("name", "argument"), _optional())
+@pytest.mark.parametrize(("name", "argument"), optional_arguments())
 async def test_a_tool_works_or_says_what_the_deployment_lacks(older: Older, name: str, argument: str) -> None:
     result = await called(older, name, argument)
-    value = OTHERWISE.get((name, argument), VALUES[argument])
+    value = value_of(name, argument)
     if name in LACKING or (name, argument) in REFUSED:
         assert result.structured_content["code"] == "not_implemented"
     elif argument in LIMITED:
@@ -293,7 +285,7 @@ NO_OPTIONS = {
 
 
 def test_no_tool_is_left_out() -> None:
-    assert {tool.name for tool in TOOLS} == {name for name, _ in _optional()} | NO_OPTIONS.keys()
+    assert {tool.name for tool in TOOLS} == {name for name, _ in optional_arguments()} | NO_OPTIONS.keys()
 
 
 @pytest.mark.parametrize("name", NO_OPTIONS)

@@ -25,7 +25,7 @@ class CreateWebhook(Arguments):
     events: Types
     filters: Filters | None = None
     description: Annotated[str, Field(description="a note")] | None = None
-    ordered: Ordered = False
+    ordered: Ordered | None = None
 
 
 class UpdateWebhook(Arguments):
