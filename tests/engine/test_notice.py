@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from email import message_from_bytes, policy
+from email.utils import format_datetime
 
 import pytest
 
@@ -143,6 +145,26 @@ async def test_holds_that_come_fast_are_told_of_in_digests(
     await send(agent, subject="After a while")
     last = message_from_bytes((await sink.wait_for(told + 1))[-1].content, policy=policy.default)
     assert last["Subject"].endswith("After a while")
+
+
+async def test_a_notice_tells_when_a_draft_would_leave_and_with_which_files(
+    home: Home, owner: Session, agent: Session, sink: SmtpSink
+) -> None:
+    await _owned_by(home, OWNER)
+    await protect(owner, outbound=HOLD_ALL)
+    files = [
+        {"filename": "offer.pdf", "content_type": "application/pdf", "data": "YWJj"},
+        {"filename": "a\u202egpj.txt", "content_type": "text/plain", "data": "YQ=="},
+    ]
+    await send(agent, attachments=files, send_at=home.clock.now() + timedelta(days=2))
+    notice = message_from_bytes((await sink.wait_for(1))[0].content, policy=policy.default)
+    at = format_datetime(home.clock.now().replace(microsecond=0) + timedelta(days=2), usegmt=True)
+    for kind in ("plain", "html"):
+        body = notice.get_body((kind,))
+        assert body is not None
+        words = body.get_content()
+        assert "offer.pdf (3 bytes), a[U+202E]gpj.txt (1 bytes)" in words
+        assert f"if approved, at {at}" in words
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,30 @@ async def test_all_that_would_go_out_is_shown(
     assert "700000 more characters are not shown here" in page.text
 
 
+BODIES = {
+    "the same": ("Pay <10> EUR.", "<p>Pay <b>&lt;10&gt;</b> EUR.</p>", None),
+    "another sum": ("Pay 10 EUR.", "<p>Pay 999 EUR.</p>", "999"),
+    "more in the HTML": ("Hello.", "<p>Hello.</p><p>Wire it today.</p>", "Wire it today"),
+    "less in the HTML": ("Hello. Only if Bob agrees.", "<p>Hello.</p>", "Only if Bob agrees"),
+    "hidden in the HTML": ("Hello secret.", "<p>Hello <i style='display:none'>secret</i>.</p>", "secret"),
+    "no HTML": ("Hello.", None, None),
+}
+
+
+@pytest.mark.parametrize("kind", BODIES)
+async def test_bodies_that_differ_are_warned_of(
+    browser: httpx.AsyncClient, home: Home, owner: Session, agent: Session, kind: str
+) -> None:
+    text, html, only = BODIES[kind]
+    await owner.protection.put(ASSISTANT, HOLD_EVERYTHING)
+    request = SendEmailRequest(to=["alice@example.org"], subject="s", text=text, html=html)
+    result = await agent.messages.send(ASSISTANT, request, SendOptions())
+    for action in ("approve", "reject"):
+        page = await browser.get(f"/v1/{action}", params={"t": token(home, result.message_id, action)})
+        assert ("WARNING: the HTML says something else" in page.text) == (only is not None)
+        assert (f"<dd>{only}</dd>" in page.text) == (only is not None)
+
+
 @pytest.mark.parametrize(
     ("action", "done", "again"),
     [

@@ -132,6 +132,13 @@ async def test_many_messages_change_in_one_call(connect: Connect, box: Inbox) ->
         assert text_of(some) == "3 of 4 in the trash\nmsg_none: e2a error [not_found]: no such message"
         assert (some.structured_content["done"], some.structured_content["failed"]) == (3, 1)
         assert len(await _subjects(client, labels="a")) == 9
+        for tool, more in (
+            ("reply_to_message", {"text": "Yes."}),
+            ("forward_message", {"to": "bob@example.net"}),
+            ("update_message_labels", {"add_labels": "b"}),
+        ):
+            refused = await client.call_tool(tool, {"message_id": ids[0], **more})
+            assert "in the trash; restore it first (restore_message" in text_of(refused)
         back = await call(client, "restore_message", message_ids=ids[:3])
         assert text_of(back) == "3 restored"
         assert len(await _subjects(client, labels="a")) == 12

@@ -14,7 +14,11 @@ from e2a_core.mail.addresses import normalize_addr_spec, split_plus
 from e2a_core.mail.roles import NOTICE_LOCAL, POSTMASTER, ROLES, is_account_only, is_notice_address
 from e2a_core.texts import is_storable
 
-__all__ = ["FoundRecipient", "lookup_recipient", "resolve_agent"]
+__all__ = ["IN_TRASH", "FoundRecipient", "lookup_recipient", "resolve_agent"]
+
+
+IN_TRASH = "the agent is in the trash; its account can restore it (restore_agent, or POST to its /restore)"
+"""What those learn who could read its mail before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,9 @@ async def resolve_agent(core: Core, principal: Principal, email: str, *, trashed
         raise NotFound("no such agent")
     agent = agent_from(rows[0])
     if agent.trashed and not trashed:
-        raise NotFound("no such agent")
+        owned = agent.account_id == principal.account_id
+        reached = owned and (principal.scope == "account" or principal.agent_email == agent.email)
+        raise NotFound(IN_TRASH if reached else "no such agent")
     if is_notice_address(agent.email):
         raise NotFound("no such agent")
     principal.require_reach(agent.email, agent.account_id)

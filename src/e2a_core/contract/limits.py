@@ -25,7 +25,9 @@ Sending
     submission.repeats: REPEAT_WINDOW
     submission.retry: MAX_ATTEMPTS, PATIENCE
     submission.waiting: WAIT_SENT_SECONDS, WAIT_SELF_SECONDS
+    reviews.bodies: MAX_WORDS
     reviews.notice: MAX_SUBJECT_CHARS, MAX_LISTED
+    reviews.views: MAX_FILES
     submission.queue: MAX_SEARCHED_CHARS
     reviews.pace: FAST_NOTICES
     mail.generate: MAX_TEXT_LINE, MAX_LINE_OCTETS

@@ -6,8 +6,7 @@ value that stands in no mail (http-api section 14).
 
 from __future__ import annotations
 
-from datetime import timedelta
-from email.utils import format_datetime
+from datetime import datetime, timedelta
 from urllib.parse import quote, urlsplit
 
 from starlette.exceptions import HTTPException
@@ -43,8 +42,9 @@ from e2a_core.messages import queries as message_queries
 from e2a_core.messages.content import load_content
 from e2a_core.messages.rows import MessageRow
 from e2a_core.reviews import decide, queries
+from e2a_core.reviews.bodies import BODIES_DIFFER, Bodies
 from e2a_core.reviews.decide import Decider
-from e2a_core.reviews.views import paused_words, review_detail
+from e2a_core.reviews.views import files_words, leaves_words, paused_words, review_detail
 from e2a_core.signing.tokens import (
     ApprovalAction,
     ApprovalToken,
@@ -149,10 +149,11 @@ class _Links:
     ) -> Response:
         """The page that asks, with a fresh form; a status other than 200 is that of a form that did not count."""
         view = await review_detail(self._core, row)
-        good_until = self._core.clock.now() + FORM_GOOD_FOR
-        value = sign_form(token, view.content_hash or "", good_until, self._core.secrets.signing)
+        now = self._core.clock.now()
+        value = sign_form(token, view.content_hash or "", now + FORM_GOOD_FOR, self._core.secrets.signing)
         body = view.body or view.parsed
-        facts = {**_facts(view), "Sending": await self._paused(row)}
+        bodies = await self._core.offload.run(_length(view), Bodies.of, view)
+        facts = {**_facts(view, now), "Sending": await self._paused(row)}
         return page(
             status,
             f"{action.capitalize()} this message?",
@@ -161,6 +162,8 @@ class _Links:
             template="decision.html",
             html=visible_text(body.html or "") if body else "",
             preview_chars=PREVIEW_CHARS,
+            warning=BODIES_DIFFER if bodies.differ else "",
+            differences={where: visible_text(words) for where, words in bodies.differences.items()},
             undecided="" if status == 200 else _NOT_DECIDED,
             facts=facts,
             action=action,
@@ -266,7 +269,13 @@ def _decided(row: MessageRow) -> str:
     return _DECISIONS.get(row.hold.status, "") if row.hold.status else ""
 
 
-def _facts(view: MessageView) -> dict[str, str]:
+def _length(view: MessageView) -> int:
+    """Characters of what is read to compare the bodies."""
+    texts = [(body.text, body.html) for body in (view.body, view.parsed) if body]
+    return sum(len(text or "") for pair in texts for text in pair)
+
+
+def _facts(view: MessageView, now: datetime) -> dict[str, str]:
     facts = {
         "From": f"{view.from_name or ''} <{view.header_from}>".strip() if view.header_from else "",
         "To": ", ".join(view.to),
@@ -274,10 +283,8 @@ def _facts(view: MessageView) -> dict[str, str]:
         "Bcc": ", ".join(view.bcc or []),
         "Reply-To": ", ".join(view.reply_to),
         "Subject": view.subject,
-        "Attachments": ", ".join(f"{item.filename} ({item.size_bytes} bytes)" for item in view.attachments),
-        "Leaves": f"if approved, at {format_datetime(view.scheduled_at, usegmt=True)}"
-        if view.scheduled_at
-        else "",
+        "Attachments": files_words(view.attachments),
+        "Leaves": leaves_words(view.scheduled_at, now),
         "Held because": view.hold_reason.summary if view.hold_reason else "",
     }
     return {name: one_line(value) for name, value in facts.items()}

@@ -73,6 +73,7 @@ __all__ = ["Messages"]
 MAX_LABELS_PER_MESSAGE = 100
 MAX_INLINE_BYTES = 256 * 1024
 WITHDRAWN = "withdrawn by its sender; it will not be sent"
+IN_TRASH = "the message is in the trash; restore it first (restore_message, or POST to its /restore)"
 DOWNLOAD_LIFETIME = timedelta(minutes=15)
 
 
@@ -125,9 +126,7 @@ class Messages:
     ) -> UpdateMessageResultView:
         adding = _labels(request.add_labels, "body.add_labels")
         removing = _labels(request.remove_labels, "body.remove_labels")
-        row = await self._visible(email, message_id)
-        if row.deleted_at is not None:
-            raise NotFound("no such message")
+        row = await self._live(email, message_id)
         labels: Sequence[str] = sorted((set(row.labels) | set(adding)) - set(removing))
         if len(labels) > MAX_LABELS_PER_MESSAGE:
             raise InvalidRequest(
@@ -307,10 +306,17 @@ class Messages:
             raise NotFound("no such message")
         return MessageRow.from_store(found)
 
-    async def _parent(self, email: str, message_id: str) -> MessageRow:
+    async def _live(self, email: str, message_id: str) -> MessageRow:
+        """The message, if it is not in the trash: what is there can only be read and restored."""
         row = await self._visible(email, message_id)
-        if row.deleted_at is not None or row.content_hash is None:
-            raise NotFound("no such message")
+        if row.deleted_at is not None:
+            raise NotFound(IN_TRASH)
+        return row
+
+    async def _parent(self, email: str, message_id: str) -> MessageRow:
+        row = await self._live(email, message_id)
+        if row.content_hash is None:
+            raise NotFound("a draft can be answered or forwarded only once it is approved")
         return row
 
     async def _view(self, row: MessageRow, *, whole: bool = False) -> MessageView:

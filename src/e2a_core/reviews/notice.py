@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from email.utils import format_datetime
 
 from e2a_core.clock import from_micros, to_micros
+from e2a_core.contract.message_views import AttachmentMetaView
 from e2a_core.core import Core
 from e2a_core.mail.addresses import Address
 from e2a_core.markup import render
@@ -16,7 +17,7 @@ from e2a_core.messages.rows import MessageRow
 from e2a_core.protection.config import load_config
 from e2a_core.reviews import queries
 from e2a_core.reviews.pace import pace_of
-from e2a_core.reviews.views import paused_words
+from e2a_core.reviews.views import files_words, leaves_words, paused_words
 from e2a_core.signing.tokens import ApprovalAction, sign_approval
 from e2a_core.store.jobs import Job
 from e2a_core.store.statement import first
@@ -56,7 +57,8 @@ class _Hold:
 class HoldNotice:
     """Handles notice jobs, one for each hold. A notice tells of all holds that the owner was not told of yet.
 
-    The mail has recipients and subjects, but no text of messages, since others may read the owner's mailbox.
+    The mail has recipients, subjects and names of files, but no text of messages, since others may read the owner's
+    mailbox.
     """
 
     def __init__(self, core: Core, mail: OwnerMail) -> None:
@@ -79,7 +81,7 @@ class HoldNotice:
         holds = await self._holds(account_id, now)
         if owner is None or not holds:
             return
-        shown = [self._shown(hold, owner.normalized) for hold in holds[:MAX_LISTED]]
+        shown = [self._shown(hold, owner.normalized, now) for hold in holds[:MAX_LISTED]]
         content = await self._content(shown, len(holds), owner, now)
         await self._mail.send(job, owner, content, then=pace.sent([hold.row for hold in holds], now))
 
@@ -105,8 +107,8 @@ class HoldNotice:
             now=now,
         )
 
-    def _shown(self, hold: _Untold, reader: str) -> _Hold:
-        return _Hold(hold.row, _facts(hold), _otherwise(hold), self._links(hold.row, reader))
+    def _shown(self, hold: _Untold, reader: str, now: datetime) -> _Hold:
+        return _Hold(hold.row, _facts(hold, now), _otherwise(hold), self._links(hold.row, reader))
 
     def _links(self, row: MessageRow, reader: str) -> dict[str, str]:
         expires = from_micros(row.hold.approval_expires_at or row.created_at) + _LINK_GRACE
@@ -119,8 +121,9 @@ class HoldNotice:
         }
 
 
-def _facts(hold: _Untold) -> dict[str, str]:
+def _facts(hold: _Untold, now: datetime) -> dict[str, str]:
     row = hold.row
+    due = row.submission.scheduled_at
     facts = {
         "Agent": row.agent_email,
         "From": (row.header_from or row.envelope_from or "unknown") if row.inbound else "",
@@ -128,6 +131,8 @@ def _facts(hold: _Untold) -> dict[str, str]:
         "Cc": ", ".join(row.cc),
         "Bcc": ", ".join(row.bcc),
         "Subject": row.subject,
+        "Attachments": files_words([AttachmentMetaView(**item) for item in row.attachments]),
+        "Leaves": leaves_words(None if due is None else from_micros(due), now),
         "Expires": _expiry(row),
         "Sending": paused_words(hold.paused_at) if hold.paused_at else "",
     }

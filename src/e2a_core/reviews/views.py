@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from datetime import datetime
 from email.utils import format_datetime
 
 from e2a_core.clock import from_micros
 from e2a_core.contract.message_views import (
+    AttachmentMetaView,
     MessageBodyView,
     MessageView,
     ProtectionFindingView,
@@ -20,13 +23,31 @@ from e2a_core.messages.views import message_view
 from e2a_core.reviews import queries
 from e2a_core.store.statement import Row
 
-__all__ = ["paused_words", "review_detail"]
+__all__ = ["files_words", "leaves_words", "paused_words", "review_detail"]
+
+MAX_FILES = 50
+"""Files named of one message; further ones are counted."""
 
 
 def paused_words(since: int) -> str:
     """What a person who decides on a draft has to know of a pause that began then, in microseconds."""
     at = format_datetime(from_micros(since), usegmt=True)
     return f"paused since {at}; an approval is refused, and nothing leaves, until it is resumed"
+
+
+def leaves_words(scheduled_at: datetime | None, now: datetime) -> str:
+    """When a draft leaves once it is approved; empty if at once."""
+    if scheduled_at is None:
+        return ""
+    at = format_datetime(scheduled_at, usegmt=True)
+    return f"if approved, at {at}" if scheduled_at > now else f"it was to leave at {at}; if approved, at once"
+
+
+def files_words(files: Sequence[AttachmentMetaView]) -> str:
+    """The names and sizes of the files of a message."""
+    named = [f"{item.filename or 'unnamed'} ({item.size_bytes} bytes)" for item in files[:MAX_FILES]]
+    more = len(files) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")
 
 
 async def review_detail(core: Core, row: MessageRow) -> MessageView:

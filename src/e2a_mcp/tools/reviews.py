@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import anyio.to_thread
@@ -17,9 +15,9 @@ from e2a_core.contract.protection import ProtectionHolds
 from e2a_core.contract.reviews import ApproveRequest, RejectResultView, ReviewView
 from e2a_core.contract.sending import Body, Recipient, Subject
 from e2a_core.errors import E2AError
-from e2a_core.mail.html import html_to_text
+from e2a_core.reviews.bodies import BODIES_DIFFER, Bodies
 from e2a_mcp.attaching import AttachmentSource, load_attachments
-from e2a_mcp.fence import Fence, plain_line, plain_text
+from e2a_mcp.fence import Fence, plain_line
 from e2a_mcp.reading import DEFAULT_MAX_CHARS, MAX_MAX_CHARS, read_message
 from e2a_mcp.render import ROW_FIELDS, sender, trust, with_few_addresses
 from e2a_mcp.schema import Arguments, object_schema, validated, view_properties
@@ -31,11 +29,6 @@ from e2a_mcp.tools.passing import by_hand, pass_through
 from e2a_mcp.tools.sending import sent
 
 __all__ = ["TOOLS", "ApproveReview", "approve_review", "review_rows"]
-
-
-MAX_WORDS = 20
-"""Words named of those that only one of two bodies has."""
-_WORD = re.compile(r"\w+")
 
 
 class GetReview(Arguments):
@@ -87,7 +80,8 @@ def review_rows(call: Call, name: str, views: Sequence[ReviewView], cursor: str 
 def _row(fence: Fence, view: ReviewView, row: dict[str, Any]) -> list[str]:
     reason = f" reason={plain_line(view.hold_reason.code, 80)}" if view.hold_reason else ""
     expires = f" expires={row['approval_expires_at']}" if view.approval_expires_at else ""
-    head = f"{view.id} {view.direction} {view.agent_email} {row['created_at']}{expires}{reason}"
+    leaves = f" leaves={row['scheduled_at']}" if view.scheduled_at else ""
+    head = f"{view.id} {view.direction} {view.agent_email} {row['created_at']}{leaves}{expires}{reason}"
     if view.direction == "outbound":
         return [head, fence.inline(f"To: {plain_line(', '.join(view.to))} | Subject: {row['subject']}")]
     words = f"From: {sender(view.header_from, view.from_name)} | Subject: {row['subject']}"
@@ -102,8 +96,8 @@ async def get_review(call: Call, arguments: GetReview) -> Reply:
     inbox = view.agent_email or named or ""
     expiry, paused = await _on_expiry(call, inbox), await _paused(call, inbox, view)
     # Long bodies take longer than other calls should wait.
-    bodies = await anyio.to_thread.run_sync(_Bodies.of, view)
-    words = bodies.lines if arguments.format == "text" and not arguments.offset else ()
+    bodies = await anyio.to_thread.run_sync(Bodies.of, view)
+    words = _as_html(bodies) if arguments.format == "text" and not arguments.offset else ()
     told: dict[str, Any] = {"on_expiry": expiry} if expiry else {}
     if bodies.source:
         told["html_differs"] = bodies.differ
@@ -141,7 +135,7 @@ async def _paused(call: Call, inbox: str, view: MessageView) -> str | None:
         return None
 
 
-def _decision(call: Call, view: MessageView, expiry: str | None, bodies: _Bodies) -> Iterator[str]:
+def _decision(call: Call, view: MessageView, expiry: str | None, bodies: Bodies) -> Iterator[str]:
     """Yields what a person must know to decide, in words of this server."""
     shown = view.model_dump(mode="json", include={"approval_expires_at", "scheduled_at"})
     if view.approval_expires_at:
@@ -156,52 +150,19 @@ def _decision(call: Call, view: MessageView, expiry: str | None, bodies: _Bodies
     elif view.scheduled_at:
         yield f"it was to leave at {shown['scheduled_at']}; once approved it leaves at once"
     if bodies.differ:
-        yield "WARNING: the HTML says something else than the text, and most readers see the HTML"
+        yield BODIES_DIFFER
     elif bodies.html:
         yield "the HTML says the same as the text; format=html shows its source"
 
 
-@dataclass(frozen=True)
-class _Bodies:
-    """The two bodies of a message as a reader sees them."""
-
-    source: str
-    html: str
-    only_html: tuple[str, ...]
-    only_text: tuple[str, ...]
-
-    @classmethod
-    def of(cls, view: MessageView) -> _Bodies:
-        stored, parsed = view.body, view.parsed
-        source = (stored.html if stored else None) or (parsed.html if parsed else None) or ""
-        text = (stored.text if stored else None) or (parsed.text if parsed else None) or ""
-        html = plain_text(html_to_text(source))
-        return cls(source, html, *_differences(_WORD.findall(html), _WORD.findall(text)))
-
-    @property
-    def differ(self) -> bool:
-        return bool(self.html) and bool(self.only_html or self.only_text)
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """The HTML as it is read, above the text, if it says something else."""
-        if not self.differ:
-            return ()
-        told = {"Only in the HTML": self.only_html, "Only in the text": self.only_text}
-        words = [f"{where}: {' '.join(words[:MAX_WORDS])}" for where, words in told.items() if words]
-        shown = self.html[:DEFAULT_MAX_CHARS]
-        cut = "" if len(shown) == len(self.html) else " (cut; format=html has the rest)"
-        return (*words, f"As HTML{cut}:", shown, "As text:")
-
-
-def _differences(html: list[str], text: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Returns the words that are in one body more often than in the other, in order."""
-    there, here = Counter(map(str.casefold, html)), Counter(map(str.casefold, text))
-    more, less = there - here, here - there
-    return (
-        tuple(dict.fromkeys(word for word in html if word.casefold() in more)),
-        tuple(dict.fromkeys(word for word in text if word.casefold() in less)),
-    )
+def _as_html(bodies: Bodies) -> tuple[str, ...]:
+    """Returns the HTML as it is read, above the text, if it says something else."""
+    if not bodies.differ:
+        return ()
+    words = [f"{where}: {words}" for where, words in bodies.differences.items()]
+    shown = bodies.html[:DEFAULT_MAX_CHARS]
+    cut = "" if len(shown) == len(bodies.html) else " (cut; format=html has the rest)"
+    return (*words, f"As HTML{cut}:", shown, "As text:")
 
 
 async def approve_review(call: Call, arguments: ApproveReview) -> Reply:
