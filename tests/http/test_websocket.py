@@ -24,6 +24,7 @@ from e2a_core.contract.reviews import ApproveRequest
 from e2a_core.http import edge, listener, websocket, websocket_connection
 from e2a_core.http.websocket import websocket_routes
 from e2a_core.push import arrivals
+from e2a_core.store.events import EventRecord, append
 from e2a_core.store.statement import sql
 from tests.engine.mailbox import protect
 from tests.support.home import ASSISTANT, SHARED, Home, stranger
@@ -279,6 +280,32 @@ async def test_what_is_acknowledged_is_not_told_again(home: Home, url: str) -> N
     assert (
         await agent.messages.get(ASSISTANT, first["data"]["message_id"], peek=True)
     ).read_status == "unread"
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"])
+async def test_no_mail_is_passed_while_an_older_transaction_runs(home: Home, url: str) -> None:
+    """An acknowledgement speaks for all before it, and must not for what was not to be seen yet."""
+    database = home.local.core.db
+    await home.deliver(subject="older")
+    [row] = await database.read(sql("SELECT * FROM events WHERE type = 'email.received'"))
+    event = EventRecord.from_row(row)
+    await database.write([sql("DELETE FROM events WHERE id = :id", id=event.id)])
+    async with database.transaction() as older:
+        await older.write(
+            append(
+                id=event.id,
+                account_id=event.account_id,
+                type=event.type,
+                data=event.data,
+                created_at=event.created_at,
+                agent_email=event.agent_email,
+                message_id=event.message_id,
+            )
+        )
+        await home.deliver(subject="newer")
+        async with connected(url, home.agent_key) as connection:
+            assert await silent(connection)
+    assert subjects(await frames_of(home, url, 2)) == ["older", "newer"]
 
 
 async def test_mail_that_was_held_before_the_acknowledged_is_told_when_it_is_let_in(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from e2a_core.contract.states import Direction
+from e2a_core.store.events import columns_of
 from e2a_core.store.statement import Statement, sql
 
-__all__ = ["RECEIVED", "acknowledge", "acknowledged", "unread_after"]
+__all__ = ["RECEIVED", "acknowledge", "acknowledged", "unread_between"]
 
 RECEIVED = "email.received"
 
-_SEQ_BITS = 63
-_SEQ = (1 << _SEQ_BITS) - 1
 _OF_THE_INBOX = f"e.id = :id AND e.agent_email = :agent AND e.type = '{RECEIVED}'"
 _FURTHER = (
     "ON CONFLICT (agent_email) DO UPDATE SET xid = excluded.xid, seq = excluded.seq "
@@ -18,8 +17,8 @@ _FURTHER = (
 )
 
 
-def unread_after(agent_email: str, position: int, count: int) -> Statement:
-    """The events of arrival of the inbox's unread mail after `position` of the log, in its order.
+def unread_between(agent_email: str, after: int, last: int, count: int) -> Statement:
+    """The events of arrival of the inbox's unread mail after one position of the log and up to another, in its order.
 
     The ids are picked first, so that an inbox with much unread mail is not read whole for each page.
     """
@@ -29,13 +28,18 @@ def unread_after(agent_email: str, position: int, count: int) -> Statement:
         "AND m.deleted_at IS NULL AND m.hidden = 0"
     ).format(direction=Direction.INBOUND)
     names = "seq, id, account_id, type, agent_email, conversation_id, message_id, data, created_at"
+    bounds = {
+        **{f"after_{name}": value for name, value in columns_of(after).items()},
+        **{f"last_{name}": value for name, value in columns_of(last).items()},
+    }
     return Statement(
         f"SELECT 0 AS xid, {names} FROM events WHERE seq IN "
-        f"(SELECT e.seq {waiting} AND e.seq > :seq ORDER BY e.seq LIMIT :count) ORDER BY seq",
-        {"agent": agent_email, "xid": position >> _SEQ_BITS, "seq": position & _SEQ, "count": count},
+        f"(SELECT e.seq {waiting} AND e.seq > :after_seq AND e.seq <= :last_seq ORDER BY e.seq LIMIT :count) "
+        "ORDER BY seq",
+        {**bounds, "agent": agent_email, "count": count},
         f"SELECT xid, {names} FROM events WHERE seq IN "
-        f"(SELECT e.seq {waiting} AND (e.xid, e.seq) > (:xid, :seq) ORDER BY e.xid, e.seq LIMIT :count) "
-        "ORDER BY xid, seq",
+        f"(SELECT e.seq {waiting} AND (e.xid, e.seq) > (:after_xid, :after_seq) "
+        "AND (e.xid, e.seq) <= (:last_xid, :last_seq) ORDER BY e.xid, e.seq LIMIT :count) ORDER BY xid, seq",
     )
 
 

@@ -36,11 +36,16 @@ class Arrivals:
     async def follow(self, *, unread: bool) -> AsyncIterator[AsyncIterator[EventRecord]]:
         """Yields the arrivals from now on, with `unread` after those of the unread mail that is not acknowledged.
 
-        There is no gap and no repeat between the two: what was committed before entering is read from the mailbox,
-        and what came later from the log.
+        All are told in the order of the log, so that one acknowledgement speaks for those before it: unread mail from
+        the mailbox, up to a position before which nothing can appear any more, and what is after that from the log.
         """
-        async with self._subscribed(RECEIVED) as log:
-            yield self._unread_then(log) if unread else log
+        if not unread:
+            async with self._subscribed(RECEIVED) as log:
+                yield log
+            return
+        entered = (await self._feed.now()).position
+        async with self._subscribed(RECEIVED, after=entered) as log:
+            yield self._unread_then(log, entered)
 
     async def acknowledge(self, event_id: str) -> None:
         """Leaves this arrival and those before it out of what is told next time; ignores an id that is none."""
@@ -64,21 +69,19 @@ class Arrivals:
             )
             yield Rivals(log, claim)
 
-    def _subscribed(self, type: str) -> Subscription:
-        return self._feed.subscribe(account_id=self._account_id, agent_email=self._email, types=[type])
+    def _subscribed(self, type: str, after: int | None = None) -> Subscription:
+        return self._feed.subscribe(
+            account_id=self._account_id, agent_email=self._email, types=[type], after=after
+        )
 
-    async def _unread_then(self, log: Subscription) -> AsyncIterator[EventRecord]:
+    async def _unread_then(self, log: Subscription, entered: int) -> AsyncIterator[EventRecord]:
         row = first(await self._core.db.read(queries.acknowledged(self._email)))
         position = position_of(row) if row is not None else 0
-        while True:
-            rows = await self._core.db.read(queries.unread_after(self._email, position, PAGE))
+        while position < entered:
+            rows = await self._core.db.read(queries.unread_between(self._email, position, entered, PAGE))
             for row in rows:
-                event = EventRecord.from_row(row)
-                position = event.position
-                if not log.entered.follows(event):
-                    yield event
-            if len(rows) < PAGE:
-                break
+                yield EventRecord.from_row(row)
+            position = position_of(rows[-1]) if len(rows) == PAGE else entered
         async for event in log:
             yield event
 

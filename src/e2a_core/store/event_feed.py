@@ -204,13 +204,6 @@ class Subscription:
                 await asyncio.sleep(RETRY_SECONDS)
         return None
 
-    @property
-    def entered(self) -> Moment:
-        """The moment of entering, of a subscription that begins then."""
-        if self._since is None:
-            raise RuntimeError("only a subscription without a position, once entered, begins at a moment")
-        return self._since
-
     def wake(self) -> None:
         self._wake.set()
 
