@@ -55,6 +55,30 @@ async def test_either_of_two_words(home: Home, agent: Session) -> None:
         await inbox(agent, query=odd)
 
 
+WORDS = [f"word{number}x" for number in range(30)]
+LONG_QUERIES = {
+    "as many as are looked for": (" ".join(WORDS[:20]), None),
+    "one more": (" ".join(WORDS[:21]), WORDS[20:21]),
+    "many more": (" ".join(WORDS), WORDS[20:]),
+    "AND is no word": (" AND ".join(WORDS[:22]), WORDS[20:22]),
+    "OR is no word": (" OR ".join(WORDS[:20]), None),
+    "more alternatives": (" OR ".join(WORDS[:23]), WORDS[20:23]),
+    "has:attachment is no word": ("has:attachment " + " ".join(WORDS[:20]), None),
+    "punctuation is no word": (" - ".join(WORDS[:20]) + " & !", None),
+    "hyphens join one": (" ".join(f"{word}-{word}" for word in WORDS[:21]), [f"{WORDS[20]}-{WORDS[20]}"]),
+    "other scripts": ("結合 " * 20 + "請求書 ราคา", ["請求書", "ราคา"]),
+}
+
+
+async def test_words_that_are_not_looked_for_are_told(home: Home, agent: Session) -> None:
+    assert (await home.deliver(subject="letter", text=" ".join(WORDS[:20]))).accepted
+    for kind, (query, unsearched) in LONG_QUERIES.items():
+        page = await agent.messages.list(ASSISTANT, MessageQuery(query=query))
+        assert page.unsearched == unsearched, kind
+    found = await agent.messages.list(ASSISTANT, MessageQuery(query=" ".join(WORDS)))
+    assert [row.subject for row in found.items] == ["letter"]
+
+
 async def test_files_are_found_by_name_and_asked_for(home: Home, agent: Session) -> None:
     await send(
         agent,

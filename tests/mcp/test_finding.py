@@ -259,3 +259,13 @@ async def test_a_label_that_is_none_is_named_for_each_message(connect: Connect, 
 )
 def test_a_count_is_told_in_words_that_fit(count: int, thing: str, told: str) -> None:
     assert page_line(count, thing, "here", None) == told
+
+
+async def test_words_that_are_not_looked_for_are_told(connect: Connect, box: Inbox) -> None:
+    words = [f"word{number}" for number in range(30)]
+    async with connect() as client:
+        some = await call(client, "list_messages", query=" ".join(words))
+        assert some.structured_content["truncated"] is True
+        assert some.structured_content["unsearched"] == words[20:]
+        assert "not looked for: word20, word21, word22, word23, word24 and 5 more" in text_of(some)
+        assert "unsearched" not in (await call(client, "list_messages", query="word")).structured_content

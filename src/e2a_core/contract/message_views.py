@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from e2a_core.contract.base import Timestamp, View
+from e2a_core.contract.base import Page, Timestamp, View, json_text
 from e2a_core.contract.states import DirectionText
 from e2a_core.documents.document import DocumentText, Kind, Picture, kind_of
 from e2a_core.mail.charsets import decode_bytes
@@ -21,6 +21,7 @@ __all__ = [
     "DMARCResult",
     "HoldReasonView",
     "MessageBodyView",
+    "MessagePage",
     "MessageParsedView",
     "MessageSummaryView",
     "MessageView",
@@ -310,6 +311,16 @@ class MessageSummaryView(View):
     attachment_count: int | None = None
     found_in: list[str] | None = None
     """Files in which words of a full-text search occur."""
+
+
+class MessagePage(Page[MessageSummaryView]):
+    """One page of mail."""
+
+    unsearched: list[str] | None = None
+    """Words of a full-text query that were not looked for, since it has too many."""
+
+    def _to_json(self) -> bytes:
+        return super()._to_json() if self.unsearched is None else json_text(self.to_wire())
 
 
 class MessageView(View):

@@ -11,7 +11,7 @@ from e2a_core.contract.message_views import (
     AttachmentContent,
     AttachmentTextView,
     AttachmentView,
-    MessageSummaryView,
+    MessagePage,
     MessageView,
     PictureContent,
     Verdict,
@@ -158,7 +158,7 @@ class Messages(Protocol):
             READS,
         ),
     )
-    async def list(self, email: str, query: MessageQuery) -> Page[MessageSummaryView]:
+    async def list(self, email: str, query: MessageQuery) -> MessagePage:
         """List and search the messages of an inbox."""
 
     @operation(

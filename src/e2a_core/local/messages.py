@@ -14,7 +14,7 @@ from e2a_core.contract.message_views import (
     AttachmentContent,
     AttachmentTextView,
     AttachmentView,
-    MessageSummaryView,
+    MessagePage,
     MessageView,
     PictureContent,
 )
@@ -86,7 +86,7 @@ class Messages:
         self._sender = sender
         self._reviews = reviews
 
-    async def list(self, email: str, query: MessageQuery) -> Page[MessageSummaryView]:
+    async def list(self, email: str, query: MessageQuery) -> MessagePage:
         agent = await resolve_agent(self._core, self._principal, email)
         if query.conversation_id:
             known = await conversation_of(self._core, agent.email, query.conversation_id)
@@ -102,9 +102,10 @@ class Messages:
             with_files = [item.id for item in items if item.attachment_count]
             files = await files_found(self._core, query.query, with_files)
             items = [item.model_copy(update={"found_in": files.get(item.id)}) for item in items]
-        return Page(
+        return MessagePage(
             items=items,
             next_cursor=encode_cursor(more, search.binding, self._core.secrets.signing) if more else None,
+            unsearched=[*search.left_out] or None,
         )
 
     async def get(

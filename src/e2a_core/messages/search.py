@@ -76,6 +76,8 @@ class MessageSearch:
     """What the text index is asked for, or None if it cannot help."""
     by_index: bool = False
     """True if an index finds the rows and reads hardly any others."""
+    left_out: tuple[str, ...] = ()
+    """Words of the full-text query that are not looked for."""
 
     @classmethod
     def of(cls, agent_email: str, query: MessageQuery, now: datetime) -> MessageSearch:
@@ -119,6 +121,7 @@ class MessageSearch:
             all_of([term(inbox_term(agent_email)), wanted]) if wanted else None,
             not (builder.tries_rows or query.deleted or read_status == "read")
             and (read_status == "all" or direction == "inbound"),
+            builder.left_out,
         )
 
     @property
@@ -254,6 +257,7 @@ class _Conditions:
         self.wanted: list[Wanted | None] = []
         self.tries_rows = False
         """True if a condition can only be checked by reading the rows."""
+        self.left_out: tuple[str, ...] = ()
 
     def text(self, column: str, value: str | None, location: str, *, also: str = "") -> None:
         """`value` occurs in the column, or in the column `also`, in any case."""
@@ -330,6 +334,7 @@ class _Conditions:
             raise InvalidFilter("must contain a word to look for", location="query.query")
         self.tries_rows = True
         self.wanted.append(read.wanted)
+        self.left_out = read.left_out
 
 
 def instant(text: str | None, location: str, now: datetime) -> int | None:

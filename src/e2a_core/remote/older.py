@@ -6,12 +6,11 @@ import base64
 from typing import Any
 
 from e2a_core.contract.account import Account, AccountView
-from e2a_core.contract.base import Page
 from e2a_core.contract.message_views import (
     AttachmentContent,
     AttachmentMetaView,
     AttachmentTextView,
-    MessageSummaryView,
+    MessagePage,
     MessageView,
     PictureContent,
 )
@@ -45,7 +44,7 @@ class MailByHand(ApiGroup):
         self._documents = documents
         self._rows = {row.name: row for row in operations_of(Messages, "messages")}
 
-    async def list(self, email: str, query: MessageQuery) -> Page[MessageSummaryView]:
+    async def list(self, email: str, query: MessageQuery) -> MessagePage:
         row = self._rows["list"]
         if query.query and not await self._takes(row, "query"):
             raise NotImplementedHere(
@@ -53,7 +52,7 @@ class MailByHand(ApiGroup):
             )
         if query.verdict and not await self._takes(row, "verdict"):
             raise NotImplementedHere("this deployment cannot list by verdict; each row has it")
-        found: Page[MessageSummaryView] = await perform(self._api, row, {"email": email, "query": query})
+        found: MessagePage = await perform(self._api, row, {"email": email, "query": query})
         return found
 
     async def get(

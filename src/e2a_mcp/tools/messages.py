@@ -120,16 +120,32 @@ async def list_messages(call: Call, arguments: ListMessages) -> Reply:
         seen = query.model_copy(update={"read_status": "read", "limit": MAX_COUNTED})
         read = len((await call.session.messages.list(email, seen)).items)
     reply = message_rows(call, email, page, searched=searched, read_matches=read)
-    hint = _taken_as_words(query.query or "")
-    return replace(reply, text=f"{reply.text}\n{hint}") if hint else reply
+    structured = {**reply.structured}
+    notes = [_taken_as_words(query.query or ""), _unsearched(page.unsearched or [])]
+    if page.unsearched:
+        structured |= {"truncated": True, "unsearched": page.unsearched}
+    text = "\n".join([reply.text or "", *filter(None, notes)])
+    return replace(reply, structured=structured, text=text)
+
+
+def _unsearched(words: Sequence[str]) -> str:
+    """Says which words of a query were not looked for: what is found need not have them."""
+    return (
+        f"note: the query is too long, and these words were not looked for: {_some(words)}" if words else ""
+    )
+
+
+def _some(words: Sequence[str]) -> str:
+    named = ", ".join(plain_line(word, 60) for word in words[:MAX_NAMED])
+    return named + (f" and {len(words) - MAX_NAMED} more" if len(words) > MAX_NAMED else "")
 
 
 def _taken_as_words(query: str) -> str:
     """Says so if a query has the syntax of other mail programs: without a word, finding nothing would mislead."""
-    found = [item for item in query.split() if _SYNTAX.fullmatch(item)][:MAX_NAMED]
+    found = [item for item in query.split() if _SYNTAX.fullmatch(item)]
     if not found:
         return ""
-    named = ", ".join(plain_line(item, 60) for item in found)
+    named = _some(found)
     return f"note: query has words only, and took these as words: {named}; filter takes from: subject: label: NOT"
 
 
@@ -250,7 +266,14 @@ def _said(row: MessageLifecycleTransition) -> str:
 
 _LIFECYCLE = listing("transitions", object_schema(view_properties(MessageLifecycleTransition, depth=0)))
 _LIFECYCLE["properties"]["outlook"] = TEXT
-_LISTING = listing("messages", SUMMARY_ROW, searched={"type": "object"}, read_matches={"type": "integer"})
+_LISTING = listing(
+    "messages",
+    SUMMARY_ROW,
+    searched={"type": "object"},
+    read_matches={"type": "integer"},
+    truncated={"type": "boolean"},
+    unsearched={"type": "array", "items": TEXT},
+)
 
 TOOLS: tuple[Tool[Any], ...] = (
     by_hand("list_messages", ListMessages, _LISTING, list_messages),
