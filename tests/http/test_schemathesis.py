@@ -29,18 +29,18 @@ THINGS = """
 "path.alias" = "welcome"
 
 [[operations]]
-include-operation-id = "delete_agent"
+include-operation-id = "deleteAgent"
 [operations.parameters]
 "path.email" = "{spare}"
 
 [[operations]]
-include-operation-id = "delete_message"
+include-operation-id = "deleteMessage"
 [operations.parameters]
 "path.id" = "{trashed}"
 
 [[operations]]
 include-path-regex = "/messages/"
-exclude-operation-id = "delete_message"
+exclude-operation-id = "deleteMessage"
 [operations.parameters]
 "path.id" = "{message}"
 
@@ -48,12 +48,28 @@ exclude-operation-id = "delete_message"
 include-path-regex = "/conversations/"
 [operations.parameters]
 "path.id" = "{conversation}"
+
+[[operations]]
+include-operation-id = "deleteWebhook"
+[operations.parameters]
+"path.id" = "{ended}"
+
+[[operations]]
+include-path-regex = "/webhooks/"
+exclude-operation-id = "deleteWebhook"
+[operations.parameters]
+"path.id" = "{webhook}"
+
+[[operations]]
+include-path-regex = "/events/"
+[operations.parameters]
+"path.id" = "{event}"
 """
 
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path, f"sqlite:///{tmp_path / 'e2a.db'}") as running:
+    with serving(tmp_path, f"sqlite:///{tmp_path / 'e2a.db'}", push_allow_loopback="true") as running:
         yield running
 
 
@@ -117,6 +133,9 @@ def _things(served: Served) -> dict[str, str]:
         [conversation, *_] = call("GET", f"/v1/agents/{ASSISTANT}/conversations")["items"]
         call("POST", "/v1/contacts", {"address": "bob@example.org"})
         call("POST", "/v1/domains", {"domain": "own.example.com"})
+        hook = {"url": "http://127.0.0.1:9/mail", "events": ["email.received"]}
+        webhook, ended = (call("POST", "/v1/webhooks", hook)["id"] for _ in range(2))
+        [event, *_] = call("GET", "/v1/events")["items"]
         call("POST", "/v1/templates", {"name": "n", "subject": "s {{a}}", "text": "t"})
     return {
         "inbox": ASSISTANT,
@@ -124,4 +143,7 @@ def _things(served: Served) -> dict[str, str]:
         "message": message["id"],
         "trashed": trashed["id"],
         "conversation": conversation["id"],
+        "webhook": webhook,
+        "ended": ended,
+        "event": event["id"],
     }

@@ -257,12 +257,17 @@ async def _nothing(world: World) -> dict[str, Any]:
     return {}
 
 
+async def _ended_webhook(world: World) -> dict[str, Any]:
+    return {**await PLAIN["update_webhook"](world), "confirm": True}
+
+
 NO_OPTIONS = {
     "delete_api_key": _key,
     "delete_contact": _ended_contact,
     "delete_domain": _ended_domain,
     "delete_import_batch": _ended_batch,
     "delete_template": _ended_template,
+    "delete_webhook": _ended_webhook,
     "export_account": _nothing,
     "get_contact": _contact,
     "get_domain": _domain,
@@ -278,6 +283,7 @@ NO_OPTIONS = {
     "resume_account": _nothing,
     "resume_agent": PLAIN["update_protection"],
     "rotate_domain_key": _domain,
+    "rotate_webhook_secret": PLAIN["update_webhook"],
     "verify_domain": _domain,
     "whoami": _nothing,
 }

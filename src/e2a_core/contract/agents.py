@@ -46,6 +46,8 @@ __all__ = [
 
 Name = Annotated[str, StringConstraints(max_length=200)]
 BareAddress = Annotated[str, StringConstraints(max_length=320), Stated(minLength=3, format="email")]
+NewAddress = Annotated[str, StringConstraints(max_length=320), Stated(minLength=1)]
+"""An address, or the name of one on the shared domain."""
 
 
 class AgentView(View):
@@ -62,7 +64,7 @@ class AgentView(View):
 
 
 class CreateAgentRequest(Request):
-    email: BareAddress
+    email: NewAddress
     name: Name | None = None
 
 

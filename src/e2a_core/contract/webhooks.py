@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Protocol
 
+from pydantic import StrictBool
+
 from e2a_core.contract.base import Page, Query, Request, Stated, Timestamp, View
 from e2a_core.contract.events import EventType
 from e2a_core.contract.operation import READS, REPEATS, Confirm, Hints, NoTool, Tool, operation
@@ -51,7 +53,7 @@ class CreateWebhookRequest(Request):
     events: list[EventType]
     filters: WebhookFiltersRequest | None = None
     description: Description | None = None
-    ordered: bool = False
+    ordered: StrictBool = False
 
 
 class UpdateWebhookRequest(Request):
@@ -59,8 +61,8 @@ class UpdateWebhookRequest(Request):
     events: list[EventType] | None = None
     filters: WebhookFiltersRequest | None = None
     description: Description | None = None
-    enabled: bool | None = None
-    ordered: bool | None = None
+    enabled: StrictBool | None = None
+    ordered: StrictBool | None = None
 
 
 class TestWebhookRequest(Request):
