@@ -136,6 +136,57 @@ async def test_the_trash_cancels_it_and_restoring_in_time_does_not(
     assert b"\r\nSubject: On\r\n" in captured.content
 
 
+async def test_what_was_called_off_has_not_failed(sink: SmtpSink, home: Home, agent: Session) -> None:
+    """The figures count as failed what was refused, whatever is in the trash."""
+    sink.script.rcpt["nobody@example.org"] = "550 5.1.1 no such user"
+    sink.script.rcpt["later@example.org"] = "451 4.7.1 come back"
+    soon = home.clock.now() + timedelta(hours=1)
+    off, on, late = [
+        (await send(agent, subject=name, send_at=soon)).message_id for name in ("Off", "On", "Late")
+    ]
+    refused = (await send(agent, to=["nobody@example.org"], subject="Refused")).message_id
+    retried = (await send(agent, to=["later@example.org"], subject="Retried")).message_id
+    await settled(agent, refused)
+
+    async def put_off() -> bool:
+        return "submission.temporary_failure" in await reasons(agent, retried)
+
+    await until(put_off)
+    for message_id in (off, on, late, refused, retried):
+        await agent.messages.delete(ASSISTANT, message_id)
+    await agent.messages.restore(ASSISTANT, on)
+    home.clock.advance(seconds=1)
+    assert (await agent.metrics.of_agent(ASSISTANT)).summary.send_failed == 1
+    await home.advance(hours=1, seconds=1)
+    await settled(agent, on)
+    await settled(agent, off)
+    await agent.messages.restore(ASSISTANT, late)
+    home.clock.advance(seconds=1)
+    figures = (await agent.metrics.of_agent(ASSISTANT)).summary
+    assert (figures.accepted, figures.submitted, figures.send_failed) == (5, 1, 1)
+
+
+async def test_the_lifecycle_tells_when_it_leaves(home: Home, agent: Session, owner: Session) -> None:
+    async def told(message_id: str) -> list[tuple[str, str | None]]:
+        page = await agent.messages.lifecycle(ASSISTANT, message_id)
+        return [(row.reason_code, row.evidence.get("scheduled_at")) for row in page.items]
+
+    soon = home.clock.now().replace(microsecond=0) + timedelta(days=1)
+    at = soon.strftime("%Y-%m-%dT%H:%M:%SZ")
+    scheduled = (await send(agent, send_at=soon)).message_id
+    accepted, queued = ("acceptance.outbound_api", None), ("queue.outbound_submission", at)
+    assert await told(scheduled) == [accepted, queued]
+    await agent.messages.delete(ASSISTANT, scheduled)
+    await agent.messages.restore(ASSISTANT, scheduled)
+    assert await told(scheduled) == [accepted, queued, ("submission.cancelled", None), queued]
+    at_once = (await send(agent, subject="Now")).message_id
+    assert all(due is None for _, due in await told(at_once))
+    await protect(owner, outbound=HOLD)
+    held = (await send(agent, subject="Held", send_at=soon)).message_id
+    await owner.reviews.approve(held, ApproveRequest())
+    assert await told(held) == [accepted, ("review.hold_created", at), ("review.approved", None), queued]
+
+
 async def test_mail_of_a_trashed_inbox_does_not_leave(
     sink: SmtpSink, home: Home, agent: Session, owner: Session, events: EventLog
 ) -> None:

@@ -318,7 +318,9 @@ async def test_what_is_called_off_says_so_everywhere(relay: Relay) -> None:
         restored = await client.call_tool("restore_message", {"message_id": message_id})
         assert text_of(restored).startswith(f"{message_id} restored; it leaves at 20")
         steps = await client.call_tool("get_message_lifecycle", {"message_id": message_id})
-        assert text_of(steps).endswith("it waits to be handed over")
+        due = result.structured_content["scheduled_at"]
+        assert text_of(steps).count(f" queued enqueued queue.outbound_submission leaves={due}") == 2
+        assert text_of(steps).endswith(f"it waits until it leaves at {due}")
 
 
 async def test_what_ends_a_wait_may_have_any_verdict(relay: Relay) -> None:

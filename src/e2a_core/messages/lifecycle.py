@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from e2a_core.clock import from_micros, rfc3339
 from e2a_core.ids import Ids
 from e2a_core.messages.rows import dump_json
 from e2a_core.paging import Position, beyond
 from e2a_core.store.statement import Statement, sql
 
-__all__ = ["REASONS", "page", "record", "recorded"]
+__all__ = ["CALLED_OFF_KEY", "REASONS", "page", "record", "recorded", "schedule"]
 
 REASONS: Mapping[str, tuple[str, str, bool]] = {
     "acceptance.inbound_smtp": ("accepted", "accepted", False),
@@ -47,6 +48,9 @@ REASONS: Mapping[str, tuple[str, str, bool]] = {
     "delivery.undetermined_bounce": ("delivery", "bounced", False),
     "complaint.recipient_reported": ("complaint", "reported", False),
 }
+
+CALLED_OFF_KEY = "submission:cancelled:"
+"""How the dedupe key begins of a `submission.cancelled` that is no failure: the message was moved to the trash."""
 
 _ORDER = {reason: place for place, reason in enumerate(REASONS)}
 """The position of each code in `REASONS`, which follows the life of a message. Ids begin with it, so that rows of
@@ -92,6 +96,11 @@ def record(
         correlation=dump_json({key: value for key, value in (correlation or {}).items() if value}),
         now=now,
     )
+
+
+def schedule(due: int | None, now: int) -> dict[str, str]:
+    """The evidence of when a message leaves, in microseconds; none if that is at once."""
+    return {"scheduled_at": rfc3339(from_micros(due))} if due is not None and due > now else {}
 
 
 def _identifier(ids: Ids, reason: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from e2a_core.messages.lifecycle import CALLED_OFF_KEY
 from e2a_core.store.statement import Statement
 
 __all__ = ["DAY_MICROS", "Window", "lifecycle_counts", "message_counts"]
@@ -12,6 +13,8 @@ DAY_MICROS = 86_400_000_000
 SUBMITTED = ("submission.upstream_accepted", "submission.local_loopback_accepted")
 _STAYED = "m.method = 'loopback' AND "
 FAILED = ("submission.provider_rejected", "submission.local_retries_exhausted", "submission.cancelled")
+_NOT_CALLED_OFF = f" AND substr(l.dedupe_key, 1, {len(CALLED_OFF_KEY)}) <> '{CALLED_OFF_KEY}'"
+"""Mail that its sender moved to the trash before it left has not failed."""
 _GROUPS = {
     "": "''",
     "agent": "m.agent_email",
@@ -57,7 +60,7 @@ def message_counts(window: Window, group: str = "") -> Statement:
     return Statement(
         f"SELECT {by} AS grp, COUNT(*) AS messages, "
         f"{_count_with(())} AS with_lifecycle, {_count_with(SUBMITTED)} AS submitted, "
-        f"{_count_with(FAILED)} AS send_failed, "
+        f"{_count_with(FAILED, row=_NOT_CALLED_OFF)} AS send_failed, "
         # A message to recipients both here and elsewhere does not count as loopback.
         f"{_count_with(SUBMITTED, _STAYED)} AS loopback "
         f"FROM messages m WHERE {window.condition}{f' GROUP BY {by}' if group else ''}",
@@ -65,9 +68,12 @@ def message_counts(window: Window, group: str = "") -> Statement:
     )
 
 
-def _count_with(reasons: tuple[str, ...], condition: str = "") -> str:
-    """Counts the messages with a ledger row of one of `reasons`, or with any ledger row if that is empty."""
+def _count_with(reasons: tuple[str, ...], condition: str = "", row: str = "") -> str:
+    """Counts the messages with a ledger row of one of `reasons`, or with any ledger row if that is empty.
+
+    `row` is a further condition on that ledger row.
+    """
     names = ", ".join(f"'{reason}'" for reason in reasons)
-    which = f" AND l.reason_code IN ({names})" if names else ""
+    which = (f" AND l.reason_code IN ({names})" if names else "") + row
     exists = f"EXISTS (SELECT 1 FROM lifecycle l WHERE l.message_id = m.id{which})"
     return f"COUNT(CASE WHEN {condition}{exists} THEN 1 END)"

@@ -101,7 +101,7 @@ def ended(row: MessageRow) -> dict[str, Any]:
 
 def cancellation(trashed_at: int | None) -> str:
     """The ledger's dedupe key: a message is called off once each time it is moved to the trash."""
-    return "submission:cancelled" if trashed_at is None else f"submission:cancelled:{trashed_at}"
+    return "submission:cancelled" if trashed_at is None else f"{lifecycle.CALLED_OFF_KEY}{trashed_at}"
 
 
 def call_off(core: Core, row: MessageRow, trashed_at: int) -> list[Statement]:
@@ -129,7 +129,13 @@ def take_up(core: Core, row: MessageRow, now: int) -> list[Statement]:
     return [
         queries.set_delivery(row.id, delivery_detail=None),
         lifecycle.record(
-            core.ids, row.id, "outbound", "queue.outbound_submission", now, dedupe=f"queue:restored:{now}"
+            core.ids,
+            row.id,
+            "outbound",
+            "queue.outbound_submission",
+            now,
+            dedupe=f"queue:restored:{now}",
+            evidence=lifecycle.schedule(row.submission.scheduled_at, now),
         ),
     ]
 

@@ -226,7 +226,10 @@ class Sender:
                 "review.hold_created",
                 row.created_at,
                 dedupe="review:hold",
-                evidence={"review_resolution": "pending"},
+                evidence={
+                    "review_resolution": "pending",
+                    **lifecycle.schedule(draft.send_at, row.created_at),
+                },
             ),
             index_text(row, words_of(draft.text[:MAX_SEARCHED_CHARS])),
             *hold_statements(self._core, row, finding, row.created_at),

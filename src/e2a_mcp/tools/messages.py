@@ -227,8 +227,9 @@ def _steps(call: Call, message_id: str, page: Page[MessageLifecycleTransition]) 
     lines = [page_line(len(page.items), "step", message_id, page.next_cursor), fence.notice]
     for row, shown in zip(page.items, page.to_wire()["items"], strict=True):
         to = f" {shown_id(fence, row.recipient)}" if row.recipient else ""
+        leaves = f" leaves={_leaves(row)}" if _leaves(row) else ""
         said = f" {fence.inline(_said(row))}" if _said(row) else ""
-        lines.append(f"{shown['occurred_at']} {row.stage} {row.outcome} {row.reason_code}{to}{said}")
+        lines.append(f"{shown['occurred_at']} {row.stage} {row.outcome} {row.reason_code}{leaves}{to}{said}")
     if "outlook" in structured:
         lines.append(str(structured["outlook"]))
     return Reply(structured, "\n".join(lines), untrusted=True)
@@ -255,7 +256,14 @@ def _outlook(steps: Sequence[MessageLifecycleTransition]) -> str:
     handed_over = any(row.reason_code == "submission.upstream_accepted" for row in steps)
     if newest == "submission.provider_rejected" and handed_over:
         return "refused for some, handed over for the others; nothing more will come but a bounce"
+    if newest == "queue.outbound_submission" and _leaves(steps[-1]):
+        return f"it waits until it leaves at {_leaves(steps[-1])}"
     return _OUTLOOKS.get(newest, "nothing more is expected")
+
+
+def _leaves(row: MessageLifecycleTransition) -> str:
+    """Returns when a message that waits is to leave; empty if that is at once or not told."""
+    return plain_line(str((row.evidence or {}).get("scheduled_at") or ""), 40)
 
 
 def _said(row: MessageLifecycleTransition) -> str:
