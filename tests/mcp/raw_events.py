@@ -105,6 +105,7 @@ class RawHttp:
     async def stream(self, id: int | str = 1, **params: Any) -> AsyncIterator[Stream]:
         request = self._request(id, "events/stream", {"name": "email.received", **params})
         async with self.http.stream("POST", **request) as response:
+            response.raise_for_status()
             assert response.headers["content-type"].startswith("text/event-stream"), await response.aread()
             yield Stream(response)
 
