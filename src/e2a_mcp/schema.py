@@ -235,7 +235,8 @@ def _sentence(item: Any, arguments: type[BaseModel]) -> str:
     shown = _location(item["loc"]).partition("arguments")[2].removeprefix(".") or "arguments"
     kind = item["type"]
     if kind == "missing":
-        return f"{shown} is required"
+        field = arguments.model_fields.get(path[0]) if len(path) == 1 else None
+        return f"{shown} is required" + (f": {field.description}" if field and field.description else "")
     if kind == "extra_forbidden":
         names = _names_at(arguments, path[:-1])
         near = difflib.get_close_matches(path[-1][:_GUESSED_CHARS], names, n=1)

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from e2a_core.domains.names import ancestors, is_at_or_below, parse_domain, reserved_below
+from e2a_core.domains.names import (
+    ancestors,
+    is_at_or_below,
+    parse_domain,
+    refuse_public_suffix,
+    reserved_below,
+)
 from e2a_core.errors import InvalidDomain
 
 
@@ -59,6 +65,23 @@ def test_what_is_no_domain(text: str) -> None:
     with pytest.raises(InvalidDomain) as refusal:
         parse_domain(text)
     assert (refusal.value.code, refusal.value.status) == ("invalid_domain", 400)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("owner@example.com", "without the part before the @"),
+        ("https://example.com", "without a scheme or a path"),
+        ("example.com/", "without a scheme or a path"),
+        ("mailto:owner@example.com", "without the part before the @"),
+        ("*.example.com", "without a wildcard"),
+        ("localhost", "such as example.com"),
+    ],
+)
+def test_why_it_is_none(text: str, why: str) -> None:
+    with pytest.raises(InvalidDomain, match=f"{why}$"):
+        parse_domain(text)
+    refuse_public_suffix(text)
 
 
 @settings(max_examples=200, deadline=None)

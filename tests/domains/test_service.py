@@ -134,6 +134,15 @@ async def test_domains_nobody_gets(core: Core, owner: Principal, domain: str, er
 @pytest.mark.parametrize(
     "domain",
     [
+        "com",
+        " COM ",
+        "com.",
+        ".org",
+        "uk",
+        "ck",
+        "中国",
+        "xn--fiqs8s",
+        "arpa",
         "co.uk",
         "CO.UK",
         "com.au",

@@ -92,10 +92,13 @@ async def test_a_suppressed_address_is_not_written_to(served: Listener, home: Ho
         (row,) = (await call(owner, "list_suppressions", email=ASSISTANT))["suppressions"]
         assert row["address"] == BOB
         assert (await call(owner, "list_suppressions"))["suppressions"] == []
+        nowhere = await owner.call_tool("create_suppression", {"address": BOB})
+        assert "email is required: the inbox that stops writing to address" in text_of(nowhere)
         assert await refused(owner, "send_message", **letter) == "recipient_suppressed"
         await call(owner, "delete_suppression", email=ASSISTANT, address=BOB, confirm=True)
         assert (await call(owner, "send_message", **letter))["status"] == "accepted"
-        assert await refused(owner, "delete_suppression", address=BOB, confirm=True) == "not_found"
+        elsewhere = await owner.call_tool("delete_suppression", {"address": BOB, "confirm": True})
+        assert "not on the account's list" in text_of(elsewhere)
 
 
 async def test_contacts_and_outreach(served: Listener, home: Home) -> None:

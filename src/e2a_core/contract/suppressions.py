@@ -97,7 +97,7 @@ class Suppressions(Protocol):
         errors=(InvalidRecipient, NotFound),
         tool=Tool(
             "Suppress an address",
-            "Stop one inbox from writing to an address.",
+            "Stop one inbox from writing to an address. The account's list fills itself.",
             REPEATS,
             name="create_suppression",
         ),

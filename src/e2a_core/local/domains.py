@@ -22,8 +22,8 @@ from e2a_core.domains.dkim import new_dkim_key
 from e2a_core.domains.names import (
     ancestors,
     is_at_or_below,
-    is_public_suffix,
     parse_domain,
+    refuse_public_suffix,
     reserved_below,
 )
 from e2a_core.domains.queries import DkimKeyRow, DomainRow, dkim_key_from, domain_from
@@ -85,14 +85,11 @@ class Domains:
         Raises `InvalidDomain`, `ReservedDomain`, `LimitExceeded` or `DomainTaken`.
         """
         self._principal.require_account()
+        refuse_public_suffix(request.domain)
         domain = parse_domain(request.domain)
         shared = self._core.settings.shared_domain
         if shared and is_at_or_below(domain, shared):
             raise ReservedDomain(f"{shared} is the deployment's own", location="body.domain")
-        if is_public_suffix(domain):
-            raise ReservedDomain(
-                f"{domain} is a public suffix, below which anybody registers domains", location="body.domain"
-            )
         await self._check_quota()
         row = first(await self._core.db.read(queries.domain_of(self._principal.account_id, domain)))
         return await self._view(await self._claim(domain) if row is None else domain_from(row))

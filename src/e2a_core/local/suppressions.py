@@ -52,7 +52,7 @@ class Suppressions:
             [gone] = await self._core.db.write([queries.delete(self._principal.account_id, wanted)])
             if gone.rowcount:
                 return DeleteSuppressionResult(address=address, deleted=True)
-        raise NotFound("no such suppression")
+        raise NotFound("it is not on the account's list; an inbox has a list of its own")
 
     async def list_of_agent(
         self, email: str, *, cursor: str | None = None, limit: int = 100
@@ -93,7 +93,7 @@ class Suppressions:
             )
             if gone.rowcount:
                 return DeleteSuppressionResult(address=wanted, deleted=True)
-        raise NotFound("no such suppression")
+        raise NotFound("it is not on the list of this inbox; the account has a list of its own")
 
 
 def _bare_address(text: str) -> str:

@@ -12,7 +12,7 @@ from e2a_mcp.fence import Fence, plain_line
 from e2a_mcp.render import page_line, shown_id
 from e2a_mcp.schema import Arguments, object_schema, view_properties
 from e2a_mcp.tool import Call, Reply, Tool
-from e2a_mcp.tools.arguments import Confirmed, Email, NamedInbox, PageArguments
+from e2a_mcp.tools.arguments import Confirmed, Email, PageArguments
 from e2a_mcp.tools.outputs import TEXT, listed, listing
 from e2a_mcp.tools.passing import by_hand, pass_through
 
@@ -24,6 +24,11 @@ Inbox = Annotated[str, Field(description="this inbox's list; else the account's"
 
 class ListSuppressions(PageArguments):
     email: Inbox | None = None
+
+
+class CreateSuppression(Arguments):
+    email: Annotated[Email, Field(description="the inbox that stops writing to address")]
+    """Required even if the session has an inbox: who only gives an address may think of the whole account."""
 
 
 class DeleteSuppression(Arguments):
@@ -66,7 +71,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         listing("suppressions", object_schema(_ENTRY, ["address", "source"])),
         list_suppressions,
     ),
-    pass_through("create_agent_suppression", ["address", "agent_email"], narrowed=NamedInbox),
+    pass_through("create_agent_suppression", ["address", "agent_email"], narrowed=CreateSuppression),
     by_hand(
         "delete_suppression",
         DeleteSuppression,
