@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
+from e2a_core.clock import from_micros
 from e2a_core.contract.engine import Session
 from e2a_core.contract.event_subscriptions import SubscriptionGrant, SubscriptionRequest
 from e2a_core.contract.sending import SendEmailRequest, SendOptions
@@ -391,6 +392,21 @@ async def test_failures_come_again_and_then_wait_for_a_refresh(
     again = await agent.event_subscriptions.subscribe(asked(receiver, ttl=week, cursor=later.cursor))
     assert (again.id, again.truncated) == (grant.id, False)
     assert len(events(receiver)) == 4 + 3
+
+
+@pytest.mark.parametrize(
+    ("code", "wish", "wait"), [(429, "3000", 3000), (503, "9999999", 3600), (429, "1", 30), (500, "3000", 30)]
+)
+async def test_a_callback_that_asks_for_time_is_left_alone_so_long(
+    home: Home, agent: Session, receiver: Receiver, code: int, wish: str, wait: int
+) -> None:
+    await agent.event_subscriptions.subscribe(asked(receiver))
+    receiver.status, receiver.extra["retry-after"] = code, wish
+    before = home.clock.now()
+    await home.deliver()
+    await until(lambda: state(home, attempts=1))
+    [row] = await rows(home)
+    assert 0 <= (from_micros(row["due_at"]) - before).total_seconds() - wait < 15
 
 
 @pytest.mark.parametrize("code", [410, 413])

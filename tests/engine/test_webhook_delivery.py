@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from email.utils import format_datetime
 
 import pytest
 from e2a.v1 import construct_event
 from standardwebhooks import Webhook
 
 from e2a_core.accounts.sealing import seal
-from e2a_core.clock import to_micros
+from e2a_core.clock import from_micros, to_micros
+from e2a_core.contract.webhooks import UpdateWebhookRequest
 from e2a_core.store.statement import sql
 from tests.support.home import ASSISTANT, Home
 from tests.support.receiver import HANG, Receiver, receiving
@@ -96,3 +99,70 @@ async def test_an_endpoint_that_hangs_keeps_nobody_waiting(home: Home, receiver:
             receiver.requests.clear()
             await home.deliver()
             await until(lambda: receiver.requests, seconds=5)
+
+
+async def test_a_receiver_that_asks_for_time_is_left_alone_so_long(home: Home, receiver: Receiver) -> None:
+    id = await register(home, receiver.url())
+    receiver.extra["retry-after"] = "3600"
+    receiver.then([429])
+    await home.deliver()
+    await until(lambda: states(home, "pending", attempts=1))
+    await home.deliver()
+    await home.advance(minutes=59)
+    await until(home.idle)
+    assert len(receiver.requests) == 1
+    assert await due_after(home, id) <= timedelta(minutes=1, seconds=5)
+    await home.advance(minutes=2)
+    await until(lambda: len(receiver.requests) == 3)
+
+
+async def due_after(home: Home, webhook_id: str) -> timedelta:
+    """How long a webhook is still left alone."""
+    found = sql("SELECT resumes_at FROM webhooks WHERE id = :id", id=webhook_id)
+    [row] = await home.local.core.db.read(found)
+    return from_micros(row["resumes_at"]) - home.clock.now()
+
+
+@pytest.mark.parametrize(
+    ("status", "wish", "least", "most"),
+    [
+        (503, "7200", 120, 120),
+        (429, "7200", 120, 120),
+        (503, "in two hours", 120, 120),
+        (429, "99999999", 8 * 60, 8 * 60),
+        (503, "5", 1, 1.1),
+        (429, "0", 1, 1.1),
+        (429, "-7200", 1, 1.1),
+        (429, "soon", 1, 1.1),
+        (429, "", 1, 1.1),
+        (500, "7200", 1, 1.1),
+        (302, "7200", 1, 1.1),
+        (404, "7200", 1, 1.1),
+    ],
+)
+async def test_the_next_attempt_is_no_earlier_than_either_says(
+    home: Home, receiver: Receiver, status: int, wish: str, least: float, most: float
+) -> None:
+    if wish == "in two hours":
+        wish = format_datetime(home.clock.now() + timedelta(hours=2), usegmt=True)
+    await register(home, receiver.url())
+    receiver.extra["retry-after"] = wish
+    receiver.then([status])
+    before = home.clock.now()
+    await home.deliver()
+    await until(lambda: states(home, "pending", attempts=1))
+    [row] = await home.local.core.db.read(sql("SELECT due_at FROM webhook_deliveries"))
+    wait = (from_micros(row["due_at"]) - before).total_seconds()
+    assert least * 60 - 1 <= wait <= most * 60 + 10
+
+
+async def test_a_new_url_ends_the_wait(home: Home, receiver: Receiver) -> None:
+    id = await register(home, receiver.url())
+    receiver.extra["retry-after"] = "3600"
+    receiver.then([503])
+    await home.deliver()
+    await until(lambda: states(home, "pending", attempts=1))
+    owner = await home.local.session(home.account_key)
+    await owner.webhooks.update(id, UpdateWebhookRequest(url=receiver.url("/other")))
+    await home.deliver()
+    await until(lambda: receiver.on("/other"))

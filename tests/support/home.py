@@ -178,11 +178,11 @@ class Home:
         A leap ends the leases of jobs that run, which then run twice: those that end soon are waited for.
         """
         with suppress(TimeoutError):
-            await until(self._idle, seconds=3)
+            await until(self.idle, seconds=3)
         self.clock.advance(**interval)
         await self.wake()
 
-    async def _idle(self) -> bool:
+    async def idle(self) -> bool:
         busy = sql(
             "SELECT id FROM jobs WHERE lease IS NOT NULL OR due_at <= :now", now=to_micros(self.clock.now())
         )

@@ -104,7 +104,7 @@ class Webhooks:
         await check_url(self._core, request.url if request.url is not None else row["url"])
         if values:
             statements = [queries.update(self._principal.account_id, row["id"], values)]
-            if values.get("enabled"):
+            if "resumes_at" in values:
                 statements.append(self._wake(row["id"]))
             await self._core.db.write(statements)
         return webhook_view(await self._found(webhook_id))
@@ -176,7 +176,7 @@ class Webhooks:
     async def _changes(self, row: Row, request: UpdateWebhookRequest) -> dict[str, Any]:
         values: dict[str, Any] = {}
         if request.url is not None:
-            values["url"] = request.url
+            values |= {"url": request.url, "resumes_at": None}
         if request.events is not None:
             values["events"] = queries.columns_of(check_events(request.events), {})["events"]
         if request.filters is not None:
@@ -203,6 +203,7 @@ class Webhooks:
             "auto_disabled_at": None,
             "auto_disabled_reason": None,
             "warned_at": None,
+            "resumes_at": None,
         }
 
     async def _found(self, webhook_id: str) -> Row:

@@ -9,7 +9,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
@@ -18,7 +21,7 @@ import httpx
 from e2a_core.core import Core
 from e2a_core.push.targets import BadTarget, Target, UnreachableTarget, addresses_of, parse_target
 
-__all__ = ["ANSWER_OCTETS", "Answer", "Endpoint", "Poster"]
+__all__ = ["ANSWER_OCTETS", "Answer", "Endpoint", "Poster", "retry_after"]
 
 TIMEOUT_SECONDS = 15.0
 """For one attempt in total: name, connection, request and answer."""
@@ -28,6 +31,12 @@ ANSWER_OCTETS = 64 * 1024
 
 USER_AGENT = "e2a-webhooks/1"
 
+BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+"""Statuses whose `Retry-After` asks the sender to wait (RFC 6585 section 4, RFC 9110 section 15.6.4)."""
+
+MAX_DELAY_DIGITS = 9
+"""Of a number of seconds: 31 years, and far more than anybody waits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -35,12 +44,14 @@ class Answer:
 
     `status` is the HTTP status, or None if none came; `error` says why the attempt failed, and is None for any 2xx.
     `reason` is a word for it: connection_refused, timeout, tls_error, http_3xx, http_4xx, http_5xx, refused_address.
+    `retry_after` is how long a busy receiver asks to be left alone.
     """
 
     status: int | None
     body: bytes = b""
     error: str | None = None
     reason: str | None = None
+    retry_after: timedelta | None = None
 
     @property
     def ok(self) -> bool:
@@ -132,7 +143,11 @@ class Endpoint:
         )
         response = await self._client.send(request, stream=True)
         try:
-            return _judged(response.status_code, await _beginning(response))
+            answer = _judged(response.status_code, await _beginning(response))
+            if response.status_code not in BUSY:
+                return answer
+            wait = retry_after(response.headers.get("Retry-After", ""), self._core.clock.now())
+            return replace(answer, retry_after=wait)
         finally:
             await response.aclose()
 
@@ -151,6 +166,23 @@ def _judged(status: int, body: bytes) -> Answer:
     if 200 <= status < 300:
         return Answer(status, body)
     return Answer(status, body, f"HTTP {status}", f"http_{status // 100}xx")
+
+
+def retry_after(text: str, now: datetime) -> timedelta | None:
+    """How long `Retry-After` asks to wait: seconds, or the time until a date (RFC 9110 section 10.2.3).
+
+    None if it asks for nothing, names a time that has passed, or cannot be read.
+    """
+    wanted = text.strip()
+    if wanted.isascii() and wanted.isdigit():
+        wait = timedelta(seconds=int(wanted[:MAX_DELAY_DIGITS]))
+    else:
+        try:
+            date = parsedate_to_datetime(wanted)
+        except (ValueError, OverflowError):
+            return None
+        wait = (date if date.tzinfo else date.replace(tzinfo=UTC)) - now
+    return wait if wait > timedelta() else None
 
 
 def _failed(problem: Exception) -> Answer:

@@ -36,6 +36,8 @@ PAGE = 200
 
 WAITS = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
 """Before each further attempt; then the subscription is suspended."""
+LONGEST_PAUSE = timedelta(hours=1)
+"""Of what a callback may ask for by `Retry-After`."""
 GONE_IN_A_ROW = 5
 """Events answered with `GONE` before a subscription is suspended."""
 GONE = 410
@@ -197,7 +199,8 @@ class _Turn:
             return [queries.move(row, item.place, failed, failed=True)]
         failed["attempts"] = row.attempts + 1
         if row.attempts < len(WAITS):
-            failed["due_at"] = to_micros(now + WAITS[row.attempts])
+            asked = min(answer.retry_after or timedelta(), LONGEST_PAUSE)
+            failed["due_at"] = to_micros(now + max(WAITS[row.attempts], asked))
         else:
             failed["active"] = 0
         return [queries.move(row, row.place, failed, failed=True)]

@@ -36,6 +36,10 @@ FEW = 2
 TURN = 200
 """Deliveries to one webhook before others get their turn."""
 
+LONGEST_PAUSE = timedelta(hours=8)
+"""Of what a receiver may ask for by `Retry-After`: seven of them, the last one of 16 hours, end within the 72 hours
+after which a webhook that gets nothing is disabled."""
+
 DISABLED_GRACE = timedelta(hours=23)
 """What waits for a disabled webhook ends after this, within a day."""
 
@@ -63,29 +67,40 @@ class Deliver:
         webhook = WebhookRow.from_store(row)
         with suppress(StaleWrite):  # the lease was lost: another process is at work by now
             if webhook.enabled:
-                await self._send_due(webhook)
-                await self._come_back(job, webhook)
+                await self._come_back(job, webhook, resumes_at=await self._send_due(webhook))
             else:
                 await self._leave(job, webhook)
 
-    async def _send_due(self, webhook: WebhookRow) -> None:
-        """Sends one turn's worth, some at a time."""
+    async def _send_due(self, webhook: WebhookRow) -> datetime:
+        """Sends one turn's worth, some at a time. Returns when the receiver may be sent more."""
+        now = self._core.clock.now()
+        if webhook.resumes_at is not None and now < (resumes_at := from_micros(webhook.resumes_at)):
+            return resumes_at
         async with self._poster.endpoint(webhook.url) as endpoint:
             sent, width = 0, FEW
             while sent < TURN and (found := await self._due(webhook, width)):
                 answers = await asyncio.gather(*(self._send(endpoint, webhook, item) for item in found))
+                paused = self._paused_until(answers)
                 results = zip(found, answers, strict=True)
-                await self._core.db.write(
-                    [item for pair in results for item in self._recorded(webhook, *pair)]
-                )
+                changes = [item for pair in results for item in self._recorded(webhook, *pair, paused)]
+                if paused is not None:
+                    await self._core.db.write([*changes, queries.pause(webhook.id, paused)])
+                    return paused
+                await self._core.db.write(changes)
                 sent += len(found)
                 arrive = all(answer is None or answer.ok for answer in answers)
                 width = min(width * 2, CONCURRENT) if arrive else FEW
+        return self._core.clock.now()
 
-    async def _come_back(self, job: Job, webhook: WebhookRow) -> None:
+    def _paused_until(self, answers: Sequence[Answer | None]) -> datetime | None:
+        """The end of the pause that a receiver asks for, None if none does."""
+        asked = [answer.retry_after for answer in answers if answer is not None and answer.retry_after]
+        return self._core.clock.now() + min(max(asked), LONGEST_PAUSE) if asked else None
+
+    async def _come_back(self, job: Job, webhook: WebhookRow, *, resumes_at: datetime) -> None:
         row = first(await self._core.db.read(queries.next_due(webhook.id, ordered=webhook.ordered)))
         if row is not None and row["due_at"] is not None:
-            again = max(from_micros(row["due_at"]), self._core.clock.now())
+            again = max(from_micros(row["due_at"]), resumes_at, self._core.clock.now())
             await self._core.db.write([job.retry(again, "", count_attempt=False)])
 
     async def _leave(self, job: Job, webhook: WebhookRow) -> None:
@@ -131,7 +146,9 @@ class Deliver:
         opened = (unseal(text, self._core.secrets) for text in sealed)
         return [text for text in opened if text is not None]
 
-    def _recorded(self, webhook: WebhookRow, delivery: _Delivery, answer: Answer | None) -> list[Statement]:
+    def _recorded(
+        self, webhook: WebhookRow, delivery: _Delivery, answer: Answer | None, paused: datetime | None
+    ) -> list[Statement]:
         now = self._core.clock.now()
         if answer is None:
             gone = "the event was deleted"
@@ -139,6 +156,8 @@ class Deliver:
         if answer.ok:
             return queries.arrived(delivery.id, webhook.id, status_code=answer.status, now=now)
         again = self._next_attempt(delivery.attempts, now)
+        if again is not None and paused is not None:
+            again = max(again, paused)
         error = answer.error or ""
         return [queries.failed(delivery.id, status_code=answer.status, error=error, now=now, again=again)]
 

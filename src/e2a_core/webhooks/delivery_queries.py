@@ -21,6 +21,7 @@ __all__ = [
     "insert",
     "labels_of",
     "next_due",
+    "pause",
     "wake",
     "webhook",
 ]
@@ -174,6 +175,16 @@ def failed(
         error=error,
         due=at if again is None else to_micros(again),
         id=delivery_id,
+    )
+
+
+def pause(webhook_id: str, until: datetime) -> Statement:
+    """Sends nothing to the webhook before `until`."""
+    return sql(
+        "UPDATE webhooks SET resumes_at = :until WHERE id = :id",
+        by_key=True,
+        until=to_micros(until),
+        id=webhook_id,
     )
 
 

@@ -35,6 +35,7 @@ class WebhookRow:
     auto_disabled_reason: str | None
     last_delivered_at: int | None
     warned_at: int | None
+    resumes_at: int | None
     created_at: int
 
     @classmethod
