@@ -16,7 +16,7 @@ from e2a_core.clock import from_micros
 from e2a_core.contract.engine import Session
 from e2a_core.contract.event_subscriptions import SubscriptionGrant, SubscriptionRequest
 from e2a_core.contract.sending import SendEmailRequest, SendOptions
-from e2a_core.errors import CallbackFailed, E2AError, Forbidden, InvalidRequest, LimitExceeded, RateLimited
+from e2a_core.errors import CallbackFailed, E2AError, Forbidden, InvalidRequest, LimitExceeded
 from e2a_core.local.event_subscriptions import MAX_OF_DEPLOYMENT, MAX_OF_PRINCIPAL
 from e2a_core.store.statement import sql
 from e2a_core.subscriptions.signed import MAX_BODY_OCTETS
@@ -610,19 +610,6 @@ async def test_requests_for_one_subscription_at_once_make_one(
     grants = await asyncio.gather(*tries)
     assert len({grant.id for grant in grants}) == 1
     assert len(await rows(home)) == 1
-
-
-async def test_a_host_is_verified_sixty_times_a_minute(
-    home: Home, agent: Session, receiver: Receiver
-) -> None:
-    receiver.status = 404
-    for number in range(60):
-        with pytest.raises(CallbackFailed):
-            await agent.event_subscriptions.subscribe(asked(receiver, url=receiver.url(f"/{number}")))
-    with pytest.raises(RateLimited) as raised:
-        await agent.event_subscriptions.subscribe(asked(receiver))
-    assert 0 < (raised.value.retry_after_seconds or 0) <= 61
-    assert len(receiver.requests) == 60
 
 
 async def test_what_an_agent_sends_itself_comes_back_only_when_asked(home: Home, receiver: Receiver) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from e2a_core.subscriptions import limits
 from tests.engine import test_event_subscriptions as engine
 from tests.support.chatgpt import SECRET, ChatGpt
 from tests.support.home import stranger
@@ -283,6 +284,26 @@ async def test_too_many_subscriptions_are_told_with_their_limit(
             await subscribe(raw, chatgpt.url, arguments={"subject_contains": str(number)})
         found = await raw.error("events/subscribe", **params(chatgpt.url))
     assert found == (-32013, "ResourceExhausted", {"limit": "subscriptions", "max": 50})
+
+
+@pytest.mark.parametrize(("capabilities", "code"), [({}, -32013), (SEP, -32025)], ids=["sketch", "sep"])
+async def test_too_many_verifications_are_told_with_the_time_to_wait(
+    relay: Relay,
+    box: Inbox,
+    chatgpt: ChatGpt,
+    monkeypatch: pytest.MonkeyPatch,
+    capabilities: dict[str, Any],
+    code: int,
+) -> None:
+    monkeypatch.setattr(limits, "PER_CALLER", 1)
+    chatgpt.challenge_mode = "wrong"
+    async with as_agent(box, extensions=capabilities) as raw:
+        assert (await raw.error("events/subscribe", **params(chatgpt.url)))[1] == "CallbackEndpointError"
+        found = await raw.error("events/subscribe", **params(chatgpt.url))
+    assert found[:2] == (code, "ResourceExhausted")
+    assert found[2]["limit"] == "requests"
+    assert 0 < found[2]["retryAfterSeconds"] <= 61
+    assert len(chatgpt.received) == 1
 
 
 async def test_nobody_subscribes_without_a_credential(relay: Relay, box: Inbox, chatgpt: ChatGpt) -> None:

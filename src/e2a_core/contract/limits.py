@@ -41,7 +41,7 @@ Telling of events
     local.webhooks: MAX_WEBHOOKS
     local.event_subscriptions: MAX_OF_PRINCIPAL, MAX_OF_DEPLOYMENT, MIN_TTL, MAX_TTL
     subscriptions.signed: MAX_BODY_OCTETS
-    subscriptions.verify: AT_ONCE, PER_HOST
+    subscriptions.limits: AT_ONCE, AT_ONCE_OF_CALLER, PER_HOST, PER_CALLER, PER_PROCESS
     subscriptions.deliver: WAITS, GONE_IN_A_ROW
     webhooks.check: MAX_FILTER_VALUES, MAX_DESCRIPTION_BYTES
     webhooks.deliver: ATTEMPTS, ENDPOINTS, CONCURRENT

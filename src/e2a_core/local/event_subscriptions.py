@@ -60,7 +60,7 @@ class EventSubscriptions:
         await self._require_room()
         confirmed = queries.confirmed(self._hash, request.url, self._core.clock.now())
         if not await self._core.db.read(confirmed):
-            await self._verifier.verify(request.url, id, secret)
+            await self._verifier.verify(self._hash, request.url, id, secret)
         return await self._create(id, request, filters, start)
 
     async def unsubscribe(self, name: str, arguments: Mapping[str, Any] | None, url: str) -> bool:

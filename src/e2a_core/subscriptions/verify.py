@@ -5,18 +5,15 @@ Without that anybody could have this deployment post to somebody else's server.
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import json
-from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from e2a_core.core import Core
-from e2a_core.errors import CallbackFailed, InvalidRequest, RateLimited
+from e2a_core.errors import CallbackFailed, InvalidRequest
 from e2a_core.json_bounds import holds_too_many_values
 from e2a_core.push.post import Answer, Poster
 from e2a_core.push.targets import BadTarget
+from e2a_core.subscriptions.limits import VerificationLimits
 from e2a_core.subscriptions.signed import control_body, signed_headers
 from e2a_core.texts import require_storable
 
@@ -24,12 +21,6 @@ __all__ = ["POST_SECONDS", "Verifier", "category"]
 
 POST_SECONDS = 10.0
 """For one request to a callback; receivers of the field answer within it."""
-AT_ONCE = 8
-"""Verifications of this process. A callback that hangs holds a place until its time is up."""
-PER_HOST = 60
-"""Verifications of one host in a minute: more would be an attack by means of this deployment."""
-MINUTE_SECONDS = 60.0
-HOSTS_REMEMBERED = 10_000
 NONCE_OCTETS = 32
 
 _CATEGORIES = {"http_3xx": "challenge_failed", "refused_address": "connection_refused"}
@@ -43,13 +34,12 @@ def category(answer: Answer) -> str:
 
 
 class Verifier:
-    """Verifies callbacks, a few at once, and each host a few times a minute."""
+    """Verifies callbacks, within the limits of one process."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self._poster = Poster(core, seconds=POST_SECONDS)
-        self._places = asyncio.Semaphore(AT_ONCE)
-        self._hosts: OrderedDict[str, deque[float]] = OrderedDict()
+        self._limits = VerificationLimits(core.clock)
 
     def host_of(self, url: str) -> str:
         """Returns the host of a callback. Raises `InvalidRequest` for a URL that may never be called."""
@@ -58,16 +48,16 @@ class Verifier:
         except BadTarget as problem:
             raise InvalidRequest(str(problem), location="delivery.url") from None
 
-    async def verify(self, url: str, subscription_id: str, secret: str) -> None:
-        """Posts a nonce, which the callback has to answer with.
+    async def verify(self, caller: str, url: str, subscription_id: str, secret: str) -> None:
+        """Posts a nonce, which the callback has to answer with. `caller` is the `principal_hash` of who asks for it.
 
         Raises `CallbackFailed` if it does not, and `RateLimited`.
         """
-        self._count(self.host_of(url))
+        self._limits.count(caller, self.host_of(url))
         nonce = self._core.ids.secret(NONCE_OCTETS)
         webhook_id = self._core.ids.new("msg_verification")
         body = control_body("verification", challenge=nonce)
-        async with self._place(), self._poster.endpoint(url) as endpoint:
+        async with self._limits.place(caller), self._poster.endpoint(url) as endpoint:
             now = self._core.clock.now()
             headers = signed_headers(subscription_id, webhook_id, body, [secret], now)
             answer = await endpoint.post(body, headers)
@@ -75,30 +65,6 @@ class Verifier:
             raise CallbackFailed(category(answer), answer.error or "the callback failed")
         if not hmac.compare_digest(_echoed(answer.body), nonce.encode()):
             raise CallbackFailed("challenge_failed", "the callback did not answer with the challenge")
-
-    @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        try:
-            await asyncio.wait_for(self._places.acquire(), POST_SECONDS)
-        except TimeoutError:
-            raise RateLimited("too many callbacks are being verified", int(POST_SECONDS)) from None
-        try:
-            yield
-        finally:
-            self._places.release()
-
-    def _count(self, host: str) -> None:
-        now = self._core.clock.monotonic()
-        times = self._hosts.setdefault(host, deque())
-        self._hosts.move_to_end(host)
-        while times and times[0] <= now - MINUTE_SECONDS:
-            times.popleft()
-        if len(times) >= PER_HOST:
-            wait = int(times[0] + MINUTE_SECONDS - now) + 1
-            raise RateLimited("callbacks on this host were verified too often", wait)
-        times.append(now)
-        if len(self._hosts) > HOSTS_REMEMBERED:
-            self._hosts.popitem(last=False)
 
 
 def _echoed(body: bytes) -> bytes:
