@@ -78,9 +78,7 @@ class Following:
         if not self._found and not self._caught_up:
             await self._catch_up()
         if not self._found and self._caught_up and wait_seconds > 0:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait_seconds):
-                    await self._wait()
+            await self._wait_for(wait_seconds)
         items = tuple(self._next() for _ in range(min(limit, len(self._found))))
         if not self._found:
             self._told = self._reached
@@ -102,6 +100,17 @@ class Following:
             self._keep(events)
             if self._found or self._caught_up:
                 return
+
+    async def _wait_for(self, seconds: float) -> None:
+        """Until there is a wanted event, `seconds` at most; the place moves on with the log in any case.
+
+        Otherwise the cursor of a subscriber whose inbox is quiet would grow older than events are kept.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wait()
+        if not self._found and self._live is not None and self._live.position is not None:
+            self._reached = Place(self._live.position, self._clock.now())
 
     async def _wait(self) -> None:
         """Until there is a wanted event. Cancelling it loses none: what was read is kept before the next wait."""

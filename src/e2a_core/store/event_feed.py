@@ -179,6 +179,14 @@ class Subscription:
     ) -> None:
         self._feed._leave(self)
 
+    @property
+    def position(self) -> int | None:
+        """How far the log is read: all that matches up to here was handed out. None before entering without a start.
+
+        It moves while `page` waits, past what does not match.
+        """
+        return self._position
+
     def __aiter__(self) -> Self:
         return self
 

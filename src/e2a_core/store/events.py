@@ -159,9 +159,9 @@ class Moment:
 
 
 def now() -> Statement:
-    """Reads the present `Moment`."""
+    """Reads the present `Moment`, which does not go back when old events are deleted."""
     return Statement(
-        "SELECT COALESCE(MAX(seq), 0) AS seq, NULL AS snapshot FROM events",
+        "SELECT COALESCE(MAX(seq), 0) AS seq, NULL AS snapshot FROM sqlite_sequence WHERE name = 'events'",
         {},
         "SELECT 0 AS seq, CAST(pg_current_snapshot() AS TEXT) AS snapshot",
         by_key=True,
