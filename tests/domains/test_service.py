@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -301,7 +303,8 @@ async def test_published_records_verify_a_domain(
     later = await verify(core, owner)
     assert (later.verified, later.verified_at, later.mx) == (True, found.verified_at, "missing")
     shown = await Domains(core, owner).get(DOMAIN)
-    assert (shown.verified, shown.sending_status, shown.last_checked_at) == (True, "pending", clock.now())
+    assert (shown.verified, shown.sending_status, shown.last_checked_at) == (True, "failed", clock.now())
+    assert shown.capabilities.outbound == "failed"
 
 
 @pytest.mark.parametrize("left_out", ["ownership", "inbound_mx"])
@@ -488,3 +491,74 @@ async def test_an_agent_below_a_domain_needs_its_mail_to_come_here(
     zones[f"missing.{DOMAIN}"] = {"MX": [(10, RELAY)]}
     dns.zones = zones
     await agents.create(CreateAgentRequest(email=f"a@missing.{DOMAIN}"))
+
+
+async def told_of_sending(core: Core) -> list[tuple[str, dict[str, object]]]:
+    rows = await core.db.read(
+        sql("SELECT type, data FROM events WHERE type LIKE 'domain.sending%' ORDER BY seq")
+    )
+    return [(row["type"].partition("_")[2], json.loads(row["data"])) for row in rows]
+
+
+async def test_what_changes_in_the_dns_is_told_once(
+    core: Core, owner: Principal, dns: DnsServer, clock: ManualClock
+) -> None:
+    view = await register(core, owner)
+    key = record(view, "dkim")
+    publish(dns, view, leave_out=("dkim",))
+    await verify(core, owner)
+    assert await told_of_sending(core) == []
+    right, wrong = {"TXT": [key.value]}, {"TXT": [key.value[:-40]]}
+    gone = "the DKIM record of the selector e2a202603 is gone"
+    another = "the DKIM record of the selector e2a202603 has another key"
+    steps: list[tuple[dict[str, list[str]] | str, str | None]] = [
+        (wrong, another),
+        (wrong, another),
+        (right, None),
+        (right, None),
+        (SERVFAIL, None),
+        ({}, gone),
+        (SERVFAIL, gone),
+        (wrong, another),
+        (right, None),
+    ]
+    for zone, reason in steps:
+        dns.zones = {**dns.zones, key.name: zone}
+        clock.advance(minutes=5)
+        await verify(core, owner)
+        shown = await Domains(core, owner).get(DOMAIN)
+        assert shown.sending_status == ("failed" if reason else "verified"), zone
+    told = await told_of_sending(core)
+    assert [name for name, _ in told] == ["failed", "verified", "failed", "verified"]
+    assert told[0][1] == {"domain": DOMAIN, "sending_status": "failed", "reason": another}
+    assert told[1][1] == {"domain": DOMAIN, "sending_status": "verified"}
+    assert told[2][1] == {"domain": DOMAIN, "sending_status": "failed", "reason": gone}
+
+
+async def test_checks_at_the_same_time_tell_once(core: Core, owner: Principal, dns: DnsServer) -> None:
+    publish(dns, await register(core, owner))
+    await asyncio.gather(*(verify(core, owner) for _ in range(5)))
+    assert [name for name, _ in await told_of_sending(core)] == ["verified"]
+
+
+async def test_a_domain_that_is_not_proven_is_not_told_of(
+    core: Core, owner: Principal, dns: DnsServer
+) -> None:
+    publish(dns, await register(core, owner), leave_out=("ownership",))
+    await verify(core, owner)
+    assert await told_of_sending(core) == []
+
+
+async def test_a_new_key_that_is_not_published_yet_fails_nothing(
+    core: Core, owner: Principal, dns: DnsServer, clock: ManualClock
+) -> None:
+    domains = Domains(core, owner)
+    publish(dns, await register(core, owner))
+    await verify(core, owner)
+    clock.advance(days=40)
+    rotated = await domains.rotate_key(DOMAIN)
+    await verify(core, owner)
+    assert (await domains.get(DOMAIN)).sending_status == "verified"
+    publish(dns, rotated)
+    await verify(core, owner)
+    assert [name for name, _ in await told_of_sending(core)] == ["verified"]

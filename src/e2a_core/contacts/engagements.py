@@ -6,8 +6,8 @@ from typing import Any
 
 from e2a_core.agents.lookup import resolve_agent
 from e2a_core.agents.queries import AgentRow
-from e2a_core.clock import to_micros
-from e2a_core.contacts import outreach, queries
+from e2a_core.clock import from_micros, to_micros
+from e2a_core.contacts import due, outreach, queries
 from e2a_core.contacts.fields import canonical, check_match, check_metadata, stored_metadata
 from e2a_core.contacts.views import engagement_view
 from e2a_core.contract.base import Page
@@ -20,9 +20,9 @@ from e2a_core.contract.contacts import (
 from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.errors import EngagementNotFound, InvalidRecipient, PreconditionFailed
-from e2a_core.messages.search import instant
+from e2a_core.messages.search import instant as instant_of
 from e2a_core.paging import Position, paged
-from e2a_core.store.statement import Row, first
+from e2a_core.store.statement import Row, Statement, first
 from e2a_core.texts import is_storable, require_storable
 
 __all__ = ["Engagements"]
@@ -44,8 +44,8 @@ class Engagements:
         }
         now = self._core.clock.now()
         period = {
-            "next_action_before": instant(query.next_action_before, "query.next_action_before", now),
-            "last_outbound_before": instant(query.last_outbound_before, "query.last_outbound_before", now),
+            "next_action_before": instant_of(query.next_action_before, "query.next_action_before", now),
+            "last_outbound_before": instant_of(query.last_outbound_before, "query.last_outbound_before", now),
         }
         return await paged(
             self._core,
@@ -77,8 +77,11 @@ class Engagements:
         if found is None and await self._enrol(agent, wanted, values):
             return engagement_view(await self._row(agent.email, wanted))
         seen = found["updated_at"] if found and if_match is not None else None
-        [changed] = await self._core.db.write(
-            [outreach.update(agent.email, wanted, values, now=self._now(), seen=seen)]
+        [changed, *_] = await self._core.db.write(
+            [
+                outreach.update(agent.email, wanted, values, now=self._now(), seen=seen),
+                *_wake(self._core, values),
+            ]
         )
         if not changed.rowcount and if_match is not None:
             raise PreconditionFailed("it was changed by another request; read it again before writing")
@@ -96,10 +99,11 @@ class Engagements:
     async def _enrol(self, agent: AgentRow, address: str, values: dict[str, Any]) -> bool:
         """Enrols the contact. Returns False if it was enrolled already."""
         now = self._now()
-        [_, enrolled] = await self._core.db.write(
+        [_, enrolled, *_] = await self._core.db.write(
             [
                 queries.insert(agent.account_id, address, source="manual", now=now),
                 outreach.insert(agent.account_id, agent.email, address, now=now, **values),
+                *_wake(self._core, values),
             ]
         )
         return bool(enrolled.rowcount)
@@ -117,6 +121,14 @@ class Engagements:
         return to_micros(self._core.clock.now())
 
 
+def _wake(core: Core, values: dict[str, Any]) -> list[Statement]:
+    """Has the instant of the next action told of when it comes."""
+    instant = values.get("next_action_at")
+    if instant is None:
+        return []
+    return [due.wake(from_micros(instant), ids=core.ids, now=core.clock.now())]
+
+
 def _values(request: UpsertEngagementRequest) -> dict[str, Any]:
     """The columns that the request sets; null clears only the instant of the next action."""
     values: dict[str, Any] = {}
@@ -125,8 +137,8 @@ def _values(request: UpsertEngagementRequest) -> dict[str, Any]:
     if request.metadata is not None:
         values["metadata"] = stored_metadata(check_metadata(request.metadata, "body.metadata"))
     if "next_action_at" in request.model_fields_set:
-        due = request.next_action_at
-        values["next_action_at"] = None if due is None else to_micros(due)
+        instant = request.next_action_at
+        values["next_action_at"] = None if instant is None else to_micros(instant)
     return values
 
 

@@ -10,7 +10,17 @@ from e2a_core.contract.states import Direction
 from e2a_core.paging import Position, beyond
 from e2a_core.store.statement import Statement, sql
 
-__all__ = ["delete", "delete_untouched", "engagement", "engagements", "insert", "update"]
+__all__ = [
+    "delete",
+    "delete_untouched",
+    "due",
+    "engagement",
+    "engagements",
+    "insert",
+    "next_due",
+    "told",
+    "update",
+]
 
 _SENT = (
     "FROM message_recipients r JOIN messages m ON m.id = r.message_id "
@@ -96,9 +106,9 @@ def insert(
 ) -> Statement:
     """Affects no row if the contact is enrolled."""
     return sql(
-        "INSERT INTO engagements (agent_email, address, account_id, stage, metadata, next_action_at, "
+        "INSERT INTO engagements (agent_email, address, account_id, stage, metadata, next_action_at, due_at, "
         "import_batch_id, created_at, updated_at) VALUES (:agent, :address, :account, :stage, :metadata, "
-        ":next_action_at, :batch, :now, :now) ON CONFLICT (agent_email, address) DO NOTHING",
+        ":next_action_at, :next_action_at, :batch, :now, :now) ON CONFLICT (agent_email, address) DO NOTHING",
         by_key=True,
         agent=agent_email,
         address=address,
@@ -114,10 +124,17 @@ def insert(
 def update(
     agent_email: str, address: str, values: Mapping[str, Any], *, now: int, seen: int | None
 ) -> Statement:
-    """Sets those of stage, metadata and next_action_at that `values` contains; `seen` is as in `queries.update`."""
+    """Sets those of stage, metadata and next_action_at that `values` contains; `seen` is as in `queries.update`.
+
+    An instant that is set once more is not told of once more.
+    """
     assignments = "".join(
         f"{name} = :{name}, " for name in ("stage", "metadata", "next_action_at") if name in values
     )
+    if "next_action_at" in values:
+        assignments += (
+            "due_at = CASE WHEN next_action_at = :next_action_at THEN due_at ELSE :next_action_at END, "
+        )
     expected = "" if seen is None else " AND updated_at = :seen"
     return Statement(
         f"UPDATE engagements SET {assignments}updated_at = {LATER} "
@@ -130,6 +147,39 @@ def update(
             **({} if seen is None else {"seen": seen}),
         },
         by_key=True,
+    )
+
+
+def due(now: int, count: int) -> Statement:
+    """The engagements whose instant has come and was not told of, oldest first. Inboxes in the trash wait."""
+    return sql(
+        "SELECT e.agent_email, e.address, e.account_id FROM engagements e JOIN agents a ON a.email = e.agent_email "
+        "WHERE e.due_at <= :now AND a.deleted_at IS NULL ORDER BY e.due_at LIMIT :count",
+        by_key=True,
+        now=now,
+        count=count,
+    )
+
+
+def next_due() -> Statement:
+    """Reads when the next engagement is due."""
+    return sql(
+        "SELECT e.due_at FROM engagements e JOIN agents a ON a.email = e.agent_email "
+        "WHERE e.due_at IS NOT NULL AND a.deleted_at IS NULL ORDER BY e.due_at LIMIT 1",
+        by_key=True,
+    )
+
+
+def told(agent_email: str, address: str, instant: int) -> Statement:
+    """Notes that `instant` is told of; `StaleWrite` if that was noted, or another instant was set."""
+    return sql(
+        "UPDATE engagements SET due_at = NULL WHERE agent_email = :agent AND address = :address "
+        "AND due_at = :instant",
+        by_key=True,
+        expect=1,
+        agent=agent_email,
+        address=address,
+        instant=instant,
     )
 
 

@@ -37,7 +37,10 @@ __all__ = [
 _CLAIM_LOCK = 0x0E2A0002
 """The key of the advisory lock: an arbitrary number, the same in every replica and different from the migrations'."""
 
-_COLUMNS = "d.domain, d.account_id, d.verification_token, d.created_at, d.verified_at, d.last_checked_at"
+_COLUMNS = (
+    "d.domain, d.account_id, d.verification_token, d.created_at, d.verified_at, d.last_checked_at, "
+    "d.sending_failure"
+)
 _KEY_COLUMNS = (
     "k.selector, k.algorithm, k.private_key, k.public_key, k.created_at, k.retired_at, k.published_at"
 )
@@ -47,7 +50,8 @@ _KEY_COLUMNS = (
 class DomainRow:
     """One domain; `account_id` is None for the shared domain. Instants are in microseconds.
 
-    `verified_at` is None until ownership is verified. `agents` is the number of live agents, if it was queried.
+    `verified_at` is None until ownership is verified. `sending_failure` is why mail cannot be verified, see
+    `sending.failure`. `agents` is the number of live agents, if it was queried.
     """
 
     domain: str
@@ -57,6 +61,7 @@ class DomainRow:
     verified_at: int | None
     last_checked_at: int | None
     agents: int = 0
+    sending_failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,7 @@ def domain_from(row: Row) -> DomainRow:
         verified_at=row["verified_at"],
         last_checked_at=row["last_checked_at"],
         agents=row.get("agents", 0),
+        sending_failure=row["sending_failure"],
     )
 
 
@@ -161,16 +167,20 @@ def insert_shared_domain(domain: str, now: int) -> Statement:
     )
 
 
-def record_check(account_id: str, domain: str, now: int, *, verified: bool) -> Statement:
+def record_check(
+    account_id: str, domain: str, now: int, *, verified: bool, sending_failure: str | None
+) -> Statement:
     """Stores a check. `verified_at` keeps the first success; a later failure does not clear it."""
     return sql(
-        "UPDATE domains SET last_checked_at = :now, verified_at = COALESCE(verified_at, :verified) "
+        "UPDATE domains SET last_checked_at = :now, verified_at = COALESCE(verified_at, :verified), "
+        "sending_failure = :failure "
         "WHERE account_id = :account AND domain = :domain",
         expect=1,
         account=account_id,
         domain=domain,
         now=now,
         verified=now if verified else None,
+        failure=sending_failure,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from e2a_core.clock import from_micros
 from e2a_core.contract.domains import DNSRecord, DomainCapabilities, DomainView, SendingRampView
 from e2a_core.domains.queries import DkimKeyRow, DomainRow
+from e2a_core.domains.sending import sending_status
 from e2a_core.settings import Settings
 
 __all__ = ["advised_spf", "dkim_name", "domain_view", "listed_keys"]
@@ -22,7 +23,7 @@ _DMARC_ADVICE = "v=DMARC1; p=none"
 def domain_view(settings: Settings, row: DomainRow, keys: Sequence[DkimKeyRow]) -> DomainView:
     """The view of a domain; `keys` are all its keys, oldest first."""
     inbound = _status(row.verified_at)
-    outbound = _sending_status(row, keys)
+    outbound = sending_status(row, keys)
     checked = None if row.last_checked_at is None else from_micros(row.last_checked_at)
     return DomainView(
         domain=row.domain,
@@ -78,14 +79,6 @@ def _record(
     purpose: str, rdtype: str, name: str, value: str, status: str, priority: int | None = None
 ) -> DNSRecord:
     return DNSRecord(purpose=purpose, type=rdtype, name=name, value=value, status=status, priority=priority)
-
-
-def _sending_status(row: DomainRow, keys: Sequence[DkimKeyRow]) -> str:
-    """`verified` if mail from the agents' own addresses has a signature that receivers can verify."""
-    if row.verified_at is None:
-        return "none"
-    signing = next((key for key in keys if key.retired_at is None), None)
-    return _status(None if signing is None else signing.published_at)
 
 
 def _status(since: int | None) -> str:

@@ -10,6 +10,7 @@ from e2a_core.core import Core
 from e2a_core.domains import queries
 from e2a_core.domains.names import ancestors
 from e2a_core.domains.queries import DkimKeyRow, DomainRow, domain_from
+from e2a_core.domains.sending import failure, sending_changed, sending_status
 from e2a_core.errors import DomainTaken
 from e2a_core.store.statement import Statement
 
@@ -39,15 +40,18 @@ async def verify_domain(
     else:
         probe = trusted_probe(in_use)
     now = to_micros(core.clock.now())
-    statements = [queries.record_check(account_id, row.domain, now, verified=probe.verified)]
+    verified_at = row.verified_at if row.verified_at is not None else now if probe.verified else None
+    status, reason = _sending(row, in_use, probe, owned=verified_at is not None)
+    statements = [
+        queries.record_check(account_id, row.domain, now, verified=probe.verified, sending_failure=reason),
+        *_key_changes(in_use, probe, now),
+        *sending_changed(row, sending_status(row, keys), status, reason, now),
+    ]
     if row.verified_at is None and probe.verified:
         statements.append(queries.adopt_agents(account_id, row.domain))
-    statements += _key_changes(in_use, probe, now)
-    if row.verified_at is None and probe.verified:
         await _prove(core, account_id, row.domain, statements)
     else:
         await core.db.write(statements)
-    verified_at = row.verified_at if row.verified_at is not None else now if probe.verified else None
     return verified_at, probe, _dkim_word(in_use, probe)
 
 
@@ -60,6 +64,25 @@ async def _prove(core: Core, account_id: str, domain: str, statements: Sequence[
             raise DomainTaken("another account has proven a domain above or below this one")
         lapsed = [queries.delete_domain(row.account_id, row.domain) for row in others]
         await transaction.write([*lapsed, *statements])
+
+
+def _sending(
+    row: DomainRow, in_use: Sequence[DkimKeyRow], probe: DomainProbe, *, owned: bool
+) -> tuple[str, str | None]:
+    """The status of sending after the check, and why it failed.
+
+    The older key signs until the newer one is found.
+    """
+    if not owned:
+        return "none", None
+    if not in_use:
+        return "pending", None
+    signing = in_use[-1] if probe.dkim[in_use[-1].selector] == "found" else in_use[0]
+    word = probe.dkim[signing.selector]
+    reason = failure(row, signing, word)
+    if word == "found" or (word == "unanswered" and signing.published_at is not None):
+        return "verified", None
+    return ("failed" if reason else "pending"), reason
 
 
 def _key_changes(in_use: Sequence[DkimKeyRow], probe: DomainProbe, now: int) -> list[Statement]:

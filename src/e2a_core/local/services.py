@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from e2a_core.authentication.evaluate import Authenticator
+from e2a_core.contacts.due import CONTACT_DUE_INTERVAL, CONTACT_DUE_JOB, ContactDue
 from e2a_core.core import Core
 from e2a_core.domains.dkim import SigningKeys
 from e2a_core.erasure.job import RETENTION_INTERVAL, RETENTION_JOB, Retention
@@ -130,6 +131,7 @@ class LocalServices:
                 WEBHOOK_WATCH_JOB: WebhookWatch(core),
                 WEBHOOK_NOTICE_JOB: WebhookNotice(core, owner_mail),
                 RELIST_JOB: Relist(core),
+                CONTACT_DUE_JOB: ContactDue(core),
             },
             clock=core.clock,
             ids=core.ids,
@@ -141,11 +143,13 @@ class LocalServices:
                 WEBHOOK_JOB: ENDPOINTS,
                 SUBSCRIPTION_JOB: SUBSCRIPTIONS,
                 RELIST_JOB: 1,
+                CONTACT_DUE_JOB: 1,
             },
         )
         self._jobs.schedule_every(RETENTION_JOB, RETENTION_INTERVAL)
         self._jobs.schedule_every(WEBHOOK_WATCH_JOB, WEBHOOK_WATCH_INTERVAL)
         self._jobs.schedule_every(SWEEP_JOB, SWEEP_INTERVAL)
+        self._jobs.schedule_every(CONTACT_DUE_JOB, CONTACT_DUE_INTERVAL)
         try:
             self._smtp = await self._open_smtp(delivery)
             self._http = await self._open_http()
