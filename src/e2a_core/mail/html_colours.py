@@ -80,7 +80,7 @@ def alike(one: Colour | None, other: Colour | None) -> bool:
         return False
     if isinstance(one, str) or isinstance(other, str):
         return one == other
-    return all(abs(a - b) <= NEAR for a, b in zip(one, other, strict=True))
+    return one == other or all(abs(a - b) <= NEAR for a, b in zip(one, other, strict=True))
 
 
 def amount(value: str) -> float:

@@ -31,12 +31,14 @@ _STYLING = frozenset(
 _LINK_COLOUR = "#0000ee"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Tag:
     """What tags say that are alike but for attributes without effect on looks, and the selector steps they fit."""
 
     name: str
     attributes: Mapping[str, str]
+    hints: Declarations
+    """What its name and its other attributes declare."""
     style: Declarations
     """What its `style` declares."""
     steps: list[Node]
@@ -77,7 +79,7 @@ class Looks:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._valued = _STYLING.union(item.name for item in rules.asked if item.operator)
-        self._present = {"href"}.union(item.name for item in rules.asked)
+        self._read = self._valued.union({"href"}, (item.name for item in rules.asked))
         self._tags: dict[tuple[str, tuple[tuple[str, str], ...]], Tag] = {}
         self._places: dict[tuple[int, int, Look, bool], Place] = {}
         self.steps = 0
@@ -101,12 +103,8 @@ class Looks:
 
     def _tag(self, name: str, given: Mapping[str, str]) -> Tag:
         self.steps += STEPS_TO_READ
-        valued, present = self._valued, self._present
-        said = {
-            word: value if word in valued else ""
-            for word, value in given.items()
-            if word in valued or word in present
-        }
+        valued, read = self._valued, self._read
+        said = {word: value if word in valued else "" for word, value in given.items() if word in read}
         key = (name, tuple(said.items()))
         found = self._tags.get(key)
         if found is None:
@@ -114,18 +112,17 @@ class Looks:
             possible = self._rules.possible(keys)
             fitting = [node for node in possible if node.step.compound.fits(keys, said)]
             style = declarations(said.get("style", ""))
-            found = self._tags[key] = Tag(name, said, style, fitting)
+            found = self._tags[key] = Tag(name, said, _hints(name, said), style, fitting)
             self.steps += STEPS_TO_STYLE + len(possible)
         return found
 
     def _place(self, place: Place, tag: Tag) -> Place:
         taken, matching = 0, list[Rule]()
         for node in tag.steps:
-            if node.applies(place.taken, place.around):
+            if not node.behind or node.behind & (place.taken if node.step.child else place.around):
                 taken |= node.bit
                 matching += node.rules
-        hints = _hints(tag.name, tag.attributes)
-        style = cascade(hints, matching, tag.style) if hints or matching else tag.style
+        style = cascade(tag.hints, matching, tag.style)
         look = self._styled(place.look, style) if style else place.look
         if (place.folded and tag.name != "summary") or (tag.name == "img" and _is_speck(tag, style)):
             look = look._replace(hidden=True)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import NamedTuple
 
-from e2a_core.mail.html_selectors import MAX_SELECTOR_CHARS, Attribute, Compound, Step, parse_selector
+from e2a_core.mail.html_selectors import MAX_SELECTOR_CHARS, Attribute, Step, parse_selector
 from e2a_core.mail.html_styles import Declarations, add_declaration, declarations
 
 __all__ = ["Node", "Rule", "Rules", "cascade"]
@@ -31,16 +33,15 @@ _QUALITIES = {
     "pointer": "fine",
 }
 
+_RANK = attrgetter("rank")
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|<!--|-->", re.DOTALL)
-_PIECE = re.compile(r"([^{}]*+)([{}]|\Z)")
 _SELECTOR = re.compile(r"(?:[^,(\[]++|\([^)]*+\)?|\[[^\]]*+\]?)++")
 _FEATURE = re.compile(
     r"\(\s*+(?:(min|max)-)?([-a-z]++)\s*+(?:(:|[<>]=?)\s*+(?:(\d[\d.]*+)\s*+(px|r?em)?|([-a-z]++)))?[^)]*+\)"
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rule:
+class Rule(NamedTuple):
     """The declarations of one selector; `rank` is its specificity, then its place in the document."""
 
     style: Declarations
@@ -49,17 +50,14 @@ class Rule:
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One step of selectors behind the step `before`; `rules` are those that end with it."""
+    """One step of selectors; `rules` are those that end with it."""
 
     step: Step
-    before: Node | None
+    behind: int
+    """The bit of the step before it, which the parent has to take for `>`, else any element around; 0 without one."""
     bit: int = 0
     """Set if other steps follow."""
     rules: list[Rule] = field(default_factory=list)
-
-    def applies(self, parent: int, around: int) -> bool:
-        """Whether the step before it is taken: by the parent for `>`, else by any element around."""
-        return self.before is None or bool(self.before.bit & (parent if self.step.child else around))
 
 
 @dataclass(slots=True)
@@ -70,7 +68,7 @@ class Rules:
     truncated: bool = False
     asked: set[Attribute] = field(default_factory=set)
     """Attributes that selectors ask for."""
-    _nodes: dict[tuple[Node | None, Step], Node] = field(default_factory=dict)
+    _nodes: dict[tuple[Node | None, str], Node] = field(default_factory=dict)
     _by_key: dict[str, list[Node]] = field(default_factory=dict)
     _bits: int = 0
     _count: int = 0
@@ -86,7 +84,9 @@ class Rules:
         self._chars -= len(css)
         if "{" not in css:
             return
-        for selectors, body in _blocks(_COMMENT.sub(" ", css)):
+        if "/*" in css or "--" in css:
+            css = _COMMENT.sub(" ", css)
+        for selectors, body in _blocks(css):
             style = declarations(body)
             if not style:
                 continue
@@ -95,12 +95,11 @@ class Rules:
                     self.truncated = True
                     return
                 self._count += 1
-                steps = parse_selector(selector.strip()[: MAX_SELECTOR_CHARS + 1])
-                if steps is None:
+                parsed = parse_selector(selector.strip()[: MAX_SELECTOR_CHARS + 1])
+                if parsed is None:
                     self.unsure = self.unsure or bool({"background", "background-color"} & style.keys())
                     continue
-                ids, classes, names = map(sum, zip(*(step.compound.weight for step in steps), strict=True))
-                self._node(steps).rules.append(Rule(style, (ids, classes, names, self._count)))
+                self._node(parsed.steps).rules.append(Rule(style, (*parsed.weight, self._count)))
 
     def possible(self, keys: frozenset[str]) -> list[Node]:
         """The steps that an element with these keys may fit."""
@@ -111,28 +110,38 @@ class Rules:
         """The node of the last step; makes those that are missing."""
         node: Node | None = None
         for step in steps:
-            found = self._nodes.get((node, step))
+            found = self._nodes.get((node, step.text))
             if found is None:
-                found = self._nodes[node, step] = Node(step, node)
-                self._index(found, step.compound)
+                found = self._nodes[node, step.text] = Node(step, self._bit(node) if node else 0)
+                self._index(found)
             node = found
         assert node is not None
         return node
 
-    def _index(self, node: Node, compound: Compound) -> None:
-        self._by_key.setdefault(compound.rarest_key, []).append(node)
+    def _index(self, node: Node) -> None:
+        key, compound = node.step.key, node.step.compound
+        if key in self._by_key:
+            self._by_key[key].append(node)
+        else:
+            self._by_key[key] = [node]
         if compound.attributes or compound.excluded:
             self.asked |= compound.asked()
-        if node.before is not None and not node.before.bit:
-            node.before.bit = 1 << self._bits
+
+    def _bit(self, node: Node) -> int:
+        if not node.bit:
+            node.bit = 1 << self._bits
             self._bits += 1
+        return node.bit
 
 
 def cascade(hints: Declarations, matching: Sequence[Rule], inline: Declarations) -> Declarations:
     """What applies of hints, of the rules that select an element, and of its own style (CSS Cascade 4 section 6)."""
-    ranked = sorted(matching, key=lambda rule: rule.rank)
-    found = dict(hints)
-    for style in [*(rule.style for rule in ranked), inline]:
+    ranked = sorted(matching, key=_RANK) if len(matching) > 1 else matching
+    styles = [style for style in (hints, *(rule.style for rule in ranked), inline) if style]
+    if len(styles) < 2:
+        return styles[0] if styles else {}
+    found = dict(styles[0])
+    for style in styles[1:]:
         for name, (value, important) in style.items():
             add_declaration(found, name, value, important=important)
     return found
@@ -142,21 +151,21 @@ def _blocks(css: str) -> Iterator[tuple[str, str]]:
     """(selectors, declarations) of each rule that applies on a wide screen."""
     active = [True]
     selectors: str | None = None
-    for text, brace in _PIECE.findall(css):
-        if brace == "{":
-            prelude = text.rpartition(";")[2].strip()
-            if prelude.startswith("@"):
-                active.append(active[-1] and _applies(prelude[:_MAX_PRELUDE_CHARS].lower()))
-                selectors = None
-            else:
-                active.append(active[-1])
-                selectors = prelude
-        elif brace:
+    for piece in css.split("{"):
+        *bodies, prelude = piece.split("}")
+        for body in bodies:
             if selectors is not None and active[-1]:
-                yield selectors, text
+                yield selectors, body
             selectors = None
             if len(active) > 1:
                 active.pop()
+        prelude = prelude.rpartition(";")[2].strip()
+        if prelude.startswith("@"):
+            active.append(active[-1] and _applies(prelude[:_MAX_PRELUDE_CHARS].lower()))
+            selectors = None
+        else:
+            active.append(active[-1])
+            selectors = prelude
 
 
 def _applies(prelude: str) -> bool:

@@ -10,7 +10,15 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["MAX_SELECTOR_CHARS", "Attribute", "Compound", "Step", "element_keys", "parse_selector"]
+__all__ = [
+    "MAX_SELECTOR_CHARS",
+    "Attribute",
+    "Compound",
+    "Selector",
+    "Step",
+    "element_keys",
+    "parse_selector",
+]
 
 MAX_SELECTOR_CHARS = 500
 MAX_COMPOUNDS = 10
@@ -95,23 +103,37 @@ class Compound(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One step of a selector; `child` means that it follows the one before it by `>`."""
+    """One step of a selector; `child` means that it follows the one before it by `>`.
+
+    `key` is the `rarest_key` of the compound, `text` what the step was made from.
+    """
 
     child: bool
     compound: Compound
+    key: str
+    text: str
+
+
+class Selector(NamedTuple):
+    """The steps of a selector, and its specificity: ids, classes and attributes, names (Selectors 4 section 17)."""
+
+    steps: tuple[Step, ...]
+    weight: tuple[int, int, int]
 
 
 def element_keys(name: str, attributes: Mapping[str, str]) -> frozenset[str]:
     """The name of an element, its classes as `.class` and its id as `#id`."""
-    keys = [name, *(f".{word}" for word in attributes.get("class", "").split())]
+    keys = [name]
+    if "class" in attributes:
+        keys += [f".{word}" for word in attributes["class"].split()]
     if "id" in attributes:
         keys.append(f"#{attributes['id']}")
     return frozenset(keys)
 
 
 @lru_cache(maxsize=REMEMBERED_SELECTORS)
-def parse_selector(text: str) -> tuple[Step, ...] | None:
-    """The steps of a selector; None if it asks for what is not known here."""
+def parse_selector(text: str) -> Selector | None:
+    """The selector that the text is; None if it asks for what is not known here."""
     found: list[Step] = []
     position = 0
     if len(text) > MAX_SELECTOR_CHARS:
@@ -124,8 +146,11 @@ def parse_selector(text: str) -> tuple[Step, ...] | None:
         compound = _compound(match[2])
         if compound is None:
             return None
-        found.append(Step(">" in match[1], compound))
-    return tuple(found) or None
+        found.append(Step(">" in match[1], compound, compound.rarest_key, match[0]))
+    if not found:
+        return None
+    ids, classes, names = map(sum, zip(*(step.compound.weight for step in found), strict=True))
+    return Selector(tuple(found), (ids, classes, names))
 
 
 def _compound(text: str) -> Compound | None:
@@ -141,9 +166,9 @@ def _compound(text: str) -> Compound | None:
             attributes.append(Attribute(wanted[1].lower(), wanted[2] or "", value, wanted[6] in {"i", "I"}))
         elif inner:
             without = [parse_selector(item.strip()) for item in inner.split(",")]
-            if any(steps is None or len(steps) > 1 for steps in without):
+            if any(item is None or len(item.steps) > 1 for item in without):
                 return None
-            excluded += [steps[0].compound for steps in without if steps]
+            excluded += [item.steps[0].compound for item in without if item]
         elif pseudo == "root":
             keys.append("html")
         elif pseudo:

@@ -30,6 +30,9 @@ MAX_VALUE_CHARS = 200
 REMEMBERED_STYLES = 2000
 MAX_REMEMBERED_CHARS = 300
 """Styles recur within a letter and in the next one of its sender. A hostile mail can fill 600 kB at most."""
+REMEMBERED_LOOKS = 1000
+MAX_REMEMBERED_PROPERTIES = 8
+"""Looks recur as styles do. A hostile mail can fill 2 MB at most."""
 _FONT_PIXELS = 16.0
 _SCREEN_PIXELS = 1000.0
 
@@ -131,7 +134,12 @@ def add_declaration(found: dict[str, tuple[str, bool]], name: str, value: str, *
 
 def styled(parent: Look, style: Declarations) -> Look:
     """The look of an element with this style in an element that looks like `parent`."""
-    values = {name: value for name, (value, _) in style.items()}
+    values = tuple((name, value) for name, (value, _) in style.items())
+    return (_remembered_look if len(values) <= MAX_REMEMBERED_PROPERTIES else _look)(parent, values)
+
+
+def _look(parent: Look, items: tuple[tuple[str, str], ...]) -> Look:
+    values = dict(items)
     fill = values.get("-webkit-text-fill-color", values.get("color", ""))
     return Look(
         hidden=parent.hidden or _hides(values),
@@ -142,8 +150,15 @@ def styled(parent: Look, style: Declarations) -> Look:
     )
 
 
+_remembered_look = lru_cache(maxsize=REMEMBERED_LOOKS)(_look)
+
+
 def _hides(values: Mapping[str, str]) -> bool:
-    return any(name in _HIDING and _HIDING[name](value, values) for name, value in values.items())
+    for name, value in values.items():
+        hides = _HIDING.get(name)
+        if hides is not None and hides(value, values):
+            return True
+    return False
 
 
 def _has_no_room(value: str, values: Mapping[str, str]) -> bool:

@@ -94,11 +94,9 @@ def _raw_text_end(html: str, name: str, position: int) -> tuple[int, int]:
 
 def attributes(body: str) -> dict[str, str]:
     """The attributes of an opening tag by lower-case name; the first of duplicates wins, as in browsers."""
-    found: dict[str, str] = {}
-    for name, double, single, plain in _ATTRIBUTE.findall(body):
-        value = double or single or plain
-        found.setdefault(name.lower(), unescape(value) if "&" in value else value)
-    return found
+    said = reversed(_ATTRIBUTE.findall(body))
+    found = {name.lower(): double or single or plain for name, double, single, plain in said}
+    return {name: unescape(value) for name, value in found.items()} if "&" in body else found
 
 
 def link_target(body: str) -> str:
