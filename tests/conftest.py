@@ -127,7 +127,7 @@ def _subjects(item: pytest.Item) -> set[object]:
     """What a test is run over, where it is run over several."""
     if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
         return set()
-    names = ("engine", "database_kind", "served", "relay")
+    names = ("engine", "database_kind", "served", "relay", "shared_home", "home")
     return {item.callspec.params.get(name) for name in names}
 
 

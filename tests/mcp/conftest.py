@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
@@ -20,6 +20,7 @@ from e2a_core.remote import watching
 from e2a_core.remote.engine import RemoteEngine, open_remote_engine
 from e2a_core.settings import Settings
 from mcp import Client
+from tests.support.databases import PostgresqlServer
 from tests.support.dns import DnsServer
 from tests.support.home import Home, Keys, open_home_for_test
 
@@ -28,19 +29,27 @@ from .relay import LEGACY, MODERN, Inbox, Listener, Relay, local_relay, mcp_list
 SAME_CODE = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 """For children whose environment is made anew: they import what the test does."""
 
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    scopes: dict[str, Literal["function", "module"]] = {"served": "function", "relay": "module"}
-    for fixture, scope in scopes.items():
-        if fixture in metafunc.fixturenames:
-            marked = metafunc.definition.get_closest_marker
-            subjects = [
-                *([] if marked("remote_only") else ["local"]),
-                *([] if marked("local_only") else ["remote"]),
-            ]
-            metafunc.parametrize(fixture, subjects, indirect=True, scope=scope)
+    """Over the deployment itself and through the API; what is marked `each_store` also over PostgreSQL."""
+    marked, names = metafunc.definition.get_closest_marker, metafunc.fixturenames
+    subjects = [
+        *([] if marked("remote_only") else ["local"]),
+        *([] if marked("local_only") else ["remote"]),
+    ]
+    stores = [SQLITE, POSTGRESQL] if marked("each_store") else [SQLITE]
+    if "served" in names:
+        metafunc.parametrize("served", subjects, indirect=True)
+    if "relay" in names:
+        over = [*((SQLITE, subject) for subject in subjects), *((store, "local") for store in stores[1:])]
+        ids = [*subjects, *stores[1:]]
+        metafunc.parametrize(("shared_home", "relay"), over, indirect=True, ids=ids, scope="module")
+    elif "home" in names and len(stores) > 1:
+        metafunc.parametrize("home", stores, indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -79,18 +88,35 @@ def connect(relay: Relay, box: Inbox) -> Connect:
 
 
 @pytest.fixture
-async def home(tmp_path: Path, dns: DnsServer, keys: Keys) -> AsyncIterator[Home]:
-    async with open_home_for_test(tmp_path, "", dns, keys) as opened:
+async def home(
+    request: pytest.FixtureRequest, tmp_path: Path, dns: DnsServer, keys: Keys
+) -> AsyncIterator[Home]:
+    async with _database_of(request) as url, open_home_for_test(tmp_path, url, dns, keys) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
 async def shared_home(
-    tmp_path_factory: pytest.TempPathFactory, dns: DnsServer, keys: Keys
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, dns: DnsServer, keys: Keys
 ) -> AsyncIterator[Home]:
     folder = tmp_path_factory.mktemp("shared")
-    async with open_home_for_test(folder, "", dns, keys, poll_rate_per_minute="1000000") as opened:
+    async with (
+        _database_of(request) as url,
+        open_home_for_test(folder, url, dns, keys, poll_rate_per_minute="1000000") as opened,
+    ):
         yield opened
+
+
+@asynccontextmanager
+async def _database_of(request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """The URL of the store of a home; none means SQLite in the home's own folder."""
+    if getattr(request, "param", SQLITE) == SQLITE:
+        yield ""
+        return
+    server: PostgresqlServer = request.getfixturevalue("postgresql_server")
+    url = await server.lend()
+    yield url
+    await server.take_back(url)
 
 
 @pytest.fixture(scope="module")

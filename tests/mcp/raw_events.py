@@ -81,7 +81,8 @@ class RawHttp:
     http: httpx2.AsyncClient
     url: str
     capabilities: dict[str, Any] = field(default_factory=dict)
-    session: str = ""
+    handshaken: bool = False
+    session: str | None = None
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
         """The whole JSON-RPC answer."""
@@ -110,7 +111,7 @@ class RawHttp:
             yield Stream(response)
 
     async def handshake(self) -> dict[str, Any]:
-        """Opens a session of the older era and gives the result of `initialize`."""
+        """Goes on in the older era, in a session if the server has them, and gives the result of `initialize`."""
         params = {
             "protocolVersion": HANDSHAKE,
             "capabilities": {},
@@ -118,21 +119,22 @@ class RawHttp:
         }
         body = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
         response = await self.http.post(self.url, json=body, headers=HEADERS)
-        self.session = response.headers["mcp-session-id"]
+        self.handshaken, self.session = True, response.headers.get("mcp-session-id")
         done = {"jsonrpc": "2.0", "method": "notifications/initialized"}
         await self.http.post(self.url, json=done, headers=self._headers("notifications/initialized"))
         result: dict[str, Any] = answer_in(response)["result"]
         return result
 
     def _request(self, id: int | str, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        if not self.session:
+        if not self.handshaken:
             params = {**params, "_meta": envelope(self.capabilities)}
         body = {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
         return {"url": self.url, "json": body, "headers": self._headers(method)}
 
     def _headers(self, method: str) -> dict[str, str]:
-        if self.session:
-            return {**HEADERS, "MCP-Protocol-Version": HANDSHAKE, "Mcp-Session-Id": self.session}
+        if self.handshaken:
+            session = {"Mcp-Session-Id": self.session} if self.session else {}
+            return {**HEADERS, "MCP-Protocol-Version": HANDSHAKE, **session}
         return {**HEADERS, "MCP-Protocol-Version": MODERN, "Mcp-Method": method}
 
 

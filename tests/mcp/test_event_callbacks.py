@@ -113,6 +113,7 @@ async def subscribe(raw: RawHttp, url: str, **changes: Any) -> dict[str, Any]:
     return await raw.result("events/subscribe", **params(url, **changes))
 
 
+@pytest.mark.each_store
 async def test_chatgpt_is_verified_and_told(relay: Relay, box: Inbox, chatgpt: ChatGpt) -> None:
     async with as_agent(box) as raw:
         listed = (await raw.result("events/list"))["events"]
@@ -145,6 +146,7 @@ async def test_both_eras_subscribe(relay: Relay, box: Inbox, chatgpt: ChatGpt) -
         assert (await subscribe(older, chatgpt.url))["id"] == first["id"]
 
 
+@pytest.mark.each_store
 async def test_a_refresh_is_the_same_subscription(relay: Relay, box: Inbox, chatgpt: ChatGpt) -> None:
     async with as_agent(box) as raw:
         arguments = {"from": "example.org", "verified_only": False}
@@ -256,6 +258,7 @@ async def test_a_refused_callback_has_the_number_of_the_dialect(
     assert "nope" not in str(found)
 
 
+@pytest.mark.each_store
 async def test_the_end_of_what_is_not_there_is_an_error_in_one_dialect(
     relay: Relay, box: Inbox, chatgpt: ChatGpt
 ) -> None:
@@ -276,6 +279,7 @@ async def test_the_end_of_what_is_not_there_is_an_error_in_one_dialect(
         assert found == (-32602, "InvalidParams", {"field": "delivery", "reason": "Field required"})
 
 
+@pytest.mark.each_store
 async def test_too_many_subscriptions_are_told_with_their_limit(
     relay: Relay, box: Inbox, chatgpt: ChatGpt
 ) -> None:
@@ -317,6 +321,7 @@ async def test_nobody_subscribes_without_a_credential(relay: Relay, box: Inbox, 
     assert not chatgpt.received
 
 
+@pytest.mark.each_store
 async def test_a_rotated_secret_reaches_chatgpt_with_both(relay: Relay, box: Inbox, chatgpt: ChatGpt) -> None:
     chatgpt.secrets = [SECRET, OTHER]
     async with as_agent(box) as raw:

@@ -73,6 +73,7 @@ def of_key(box: Inbox) -> Any:
     return sessions
 
 
+@pytest.mark.each_store
 @pytest.mark.parametrize("old", [False, True])
 @pytest.mark.parametrize("id", [7, "seven"])
 async def test_a_stream_tells_of_mail_in_both_eras(
@@ -99,6 +100,7 @@ async def test_a_stream_tells_of_mail_in_both_eras(
         assert (await raw.poll(cursor=second["cursor"]))["events"] == []
 
 
+@pytest.mark.each_store
 async def test_a_stream_without_a_cursor_begins_now(relay: Relay, box: Inbox) -> None:
     await box.deliver()
     async with (
@@ -139,6 +141,7 @@ async def test_many_streams_are_open_together(relay: Relay, box: Inbox) -> None:
         assert notification(message)[0] == "active"
 
 
+@pytest.mark.each_store
 async def test_the_heartbeat_is_a_message_and_carries_the_position(relay: Relay, box: Inbox) -> None:
     async with wired(of_key(box), heartbeat=0.05) as wire:
         await wire.send("events/stream", 1, name="email.received")
@@ -158,6 +161,7 @@ async def test_over_http_the_stream_is_never_silent_for_long(relay: Relay, box: 
         assert stream.comments == []
 
 
+@pytest.mark.each_store
 async def test_a_cancelled_stream_is_silent(relay: Relay, box: Inbox) -> None:
     async with wired(of_key(box)) as wire:
         await wire.send("events/stream", 1, name="email.received")
@@ -175,6 +179,7 @@ async def test_a_cancelled_stream_is_silent(relay: Relay, box: Inbox) -> None:
         assert not [message for message in seen if "method" in message]
 
 
+@pytest.mark.each_store
 async def test_a_revoked_credential_ends_the_stream(relay: Relay, box: Inbox) -> None:
     async with wired(of_key(box), recheck=0.05) as wire:
         await wire.send("events/stream", 1, name="email.received")
@@ -188,6 +193,7 @@ async def test_a_revoked_credential_ends_the_stream(relay: Relay, box: Inbox) ->
         assert set(last["result"]["_meta"]) <= {"io.modelcontextprotocol/serverInfo"}
 
 
+@pytest.mark.each_store
 async def test_a_deleted_inbox_ends_the_stream(relay: Relay, box: Inbox) -> None:
     async with wired(of_key(box), recheck=0.05) as wire:
         await wire.send("events/stream", 1, name="email.received")
@@ -199,6 +205,7 @@ async def test_a_deleted_inbox_ends_the_stream(relay: Relay, box: Inbox) -> None
         assert kind == "terminated"
 
 
+@pytest.mark.each_store
 async def test_what_passes_is_told_and_the_stream_goes_on(relay: Relay, box: Inbox) -> None:
     """A database that is away for a moment: what came meanwhile is told, once."""
     answers = iter([None, None, StoreUnavailable("away")])
@@ -222,6 +229,7 @@ async def test_what_passes_is_told_and_the_stream_goes_on(relay: Relay, box: Inb
         assert got == sent
 
 
+@pytest.mark.each_store
 async def test_a_gap_is_told_when_the_stream_begins(relay: Relay, box: Inbox) -> None:
     async with over_http(relay.base, box.key) as raw:
         cursor = (await raw.poll())["cursor"]

@@ -117,6 +117,7 @@ async def test_the_list_describes_each_event(relay: Relay, box: Inbox) -> None:
         assert first["inputSchema"]["required"] == ["agent_email"]
 
 
+@pytest.mark.each_store
 async def test_a_poll_without_a_cursor_begins_now(relay: Relay, box: Inbox) -> None:
     await box.deliver()
     async with as_agent(box) as raw:
@@ -128,6 +129,7 @@ async def test_a_poll_without_a_cursor_begins_now(relay: Relay, box: Inbox) -> N
             assert found["resultType"] == "complete"
 
 
+@pytest.mark.each_store
 async def test_a_poll_tells_what_happened_since(relay: Relay, box: Inbox) -> None:
     async with as_agent(box) as raw:
         before = (await raw.poll())["cursor"]
@@ -150,6 +152,7 @@ async def test_a_poll_tells_what_happened_since(relay: Relay, box: Inbox) -> Non
         assert (await raw.poll(name="email.flagged", cursor=before))["events"] == []
 
 
+@pytest.mark.each_store
 async def test_a_batch_is_capped_and_says_that_there_is_more(relay: Relay, box: Inbox) -> None:
     async with as_agent(box) as raw:
         cursor = (await raw.poll())["cursor"]
@@ -164,6 +167,7 @@ async def test_a_batch_is_capped_and_says_that_there_is_more(relay: Relay, box: 
         assert more == [True, True, False]
 
 
+@pytest.mark.each_store
 async def test_a_waiting_poll_ends_with_the_event_or_empty(relay: Relay, box: Inbox) -> None:
     async with as_agent(box) as raw, anyio.create_task_group() as tasks:
         cursor = (await raw.poll())["cursor"]
@@ -175,6 +179,7 @@ async def test_a_waiting_poll_ends_with_the_event_or_empty(relay: Relay, box: In
         assert len(found["events"]) == 1
 
 
+@pytest.mark.each_store
 async def test_filters_are_applied_before_delivery(relay: Relay, box: Inbox) -> None:
     async with as_agent(box) as raw:
         cursor = (await raw.poll())["cursor"]
@@ -203,6 +208,7 @@ async def test_an_agent_hears_of_its_own_sends_only_when_asked(
         assert sent["data"]["message_type"] == "send"
 
 
+@pytest.mark.each_store
 async def test_held_mail_is_told_to_the_account_and_its_outcome_to_the_agent(
     relay: Relay, box: Inbox, connect: Connect
 ) -> None:
@@ -299,6 +305,7 @@ async def test_the_dialect_numbers_the_errors(relay: Relay, box: Inbox) -> None:
         assert (await modern.error("events/poll", name="email.sent", cursor="x"))[0] == -32602
 
 
+@pytest.mark.each_store
 async def test_cursors_are_signed_and_of_one_account(relay: Relay, box: Inbox) -> None:
     async with as_agent(box) as raw:
         cursor: str = (await raw.poll())["cursor"]
@@ -309,6 +316,7 @@ async def test_cursors_are_signed_and_of_one_account(relay: Relay, box: Inbox) -
             ] == "cursor"
 
 
+@pytest.mark.each_store
 async def test_a_quiet_cursor_stays_young(home: Home) -> None:
     async with home.listening() as base, over_http(base, home.agent_key) as raw:
         cursor = (await raw.poll())["cursor"]
@@ -320,6 +328,7 @@ async def test_a_quiet_cursor_stays_young(home: Home) -> None:
             cursor = found["cursor"]
 
 
+@pytest.mark.each_store
 async def test_a_cursor_older_than_the_log_is_told_as_truncated(home: Home) -> None:
     async with home.listening() as base, over_http(base, home.agent_key) as raw:
         cursor = (await raw.poll())["cursor"]
@@ -331,6 +340,7 @@ async def test_a_cursor_older_than_the_log_is_told_as_truncated(home: Home) -> N
         assert (await raw.poll(cursor=found["cursor"]))["truncated"] is False
 
 
+@pytest.mark.each_store
 async def test_old_events_are_passed_over_when_asked(home: Home) -> None:
     async with home.listening() as base, over_http(base, home.agent_key) as raw:
         cursor = (await raw.poll())["cursor"]
@@ -362,6 +372,7 @@ async def test_the_official_client_lists_and_polls(relay: Relay, box: Inbox, era
         assert len((await ask("events/poll", name="email.received", cursor=cursor))["events"]) == 1
 
 
+@pytest.mark.each_store
 async def test_recent_events_are_told_newest_first(relay: Relay, box: Inbox, connect: Connect) -> None:
     first, second = await box.deliver(subject="one"), await box.deliver(subject="two \u200b")
     async with connect() as client:

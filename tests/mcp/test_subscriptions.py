@@ -84,6 +84,7 @@ async def test_changes_of_a_message_are_told(relay: Relay) -> None:
         assert told.waiting == 0
 
 
+@pytest.mark.each_store
 async def test_a_stream_of_the_newer_era_carries_what_was_asked_for(relay: Relay) -> None:
     box = await relay.inbox()
     await box.deliver()
@@ -151,6 +152,7 @@ async def test_what_can_never_be_told_is_not_acknowledged(relay: Relay) -> None:
         assert stream.honored.resource_subscriptions == told
 
 
+@pytest.mark.each_store
 @pytest.mark.local_only("the API tells of arrivals alone")
 async def test_decisions_change_the_review_queue(relay: Relay) -> None:
     box = await relay.inbox()
@@ -165,6 +167,7 @@ async def test_decisions_change_the_review_queue(relay: Relay) -> None:
         assert await next_uri(stream) == REVIEWS
 
 
+@pytest.mark.each_store
 async def test_an_account_of_many_inboxes_is_told_of_each(relay: Relay) -> None:
     boxes = [await relay.inbox() for _ in range(22)]
     async with relay.account() as owner:
@@ -378,6 +381,7 @@ async def test_an_account_of_the_older_era_is_told_when_inboxes_come_and_go(rela
         assert lists.waiting == 0
 
 
+@pytest.mark.each_store
 @pytest.mark.local_only("another deployment does not tell")
 async def test_a_stream_of_the_newer_era_tells_when_inboxes_come_and_go(relay: Relay) -> None:
     kept = await relay.inbox()
