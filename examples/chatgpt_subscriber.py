@@ -34,19 +34,22 @@ def subscribe(url: str, inbox: str, secret: str) -> str:
             "io.modelcontextprotocol/clientCapabilities": {},
         },
     }
-    answer = httpx.post(
-        os.environ["E2A_MCP_URL"],
+    response = httpx.post(
+        setting("E2A_MCP_URL"),
         json={"jsonrpc": "2.0", "id": 1, "method": "events/subscribe", "params": asked},
         headers={
-            "Authorization": f"Bearer {os.environ['E2A_API_KEY']}",
+            "Authorization": f"Bearer {setting('E2A_API_KEY')}",
             "Accept": "application/json, text/event-stream",
             "MCP-Protocol-Version": ERA,
             "Mcp-Method": "events/subscribe",
         },
         timeout=30,
-    ).json()
+    )
+    if "json" not in response.headers.get("Content-Type", ""):
+        sys.exit(f"{response.url} is no MCP endpoint: it answered {response.status_code}")
+    answer = response.json()
     if "error" in answer:
-        sys.exit(f"refused: {answer['error']}")
+        sys.exit(f"refused: {answer['error']['message']}")
     return str(answer["result"]["id"])
 
 
@@ -93,5 +96,15 @@ def main(url: str, inbox: str, count: int) -> None:
         server.shutdown()
 
 
+def setting(name: str) -> str:
+    """Returns a setting that has to be given."""
+    return os.environ.get(name) or sys.exit(f"set {name}")
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else sys.maxsize)
+    if len(sys.argv) < 3:
+        sys.exit("usage: chatgpt_subscriber.py URL INBOX [COUNT]")
+    try:
+        main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else sys.maxsize)
+    except httpx.HTTPError as problem:
+        sys.exit(f"{os.environ['E2A_MCP_URL']}: {problem}")

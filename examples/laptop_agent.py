@@ -10,10 +10,11 @@ import os
 import sys
 
 from e2a.v1 import AsyncE2AClient
+from e2a.v1.errors import E2AError
 
 
 async def main(inbox: str, count: int) -> None:
-    client = AsyncE2AClient(api_key=os.environ["E2A_API_KEY"], base_url=os.environ["E2A_API_URL"])
+    client = AsyncE2AClient(api_key=setting("E2A_API_KEY"), base_url=setting("E2A_API_URL"))
     try:
         async for event in client.listen(inbox):
             message = await client.messages.get(inbox, event.data["message_id"])
@@ -25,5 +26,15 @@ async def main(inbox: str, count: int) -> None:
         await client.aclose()
 
 
+def setting(name: str) -> str:
+    """Returns a setting that has to be given."""
+    return os.environ.get(name) or sys.exit(f"set {name}")
+
+
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else sys.maxsize))
+    if len(sys.argv) < 2:
+        sys.exit("usage: laptop_agent.py INBOX [COUNT]")
+    try:
+        asyncio.run(main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else sys.maxsize))
+    except E2AError as problem:
+        sys.exit(f"{problem.message} ({problem.code})")

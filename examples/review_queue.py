@@ -12,7 +12,7 @@ import os
 import sys
 from typing import Any
 
-from mcp import Client, StdioServerParameters, stdio_client
+from mcp import Client, MCPError, StdioServerParameters, stdio_client
 
 SHOWN = {
     "header_from": "From",
@@ -60,13 +60,29 @@ def ask() -> str:
         return ""
 
 
+class Refused(Exception):
+    """A tool answered with an error."""
+
+
 async def call(owner: Client, tool: str, **arguments: Any) -> dict[str, Any]:
     result = await owner.call_tool(tool, arguments)
     content = dict(result.structured_content or {})
     if result.is_error:
-        raise SystemExit(f"{tool}: {content['code']}")
+        raise Refused(f"{tool}: {content['message']} ({content['code']})")
     return content
 
 
+def reason(problem: BaseException) -> str:
+    """Returns what the server refused; anything else is a fault of this program, and is raised."""
+    while isinstance(problem, ExceptionGroup):
+        problem = problem.exceptions[0]
+    if not isinstance(problem, Refused | MCPError):
+        raise problem
+    return str(problem)
+
+
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except (Refused, MCPError, ExceptionGroup) as problem:
+        sys.exit(reason(problem))

@@ -12,7 +12,7 @@ import os
 import sys
 from typing import Any
 
-from mcp import Client, StdioServerParameters, stdio_client
+from mcp import Client, MCPError, StdioServerParameters, stdio_client
 
 ANSWER = "Thank you for your question. A person will look at it today."
 
@@ -54,13 +54,29 @@ def verdict(message: dict[str, Any]) -> str:
     return "question" if "?" in message["text"] else "information"
 
 
+class Refused(Exception):
+    """A tool answered with an error."""
+
+
 async def call(agent: Client, tool: str, **arguments: Any) -> dict[str, Any]:
     result = await agent.call_tool(tool, arguments)
     content = dict(result.structured_content or {})
     if result.is_error:
-        raise SystemExit(f"{tool}: {content['code']}")
+        raise Refused(f"{tool}: {content['message']} ({content['code']})")
     return content
 
 
+def reason(problem: BaseException) -> str:
+    """Returns what the server refused; anything else is a fault of this program, and is raised."""
+    while isinstance(problem, ExceptionGroup):
+        problem = problem.exceptions[0]
+    if not isinstance(problem, Refused | MCPError):
+        raise problem
+    return str(problem)
+
+
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except (Refused, MCPError, ExceptionGroup) as problem:
+        sys.exit(reason(problem))

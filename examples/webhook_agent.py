@@ -16,7 +16,7 @@ from e2a.v1.errors import E2AError
 
 
 def main(url: str, count: int) -> None:
-    client = E2AClient(api_key=os.environ["E2A_API_KEY"], base_url=os.environ["E2A_API_URL"])
+    client = E2AClient(api_key=setting("E2A_API_KEY"), base_url=setting("E2A_API_URL"))
     webhook = client.webhooks.create({"url": url, "events": ["email.received"]})
     seen: set[str] = set()
 
@@ -46,5 +46,15 @@ def main(url: str, count: int) -> None:
     client.webhooks.delete(webhook.id)
 
 
+def setting(name: str) -> str:
+    """Returns a setting that has to be given."""
+    return os.environ.get(name) or sys.exit(f"set {name}")
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else sys.maxsize)
+    if len(sys.argv) < 2:
+        sys.exit("usage: webhook_agent.py URL [COUNT]")
+    try:
+        main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else sys.maxsize)
+    except E2AError as problem:
+        sys.exit(f"{problem.message} ({problem.code})")

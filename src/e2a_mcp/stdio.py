@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -15,7 +17,7 @@ from mcp.server.stdio import stdio_server
 from e2a_core.clock import SystemClock
 from e2a_core.contract.engine import Session
 from e2a_core.contract.principal import Scope
-from e2a_core.errors import NotFound
+from e2a_core.errors import E2AError, NotFound, NotImplementedHere, Unavailable
 from e2a_core.ids import Ids
 from e2a_core.observer import Unobserved
 from e2a_core.settings import Settings
@@ -27,6 +29,8 @@ from e2a_mcp.server import build_server
 from e2a_mcp.tool import Services
 
 __all__ = ["serve_stdio"]
+
+_log = logging.getLogger(__name__)
 
 ANSWER_FIRST_SECONDS = 0.05
 """Lets the answer to `tools/list` go out before the import of the relay takes the processor."""
@@ -45,6 +49,7 @@ class HomeSession:
         self._settings = settings
         self._scope = scope
         self._session: Session | None = None
+        self._told = ""
         self._lock = anyio.Lock()
 
     async def __call__(self, context: ServerRequestContext[Any]) -> Session:
@@ -57,7 +62,28 @@ class HomeSession:
                     self._session = await self._open()
         return self._session
 
+    async def begin(self) -> None:
+        """Opens the session of another deployment before anything is asked of it: a wrong key is told of at once."""
+        if self._settings.remote:
+            await self._engine.settled()
+            with suppress(E2AError):
+                await self.get()
+
     async def _open(self) -> Session:
+        try:
+            return await self._opened()
+        except E2AError as problem:
+            self._tell(problem)
+            raise
+
+    def _tell(self, problem: E2AError) -> None:
+        """Logs why there is no session, once as long as the reason is the same."""
+        if self._settings.remote and str(problem) != self._told:
+            self._told = str(problem)
+            elsewhere = isinstance(problem, Unavailable | NotImplementedHere)
+            _log.error("%s%s", problem, "; E2A_API_URL names the deployment" if elsewhere else "")
+
+    async def _opened(self) -> Session:
         engine = await self._engine.get()
         email = self._settings.agent_email or None
         try:
@@ -96,6 +122,7 @@ async def serve_stdio(settings: Settings, opener: EngineOpener, *, with_channel:
             lines = MessageLines(standard_input())
             tasks.start_soon(_stop_on_signal, engine)
             tasks.start_soon(_stop_at_end, lines, engine)
+            tasks.start_soon(session.begin)
             async with stdio_server(stdin=lines.as_text_file()) as (incoming, outgoing):
                 lines.answers = outgoing
                 if with_channel:

@@ -83,6 +83,28 @@ def test_a_genuine_statement_holds_and_one_under_another_secret_does_not(home: S
     assert (done.returncode, done.stdout[:15]) == (1, "does not hold: ")
 
 
+def test_what_is_refused_ends_with_a_line(home: ServedHome) -> None:
+    api, mcp = str(home.address["http"]), str(home.address["mcp"])
+    elsewhere = {"E2A_API_KEY": "e2a_acct_wrong", "E2A_API_URL": api, "E2A_MCP_URL": mcp}
+    refusals: list[tuple[list[str], dict[str, str], str]] = [
+        (["triage_agent.py"], elsewhere, "set E2A_API_KEY"),
+        (["review_queue.py"], elsewhere, "set E2A_API_KEY"),
+        (["verify_auth_headers.py", "msg_none"], {}, "get_message: no such message (not_found)"),
+        (["verify_auth_headers.py", "msg_none"], {"E2A_MCP_SCOPE": "none"}, "Connection closed"),
+        (["webhook_agent.py", callback()], elsewhere, "(unauthorized)"),
+        (["webhook_agent.py", callback()], {}, "set E2A_API_KEY"),
+        (["laptop_agent.py", INBOX], elsewhere, "(unauthorized)"),
+        (["laptop_agent.py"], elsewhere, "usage: "),
+        (["chatgpt_subscriber.py", callback(), INBOX], elsewhere, "refused: missing or invalid credential"),
+        (["chatgpt_subscriber.py", callback(), INBOX], {**elsewhere, "E2A_MCP_URL": api}, "no MCP endpoint"),
+    ]
+    for (name, *arguments), settings, words in refusals:
+        done = home.run(sys.executable, str(EXAMPLES / name), *arguments, **settings)
+        assert done.returncode == 1
+        assert words in done.stderr.splitlines()[-1]
+        assert "Traceback" not in done.stderr
+
+
 def hold_all_outgoing(home: ServedHome) -> None:
     """As the owner: nothing leaves before a person has seen it."""
     server = StdioServerParameters(

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from mcp import Client, StdioServerParameters, stdio_client
 from tests.remote.conftest import ACCOUNT, refusal
 from tests.support.listening import listening, vacant_port
+from tests.support.waiting import until
 
 from .conftest import SAME_CODE
 from .results import text_of
@@ -42,8 +43,9 @@ async def connected(tmp_path: Path, **environment: str) -> AsyncIterator[Client]
         cwd=Path(__file__).parents[2],
     )
     with anyio.fail_after(40):
-        async with Client(stdio_client(parameters), mode="legacy") as client:
-            yield client
+        with (tmp_path / "log").open("w", encoding="utf-8") as log:
+            async with Client(stdio_client(parameters, errlog=log), mode="legacy") as client:
+                yield client
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ async def deployment() -> AsyncIterator[str]:
 
     async def account(request: Request) -> Response:
         token = request.headers["authorization"].removeprefix("Bearer ")
-        if token == "ate2a_revoked":
+        if "revoked" in token:
             return refusal(401, "unauthorized")
         return JSONResponse({**ACCOUNT, "scope": "account" if "account" in token else "agent"})
 
@@ -137,3 +139,44 @@ async def test_a_deployment_out_of_reach_is_told_in_the_call(tmp_path: Path, nob
         True,
     )
     assert "cannot be reached" in text_of(refused)
+
+
+@pytest.mark.parametrize("key", ["e2a_acct_revoked", "ate2a_revoked", "e2a_agt_\u00fc"])
+async def test_a_wrong_key_names_the_setting_to_mend(tmp_path: Path, deployment: str, key: str) -> None:
+    async with connected(tmp_path, E2A_API_URL=deployment, E2A_API_KEY=key) as client:
+        await client.list_tools()
+        # Before anything is asked of it.
+        await until(lambda: "E2A_API_KEY" in logged(tmp_path))
+        for tool in ("whoami", "list_messages"):
+            refused = await client.call_tool(tool, {})
+            assert refused.structured_content["code"] == "unauthorized"
+            assert "E2A_API_KEY" in text_of(refused)
+    assert logged(tmp_path).count("ERROR") == 1
+
+
+def logged(tmp_path: Path) -> str:
+    return (tmp_path / "log").read_text(encoding="utf-8")
+
+
+async def test_a_key_that_is_revoked_later_names_the_setting_too(tmp_path: Path) -> None:
+    async def account(request: Request) -> Response:
+        return JSONResponse({**ACCOUNT, "scope": "agent"})
+
+    async def other(request: Request) -> Response:
+        return refusal(401, "unauthorized")
+
+    routes = [Route("/v1/account", account), Route("/{path:path}", other)]
+    async with (
+        listening(Starlette(routes=routes)) as url,
+        connected(tmp_path, E2A_API_URL=url, E2A_API_KEY="e2a_agt_x") as client,
+    ):
+        refused = await client.call_tool("list_messages", {})
+    assert text_of(refused).startswith("e2a error [unauthorized]: http://127.0.0.1:")
+    assert "set E2A_API_KEY to a valid key of that deployment" in text_of(refused)
+
+
+async def test_a_wrong_address_names_the_setting_in_the_log(tmp_path: Path, nobody: str) -> None:
+    async with connected(tmp_path, E2A_API_URL=nobody, E2A_API_KEY="e2a_agt_x") as client:
+        refused = await client.call_tool("whoami", {})
+    assert nobody in text_of(refused)
+    assert "E2A_API_URL names the deployment" in logged(tmp_path)

@@ -308,6 +308,8 @@ async def test_what_will_not_pass_ends_it(tmp_path: Path, refusal: Step, status:
     async with deployment(refusal) as (url, _), listener(at(url, "e2a_agt_1", tmp_path)) as running:
         assert await running.status() == status
         assert running.out == []
+        wrong_key = refusal == 401 or refusal == (1008, "unauthorized")
+        assert bool(running.says("set E2A_API_KEY")) == wrong_key
 
 
 async def test_what_is_no_deployment_yet_is_waited_for(tmp_path: Path, receiver: Receiver) -> None:

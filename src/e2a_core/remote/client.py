@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from e2a_core.clock import Clock
 from e2a_core.contract.base import View, request_json
 from e2a_core.contract.operation import ANSWER_SECONDS, SLOW_ANSWER_SECONDS
-from e2a_core.errors import E2AError, NotImplementedHere, Unavailable
+from e2a_core.errors import E2AError, NotImplementedHere, Unauthorized, Unavailable
 from e2a_core.remote.answers import envelope, error_of, read
 from e2a_core.remote.description import Description, Taken
 from e2a_core.remote.requests import header_value, parameters
@@ -51,10 +51,14 @@ class Deployment:
 
 
 class ApiClient:
-    """Requests with one credential; without one for what anybody may ask."""
+    """Requests with one credential; without one for what anybody may ask.
 
-    def __init__(self, deployment: Deployment, credential: str | None) -> None:
+    `setting` is where the credential was set, so that a refusal can say what to mend.
+    """
+
+    def __init__(self, deployment: Deployment, credential: str | None, *, setting: str = "") -> None:
         self._deployment = deployment
+        self._setting = setting
         self._headers = {}
         if credential is not None:
             self._headers["Authorization"] = f"Bearer {header_value('authorization', credential)}"
@@ -155,13 +159,24 @@ class ApiClient:
         if status == 404 and error is not None:
             missing = not await self._deployment.description.has_operation(method, url)
         if not missing:
-            return error_of(response, error, self._deployment.clock.now())
+            return self._explained(error_of(response, error, self._deployment.clock.now()))
         lacking = NotImplementedHere(
             f"{self._deployment.base_url} does not offer {method} {url}: it answered {status}, and an older or newer "
             "deployment may lack an operation"
         )
         lacking.request_id = response.headers.get("x-request-id")
         return lacking
+
+    def _explained(self, problem: E2AError) -> E2AError:
+        """The error, which for a credential that is refused names the setting to mend."""
+        if not isinstance(problem, Unauthorized) or not self._setting:
+            return problem
+        explained = Unauthorized(
+            f"{self._deployment.base_url} refused the key ({problem.message}): "
+            f"set {self._setting} to a valid key of that deployment"
+        )
+        explained.code, explained.request_id = problem.code, problem.request_id
+        return explained
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

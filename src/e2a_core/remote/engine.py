@@ -45,6 +45,8 @@ from e2a_core.settings import Settings
 
 __all__ = ["RemoteEngine", "RemoteSession", "open_remote_engine"]
 
+KEY_SETTING = "E2A_API_KEY"
+"""Where the credential of the home session is set."""
 WATCHED_INBOXES = 20
 """Each inbox more is looked at more rarely; who watches particular ones names them."""
 
@@ -122,10 +124,11 @@ class RemoteEngine:
 
     async def session(self, credential: str) -> RemoteSession:
         """Asks the deployment who this is. Raises `Unauthorized`."""
+        setting = KEY_SETTING if credential == self._credential else ""
         try:
-            api = ApiClient(self._deployment, credential)
+            api = ApiClient(self._deployment, credential, setting=setting)
         except InvalidRequest:
-            raise Unauthorized from None
+            raise Unauthorized(f"{setting or 'the credential'} has characters that no key has") from None
         account = await remote_group(Account, "account", api).get()
         if account.scope not in {"account", "agent"}:
             raise Unauthorized("the deployment gave this credential a scope this version does not know")
@@ -160,7 +163,7 @@ class RemoteEngine:
         if scope == "account":
             session.principal = replace(principal, agent_email=email)
             return session
-        api = ScopedClient(self._deployment, self._credential, email)
+        api = ScopedClient(self._deployment, self._credential, email, setting=KEY_SETTING)
         narrowed = replace(principal, scope="agent", agent_email=email)
         account = remote_group(Account, "account", api, email, by_hand=ScopedAccount)
         pace, bells = self._pace(principal), self._doorbells(principal, self._credential)

@@ -26,8 +26,10 @@ class ScopedClient(ApiClient):
     The deployment would grant them. Whoever asked for the scope `agent` did not want them.
     """
 
-    def __init__(self, deployment: Deployment, credential: str, email: str | None) -> None:
-        super().__init__(deployment, credential)
+    def __init__(
+        self, deployment: Deployment, credential: str, email: str | None, *, setting: str = ""
+    ) -> None:
+        super().__init__(deployment, credential, setting=setting)
         self._email = email
 
     async def call(self, model: type[Model], method: str, url: str, **options: Any) -> Model:

@@ -29,6 +29,7 @@ APPLICATION_CODES = range(4000, 5000)
 """Close codes that the deployment gives for good (RFC 6455 section 7.4.2)."""
 PASSING = frozenset({408, 425, 429})
 """Statuses of a refused handshake that are the client's fault and may pass all the same."""
+MEND = "; set E2A_API_KEY to a valid key of that deployment"
 
 
 class Stream:
@@ -100,7 +101,8 @@ def _end_if_final(code: int | None, reason: str | None) -> None:
     if code == POLICY or code in APPLICATION_CODES:
         said = one_line(reason or "without a reason")
         status = CREDENTIALS if reason == "unauthorized" else PERMANENT
-        raise Ended(f"the deployment ended the stream: {said} ({code})", status) from None
+        mend = MEND if status == CREDENTIALS else ""
+        raise Ended(f"the deployment ended the stream: {said} ({code}){mend}", status) from None
 
 
 def _end_if_refused(status: int, body: bytes | bytearray | None) -> None:
@@ -110,5 +112,5 @@ def _end_if_refused(status: int, body: bytes | bytearray | None) -> None:
         message = str(json.loads(body or b"{}")["error"]["message"])
     except (ValueError, KeyError, TypeError, RecursionError):
         message = "the deployment refused the connection"
-    said = f"{one_line(message)} (HTTP {status})"
+    said = f"{one_line(message)} (HTTP {status}){MEND if status == 401 else ''}"
     raise Ended(said, CREDENTIALS if status in {401, 403} else PERMANENT) from None
