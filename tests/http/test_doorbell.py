@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from e2a_core.contract.reviews import RejectRequest
 from e2a_core.http.listener import HttpListener
 from e2a_core.http.websocket import WEBSOCKET_PATH
 from e2a_core.ids import Ids
@@ -17,6 +18,7 @@ from e2a_core.remote import doorbell, watching
 from e2a_core.remote.engine import RemoteEngine
 from e2a_core.settings import ListenAddress
 from e2a_mcp.program.home import home_application
+from tests.engine.mailbox import protect, send
 from tests.http.test_websocket import connected, silent
 from tests.support.home import ASSISTANT, Home
 
@@ -80,3 +82,45 @@ async def test_what_came_while_the_deployment_was_away_is_told_once(
             await home.deliver(subject="after")
             assert (await anext(events)).data["subject"] == "after"
         await again.stop(1)
+
+
+async def test_what_becomes_of_sent_mail_is_heard_of_between_looks(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "POLL_SECONDS", NEVER)
+    monkeypatch.setattr(watching, "HEARD_SECONDS", NEVER)
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.01)
+    owner = await home.local.session(home.account_key)
+    await protect(owner, outbound={"policy": "allowlist", "action": "review"})
+    async with home.listening() as url, asyncio.timeout(60), remote(url, home) as engine:
+        session = await engine.session(home.agent_key)
+        held = await send(session, to=["bob@example.org"])
+        async with session.outcomes(ASSISTANT, held.message_id) as occasions:
+            await anext(occasions)  # the connection
+            assert (await session.messages.get(ASSISTANT, held.message_id)).review_status == "pending_review"
+            await owner.reviews.reject(held.message_id, RejectRequest(reason="no"))
+            await anext(occasions)
+            assert (await session.messages.get(ASSISTANT, held.message_id)).review_status == "review_rejected"
+
+
+async def test_arrivals_are_not_looked_for_when_mail_is_sent(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "POLL_SECONDS", NEVER)
+    monkeypatch.setattr(watching, "HEARD_SECONDS", NEVER)
+    async with home.listening() as url, asyncio.timeout(60), remote(url, home) as engine:
+        session = await engine.session(home.agent_key)
+        bells = session._bells
+        async with (
+            bells.bell([ASSISTANT], ["email.received"]) as arrivals,
+            bells.bell([ASSISTANT], ["email.sent"]) as sends,
+        ):
+            await sends.rung.wait()
+            arrivals.rung.clear()
+            sends.rung.clear()
+            assert sends.tells_everything
+            await send(session, to=["bob@example.org"])
+            await sends.rung.wait()
+            assert not arrivals.rung.is_set()
+            await home.deliver()
+            await arrivals.rung.wait()

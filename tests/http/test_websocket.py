@@ -26,7 +26,7 @@ from e2a_core.http.websocket import websocket_routes
 from e2a_core.push import arrivals
 from e2a_core.store.events import EventRecord, append
 from e2a_core.store.statement import sql
-from tests.engine.mailbox import protect
+from tests.engine.mailbox import protect, send
 from tests.support.home import ASSISTANT, SHARED, Home, stranger
 from tests.support.receiver import receiving
 from tests.support.waiting import until
@@ -421,6 +421,36 @@ async def test_an_observer_replaces_nobody_and_is_told_only_what_arrives(home: H
         await mark(one, events[0])
         assert await silent(one)
     assert await acknowledged(home) == 0
+
+
+async def test_an_observer_of_events_is_told_of_sends_and_an_agent_of_no_held_mail(
+    home: Home, url: str
+) -> None:
+    owner = await home.local.session(home.account_key)
+    async with (
+        connected(url, home.agent_key, PATH + "?observe=events") as agents,
+        connected(url, home.account_key, PATH + "?observe=events") as owners,
+        connected(url, home.agent_key, PATH + "?observe=true") as arrivals_,
+    ):
+        sent = await send(owner, options={"wait": "sent"})
+        for connection in (agents, owners):
+            [event] = await frames(connection, 1)
+            assert (event["type"], event["data"]["message_id"]) == ("email.sent", sent.message_id)
+        await protect(owner, inbound={"policy": "allowlist", "action": "review"})
+        await home.deliver(subject="held")
+        [event] = await frames(owners, 1)
+        assert (event["type"], event["data"]["direction"]) == ("email.review_requested", "inbound")
+        [held] = (await owner.reviews.list()).items
+        await owner.reviews.approve(held.id, ApproveRequest())
+        assert {event["type"] for event in await frames(owners, 2)} == {
+            "email.review_approved",
+            "email.received",
+        }
+        assert {event["type"] for event in await frames(agents, 2)} == {
+            "email.review_approved",
+            "email.received",
+        }
+        assert [event["type"] for event in await frames(arrivals_, 1)] == ["email.received"]
 
 
 async def test_a_revoked_key_and_a_trashed_inbox_end_the_connection_for_good(

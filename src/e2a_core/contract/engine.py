@@ -130,6 +130,12 @@ class Session(Protocol):
         `emails` exists.
         """
 
+    def outcomes(self, email: str, message_id: str) -> AbstractAsyncContextManager[AsyncIterator[None]]:
+        """Yields when a message of the inbox may have been decided on or sent, from now on: it is time to look.
+
+        There may be nothing new. The iteration raises as that of `watch`.
+        """
+
 
 class Engine(Deployment, Protocol):
     async def session(self, credential: str) -> Session:

@@ -17,6 +17,7 @@ __all__ = [
     "EventType",
     "INBOX_TYPES",
     "EventView",
+    "OUTCOME_TYPES",
     "Events",
     "RedeliverDelivery",
     "RedeliverEventRequest",
@@ -44,6 +45,9 @@ EventType = Literal[
 EVENT_TYPES: tuple[str, ...] = get_args(EventType)
 INBOX_TYPES = frozenset({"agent.created", "agent.trashed", "agent.restored"})
 """Types that change the list of inboxes. Only sessions of the deployment itself are told of them, by `watch`."""
+
+OUTCOME_TYPES = ("email.sent", "email.failed", "email.review_approved", "email.review_rejected")
+"""What may become of a message that was sent or held."""
 
 
 class EventEnvelope(View):

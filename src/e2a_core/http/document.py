@@ -126,7 +126,7 @@ def describe(rows: Iterable[Operation]) -> Json:
         "info": {"title": "e2a", "version": API_VERSION, "summary": "Authenticated email for AI agents."},
         "paths": paths,
         # OpenAPI has no words for these: a WebSocket for each inbox, which may be observed beside its listener.
-        "x-websockets": {"/v1/agents/{email}/ws": {"parameters": ["observe"]}},
+        "x-websockets": {"/v1/agents/{email}/ws": {"parameters": ["observe"], "observe": ["true", "events"]}},
         "components": {
             "schemas": schemas.definitions,
             "headers": HEADERS,

@@ -1,6 +1,7 @@
 """The WebSocket of an inbox: new mail as it arrives, in the envelopes that webhooks get.
 
-A listener has the inbox to itself and is told its unread mail first. Others may observe beside it.
+A listener has the inbox to itself and is told its unread mail first. Others may observe beside it, and may be told of
+what becomes of its mail too.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from e2a_core.agents.lookup import resolve_agent
 from e2a_core.agents.queries import AgentRow
 from e2a_core.clock import Clock
 from e2a_core.contract.engine import Engine
+from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.errors import E2AError, Forbidden, NotFound, StoreUnavailable, Unauthorized
 from e2a_core.http.answers import answer, error_response
@@ -37,10 +39,14 @@ PATH = "/v1/agents/{email}/ws"
 WEBSOCKET_PATH = re.compile(r"/v1/agents/[^/]+/ws")
 OPERATION = "websocket"
 OBSERVE = "observe"
+ARRIVALS, EVENTS = "true", "events"
+"""What an observer may ask for: new mail, or all events of the inbox."""
 FRESH_SECONDS = 1.0
 """How long mail may still be told after the key was revoked or the inbox trashed."""
 CHECK_SECONDS = 10.0
 """How soon an idle connection ends whose key is revoked or whose inbox is gone."""
+
+Observed = Callable[[], AbstractAsyncContextManager[AsyncIterator[EventRecord]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +68,24 @@ def websocket_routes(engine: Engine, core: Core, feed: EventFeed) -> list[BaseRo
     async def connect(socket: WebSocket) -> None:
         socket.scope["e2a.operation"] = OPERATION
         try:
-            agent = await _agent(socket, engine, core)
+            principal, agent = await _admitted(socket, engine, core)
         except E2AError as refused:
             await socket.send_denial_response(error_response(socket, refused))
             return
         await socket.accept()
-        admission = _Admission(lambda: _agent(socket, engine, core), core.clock)
-        connection = _Connection(socket, Arrivals(core, feed, agent.account_id, agent.email), admission)
-        await connection.run(observes=socket.query_params.get(OBSERVE) == "true")
+        admission = _Admission(lambda: _admitted(socket, engine, core), core.clock)
+        arrivals = Arrivals(core, feed, agent.account_id, agent.email)
+        observed = {
+            ARRIVALS: lambda: arrivals.follow(unread=False),
+            EVENTS: lambda: arrivals.everything(agent=principal.scope == "agent"),
+        }
+        connection = _Connection(socket, arrivals, admission)
+        await connection.run(observed.get(socket.query_params.get(OBSERVE, "")))
 
     async def plain(request: Request) -> Response:
         """The handshake's refusals, and for a request that is none the upgrade it needs (RFC 9110 section 15.5.22)."""
         request.scope["e2a.operation"] = OPERATION
-        await _agent(request, engine, core)
+        await _admitted(request, engine, core)
         error = {"code": "upgrade_required", "message": "connect with a WebSocket"}
         body = {"error": {**error, "request_id": request.scope.get("e2a.request_id", "")}}
         upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
@@ -88,7 +99,7 @@ def websocket_routes(engine: Engine, core: Core, feed: EventFeed) -> list[BaseRo
 class _Admission:
     """Whether the credential still reaches the inbox; raises what the handshake would be refused with."""
 
-    def __init__(self, check: Callable[[], Awaitable[AgentRow]], clock: Clock) -> None:
+    def __init__(self, check: Callable[[], Awaitable[object]], clock: Clock) -> None:
         self._check = check
         self._clock = clock
         self._checked = clock.monotonic()
@@ -108,9 +119,10 @@ class _Connection:
         self._arrivals = arrivals
         self._admission = admission
 
-    async def run(self, *, observes: bool) -> None:
+    async def run(self, observed: Observed | None) -> None:
+        """As the listener of the inbox, or as an observer of what `observed` opens."""
         try:
-            close = await (self._observe() if observes else self._listen())
+            close = await (self._listen() if observed is None else self._observe(observed))
         except Unauthorized:
             close = REVOKED
         except (Forbidden, NotFound):
@@ -123,8 +135,8 @@ class _Connection:
             with suppress(WebSocketDisconnect):
                 await self._socket.close(close.code, close.reason)
 
-    async def _observe(self) -> _Close | None:
-        async with self._arrivals.follow(unread=False) as events:
+    async def _observe(self, observed: Observed) -> _Close | None:
+        async with observed() as events:
             return await _first_end(self._read(self._ignore), self._tell(events), self._check())
 
     async def _listen(self) -> _Close | None:
@@ -164,13 +176,13 @@ class _Connection:
             await self._admission.renew()
 
 
-async def _agent(connection: HTTPConnection, engine: Engine, core: Core) -> AgentRow:
-    """The inbox that the request names. Raises `Unauthorized`, `Forbidden` and `NotFound`."""
+async def _admitted(connection: HTTPConnection, engine: Engine, core: Core) -> tuple[Principal, AgentRow]:
+    """Who asks, and the inbox that the request names. Raises `Unauthorized`, `Forbidden` and `NotFound`."""
     scheme, _, _ = connection.headers.get("authorization", "").strip().partition(" ")
     if scheme.lower() != "bearer":
         raise Unauthorized
     session = await engine.session(bearer(connection.headers))
-    return await resolve_agent(core, session.principal, connection.path_params["email"])
+    return session.principal, await resolve_agent(core, session.principal, connection.path_params["email"])
 
 
 async def _first_end(*jobs: Coroutine[Any, Any, _Close | None]) -> _Close | None:

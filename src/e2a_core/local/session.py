@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
-from e2a_core.contract.events import EventEnvelope
+from e2a_core.contract.events import OUTCOME_TYPES, EventEnvelope
 from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.erasure.agents import purge_roles
@@ -85,3 +85,8 @@ class LocalSession:
                 and (bound is None or not hidden_from_agents(event))
                 and (wanted is None or event.agent_email in wanted)
             )
+
+    @asynccontextmanager
+    async def outcomes(self, email: str, message_id: str) -> AsyncIterator[AsyncIterator[None]]:
+        async with self.watch(types=OUTCOME_TYPES, emails=[email]) as events:
+            yield (None async for event in events if event.data.get("message_id") == message_id)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from e2a_core.core import Core
 from e2a_core.push import arrival_queries as queries
 from e2a_core.push.arrival_queries import RECEIVED
+from e2a_core.push.catalogue import NAMES, hidden_from_agents
 from e2a_core.push.fanout import CONNECTED
 from e2a_core.store.event_feed import EventFeed, Subscription
 from e2a_core.store.events import EventRecord, append, position_of
@@ -47,6 +48,12 @@ class Arrivals:
         async with self._subscribed(RECEIVED, after=entered) as log:
             yield self._unread_then(log, entered)
 
+    @asynccontextmanager
+    async def everything(self, *, agent: bool) -> AsyncIterator[AsyncIterator[EventRecord]]:
+        """Yields all events of the inbox that can be followed, from now on; with `agent` those an agent may know of."""
+        async with self._subscribed(*NAMES) as log:
+            yield (event async for event in log if not (agent and hidden_from_agents(event)))
+
     async def acknowledge(self, event_id: str) -> None:
         """Leaves this arrival and those before it out of what is told next time; ignores an id that is none."""
         if is_storable(event_id):
@@ -69,9 +76,9 @@ class Arrivals:
             )
             yield Rivals(log, claim)
 
-    def _subscribed(self, type: str, after: int | None = None) -> Subscription:
+    def _subscribed(self, *types: str, after: int | None = None) -> Subscription:
         return self._feed.subscribe(
-            account_id=self._account_id, agent_email=self._email, types=[type], after=after
+            account_id=self._account_id, agent_email=self._email, types=types, after=after
         )
 
     async def _unread_then(self, log: Subscription, entered: int) -> AsyncIterator[EventRecord]:

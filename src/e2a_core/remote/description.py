@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,11 +76,16 @@ class Description:
         members = frozenset(_members(document, schema))
         return Taken(frozenset(query) if parameters else None, members or None)
 
-    async def has_observers(self) -> bool:
-        """Whether the WebSocket of an inbox can be observed; elsewhere each connection replaces the listener."""
+    async def observers(self) -> Collection[str]:
+        """Values of `observe` with which the WebSocket of an inbox can be observed.
+
+        There are none where each connection replaces the listener.
+        """
         sockets = (await self._read() or {}).get("x-websockets")
         found = sockets.get(WEBSOCKET) if isinstance(sockets, dict) else None
-        return isinstance(found, dict) and "observe" in _list(found.get("parameters"))
+        if not isinstance(found, dict) or "observe" not in _list(found.get("parameters")):
+            return ()
+        return {"true", *filter(_is_text, _list(found.get("observe")))}
 
     async def _read(self) -> Json | None:
         async with self._lock:
@@ -115,6 +120,10 @@ def _operation(document: Json, method: str, url: str) -> Json | None:
                 shared = _list(operations.get("parameters"))
                 return {**operation, "parameters": [*shared, *_list(operation.get("parameters"))]}
     return None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _list(value: Any) -> list[Any]:

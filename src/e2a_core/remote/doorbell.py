@@ -1,8 +1,9 @@
-"""Hears of new mail at once, by observing the WebSocket of an inbox where the deployment lets one."""
+"""Hears at once of what happens in an inbox, by observing its WebSocket where the deployment lets one."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -13,7 +14,8 @@ from e2a_core.remote.client import Deployment
 
 __all__ = ["Bell", "Doorbells"]
 
-OBSERVE = "/v1/agents/{email}/ws?observe=true"
+ARRIVALS, EVENTS = "true", "events"
+OBSERVE = "/v1/agents/{email}/ws?observe={what}"
 """Beside the listener of the inbox: a plain connection would take its place, and end it for good."""
 MAX_FRAME_OCTETS = 1 << 20
 """A frame holds the envelope of one message, which has no body."""
@@ -27,8 +29,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Bell:
-    """Rings when something arrived in one of the inboxes of a watch."""
+    """Rings when an event of a type of `wanted` happened in one of the inboxes of a watch, or may have."""
 
+    wanted: frozenset[str]
     rung: asyncio.Event = field(default_factory=asyncio.Event)
     doors: set[_Door] = field(default_factory=set)
 
@@ -36,6 +39,11 @@ class Bell:
     def reliable(self) -> bool:
         """Whether each inbox is heard of at present."""
         return bool(self.doors) and all(door.open for door in self.doors)
+
+    @property
+    def tells_everything(self) -> bool:
+        """Whether each inbox is heard of at present, and not of its arrivals alone."""
+        return self.reliable and all(door.everything for door in self.doors)
 
     async def wait(self, seconds: float) -> None:
         """Until it rings, `seconds` at most."""
@@ -51,12 +59,15 @@ class _Door:
     """The WebSocket of one inbox, which all watches of a credential share."""
 
     open: bool = False
+    everything: bool = False
     bells: set[Bell] = field(default_factory=set)
     task: asyncio.Task[None] | None = None
 
-    def ring(self) -> None:
+    def ring(self, type: str | None = None) -> None:
+        """Rings the bells of those who want an event, or without `type` all of them."""
         for bell in self.bells:
-            bell.rung.set()
+            if type is None or type in bell.wanted:
+                bell.rung.set()
 
 
 class Doorbells:
@@ -68,9 +79,9 @@ class Doorbells:
         self._doors: dict[str, _Door] = {}
 
     @asynccontextmanager
-    async def bell(self, emails: Collection[str]) -> AsyncIterator[Bell]:
-        """A bell for these inboxes; one that never rings where the deployment has no observers."""
-        bell = Bell()
+    async def bell(self, emails: Collection[str], types: Collection[str]) -> AsyncIterator[Bell]:
+        """A bell for events of these inboxes; one that never rings where the deployment has no observers."""
+        bell = Bell(frozenset(types))
         for email in emails:
             bell.doors.add(self._door(email, bell))
         try:
@@ -102,13 +113,16 @@ class Doorbells:
         from websockets.asyncio.client import connect
         from websockets.exceptions import WebSocketException
 
-        if not await self._deployment.description.has_observers():
+        observers = await self._deployment.description.observers()
+        if not observers:
             return
+        door.everything = EVENTS in observers
+        url = self._url(email, EVENTS if door.everything else ARRIVALS)
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
                 async with connect(
-                    self._url(email),
+                    url,
                     additional_headers=self._headers,
                     max_size=MAX_FRAME_OCTETS,
                     open_timeout=OPEN_SECONDS,
@@ -116,8 +130,8 @@ class Doorbells:
                 ) as socket:
                     door.open, pause = True, FIRST_PAUSE_SECONDS
                     door.ring()
-                    async for _ in socket:
-                        door.ring()
+                    async for frame in socket:
+                        door.ring(_type_of(frame))
             # ImportError: a proxy of the environment that needs one more library.
             except (OSError, ImportError, WebSocketException) as problem:
                 _log.debug("the WebSocket of %s: %s", email, problem)
@@ -127,6 +141,16 @@ class Doorbells:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    def _url(self, email: str) -> str:
+    def _url(self, email: str, what: str) -> str:
         base = self._deployment.base_url.rstrip("/")
-        return "ws" + base.removeprefix("http") + OBSERVE.format(email=quote(email, safe=""))
+        return "ws" + base.removeprefix("http") + OBSERVE.format(email=quote(email, safe=""), what=what)
+
+
+def _type_of(frame: str | bytes) -> str | None:
+    """The type of the event in a frame; None if it cannot be read."""
+    try:
+        found = json.loads(frame)
+    except (ValueError, RecursionError):
+        return None
+    type = found.get("type") if isinstance(found, dict) else None
+    return type if isinstance(type, str) else None

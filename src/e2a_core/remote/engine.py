@@ -19,7 +19,7 @@ from e2a_core.contract.conversations import Conversations
 from e2a_core.contract.deployment import Deployment as DeploymentInfo
 from e2a_core.contract.deployment import DeploymentInfoView
 from e2a_core.contract.domains import Domains
-from e2a_core.contract.events import EventEnvelope, Events
+from e2a_core.contract.events import OUTCOME_TYPES, EventEnvelope, Events
 from e2a_core.contract.messages import Messages
 from e2a_core.contract.metrics import Metrics
 from e2a_core.contract.principal import Principal, Scope
@@ -40,7 +40,7 @@ from e2a_core.remote.occurrences import RemoteOccurrences
 from e2a_core.remote.older import MailByHand, ScopedAccount
 from e2a_core.remote.operations import remote_group
 from e2a_core.remote.scope import ScopedClient
-from e2a_core.remote.watching import Pace, Watch
+from e2a_core.remote.watching import Pace, Watch, occasions
 from e2a_core.settings import Settings
 
 __all__ = ["RemoteEngine", "RemoteSession", "open_remote_engine"]
@@ -99,10 +99,15 @@ class RemoteSession:
             yield _nothing()
             return
         inboxes = await self._inboxes() if emails is None else {email.strip().lower() for email in emails}
-        async with self._bells.bell(inboxes) as bell:
+        async with self._bells.bell(inboxes, ["email.received"]) as bell:
             watch = Watch(self.messages, inboxes, self._pace, bell)
             await watch.begin()
             yield watch.arrivals()
+
+    @asynccontextmanager
+    async def outcomes(self, email: str, message_id: str) -> AsyncIterator[AsyncIterator[None]]:
+        async with self._bells.bell([email.strip().lower()], OUTCOME_TYPES) as bell:
+            yield occasions(bell, self._pace)
 
     async def _inboxes(self) -> list[str]:
         if self.principal.scope == "agent":

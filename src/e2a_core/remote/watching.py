@@ -15,7 +15,7 @@ from e2a_core.contract.messages import MessageQuery, Messages
 from e2a_core.errors import E2AError, NotFound
 from e2a_core.remote.doorbell import Bell
 
-__all__ = ["Pace", "Watch"]
+__all__ = ["Pace", "Watch", "occasions"]
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +43,16 @@ class Pace:
         at = max(now, self.next_turn)
         self.next_turn = at + LOOK_SECONDS
         await asyncio.sleep(at - now)
+
+
+async def occasions(bell: Bell, pace: Pace) -> AsyncIterator[None]:
+    """Yields when it is time to look for other events than arrivals, each time in its turn."""
+    while True:
+        await bell.wait(HEARD_SECONDS if bell.tells_everything else POLL_SECONDS)
+        await pace.turn()
+        # What rings from here on may come after the look.
+        bell.rung.clear()
+        yield
 
 
 @dataclass(eq=False)

@@ -36,9 +36,6 @@ PROGRESS_SECONDS = 5.0
 """Often enough that no proxy or client gives the call up."""
 ROWS_LOOKED_AT = 25
 """An event matches if its message is among this many newest rows that pass the filters."""
-LOOK_SECONDS = 2.0
-"""Between looks at a message on a deployment that tells of arrivals alone."""
-_FATES = frozenset({"email.sent", "email.failed", "email.review_approved", "email.review_rejected"})
 _AGO = re.compile(r"(\d{1,4})([smh])", re.ASCII)
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
 
@@ -87,14 +84,21 @@ async def wait_for_message(call: Call, arguments: WaitForMessage) -> Reply:
 
 async def _fate(call: Call, email: str, message_id: str, timeout: int) -> Reply:
     """Waits for what becomes of a message that was sent or held, and returns it."""
-    session, view = call.session, None
-    follows = session.told is None or session.told >= _FATES
-    async with session.watch(types=tuple(_FATES) if follows else (), emails=(email,)) as events:
+    session = call.session
+    # Watches before it looks, so that what happens in between is not missed.
+    async with session.outcomes(email, message_id) as occasions:
         view = await look(session, email, message_id)
-        with anyio.move_on_after(timeout):
-            while _under_way(call, view):
-                await (_event_of(events, message_id) if follows else anyio.sleep(LOOK_SECONDS))
-                view = await look(session, email, message_id)
+        if _under_way(call, view):
+
+            async def settled() -> MessageView | None:
+                async for _ in occasions:
+                    found = await look(session, email, message_id)
+                    if not _under_way(call, found):
+                        return found
+                return None
+
+            why = "waiting for what becomes of the message"
+            view = await in_time(call, timeout, settled, why) or await look(session, email, message_id)
     if _under_way(call, view):
         state = view.review_status if view.review_status == "pending_review" else view.delivery_status
         why = f", {SENDING_PAUSED}" if view.delivery_detail == SENDING_PAUSED else ""
@@ -105,12 +109,6 @@ async def _fate(call: Call, email: str, message_id: str, timeout: int) -> Reply:
     read = read_message(view, email, call.services.ids)
     structured = {"message": read.structured, "timed_out": False, "untrusted": read.structured["untrusted"]}
     return Reply(structured, read.text, read.links, untrusted=read.untrusted)
-
-
-async def _event_of(events: AsyncIterator[EventEnvelope], message_id: str) -> None:
-    async for event in events:
-        if event.data.get("message_id") == message_id:
-            return
 
 
 def _under_way(call: Call, view: MessageView) -> bool:
