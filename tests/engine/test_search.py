@@ -132,3 +132,31 @@ async def test_what_is_rare_is_found_behind_much_other_mail(
         if cursor is None:
             break
     assert found == [f"letter {number}" for number in range(5, -1, -1)]
+
+
+@pytest.mark.local_only("the pages are made in the other process")
+async def test_own_mail_is_found_by_parts_of_the_address_behind_other_mail(
+    home: Home, agent: Session, short_walk: None
+) -> None:
+    await send(agent, subject="own offer")
+    assert (await home.deliver(subject="assistant wanted", sender="assis@plain.example")).accepted
+    for number in range(4):
+        assert (await home.deliver(subject=f"letter {number}")).accepted
+    own, other = ["own offer"], ["assistant wanted"]
+    for query, found in (
+        ({"from": ASSISTANT}, own),
+        ({"from": ASSISTANT.upper()}, own),
+        ({"from": ASSISTANT[2:9]}, own),
+        ({"from": ASSISTANT[-8:], "subject_contains": "offer"}, own),
+        ({"from": "assis"}, other + own),
+        ({"from": "assis@"}, other),
+        ({"subject_contains": ASSISTANT[:9]}, other),
+        ({"filter": f"from:{ASSISTANT[:9]}"}, own),
+        ({"filter": f"from:assis OR subject:{ASSISTANT[:9]}"}, other + own),
+        ({"filter": f"from={ASSISTANT}"}, own),
+        ({"filter": "from:plain.example subject:assis"}, other),
+        ({"query": "offer", "from": "assis"}, own),
+    ):
+        assert await _subjects(agent, direction="all", **query) == found, query
+    assert await _subjects(agent, direction="outbound", **{"from": "assis"}) == own
+    assert await _subjects(agent, **{"from": "assis"}) == other

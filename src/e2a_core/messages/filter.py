@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from e2a_core.messages.filter_syntax import And, Comparison, Interval, Node, Not, Or, parse_filter
-from e2a_core.messages.terms import ATTACHMENT, Wanted, all_of, any_of, label_term, parts, term
+from e2a_core.messages.terms import (
+    ATTACHMENT,
+    Wanted,
+    all_of,
+    any_of,
+    label_term,
+    part_of,
+    part_of_author,
+    term,
+)
 from e2a_core.store.statement import containing, like
 
 __all__ = ["HAS_ATTACHMENT", "FilterRow", "compile_filter", "evaluate", "needed", "parse_filter"]
@@ -73,19 +82,19 @@ def evaluate(tree: Node, row: FilterRow) -> bool:
     raise AssertionError(tree)
 
 
-def needed(tree: Node) -> Wanted | None:
-    """What the text index must hold of every message that matches; None if it cannot tell."""
+def needed(tree: Node, inbox: str) -> Wanted | None:
+    """What the text index must hold of every message of the inbox that matches; None if it cannot tell."""
     match tree:
         case And(operands):
-            return all_of(map(needed, operands))
+            return all_of(needed(operand, inbox) for operand in operands)
         case Or(operands):
-            return any_of(map(needed, operands))
+            return any_of(needed(operand, inbox) for operand in operands)
         case Comparison(field, operator, str(value)) if operator != "!=":
             if field == "label":
                 return term(label_term(value))
             if field == "has":
                 return term(ATTACHMENT)
-            return all_of(term(part) for part in parts(value))
+            return part_of_author(value, inbox) if field == "from" else part_of(value)
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from e2a_core.messages.rows import MessageRow, dump_json
-from e2a_core.messages.terms import ATTACHMENT, BUCKET, inbox_term, label_term, parts, words_of
+from e2a_core.messages.terms import ATTACHMENT, BUCKET, author_parts, inbox_term, label_term, parts, words_of
 from e2a_core.store.statement import Statement, sql
 
 __all__ = ["index_attachment_text", "index_text", "set_attachments", "set_label_cache"]
@@ -109,5 +109,6 @@ def _head_terms(row: MessageRow) -> list[str]:
     files = [str(item.get("filename") or "") for item in row.attachments]
     marks = [inbox_term(row.agent_email), ATTACHMENT] if row.attachments else [inbox_term(row.agent_email)]
     words = words_of(" ".join([row.subject, *people, *files]))
-    shown = dict.fromkeys([*parts(row.sender), *parts(row.from_name), *parts(row.subject)])
+    author = author_parts(row.sender, row.agent_email)
+    shown = dict.fromkeys([*author, *parts(row.from_name), *parts(row.subject)])
     return [*marks, *words, *shown]

@@ -21,7 +21,16 @@ from e2a_core.instants import read_instant
 from e2a_core.messages.filter import HAS_ATTACHMENT, compile_filter, needed, parse_filter
 from e2a_core.messages.queries import CONVERSATION, SUMMARY
 from e2a_core.messages.query_words import read_query
-from e2a_core.messages.terms import BUCKET, Wanted, all_of, inbox_term, label_term, parts, term
+from e2a_core.messages.terms import (
+    BUCKET,
+    Wanted,
+    all_of,
+    inbox_term,
+    label_term,
+    part_of,
+    part_of_author,
+    term,
+)
 from e2a_core.messages.verdict import verdict_condition
 from e2a_core.paging import Position, beyond
 from e2a_core.store.statement import Statement, containing, like
@@ -87,9 +96,9 @@ class MessageSearch:
         read_status = query.read_status or ("unread" if unread_by_default and not query.query else "all")
         if direction == "outbound" and read_status != "all":
             raise InvalidFilter("outbound mail has no read status", location="query.read_status")
-        builder = _Conditions(now)
-        builder.text("sender", query.from_, "query.from", also="from_name")
-        builder.text("subject", query.subject_contains, "query.subject_contains")
+        builder = _Conditions(agent_email, now)
+        builder.author(query.from_)
+        builder.subject(query.subject_contains)
         builder.conversation(query.conversation_id)
         builder.period(query.since, query.until)
         builder.labels(query.labels)
@@ -250,7 +259,8 @@ class MessageSearch:
 class _Conditions:
     """Collects conditions and their parameters."""
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, agent_email: str, now: datetime) -> None:
+        self._agent_email = agent_email
         self._now = now
         self.conditions: list[str] = []
         self.params: dict[str, Any] = {}
@@ -259,18 +269,26 @@ class _Conditions:
         """True if a condition can only be checked by reading the rows."""
         self.left_out: tuple[str, ...] = ()
 
-    def text(self, column: str, value: str | None, location: str, *, also: str = "") -> None:
-        """`value` occurs in the column, or in the column `also`, in any case."""
-        if not value:
-            return
+    def author(self, value: str | None) -> None:
+        """`value` occurs in the author's address or name, in any case."""
+        if value:
+            self._contains(value, "query.from", "sender", "from_name")
+            self.wanted.append(part_of_author(value, self._agent_email))
+
+    def subject(self, value: str | None) -> None:
+        """`value` occurs in the subject, in any case."""
+        if value:
+            self._contains(value, "query.subject_contains", "subject")
+            self.wanted.append(part_of(value))
+
+    def _contains(self, value: str, location: str, *columns: str) -> None:
         _require_storable(value, location)
         if len(value.encode()) > MAX_TEXT_OCTETS:
             raise InvalidFilter(f"must be at most {MAX_TEXT_OCTETS} bytes", location=location)
         self.tries_rows = True
-        found = [like(f"lower(m.{name})", f":{column}") for name in (column, also) if name]
+        found = [like(f"lower(m.{name})", f":{columns[0]}") for name in columns]
         self.conditions.append(f"({' OR '.join(found)})")
-        self.params[column] = containing(value.lower())
-        self.wanted += [term(part) for part in parts(value)]
+        self.params[columns[0]] = containing(value.lower())
 
     def conversation(self, value: str | None) -> None:
         if not value:
@@ -320,7 +338,7 @@ class _Conditions:
         self.tries_rows = True
         self.conditions.append(f"({fragment})")
         self.params |= params
-        self.wanted.append(needed(tree))
+        self.wanted.append(needed(tree, self._agent_email))
 
     def words(self, text: str | None) -> None:
         if text is None or not text.strip():

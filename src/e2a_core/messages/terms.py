@@ -3,7 +3,8 @@
 A message is indexed by the words of what it says, without case and accents. Scripts that do not put blanks between
 words (Chinese, Japanese, Korean, Thai, Lao, Khmer, Burmese) are indexed by each two neighbouring characters, so that a
 word is found inside a text. Further terms, which no word can equal, stand for the inbox, the labels, "has an
-attachment", and each three neighbouring characters of author and subject, by which their parts are found.
+attachment", and each three neighbouring characters of author and subject, by which their parts are found. One term
+stands for an author that is the inbox itself.
 Terms are made here and not by the database, so that both databases find the same.
 """
 
@@ -22,9 +23,12 @@ __all__ = [
     "Wanted",
     "all_of",
     "any_of",
+    "author_parts",
     "fold_text",
     "inbox_term",
     "label_term",
+    "part_of",
+    "part_of_author",
     "parts",
     "pieces",
     "term",
@@ -40,6 +44,8 @@ MAX_TERM_CHARS = 64
 BUCKET = 4096
 """Messages, over all inboxes, that share a term of PostgreSQL's index, by which a search is kept to a range."""
 ATTACHMENT = "_a"
+OWN = "_o"
+"""The author is the inbox itself, as of all mail that it sends."""
 PART_CHARS = 3
 """Neighbouring characters that make a term of author and subject; shorter parts are not looked up."""
 
@@ -125,6 +131,11 @@ def parts(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def author_parts(author: str, inbox: str) -> list[str]:
+    """Returns the terms by which parts of the author's address are found in this inbox."""
+    return [OWN] if author == inbox else parts(author)
+
+
 def inbox_term(agent_email: str) -> str:
     return "_i" + agent_email.encode().hex()
 
@@ -152,6 +163,17 @@ def term(text: str, *, prefix: bool = False, checked: bool = False) -> Wanted:
     if checked:
         check = f"instr(' ' || s.head || ' ' || s.body || ' ' || s.files || ' ', ' {text}{'' if prefix else ' '}') > 0"
     return Wanted(f'"{text}"{star}', f"'{text}'{':*' if prefix else ''}", check)
+
+
+def part_of(text: str) -> Wanted | None:
+    """Asks for mail with `text` in its author's name or subject; None if `text` is too short to be looked up."""
+    return all_of(term(part) for part in parts(text))
+
+
+def part_of_author(text: str, inbox: str) -> Wanted | None:
+    """Asks for mail with `text` in its author's name or address, as `author_parts` indexes that."""
+    found = part_of(text)
+    return any_of([found, term(OWN)]) if text.lower() in inbox else found
 
 
 def all_of(wanted: Iterable[Wanted | None]) -> Wanted | None:
