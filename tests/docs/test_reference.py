@@ -22,9 +22,11 @@ from e2a_core.domains import sending
 from e2a_core.errors import E2AError, all_error_types
 from e2a_core.feedback import bounces
 from e2a_core.feedback.findings import Finding
-from e2a_core.messages import payloads
+from e2a_core.ids import Ids
+from e2a_core.messages import lifecycle, payloads
 from e2a_core.messages.rows import HoldRow, MessageRow, SubmissionRow
 from e2a_core.settings import Settings, setting_names
+from e2a_core.store.statement import Statement
 from e2a_core.suppressions import entries
 from e2a_mcp.dispatch import UnknownTool
 from e2a_mcp.program import mcp
@@ -140,9 +142,14 @@ def filled(part: type[MessageRow] | type[SubmissionRow] | type[HoldRow]) -> dict
     }
 
 
+def ledger(full: bool) -> list[Statement]:
+    """The ledger of a write, if it has one."""
+    return [lifecycle.record(Ids(), "msg_1", "inbound", "review.approved", 1, dedupe="d")] if full else []
+
+
 Payload = Callable[[MessageRow, bool], dict[str, Any]]
 BOTH: dict[str, dict[str, Payload]] = {
-    "email.received": {"inbound": lambda row, full: payloads.received(row)},
+    "email.received": {"inbound": lambda row, full: payloads.received(row, ledger(full))},
     "email.flagged": {"inbound": lambda row, full: payloads.flagged(row, "domain")},
     "email.blocked": {
         "inbound": lambda row, full: payloads.blocked_inbound(row, "why", "sender_gate"),
@@ -152,18 +159,22 @@ BOTH: dict[str, dict[str, Payload]] = {
     },
     "email.review_requested": {
         "inbound": lambda row, full: payloads.review_requested(row, "why", "sender_gate"),
-        "outbound": lambda row, full: payloads.review_requested(row, "why", "recipient_gate"),
+        "outbound": lambda row, full: payloads.review_requested(row, "why", "recipient_gate", ledger(full)),
     },
     "email.review_approved": {
-        "inbound": lambda row, full: payloads.review_approved(row, auto_resolved=full),
-        "outbound": lambda row, full: payloads.review_approved(row, auto_resolved=full),
+        "inbound": lambda row, full: payloads.review_approved(row, ledger(full), auto_resolved=full),
+        "outbound": lambda row, full: payloads.review_approved(row, ledger(full), auto_resolved=full),
     },
-    "email.review_rejected": {"inbound": lambda row, full: payloads.review_rejected(row, auto_resolved=full)},
-    "email.sent": {"outbound": lambda row, full: payloads.sent(row)},
-    "email.failed": {"outbound": lambda row, full: payloads.failed(row, "why", "code", retryable=full)},
+    "email.review_rejected": {
+        "inbound": lambda row, full: payloads.review_rejected(row, ledger(full), auto_resolved=full)
+    },
+    "email.sent": {"outbound": lambda row, full: payloads.sent(row, ledger(full))},
+    "email.failed": {
+        "outbound": lambda row, full: payloads.failed(row, "why", "code", ledger(full), retryable=full)
+    },
     "email.bounced": {
         "outbound": lambda row, full: payloads.bounced(
-            row, "a@b.example", "permanent", "550" if full else None
+            row, "a@b.example", "permanent", "550" if full else None, ledger(full)
         )
     },
     **{
@@ -179,7 +190,7 @@ REPORTED = ("email.delivered", "email.complained")
 BOTH |= {
     event_type: {
         "outbound": lambda row, full: bounces._outcome_data(
-            row, Finding("a@b.example", Delivery.DELIVERED, "why", "250" if full else None)
+            row, Finding("a@b.example", Delivery.DELIVERED, "why", "250" if full else None), ledger(full)
         )
     }
     for event_type in REPORTED

@@ -134,6 +134,7 @@ async def _apply(
 
 
 def _mark(core: Core, sent: MessageRow, finding: Finding, now: int) -> list[Statement]:
+    ledger = _ledger(core, sent, finding.reason, finding, now, _evidence(finding))
     statements = [
         queries.set_recipient(
             sent.id,
@@ -144,13 +145,13 @@ def _mark(core: Core, sent: MessageRow, finding: Finding, now: int) -> list[Stat
             detail=finding.detail,
             now=now,
         ),
-        _ledger(core, sent, finding.reason, finding, now, _evidence(finding)),
+        ledger,
     ]
     state = sent.submission.delivery_status
     if state is not None and may_become(DELIVERY, state, finding.status):
         sent.submission.move(finding.status)
         statements.append(queries.move_delivery(sent.id, finding.status, delivery_detail=finding.detail))
-    return statements + _event(core, sent, finding, now)
+    return statements + _event(core, sent, finding, [ledger], now)
 
 
 async def _suppress(core: Core, sent: MessageRow, finding: Finding, source: str, now: int) -> list[Statement]:
@@ -166,23 +167,29 @@ async def _suppress(core: Core, sent: MessageRow, finding: Finding, source: str,
     if block is not None and block.scope == "account":
         return []
     evidence = {"suppression_scope": "account", "suppression_source": source}
+    ledger = _ledger(core, sent, reason, finding, now, evidence)
     return [
-        _ledger(core, sent, reason, finding, now, evidence),
-        *add_to_account(core, sent.account_id, finding.address, source, finding.detail, sent.id, now),
+        ledger,
+        *add_to_account(
+            core, sent.account_id, finding.address, source, finding.detail, sent.id, [ledger], now
+        ),
     ]
 
 
-def _event(core: Core, sent: MessageRow, finding: Finding, now: int) -> list[Statement]:
+def _event(
+    core: Core, sent: MessageRow, finding: Finding, ledger: Sequence[Statement], now: int
+) -> list[Statement]:
     """The event of a finding. A delay emits none, because its outcome is not known yet."""
     if finding.bounce_type:
-        data = payloads.bounced(sent, finding.address, finding.bounce_type, finding.detail)
+        data = payloads.bounced(sent, finding.address, finding.bounce_type, finding.detail, ledger)
         return emit_unique(core, "email.bounced", sent, data, now)
     if finding.status in {Delivery.DELIVERED, Delivery.COMPLAINED}:
-        return emit_unique(core, f"email.{finding.status}", sent, _outcome_data(sent, finding), now)
+        data = _outcome_data(sent, finding, ledger)
+        return emit_unique(core, f"email.{finding.status}", sent, data, now)
     return []
 
 
-def _outcome_data(sent: MessageRow, finding: Finding) -> dict[str, Any]:
+def _outcome_data(sent: MessageRow, finding: Finding, ledger: Sequence[Statement] = ()) -> dict[str, Any]:
     data: dict[str, Any] = {
         "message_id": sent.id,
         "agent_email": sent.agent_email,
@@ -192,7 +199,7 @@ def _outcome_data(sent: MessageRow, finding: Finding) -> dict[str, Any]:
     }
     if finding.detail:
         data["smtp_detail"] = finding.detail
-    return data
+    return payloads.with_ledger(data, ledger)
 
 
 def _ledger(

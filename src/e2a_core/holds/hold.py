@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from e2a_core.clock import from_micros
 from e2a_core.contract.states import Review
 from e2a_core.core import Core
@@ -42,9 +44,14 @@ def hold(row: MessageRow, finding: Finding, ttl_seconds: int, now: int) -> None:
     )
 
 
-def hold_statements(core: Core, row: MessageRow, finding: Finding, now: int) -> list[Statement]:
-    """The event, notice job and expiry job of a new hold. They must follow the insert of the message."""
-    data = payloads.review_requested(row, finding.detail, finding.reason)
+def hold_statements(
+    core: Core, row: MessageRow, finding: Finding, now: int, ledger: Sequence[Statement] = ()
+) -> list[Statement]:
+    """The event, notice job and expiry job of a new hold. They must follow the insert of the message.
+
+    `ledger` are its ledger rows.
+    """
+    data = payloads.review_requested(row, finding.detail, finding.reason, ledger)
     return [
         *emit(core, "email.review_requested", row, data, now),
         *notice_job(core, row, now),

@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from e2a_core.clock import from_micros, rfc3339
 from e2a_core.ids import Ids
-from e2a_core.messages.rows import dump_json
+from e2a_core.messages.rows import dump_json, load_json
 from e2a_core.paging import Position, beyond
 from e2a_core.store.statement import Statement, sql
 
-__all__ = ["CALLED_OFF_KEY", "REASONS", "page", "record", "recorded", "schedule"]
+__all__ = ["CALLED_OFF_KEY", "REASONS", "page", "record", "recorded", "schedule", "transitions"]
 
 REASONS: Mapping[str, tuple[str, str, bool]] = {
     "acceptance.inbound_smtp": ("accepted", "accepted", False),
@@ -60,6 +60,14 @@ _MAX_TEXT = 2048
 """Longest string stored as evidence, in characters; a relay's reply can have any length."""
 
 
+_RECORD = (
+    "INSERT INTO lifecycle (id, message_id, dedupe_key, direction, recipient, stage, outcome, reason_code, "
+    "retryable, evidence, correlation_ids, occurred_at) VALUES (:id, :message_id, :dedupe_key, :direction, "
+    ":recipient, :stage, :outcome, :reason_code, :retryable, :evidence, :correlation_ids, :occurred_at) "
+    "ON CONFLICT (message_id, dedupe_key) DO NOTHING"
+)
+
+
 def record(
     ids: Ids,
     message_id: str,
@@ -78,24 +86,45 @@ def record(
         key: value[:_MAX_TEXT] if isinstance(value, str) else value for key, value in (evidence or {}).items()
     }
     return sql(
-        "INSERT INTO lifecycle (id, message_id, dedupe_key, direction, recipient, stage, outcome, reason_code, "
-        "retryable, evidence, correlation_ids, occurred_at) VALUES (:id, :message, :dedupe, :direction, "
-        ":recipient, :stage, :outcome, :reason, :retryable, :evidence, :correlation, :now) "
-        "ON CONFLICT (message_id, dedupe_key) DO NOTHING",
+        _RECORD,
         by_key=True,
         id=_identifier(ids, reason),
-        message=message_id,
-        dedupe=dedupe,
+        message_id=message_id,
+        dedupe_key=dedupe,
         direction=direction,
         recipient=recipient,
         stage=stage,
         outcome=outcome,
-        reason=reason,
+        reason_code=reason,
         retryable=int(retryable),
         evidence=dump_json(clipped),
-        correlation=dump_json({key: value for key, value in (correlation or {}).items() if value}),
-        now=now,
+        correlation_ids=dump_json({key: value for key, value in (correlation or {}).items() if value}),
+        occurred_at=now,
     )
+
+
+def transitions(statements: Iterable[Statement]) -> list[dict[str, Any]]:
+    """The rows that a write appends, in the form of the API. Its other statements are passed over."""
+    return [as_told(item.params) for item in statements if item.sqlite == _RECORD]
+
+
+def as_told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row in the form of the API."""
+    recipient = {} if row["recipient"] is None else {"recipient": row["recipient"]}
+    return {
+        "id": row["id"],
+        "message_id": row["message_id"],
+        "direction": row["direction"],
+        **recipient,
+        "stage": row["stage"],
+        "outcome": row["outcome"],
+        "reason_code": row["reason_code"],
+        "retryable": bool(row["retryable"]),
+        "evidence": load_json(row["evidence"]),
+        "correlation_ids": load_json(row["correlation_ids"]),
+        "occurred_at": rfc3339(from_micros(row["occurred_at"])),
+        "reconstructed": False,
+    }
 
 
 def schedule(due: int | None, now: int) -> dict[str, str]:

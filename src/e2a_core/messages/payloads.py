@@ -1,12 +1,18 @@
-"""The `data` object of each event type. It holds metadata only; events never carry message bodies."""
+"""The `data` object of each event type. It holds metadata only; events never carry message bodies.
+
+`ledger` are the statements of the same write, whose ledger rows the event tells as `lifecycle_transitions`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from e2a_core.clock import from_micros, rfc3339
 from e2a_core.contract.states import Direction, Method
+from e2a_core.messages.lifecycle import transitions
 from e2a_core.messages.rows import MessageRow
+from e2a_core.store.statement import Statement
 
 __all__ = [
     "blocked_inbound",
@@ -20,10 +26,13 @@ __all__ = [
     "review_requested",
     "sent",
     "updated",
+    "with_ledger",
 ]
 
+Ledger = Sequence[Statement]
 
-def received(row: MessageRow) -> dict[str, Any]:
+
+def received(row: MessageRow, ledger: Ledger = ()) -> dict[str, Any]:
     data = {
         **_arrival(row),
         "verified_domain": row.verified_domain,
@@ -42,7 +51,7 @@ def received(row: MessageRow) -> dict[str, Any]:
         data["auto_submitted"] = row.auto_submitted
     if row.tag:
         data["tag"] = row.tag
-    return data
+    return with_ledger(data, ledger)
 
 
 def flagged(row: MessageRow, policy: str) -> dict[str, Any]:
@@ -78,11 +87,11 @@ def blocked_outbound(
     }
 
 
-def review_requested(row: MessageRow, reason: str, source: str) -> dict[str, Any]:
+def review_requested(row: MessageRow, reason: str, source: str, ledger: Ledger = ()) -> dict[str, Any]:
     expires = _time(row.hold.approval_expires_at or row.created_at)
     if row.inbound:
         return {**blocked_inbound(row, reason, source), "approval_expires_at": expires}
-    return {
+    data = {
         "message_id": row.id,
         "direction": row.direction,
         "agent_email": row.agent_email,
@@ -97,9 +106,10 @@ def review_requested(row: MessageRow, reason: str, source: str) -> dict[str, Any
         "reason": reason,
         "reason_source": source,
     }
+    return with_ledger(data, ledger)
 
 
-def review_approved(row: MessageRow, *, auto_resolved: bool) -> dict[str, Any]:
+def review_approved(row: MessageRow, ledger: Ledger = (), *, auto_resolved: bool) -> dict[str, Any]:
     data: dict[str, Any] = {
         "message_id": row.id,
         "direction": row.direction,
@@ -112,10 +122,10 @@ def review_approved(row: MessageRow, *, auto_resolved: bool) -> dict[str, Any]:
         data |= {"method": row.submission.method, "to": row.to_addresses, "edited": bool(row.hold.edited)}
     if auto_resolved:
         data["auto_resolved"] = True
-    return data
+    return with_ledger(data, ledger)
 
 
-def review_rejected(row: MessageRow, *, auto_resolved: bool) -> dict[str, Any]:
+def review_rejected(row: MessageRow, ledger: Ledger = (), *, auto_resolved: bool) -> dict[str, Any]:
     data: dict[str, Any] = {
         "message_id": row.id,
         "direction": row.direction,
@@ -125,27 +135,32 @@ def review_rejected(row: MessageRow, *, auto_resolved: bool) -> dict[str, Any]:
     }
     if auto_resolved:
         data["auto_resolved"] = True
-    return data
+    return with_ledger(data, ledger)
 
 
-def sent(row: MessageRow) -> dict[str, Any]:
+def sent(row: MessageRow, ledger: Ledger = ()) -> dict[str, Any]:
     data = {**_submission(row), "method": row.submission.method or Method.SMTP}
     if row.submission.provider_message_id and row.submission.method is not Method.LOOPBACK:
         data["provider_message_id"] = row.submission.provider_message_id
-    return data
+    return with_ledger(data, ledger)
 
 
-def failed(row: MessageRow, reason: str, reason_code: str, *, retryable: bool) -> dict[str, Any]:
-    return {
+def failed(
+    row: MessageRow, reason: str, reason_code: str, ledger: Ledger = (), *, retryable: bool
+) -> dict[str, Any]:
+    data = {
         **_submission(row),
         "method": row.submission.method or Method.SMTP,
         "reason": reason,
         "reason_code": reason_code,
         "retryable": retryable,
     }
+    return with_ledger(data, ledger)
 
 
-def bounced(row: MessageRow, address: str, bounce_type: str, detail: str | None) -> dict[str, Any]:
+def bounced(
+    row: MessageRow, address: str, bounce_type: str, detail: str | None, ledger: Ledger = ()
+) -> dict[str, Any]:
     data: dict[str, Any] = {
         "message_id": row.id,
         "agent_email": row.agent_email,
@@ -156,7 +171,13 @@ def bounced(row: MessageRow, address: str, bounce_type: str, detail: str | None)
     }
     if detail:
         data["smtp_detail"] = detail
-    return data
+    return with_ledger(data, ledger)
+
+
+def with_ledger(data: dict[str, Any], ledger: Ledger) -> dict[str, Any]:
+    """Adds the ledger rows, if there are any."""
+    rows = transitions(ledger)
+    return {**data, "lifecycle_transitions": rows} if rows else data
 
 
 def updated(row: MessageRow, change: str) -> dict[str, Any]:

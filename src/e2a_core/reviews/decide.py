@@ -28,6 +28,9 @@ from e2a_core.submission.rehold import end_rest
 
 __all__ = ["Also", "Decider", "approve", "reject"]
 
+ARRIVAL_ROWS = 10
+"""Of the ledger, told when held mail is released: it has two until then."""
+
 Also = Callable[[SendResultView], Sequence[Statement]]
 
 
@@ -70,8 +73,10 @@ async def reject(
     now = to_micros(core.clock.now())
     row.hold.decide(Review.EXPIRED_REJECTED if decider.automatic else Review.REJECTED)
     row.hold.rejection_reason = reason
-    ledger = "review.expired_rejected" if decider.automatic else "review.rejected"
-    data = payloads.review_rejected(row, auto_resolved=decider.automatic)
+    resolution = _resolution(
+        core, row, "review.expired_rejected" if decider.automatic else "review.rejected", now
+    )
+    data = payloads.review_rejected(row, [resolution], auto_resolved=decider.automatic)
     await _write(
         core,
         [
@@ -85,7 +90,7 @@ async def reject(
                 draft=dump_json(_without_files(row.hold.draft) if row.hold.draft else None),
                 size_bytes=row.size_bytes if row.inbound else 0,
             ),
-            _resolution(core, row, ledger, now),
+            resolution,
             *([] if row.inbound else await end_rest(core, row, now)),
             *emit(core, "email.review_rejected", row, data, now),
         ],
@@ -98,16 +103,20 @@ async def _release(core: Core, row: MessageRow, decider: Decider, also: Also) ->
     now = to_micros(core.clock.now())
     row.hold.decide(Review.EXPIRED_APPROVED if decider.automatic else Review.APPROVED)
     row.hold.hidden = 0
-    ledger = "review.expired_approved" if decider.automatic else "review.approved"
-    approved = payloads.review_approved(row, auto_resolved=decider.automatic)
+    resolution = _approval(core, row, decider, now)
+    approved = payloads.review_approved(row, [resolution], auto_resolved=decider.automatic)
+    arrival = await core.db.read(lifecycle.page(row.id, None, ARRIVAL_ROWS))
+    received = payloads.received(row) | {
+        "lifecycle_transitions": [lifecycle.as_told(item) for item in arrival]
+    }
     await _write(
         core,
         [
             review_queries.release_inbound(row.id, row.hold.status, now, decider.reviewer),
-            _resolution(core, row, ledger, now),
+            resolution,
             *also(result),
             *emit(core, "email.review_approved", row, approved, now),
-            *emit(core, "email.received", row, payloads.received(row), now),
+            *emit(core, "email.received", row, received, now),
         ],
     )
     return result
@@ -130,14 +139,15 @@ async def _send(
     row.hold.decide(Review.EXPIRED_APPROVED if decider.automatic else Review.SENT)
     row.hold.edited, row.hold.draft = int(edited), _without_files(draft.to_json())
     result = queued.result.model_copy(update={"sent_as": row.submission.sent_as, "edited": edited})
-    ledger = "review.expired_approved" if decider.automatic else "review.approved"
-    approved = payloads.review_approved(row, auto_resolved=decider.automatic)
+    resolution = _approval(core, row, decider, now)
+    ledger = [resolution, *queued.statements]
+    approved = payloads.review_approved(row, ledger, auto_resolved=decider.automatic)
     await _write(
         core,
         [
             queued.content,
             review_queries.release_outbound(row, seen or "", now, decider.reviewer),
-            _resolution(core, row, ledger, now),
+            resolution,
             forget_pending(row.id),
             *queued.statements,
             *also(result),
@@ -176,6 +186,10 @@ def _check_pending(row: MessageRow, content_hash: str | None) -> None:
         raise MessageNotPending("this message was decided before")
     if content_hash is not None and content_hash != reviewed_hash(row):
         raise DraftChanged("the message changed since it was reviewed; read it again before deciding")
+
+
+def _approval(core: Core, row: MessageRow, decider: Decider, now: int) -> Statement:
+    return _resolution(core, row, "review.expired_approved" if decider.automatic else "review.approved", now)
 
 
 def _resolution(core: Core, row: MessageRow, reason: str, now: int) -> Statement:

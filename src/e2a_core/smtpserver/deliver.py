@@ -226,9 +226,10 @@ class Delivery:
     ) -> list[Statement]:
         """The statements that store the message in the state that screening decided, and emit its events."""
         core, now = self._core, row.created_at
-        received = emit(core, "email.received", row, payloads.received(row), now)
+        ledger = self._ledger(row, arrival)
+        received = emit(core, "email.received", row, payloads.received(row, ledger), now)
         if finding is None:
-            return [*self._insert(row, arrival, words), *received]
+            return [*self._insert(row, words), *ledger, *received]
         row.flagged, row.flag_reason = 1, finding.detail
         if finding.action is Disposition.REVIEW:
             hold(row, finding, config_of(agent).holds.ttl_seconds, now)
@@ -240,16 +241,19 @@ class Delivery:
         else:
             policy = config_of(agent).inbound.gate.policy
             told = [*received, *emit(core, "email.flagged", row, payloads.flagged(row, policy), now)]
-        return [*self._insert(row, arrival, words), protection_statement(row, finding, now), *told]
+        return [*self._insert(row, words), *ledger, protection_statement(row, finding, now), *told]
 
-    def _insert(self, row: MessageRow, arrival: Arrival, words: Sequence[str]) -> list[Statement]:
-        ids, now = self._core.ids, row.created_at
-        statements = [
+    def _insert(self, row: MessageRow, words: Sequence[str]) -> list[Statement]:
+        return [
             queries.insert(row),
             *queries.insert_refs(row.agent_email, row.id, [row.email_message_id or ""]),
             index_text(row, words),
-            lifecycle.record(ids, row.id, "inbound", arrival.accepted_as, now, dedupe="acceptance"),
+            *extraction_job(self._core, row),
         ]
+
+    def _ledger(self, row: MessageRow, arrival: Arrival) -> list[Statement]:
+        ids, now = self._core.ids, row.created_at
+        statements = [lifecycle.record(ids, row.id, "inbound", arrival.accepted_as, now, dedupe="acceptance")]
         if row.authentication:
             reason = _DMARC_REASONS[row.authentication["dmarc"]["status"]]
             evidence = {"authentication": row.authentication}
@@ -258,7 +262,7 @@ class Delivery:
                     ids, row.id, "inbound", reason, now, dedupe="authentication", evidence=evidence
                 )
             )
-        return [*statements, *extraction_job(self._core, row)]
+        return statements
 
 
 def _refusal(agent: AgentRow | None) -> IntakeRefusal | None:

@@ -37,6 +37,7 @@ SUPPRESSED = "on the suppression list"
 UNKNOWN = (
     "the relay took the message and its answer was lost; it may have been delivered and is not sent again"
 )
+_ACCEPTED = frozenset({"submission.upstream_accepted", "submission.local_loopback_accepted"})
 TRASHED = "moved to the trash before it was submitted"
 INBOX_TRASHED = "its inbox was moved to the trash before it was submitted"
 
@@ -50,24 +51,30 @@ class Conclusion:
     events: list[Statement]
 
 
-def conclude(core: Core, row: MessageRow, outcomes: Sequence[RecipientOutcome], now: int) -> Conclusion:
+def conclude(
+    core: Core,
+    row: MessageRow,
+    outcomes: Sequence[RecipientOutcome],
+    now: int,
+    ledger: Sequence[Statement] = (),
+) -> Conclusion:
     """Derives the end of a submission from the outcomes of all recipients. Does not change `row`.
 
     If only some recipients got the message, its status is sent, the detail names the others, and both `email.sent` and
-    `email.failed` are emitted.
+    `email.failed` are emitted. Each tells those rows of the attempt's `ledger` that are about its recipients.
     """
     missed = [item for item in outcomes if item.outcome is not Outcome.SUCCEEDED]
     delivered = len(missed) < len(outcomes)
     known = not any(item.outcome is Outcome.UNKNOWN for item in missed)
     failed = not delivered or any(item.outcome is Outcome.FAILED for item in missed)
     detail = _detail(missed, everybody=len(missed) == len(outcomes)) or None
-    events = emit(core, "email.sent", row, payloads.sent(row), now) if delivered else []
+    events = emit(core, "email.sent", row, payloads.sent(row, _accepting(ledger)), now) if delivered else []
     if failed:
         code = _failure_code(missed)
         _, _, retryable = lifecycle.REASONS[code]
         # Sending it again would deliver a second copy to those who have it or may have it.
         retryable = retryable and known and not delivered
-        data = payloads.failed(row, detail or "not accepted", code, retryable=retryable)
+        data = payloads.failed(row, detail or "not accepted", code, _refusing(ledger), retryable=retryable)
         events += emit(core, "email.failed", row, data, now)
     return Conclusion(Delivery.SENT if delivered else Delivery.FAILED, detail, events)
 
@@ -77,21 +84,30 @@ def cancel_statements(core: Core, row: MessageRow, detail: str, now: int) -> lis
     the end of a write."""
     row.submission.move(Delivery.FAILED)
     row.submission.delivery_detail = detail
-    data = payloads.failed(row, detail, "submission.cancelled", retryable=False)
+    ledger = lifecycle.record(
+        core.ids,
+        row.id,
+        "outbound",
+        "submission.cancelled",
+        now,
+        dedupe=cancellation(row.deleted_at),
+        evidence={"failure_reason": detail},
+    )
+    data = payloads.failed(row, detail, "submission.cancelled", [ledger], retryable=False)
     return [
         queries.move_delivery(row.id, Delivery.FAILED, delivery_detail=detail, **ended(row)),
         queries.fail_pending(row.id, detail, now),
-        lifecycle.record(
-            core.ids,
-            row.id,
-            "outbound",
-            "submission.cancelled",
-            now,
-            dedupe=cancellation(row.deleted_at),
-            evidence={"failure_reason": detail},
-        ),
+        ledger,
         *emit(core, "email.failed", row, data, now),
     ]
+
+
+def _accepting(ledger: Sequence[Statement]) -> list[Statement]:
+    return [item for item in ledger if item.params.get("reason_code") in _ACCEPTED]
+
+
+def _refusing(ledger: Sequence[Statement]) -> list[Statement]:
+    return [item for item in ledger if item.params.get("reason_code") not in _ACCEPTED]
 
 
 def ended(row: MessageRow) -> dict[str, Any]:

@@ -59,18 +59,19 @@ def rehold_statements(
     apply_draft(row, draft)
     row.header_from, row.email_message_id, row.content_hash, row.trace = agent.email, None, None, ""
     row.size_bytes = len(dump_json(row.hold.draft) or "")
+    ledger = lifecycle.record(
+        core.ids,
+        row.id,
+        "outbound",
+        "review.hold_created",
+        now,
+        dedupe="review:hold",
+        evidence={"review_resolution": "pending"},
+    )
     return [
         queries.hold_waiting(row),
-        lifecycle.record(
-            core.ids,
-            row.id,
-            "outbound",
-            "review.hold_created",
-            now,
-            dedupe="review:hold",
-            evidence={"review_resolution": "pending"},
-        ),
-        *hold_statements(core, row, finding, now),
+        ledger,
+        *hold_statements(core, row, finding, now, [ledger]),
         protection_statement(row, finding, now),
     ]
 

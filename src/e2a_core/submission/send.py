@@ -216,23 +216,24 @@ class Sender:
         hold(row, finding, config_of(agent).holds.ttl_seconds, row.created_at)
         row.hold.draft = draft.to_json()
         row.size_bytes = len(dump_json(row.hold.draft) or "")
+        created = lifecycle.record(
+            self._core.ids,
+            row.id,
+            "outbound",
+            "review.hold_created",
+            row.created_at,
+            dedupe="review:hold",
+            evidence={
+                "review_resolution": "pending",
+                **lifecycle.schedule(draft.send_at, row.created_at),
+            },
+        )
+        ledger = [self._accepted(row), created]
         statements = [
             queries.insert(row),
-            self._accepted(row),
-            lifecycle.record(
-                self._core.ids,
-                row.id,
-                "outbound",
-                "review.hold_created",
-                row.created_at,
-                dedupe="review:hold",
-                evidence={
-                    "review_resolution": "pending",
-                    **lifecycle.schedule(draft.send_at, row.created_at),
-                },
-            ),
+            *ledger,
             index_text(row, words_of(draft.text[:MAX_SEARCHED_CHARS])),
-            *hold_statements(self._core, row, finding, row.created_at),
+            *hold_statements(self._core, row, finding, row.created_at, ledger),
             protection_statement(row, finding, row.created_at),
         ]
         result = SendResultView(

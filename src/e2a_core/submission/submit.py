@@ -273,7 +273,7 @@ class Submission:
         if isinstance(step, RetryAt):
             statements += self._again(job, row, result, step)
         else:
-            statements += await self._concluded(job, row, result, to_micros(now))
+            statements += await self._concluded(job, row, result, statements, to_micros(now))
         await self._core.db.write(statements)
 
     def _again(self, job: Job, row: MessageRow, result: SubmissionResult, step: RetryAt) -> list[Statement]:
@@ -284,9 +284,9 @@ class Submission:
         ]
 
     async def _concluded(
-        self, job: Job, row: MessageRow, result: SubmissionResult, now: int
+        self, job: Job, row: MessageRow, result: SubmissionResult, ledger: Sequence[Statement], now: int
     ) -> list[Statement]:
-        """Concludes the message from the outcomes of this attempt and of earlier ones."""
+        """Concludes the message from the outcomes of this attempt, which `ledger` records, and of earlier ones."""
         stored = await self._core.db.read(message_queries.recipients(row.id))
         decided = {item.address for item in result.outcomes}
         earlier = [
@@ -295,7 +295,7 @@ class Submission:
             if item["address"] not in decided and item["outcome"] != "pending"
         ]
         row.submission.provider_message_id = result.provider_message_id or row.submission.provider_message_id
-        end = conclude(self._core, row, [*earlier, *result.outcomes], now)
+        end = conclude(self._core, row, [*earlier, *result.outcomes], now, ledger)
         return [
             queries.move_delivery(
                 row.id, end.status, **_leaves(row), **ended(row), delivery_detail=end.detail

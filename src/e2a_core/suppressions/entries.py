@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from e2a_core.clock import from_micros, to_micros
 from e2a_core.core import Core
+from e2a_core.messages.lifecycle import transitions
 from e2a_core.store import events
 from e2a_core.store.statement import Statement
 from e2a_core.suppressions import queries
@@ -12,15 +16,25 @@ __all__ = ["add_to_account", "add_to_agent"]
 
 
 def add_to_account(
-    core: Core, account_id: str, address: str, source: str, reason: str | None, message_id: str, now: int
+    core: Core,
+    account_id: str,
+    address: str,
+    source: str,
+    reason: str | None,
+    message_id: str,
+    ledger: Sequence[Statement],
+    now: int,
 ) -> list[Statement]:
     """Adds a recipient to the account's list because of `message_id`, and emits the event.
 
-    The statements go at the end of a write. `source` is bounce or complaint. The address must not be on the list yet.
+    The statements go at the end of a write, and `ledger` are its rows that tell why. `source` is bounce or
+    complaint. The address must not be on the list yet.
     """
-    data: dict[str, str] = {"address": address, "source": source, "message_id": message_id}
+    data: dict[str, Any] = {"address": address, "source": source, "message_id": message_id}
     if reason:
         data["reason"] = reason
+    if told := transitions(ledger):
+        data["lifecycle_transitions"] = told
     return [
         queries.insert(account_id, address, source, reason, message_id, now),
         *events.append(
