@@ -28,7 +28,6 @@ Sending
     reviews.bodies: MAX_WORDS
     reviews.notice: MAX_SUBJECT_CHARS, MAX_LISTED
     reviews.views: MAX_FILES
-    submission.queue: MAX_SEARCHED_CHARS
     reviews.pace: FAST_NOTICES
     mail.generate: MAX_TEXT_LINE, MAX_LINE_OCTETS
     mail.fields: MAX_WORD_CHARS
@@ -96,10 +95,10 @@ Authentication
 Reading and searching
     paging: MAX_LIMIT
     messages.filter_syntax: MAX_FILTER_CHARS
-    messages.index_queries: MAX_VECTOR_BYTES
+    messages.index_queries: MAX_VECTOR_BYTES, MAX_TERMS_BYTES
     messages.query_words: MAX_WORDS
     messages.search: MAX_TEXT_OCTETS, MAX_LABEL, MAX_LABELS, MAX_QUERY, MAX_HITS, MAX_BUCKETS
-    messages.terms: MAX_TERMS, MAX_TERM_CHARS
+    messages.terms: MAX_SEARCHED_CHARS, MAX_TERMS, MAX_TERM_CHARS
     remote.description: MAX_REFERENCES
     messages.views: MAX_REMEMBERED_CHARS
     documents.document: MAX_TEXT
@@ -108,6 +107,7 @@ Reading and searching
     documents.worker: MEMORY, CPU_SECONDS
     extraction.job: MAX_ATTACHMENTS
     extraction.relist: BATCH
+    extraction.reindex: BATCH
     local.backlog: MAX_COUNTED
     local.messages: MAX_INLINE_BYTES, DOWNLOAD_LIFETIME
     local.metrics: MAX_GROUPS

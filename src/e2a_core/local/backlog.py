@@ -9,6 +9,7 @@ from e2a_core.clock import to_micros
 from e2a_core.core import Core
 from e2a_core.erasure.job import RETENTION_JOB
 from e2a_core.extraction.job import EXTRACTION_JOB
+from e2a_core.extraction.reindex import REINDEX_JOB
 from e2a_core.extraction.relist import RELIST_JOB
 from e2a_core.holds.hold import EXPIRY_JOB, NOTICE_JOB
 from e2a_core.local import queries
@@ -16,7 +17,7 @@ from e2a_core.submission.queue import SUBMIT_JOB
 
 __all__ = ["JOB_KINDS", "MAX_COUNTED", "Backlog", "backlog"]
 
-JOB_KINDS = (SUBMIT_JOB, EXPIRY_JOB, NOTICE_JOB, RETENTION_JOB, EXTRACTION_JOB, RELIST_JOB)
+JOB_KINDS = (SUBMIT_JOB, EXPIRY_JOB, NOTICE_JOB, RETENTION_JOB, EXTRACTION_JOB, RELIST_JOB, REINDEX_JOB)
 MAX_COUNTED = 50_000
 """Of each: nobody needs to know how many more there are, and counting them would take the database's time."""
 

@@ -15,6 +15,7 @@ from e2a_core.domains.dkim import SigningKeys
 from e2a_core.erasure.job import RETENTION_INTERVAL, RETENTION_JOB, Retention
 from e2a_core.errors import SettingsError
 from e2a_core.extraction.job import EXTRACTION_JOB, ReadAttachments
+from e2a_core.extraction.reindex import REINDEX_JOB, Reindex
 from e2a_core.extraction.relist import RELIST_JOB, Relist
 from e2a_core.holds.hold import EXPIRY_JOB, NOTICE_JOB
 from e2a_core.local.run_file import remove_run_file, write_run_file
@@ -131,6 +132,7 @@ class LocalServices:
                 WEBHOOK_WATCH_JOB: WebhookWatch(core),
                 WEBHOOK_NOTICE_JOB: WebhookNotice(core, owner_mail),
                 RELIST_JOB: Relist(core),
+                REINDEX_JOB: Reindex(core),
                 CONTACT_DUE_JOB: ContactDue(core),
             },
             clock=core.clock,
@@ -143,6 +145,7 @@ class LocalServices:
                 WEBHOOK_JOB: ENDPOINTS,
                 SUBSCRIPTION_JOB: SUBSCRIPTIONS,
                 RELIST_JOB: 1,
+                REINDEX_JOB: 1,
                 CONTACT_DUE_JOB: 1,
             },
         )

@@ -8,10 +8,13 @@ from e2a_core.messages.rows import MessageRow, dump_json
 from e2a_core.messages.terms import ATTACHMENT, BUCKET, author_parts, inbox_term, label_term, parts, words_of
 from e2a_core.store.statement import Statement, sql
 
-__all__ = ["index_attachment_text", "index_text", "set_attachments", "set_label_cache"]
+__all__ = ["index_again", "index_attachment_text", "index_text", "set_attachments", "set_label_cache"]
 
 MAX_VECTOR_BYTES = 512 * 1024
 """PostgreSQL refuses a vector over 1 MiB; a text adds at most `MAX_TERMS` terms."""
+
+MAX_TERMS_BYTES = 1024 * 1024
+"""What PostgreSQL takes in one vector."""
 
 _BUCKET_TERM = f"array_to_tsvector(ARRAY['_b' || (seq / {BUCKET})])"
 
@@ -41,6 +44,27 @@ def index_text(row: MessageRow, body: Sequence[str]) -> Statement:
         "ON CONFLICT (seq) DO UPDATE SET terms = excluded.terms, head = excluded.head",
         by_key=True,
     )
+
+
+def index_again(row: MessageRow, body: Sequence[str]) -> list[Statement]:
+    """Makes the terms of head and body those of this version; none if they are ASCII, whose terms have not changed.
+
+    Labels and attachments keep theirs.
+    """
+    head, words = " ".join(_head_terms(row)), " ".join(body)
+    if head.isascii() and words.isascii():
+        return []
+    size = "octet_length(CAST(terms AS TEXT)) + octet_length(CAST(:head AS TEXT)) + octet_length(CAST(:body AS TEXT))"
+    return [
+        Statement(
+            "UPDATE message_search SET head = :head, body = :body "
+            "WHERE rowid = (SELECT seq FROM messages WHERE id = :id)",
+            {"id": row.id, "head": head, "body": words},
+            f"UPDATE message_search SET head = head || {_vector(':head')}, "
+            f"terms = terms || {_vector(':head')} || {_vector(':body')} "
+            f"WHERE seq = (SELECT seq FROM messages WHERE id = :id) AND {size} < {MAX_TERMS_BYTES}",
+        )
+    ]
 
 
 def index_attachment_text(message_id: str, terms: Sequence[str]) -> Statement:

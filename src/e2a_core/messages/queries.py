@@ -160,6 +160,16 @@ def stored_after(seq: int, limit: int) -> Statement:
     )
 
 
+def stored_between(seq: int, until: int, limit: int) -> Statement:
+    """The next messages up to the one stored at `until`, in the order in which they were stored."""
+    return sql(
+        "SELECT * FROM messages WHERE seq > :seq AND seq <= :until ORDER BY seq LIMIT :limit",
+        seq=seq,
+        until=until,
+        limit=limit,
+    )
+
+
 def insert_labels(message_id: str, labels: Iterable[str]) -> list[Statement]:
     return [
         sql(

@@ -19,6 +19,7 @@ from itertools import pairwise
 __all__ = [
     "ATTACHMENT",
     "BUCKET",
+    "MAX_SEARCHED_CHARS",
     "MAX_TERMS",
     "Wanted",
     "all_of",
@@ -36,6 +37,8 @@ __all__ = [
     "words_of",
 ]
 
+MAX_SEARCHED_CHARS = 256 * 1024
+"""Of sent mail; as much as of received mail is found by search."""
 MAX_TERMS = 20_000
 """Distinct terms of one text. PostgreSQL keeps at most 1 MiB of them for a message, attachments included."""
 MAX_TERM_CHARS = 64

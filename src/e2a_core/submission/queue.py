@@ -15,7 +15,7 @@ from e2a_core.messages import lifecycle
 from e2a_core.messages import queries as message_queries
 from e2a_core.messages.index_queries import index_text
 from e2a_core.messages.rows import MessageRow
-from e2a_core.messages.terms import words_of
+from e2a_core.messages.terms import MAX_SEARCHED_CHARS, words_of
 from e2a_core.store import jobs
 from e2a_core.store.statement import Statement
 from e2a_core.submission import queries
@@ -24,11 +24,9 @@ from e2a_core.submission.admission import Admitted
 from e2a_core.submission.composition import Composed, apply_composed, compose
 from e2a_core.submission.draft import due_at
 
-__all__ = ["MAX_SEARCHED_CHARS", "SUBMIT_JOB", "Queued", "pending_recipients", "queue", "wake_paused"]
+__all__ = ["SUBMIT_JOB", "Queued", "pending_recipients", "queue", "wake_paused"]
 
 SUBMIT_JOB = "submit"
-MAX_SEARCHED_CHARS = 256 * 1024
-"""Of sent mail; as much as of received mail is found by search."""
 
 
 @dataclass(frozen=True, slots=True)

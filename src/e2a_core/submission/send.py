@@ -29,7 +29,7 @@ from e2a_core.messages.content import load_content
 from e2a_core.messages.events import emit
 from e2a_core.messages.index_queries import index_text
 from e2a_core.messages.rows import MessageRow, dump_json
-from e2a_core.messages.terms import words_of
+from e2a_core.messages.terms import MAX_SEARCHED_CHARS, words_of
 from e2a_core.protection.config import config_of
 from e2a_core.screening.disposition import Disposition, Finding
 from e2a_core.store.statement import StaleWrite, Statement
@@ -46,7 +46,7 @@ from e2a_core.submission.admission import (
 from e2a_core.submission.composition import apply_draft
 from e2a_core.submission.draft import Draft, carried_attachments, check_draft, refuse_past, schedule
 from e2a_core.submission.prepare import forward_draft, reply_draft, send_draft, test_draft
-from e2a_core.submission.queue import MAX_SEARCHED_CHARS, pending_recipients, queue
+from e2a_core.submission.queue import pending_recipients, queue
 from e2a_core.submission.repeats import callers_key, minted_key, once
 from e2a_core.submission.waiting import WAIT_SELF_SECONDS, WAIT_SENT_SECONDS, Waiting
 from e2a_core.templates.rendering import check_reference, refers_to_template, render_for_send
