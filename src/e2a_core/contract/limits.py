@@ -36,7 +36,7 @@ Telling of events
     push.targets: MAX_URL_LENGTH
     push.catalogue: MAX_CHARS
     push.occurrence: MAX_PAYLOAD_OCTETS, MAX_ADDRESS_CHARS, MAX_TEXT_CHARS, MAX_RECIPIENTS
-    push.post: TIMEOUT_SECONDS, ANSWER_OCTETS
+    push.post: TIMEOUT_SECONDS, ANSWER_OCTETS, MAX_DELAY_DIGITS
     local.webhooks: MAX_WEBHOOKS
     local.event_subscriptions: MAX_OF_PRINCIPAL, MAX_OF_DEPLOYMENT, MIN_TTL, MAX_TTL
     subscriptions.signed: MAX_BODY_OCTETS
@@ -65,7 +65,7 @@ Receiving
     mail.html: MAX_QUOTE_DEPTH
     mail.html_rules: MAX_RULES, MAX_NODES, MAX_CSS_CHARS
     mail.html_selectors: MAX_COMPOUNDS, MAX_SELECTOR_CHARS
-    mail.html_styles: MAX_VALUE_CHARS, MAX_REMEMBERED_CHARS
+    mail.html_styles: MAX_VALUE_CHARS, MAX_REMEMBERED_CHARS, MAX_REMEMBERED_PROPERTIES
     mail.html_tokens: MAX_URL_CHARS
     mail.html_visible: MAX_HTML_CHARS, MAX_HTML_TOKENS, MAX_OPEN, MAX_STEPS, MAX_ALIKE
     mail.mailboxes: MAX_UNREADABLE, MAX_ENTRY_CHARS, MAX_SHOWN_CHARS
