@@ -5,6 +5,7 @@ for the whole run.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,6 +43,9 @@ _KEEPER = pytest.StashKey[PostgresqlKeeper]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """The process that starts the run keeps the server; workers are told where it is."""
+    # Workers and the programs that tests start would compile each module anew.
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     handed = getattr(config, "workerinput", None)
     if handed is not None:
         config.stash[KEEPER] = handed["postgresql"]
@@ -64,6 +68,10 @@ LONG = frozenset(
         "docs/test_snippets.py",
         "documents/test_reader.py",
         "domains/test_service.py",
+        "engine/test_event_subscriptions.py",
+        "engine/test_forwarding.py",
+        "engine/test_message_return_paths.py",
+        "engine/test_return_paths.py",
         "http/test_authorisation.py",
         "http/test_bad_input.py",
         "http/test_document.py",
@@ -72,30 +80,43 @@ LONG = frozenset(
         "http/test_links.py",
         "http/test_safe_methods.py",
         "http/test_unsubscribe.py",
+        "http/test_websocket.py",
+        "local/test_home.py",
         "mcp/test_administration.py",
+        "mcp/test_errors.py",
+        "mcp/test_events.py",
         "mcp/test_hostile_mail.py",
         "mcp/test_http.py",
         "mcp/test_main.py",
+        "mcp/test_nothing_lost.py",
         "mcp/test_relay.py",
         "mcp/test_stdio.py",
+        "mcp/test_told.py",
+        "mcp/test_waiting.py",
         "program/test_demo.py",
         "program/test_main.py",
         "smtpserver/test_connection.py",
         "store/test_jobs.py",
     }
 )
-"""Modules that start programs for each test, or try each route, tool or argument: half of the time of a whole run."""
+"""Modules that start programs for each test, or try each route, tool or argument: most of the time of a whole run."""
 
 
 APART = frozenset(
     {
         "docs/test_examples.py",
+        "mcp/test_channel.py",
         "mcp/test_every_argument.py",
         "mcp/test_older_deployment.py",
+        "program/test_listen.py",
+        "program/test_listen_responses.py",
         "program/test_logging.py",
     }
 )
 """Modules that start many programs, or try each tool with each argument: they run in CI, after the others."""
+
+WHOLE = ("engine", "http", "mcp")
+"""Folders that try a whole deployment. What depends on the database is tried over both in the others."""
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -106,8 +127,8 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What is behind the API knows two databases; what is before it knows none, and is tried over one.
 
-    Fuzzing and the modules of `APART` are `apart`, and with them `slow`. The modules of `LONG`, and the second time a
-    test runs, over PostgreSQL or through the API, are `slow`.
+    The second time a test runs, over PostgreSQL or through the API, is `slow`, and so are the modules of `LONG`.
+    Fuzzing, the modules of `APART` and the second time of a whole deployment are `apart`, and with that `slow`.
     """
     twice = {item for item in items if {"remote", "postgresql"} <= _subjects(item)}
     config.hook.pytest_deselected(items=list(twice))
@@ -116,11 +137,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         again = _subjects(item) & {"remote", "postgresql"} and not item.get_closest_marker("remote_only")
         fuzzing = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
         module = item.path.relative_to(item.config.rootpath / "tests").as_posix()
-        if again or module in LONG:
+        apart = fuzzing or module in APART or (again and module.startswith(WHOLE))
+        if again or apart or module in LONG:
             item.add_marker(pytest.mark.slow)
-        if fuzzing or module in APART:
+        if apart:
             item.add_marker(pytest.mark.apart)
-            item.add_marker(pytest.mark.slow)
 
 
 def _subjects(item: pytest.Item) -> set[object]:

@@ -44,8 +44,10 @@ async def test_no_worst_case_stops_the_loop(home: Home) -> None:
     pauses = {}
     for name, make in WORST.items():
         content = make()
-        # A pause that comes again is the work; the machine or the garbage collector may have made a single one.
-        pauses[name] = min([(await _pause(home, content))[1] for _ in range(2)])
+        _, pauses[name] = await _pause(home, content)
+        if pauses[name] > LONGEST_PAUSE:
+            # A pause that comes again is the work; the machine or the garbage collector may have made a single one.
+            _, pauses[name] = await _pause(home, content)
     assert {name: round(pause, 3) for name, pause in pauses.items() if pause > LONGEST_PAUSE} == {}
 
 
