@@ -18,9 +18,13 @@ from e2a_core.errors import Forbidden, NotFound, SendInProgress, Unauthorized
 from e2a_core.local.account import Account
 from e2a_core.local.contacts import Contacts
 from e2a_core.local.suppressions import Suppressions
+from e2a_core.push.cursors import Place
 from e2a_core.store.jobs import enqueue
 from e2a_core.store.statement import first, sql
+from e2a_core.subscriptions import queries as subscription_queries
 from e2a_core.suppressions.queries import insert, insert_token
+from e2a_core.webhooks import delivery_queries
+from e2a_core.webhooks import queries as webhook_queries
 from tests.support.clock import ManualClock
 from tests.support.deployment import (
     account,
@@ -34,6 +38,7 @@ pytestmark = pytest.mark.anyio
 
 BOT = "bot@agents.localhost"
 OTHER_BOT = "other@agents.localhost"
+EXPIRY = 1_800_000_000_000_000
 
 
 async def furnish(core: Core, owner: Principal, bot: str = BOT) -> str:
@@ -73,7 +78,46 @@ async def furnish(core: Core, owner: Principal, bot: str = BOT) -> str:
             ),
         ]
     )
+    await subscribe(core, owner, bot)
     return key.plaintext
+
+
+async def subscribe(core: Core, owner: Principal, bot: str) -> None:
+    """A webhook with a delivery, and a subscription of an MCP client, with the jobs of both."""
+    now = core.clock.now()
+    hook = {
+        "id": core.ids.webhook(),
+        "account_id": owner.account_id,
+        "url": f"https://hooks.example/{bot}",
+        "events": '["email.received"]',
+        "filters": '{"labels": ["urgent"]}',
+        "secret": f"sealed secret of {bot}",
+        "previous_secret": f"sealed secret before of {bot}",
+        "created_at": to_micros(now),
+    }
+    subscription = {
+        "id": f"sub_{bot}",
+        "account_id": owner.account_id,
+        "principal": f"hash of {bot}",
+        "scope": "agent",
+        "url": "https://callback.example/",
+        "filters": json.dumps({"name": "email.received", "agent_email": bot}),
+        "controls": 1,
+        "secret": f"sealed secret of {bot}",
+        "expires_at": EXPIRY,
+        "created_at": to_micros(now),
+    }
+    await core.db.write(
+        [
+            *webhook_queries.insert(hook, 50),
+            delivery_queries.insert(
+                core.ids.delivery(), str(hook["id"]), kind="test", type="email.received", now=1, body="{}"
+            ),
+            delivery_queries.wake(str(hook["id"]), ids=core.ids, now=now),
+            subscription_queries.insert(subscription, Place(0, now)),
+            subscription_queries.wake(str(subscription["id"]), ids=core.ids, now=now),
+        ]
+    )
 
 
 async def test_the_document(core: Core, owner: Principal, clock: ManualClock) -> None:
@@ -100,8 +144,21 @@ async def test_the_document(core: Core, owner: Principal, clock: ManualClock) ->
     }
     assert [item["address"] for item in document["contacts"]] == ["c@example.org"]
     assert [item["agent_email"] for item in document["engagements"]] == [BOT]
+    [webhook] = document["webhooks"]
+    assert (webhook["url"], webhook["events"], webhook["filters"], webhook["enabled"]) == (
+        f"https://hooks.example/{BOT}",
+        ["email.received"],
+        {"labels": ["urgent"]},
+        True,
+    )
+    [subscription] = document["event_subscriptions"]
+    assert (subscription["url"], subscription["filters"]["agent_email"], subscription["expires_at"]) == (
+        "https://callback.example/",
+        BOT,
+        "2027-01-15T08:00:00Z",
+    )
     text = json.dumps(document)
-    for secret in (key, "digest of", "key_hash", OTHER_BOT):
+    for secret in (key, "digest of", "key_hash", OTHER_BOT, "secret", "hash of"):
         assert secret not in text
 
 
@@ -110,6 +167,7 @@ async def rows_by_table(core: Core) -> dict[str, int]:
         "accounts", "domains", "agents", "api_keys", "messages", "raw_messages", "message_search", "events", "jobs",
         "idempotency", "suppressions", "agent_suppressions", "unsubscribe_tokens", "contacts", "engagements",
         "import_batches", "message_labels", "lifecycle", "protection_events", "templates", "delegations",
+        "webhooks", "webhook_deliveries", "event_subscriptions",
     ]  # fmt: skip
     found = {}
     for table in tables:

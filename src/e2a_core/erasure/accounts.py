@@ -37,6 +37,13 @@ _COUNTED = {
 
 Rows that refer to these are deleted by cascade."""
 
+_SUBJECTS = {
+    "message_id": "messages",
+    "webhook_id": "webhooks",
+    "subscription_id": "event_subscriptions",
+}
+"""The members of a job's payload that name what it is for, and the table of that."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -108,7 +115,7 @@ async def _erase(core: Core, transaction: Transaction, account_id: str) -> Delet
     if first(await transaction.read(_being_sent(account_id, since))):
         raise SendInProgress("a message of this account is being sent; try again in a few minutes")
     hashes = [row["content_hash"] for row in await transaction.read(_content(account_id))]
-    await transaction.write([_jobs(account_id), _index(account_id)])
+    await transaction.write([*_jobs(account_id), _index(account_id)])
     results = await transaction.write([_rows(table, account_id) for table in _COUNTED])
     await transaction.write(_orphans(hashes))
     [account] = await transaction.write([sql("DELETE FROM accounts WHERE id = :account", account=account_id)])
@@ -147,14 +154,17 @@ def _content(account_id: str) -> Statement:
     )
 
 
-def _jobs(account_id: str) -> Statement:
-    """Deletes the queued jobs for messages of the account."""
-    wanted = "(SELECT id FROM messages WHERE account_id = :account)"
-    return Statement(
-        f"DELETE FROM jobs WHERE json_extract(payload, '$.message_id') IN {wanted}",
-        {"account": account_id},
-        f"DELETE FROM jobs WHERE payload::json ->> 'message_id' IN {wanted}",
-    )
+def _jobs(account_id: str) -> list[Statement]:
+    """Deletes the queued jobs for messages, webhooks and subscriptions of the account."""
+    return [
+        Statement(
+            f"DELETE FROM jobs WHERE json_extract(payload, '$.{member}') IN {wanted}",
+            {"account": account_id},
+            f"DELETE FROM jobs WHERE payload::json ->> '{member}' IN {wanted}",
+        )
+        for member, table in _SUBJECTS.items()
+        for wanted in [f"(SELECT id FROM {table} WHERE account_id = :account)"]
+    ]
 
 
 def _index(account_id: str) -> Statement:

@@ -24,8 +24,8 @@ BATCH = 50
 async def export_account(core: Core, account_id: str) -> UserExport:
     """Exports the account, including trashed items, without secrets. Raises `NotFound`.
 
-    Contacts, outreach, templates and delegations are in additional members, which readers of version 4 ignore. Changes
-    during the export may or may not be included.
+    Contacts, outreach, templates, delegations, webhooks and event subscriptions are in additional members, which
+    readers of version 4 ignore. Changes during the export may or may not be included.
     """
     now = core.clock.now()
     row = first(await core.db.read(account_by_id(account_id)))
@@ -44,6 +44,8 @@ async def export_account(core: Core, account_id: str) -> UserExport:
         engagements,
         templates,
         delegations,
+        webhooks,
+        subscriptions,
     ) = await core.db.read(
         [
             queries.domains(account_id),
@@ -57,6 +59,8 @@ async def export_account(core: Core, account_id: str) -> UserExport:
             queries.engagements(account_id),
             queries.templates(account_id),
             queries.delegations(account_id),
+            queries.webhooks(account_id),
+            queries.event_subscriptions(account_id),
         ]
     )
     by_agent = {item["agent_email"]: item for item in counts}
@@ -65,6 +69,8 @@ async def export_account(core: Core, account_id: str) -> UserExport:
         "engagements": engagements,
         "templates": templates,
         "delegations": delegations,
+        "webhooks": webhooks,
+        "event_subscriptions": subscriptions,
     }
     return UserExport(
         schema_version=SCHEMA_VERSION,

@@ -15,10 +15,12 @@ __all__ = [
     "delegations",
     "domains",
     "engagements",
+    "event_subscriptions",
     "messages_after",
     "protection_events",
     "suppressions",
     "templates",
+    "webhooks",
 ]
 
 
@@ -132,5 +134,24 @@ def delegations(account_id: str) -> Statement:
     return sql(
         "SELECT id, agent_email, human, valid_from, valid_until, revoked_at, created_at FROM delegations "
         "WHERE account_id = :account ORDER BY created_at, id",
+        account=account_id,
+    )
+
+
+def webhooks(account_id: str) -> Statement:
+    """The account's webhooks, without their secrets."""
+    return sql(
+        "SELECT id, url, description, events, filters, ordered, enabled, disabled_at, auto_disabled_at, "
+        "auto_disabled_reason, last_delivered_at, created_at FROM webhooks "
+        "WHERE account_id = :account ORDER BY created_at, id",
+        account=account_id,
+    )
+
+
+def event_subscriptions(account_id: str) -> Statement:
+    """The subscriptions of the account's MCP clients, without their secrets."""
+    return sql(
+        "SELECT id, key_id, scope, url, filters, active, expires_at, last_delivery_at, last_error, failed_since, "
+        "created_at FROM event_subscriptions WHERE account_id = :account ORDER BY created_at, id",
         account=account_id,
     )

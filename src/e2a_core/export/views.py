@@ -36,8 +36,23 @@ __all__ = [
 _SCAN_THRESHOLDS = {"off": (0.0, 0.0), "low": (0.7, 0.95), "medium": (0.5, 0.9), "high": (0.3, 0.8)}
 """The scores at which each sensitivity of the content scan holds and blocks a message."""
 _INSTANTS = frozenset(
-    {"created_at", "next_action_at", "revoked_at", "updated_at", "valid_from", "valid_until"}
+    {
+        "auto_disabled_at",
+        "created_at",
+        "disabled_at",
+        "expires_at",
+        "failed_since",
+        "last_delivered_at",
+        "last_delivery_at",
+        "next_action_at",
+        "revoked_at",
+        "updated_at",
+        "valid_from",
+        "valid_until",
+    }
 )
+_JSON = frozenset({"events", "filters", "metadata"})
+_FLAGS = frozenset({"active", "enabled", "ordered"})
 
 
 def agent_entry(row: Row, counts: Row | None) -> AgentIdentity:
@@ -187,8 +202,10 @@ def plain_entry(row: Row) -> dict[str, Any]:
             continue
         if name in _INSTANTS:
             entry[name] = rfc3339(from_micros(value))
+        elif name in _FLAGS:
+            entry[name] = bool(value)
         else:
-            entry[name] = json.loads(value) if name == "metadata" else value
+            entry[name] = json.loads(value) if name in _JSON else value
     return entry
 
 
