@@ -166,3 +166,49 @@ async def test_a_new_url_ends_the_wait(home: Home, receiver: Receiver) -> None:
     await owner.webhooks.update(id, UpdateWebhookRequest(url=receiver.url("/other")))
     await home.deliver()
     await until(lambda: receiver.on("/other"))
+
+
+async def test_metrics_count_what_became_of_deliveries(home: Home, receiver: Receiver) -> None:
+    owner = await home.local.session(home.account_key)
+    assert (await owner.metrics.of_account()).webhooks.success_rate is None
+    good = await register(home, receiver.url("/good?token=hunter2"))
+    bad = await register(home, receiver.url("/bad"))
+    dead = await register(home, "http://127.0.0.1:1/dead")
+    idle = await register(
+        home,
+        receiver.url("/idle"),
+        "email.sent",
+        enabled=0,
+        auto_disabled_at=1_790_000_000_000_000,
+        auto_disabled_reason="HTTP 410",
+    )
+    receiver.path_status["/bad"] = 401
+    for _ in range(2):
+        await home.deliver()
+    counted = sql("SELECT COUNT(*) AS n FROM webhook_deliveries WHERE attempts > 0")
+
+    async def attempted() -> bool:
+        [row] = await home.local.core.db.read(counted)
+        return bool(row["n"] == 6)
+
+    await until(attempted)
+    found = (await owner.metrics.of_account()).webhooks
+    assert (found.deliveries, found.delivered, found.pending, found.success_rate) == (6, 2, 4, 1.0)
+    end = sql("UPDATE webhook_deliveries SET status = 'failed' WHERE status = 'pending'")
+    await home.local.core.db.write([end])
+    found = (await owner.metrics.of_account()).webhooks
+    assert (found.endpoint_rejected, found.no_response, found.pending) == (2, 2, 0)
+    assert (found.success_rate, found.endpoints_auto_disabled, found.endpoints_truncated) == (2 / 6, 1, False)
+    by_id = {item.webhook_id: item for item in found.endpoints or []}
+    assert idle not in by_id
+    assert {id: (by_id[id].last_status_code, by_id[id].success_rate) for id in (good, bad, dead)} == {
+        good: (200, 1.0),
+        bad: (401, 0.0),
+        dead: (None, 0.0),
+    }
+    assert by_id[good].url_host == "127.0.0.1"
+    assert "hunter2" not in found.to_json().decode()
+    past = await owner.metrics.of_account(start="2026-01-01T00:00:00Z", end="2026-02-01T00:00:00Z")
+    assert (past.webhooks.deliveries, past.webhooks.endpoints) == (0, [])
+    assert past.webhooks.window_exceeds_retention
+    assert past.webhooks.endpoints_auto_disabled == 1

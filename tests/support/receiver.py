@@ -27,7 +27,10 @@ class Received:
 
 @dataclass(slots=True)
 class Receiver:
-    """`script` gives the statuses of the next requests, then `status` holds. `answer` makes the body of an answer."""
+    """`script` gives the statuses of the next requests, then `status` holds. `answer` makes the body of an answer.
+
+    `path_status` gives a path a status of its own, and `extra` are further fields of each answer.
+    """
 
     port: int = 0
     status: int = 200
@@ -35,6 +38,7 @@ class Receiver:
     requests: list[Received] = field(default_factory=list)
     answer: Callable[[Received], bytes] = lambda _: b"{}"
     extra: dict[str, str] = field(default_factory=dict)
+    path_status: dict[str, int] = field(default_factory=dict)
 
     def url(self, path: str = "/hook") -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -61,7 +65,9 @@ class Receiver:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         received = Received(head[0].split()[1], headers, body)
         self.requests.append(received)
-        status = self.script.pop(0) if self.script else self.status
+        status = self.path_status.get(received.path, self.status)
+        if self.script:
+            status = self.script.pop(0)
         if status == HANG:
             await asyncio.sleep(3600)
         if status == DROP:

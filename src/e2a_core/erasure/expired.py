@@ -10,7 +10,14 @@ from e2a_core.core import Core
 from e2a_core.erasure import queries
 from e2a_core.store.statement import Row, Statement
 
-__all__ = ["purge_content", "purge_deliveries", "purge_events", "purge_orphans", "purge_trash"]
+__all__ = [
+    "DELIVERIES_KEPT",
+    "purge_content",
+    "purge_deliveries",
+    "purge_events",
+    "purge_orphans",
+    "purge_trash",
+]
 
 BATCH = 200
 """Messages deleted in one transaction; small, so that mail can be stored in between."""

@@ -13,15 +13,16 @@ from e2a_core.contract.metrics import (
     AgentMetricsGroupView,
     AgentMetricsView,
     MetricsBucketView,
-    WebhookMetricsView,
 )
 from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
+from e2a_core.erasure.expired import DELIVERIES_KEPT
 from e2a_core.errors import InvalidFilter, InvalidRequest
 from e2a_core.messages.search import instant
 from e2a_core.metrics import queries
 from e2a_core.metrics.queries import DAY_MICROS, Window
 from e2a_core.metrics.summary import Counts, counters, rates, summary
+from e2a_core.metrics.webhooks import webhook_counts, webhook_metrics
 from e2a_core.store.statement import Row
 
 __all__ = ["Metrics"]
@@ -30,7 +31,6 @@ DEFAULT_WINDOW = timedelta(days=30)
 LONGEST_WINDOW = timedelta(days=92)
 """A quarter: enough to see a trend, and few enough rows to count while somebody waits."""
 MAX_GROUPS = 200
-DELIVERY_RETENTION = timedelta(days=30)
 _EARLIEST = to_micros(datetime.min.replace(tzinfo=UTC))
 
 
@@ -69,13 +69,15 @@ class Metrics:
         counts = (await self._count(window, "")).get("", Counts())
         agents = await self._count(window, "agent") if group_by else {}
         days = await self._count(window, "day") if bucket else {}
+        deliveries = await self._core.db.read(webhook_counts(window))
+        kept_since = to_micros(self._core.clock.now() - DELIVERIES_KEPT)
         return AccountMetricsView(
             start=from_micros(window.start),
             end=from_micros(window.end),
             agents=_groups(agents),
             agents_truncated=len(agents) > MAX_GROUPS,
             buckets=_buckets(window, days) if bucket else [],
-            webhooks=self._webhooks(window),
+            webhooks=webhook_metrics(deliveries, exceeds_retention=window.start < kept_since),
             **_figures(counts),
         )
 
@@ -101,22 +103,6 @@ class Metrics:
                 f"the window may span at most {LONGEST_WINDOW.days} days", location="query.start"
             )
         return Window(self._principal.account_id, since, until, agent_email)
-
-    def _webhooks(self, window: Window) -> WebhookMetricsView:
-        """This deployment delivers no webhooks, so there is nothing to count of them."""
-        kept_since: datetime = self._core.clock.now() - DELIVERY_RETENTION
-        return WebhookMetricsView(
-            delivered=0,
-            deliveries=0,
-            endpoint_rejected=0,
-            endpoints=[],
-            endpoints_auto_disabled=0,
-            endpoints_truncated=False,
-            no_response=0,
-            pending=0,
-            success_rate=None,
-            window_exceeds_retention=from_micros(window.start) < kept_since,
-        )
 
 
 def _gathered(reasons: Sequence[Row], messages: Sequence[Row]) -> dict[Any, Counts]:
