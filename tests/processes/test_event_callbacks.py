@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from e2a_core.contract.event_subscriptions import EventSubscriptions, SubscriptionRequest
-from tests.processes.serving import Correspondent, Server, beside, environment, rows
+from e2a_core.local.engine import LocalEngine
+from e2a_core.store.statement import sql
+from tests.processes.serving import Correspondent, beside, environment
+from tests.processes.test_kill import chance, supervised
 from tests.support.dns import DnsServer
 from tests.support.receiver import DROP, HANG, Received, Receiver, receiving
 from tests.support.waiting import until
+
+__all__ = ["chance"]
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -23,23 +27,6 @@ SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 REFRESH_SECONDS = 0.1
 """A client that wants what it missed does not wait for the next attempt, it refreshes."""
 FAILURES = [200, 200, 200, 500, 503, DROP, HANG]
-
-
-@pytest.fixture
-def chance() -> random.Random:
-    """Its seed is printed when the test fails."""
-    seed = random.SystemRandom().randrange(2**32)
-    print(f"seed {seed}")  # noqa: T201
-    return random.Random(seed)
-
-
-@pytest.fixture
-async def servers() -> AsyncIterator[list[Server]]:
-    """Those started in a test; none is left behind."""
-    started: list[Server] = []
-    yield started
-    for server in started:
-        server.close()
 
 
 def echo(received: Received) -> bytes:
@@ -56,25 +43,37 @@ def subjects(receiver: Receiver, path: str) -> list[str]:
     return [body["data"]["subject"] for body in arrived(receiver, path)]
 
 
+async def logged(engine: LocalEngine) -> list[str]:
+    """The subjects of all arrivals, in the order of the log."""
+    order = "seq" if engine.core.db.dialect == "sqlite" else "xid, seq"
+    rows = await engine.core.db.read(
+        sql(f"SELECT data FROM events WHERE type = 'email.received' ORDER BY {order}")
+    )
+    return [json.loads(row["data"])["subject"] for row in rows]
+
+
+MANY = [pytest.mark.apart, pytest.mark.timeout(1200)]
+
+
 @pytest.mark.parametrize(
-    "kills",
-    [3, pytest.param(50, marks=[pytest.mark.apart, pytest.mark.timeout(1200)])],
-    ids=["few", "many"],
+    ("database_kind", "kills"),
+    [
+        pytest.param("sqlite", 3, id="few"),
+        pytest.param("sqlite", 50, id="many", marks=MANY),
+        pytest.param("postgresql", 50, id="many over PostgreSQL", marks=MANY),
+    ],
 )
 async def test_every_event_arrives_through_kills_and_failures(
-    tmp_path: Path, dns: DnsServer, chance: random.Random, servers: list[Server], kills: int
+    tmp_path: Path, database_url: str, dns: DnsServer, chance: random.Random, kills: int
 ) -> None:
-    home = tmp_path / "home"
-    environ = environment(home, dns, push_allow_loopback="true")
-    servers.append(Server(environ))
-    door: tuple[str, int] | None = await servers[-1].smtp()
-    async with receiving() as receiver, beside(environ) as engine:
+    environ = environment(tmp_path / "home", dns, database_url=database_url, push_allow_loopback="true")
+    async with receiving() as receiver, beside(environ) as engine, supervised(environ) as supervisor:
         receiver.answer = echo
         subscriptions = (await engine.home_session()).event_subscriptions
         for path in ("/kept", "/ended", "/never"):
             await subscriptions.subscribe(asked(receiver, path))
         await subscriptions.unsubscribe("email.received", None, receiver.url("/never"))
-        sender = Correspondent(lambda: door)
+        sender = Correspondent(lambda: supervisor.smtp)
         sending = asyncio.create_task(sender.keep_sending(0))
         refreshing = asyncio.create_task(keep_refreshing(subscriptions, receiver))
         seen: int | None = None
@@ -84,22 +83,14 @@ async def test_every_event_arrives_through_kills_and_failures(
             if number == kills // 2:
                 await subscriptions.unsubscribe("email.received", None, receiver.url("/ended"))
             await asyncio.sleep(chance.uniform(0, 0.05))
-            door = None
-            await servers[-1].kill()
+            await supervisor.kill()
             if number == kills // 2:
                 seen = len(receiver.on("/ended"))
-            servers.append(Server(environ))
-            door = await servers[-1].smtp()
+            await supervisor.start()
         sender.stop()
         await sending
         receiver.script.clear()
-        wanted = [
-            subject
-            for (subject,) in rows(
-                home,
-                "SELECT json_extract(data, '$.subject') FROM events WHERE type = 'email.received' ORDER BY seq",
-            )
-        ]
+        wanted = await logged(engine)
         await until(lambda: len(arrived(receiver, "/kept")) >= len(wanted), seconds=60)
         refreshing.cancel()
         await asyncio.wait([refreshing])

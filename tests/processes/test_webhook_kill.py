@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from e2a_core.contract.events import EventType
 from e2a_core.contract.webhooks import CreateWebhookRequest
-from tests.processes.serving import Correspondent, beside, environment, rows
+from e2a_core.local.engine import LocalEngine
+from e2a_core.store.statement import sql
+from tests.processes.serving import Correspondent, beside, environment
+from tests.processes.test_event_callbacks import FAILURES
 from tests.processes.test_kill import chance, supervised
 from tests.support.dns import DnsServer
-from tests.support.receiver import DROP, Received, receiving
+from tests.support.receiver import receiving
 from tests.support.waiting import until
 
 __all__ = ["chance"]
@@ -26,51 +27,61 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.apart, pytest.mar
 ROUNDS = 50
 """Kills. Attempts that failed are due again at once here, since a minute between two would take an hour."""
 
+EVENTS = "SELECT id FROM events WHERE type = 'email.received'"
+ARRIVED = (
+    "SELECT d.event_id FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id"
+    " WHERE d.status = 'delivered' AND w.url LIKE '%/kept'"
+)
 
-async def test_every_event_arrives(tmp_path: Path, dns: DnsServer, chance: random.Random) -> None:
-    home = tmp_path / "home"
-    environ = environment(home, dns, push_allow_loopback="true")
+
+async def test_every_event_arrives(
+    tmp_path: Path, database_url: str, dns: DnsServer, chance: random.Random
+) -> None:
+    environ = environment(tmp_path / "home", dns, database_url=database_url, push_allow_loopback="true")
     async with supervised(environ) as supervisor, beside(environ) as engine, receiving() as receiver:
         owner = await engine.home_session(scope="account")
-
-        def moody(_: Received) -> bytes:
-            receiver.status = chance.choice([200, 200, 200, 500, 503, DROP])
-            return b"{}"
-
-        receiver.answer = moody
         types: list[EventType] = ["email.received"]
-        await owner.webhooks.create(CreateWebhookRequest(url=receiver.url("/kept"), events=types))
-        gone = await owner.webhooks.create(CreateWebhookRequest(url=receiver.url("/gone"), events=types))
-        await owner.webhooks.delete(gone.id)
+        _, ended, never = [
+            await owner.webhooks.create(CreateWebhookRequest(url=receiver.url(path), events=types))
+            for path in ("/kept", "/ended", "/never")
+        ]
+        await owner.webhooks.delete(never.id)
+        seen: int | None = None
         sender = Correspondent(lambda: supervisor.smtp)
         async with asyncio.TaskGroup() as lanes:
             lanes.create_task(sender.keep_sending(0))
-            for _ in range(ROUNDS):
+            for number in range(ROUNDS):
+                receiver.then(chance.choices(FAILURES, k=3))
                 await sender.until_acknowledged(chance.randrange(4))
+                if number == ROUNDS // 2:
+                    await owner.webhooks.delete(ended.id)
                 await asyncio.sleep(chance.uniform(0, 0.05))
                 await supervisor.kill()
-                hurry(home)
+                await hurry(engine)
+                if number == ROUNDS // 2:
+                    seen = len(receiver.on("/ended"))
                 await supervisor.start()
             sender.stop()
-        receiver.answer = lambda _: b"{}"
-        receiver.status = 200
+        receiver.script.clear()
+        logged = {row["id"] for row in await engine.core.db.read(sql(EVENTS))}
 
-        def all_arrived() -> bool:
-            hurry(home)
-            [(events,)] = rows(home, "SELECT COUNT(*) FROM events WHERE type = 'email.received'")
-            [(arrived,)] = rows(home, "SELECT COUNT(*) FROM webhook_deliveries WHERE status = 'delivered'")
-            return bool(events == arrived)
+        async def all_arrived() -> bool:
+            await hurry(engine)
+            arrived = await engine.core.db.read(sql(ARRIVED))
+            return {row["event_id"] for row in arrived} == logged
 
         await until(all_arrived, seconds=120)
-    received = {json.loads(item.body)["id"] for item in receiver.on("/kept")}
-    logged = {id for (id,) in rows(home, "SELECT id FROM events WHERE type = 'email.received'")}
-    assert received == logged
+    assert {json.loads(item.body)["id"] for item in receiver.on("/kept")} == logged
     assert {item.headers["webhook-id"] for item in receiver.on("/kept")} == logged
-    assert receiver.on("/gone") == []
+    assert len(receiver.on("/ended")) == seen
+    assert receiver.on("/never") == []
 
 
-def hurry(home: Path) -> None:
+async def hurry(engine: LocalEngine) -> None:
     """Whatever waits for its next attempt is due."""
-    with closing(sqlite3.connect(home / "e2a.db", timeout=30)) as connection, connection:
-        connection.execute("UPDATE webhook_deliveries SET due_at = 1, attempts = 0 WHERE status = 'pending'")
-        connection.execute("UPDATE jobs SET due_at = 1, run_at = 1 WHERE kind = 'webhook' AND lease IS NULL")
+    await engine.core.db.write(
+        [
+            sql("UPDATE webhook_deliveries SET due_at = 1, attempts = 0 WHERE status = 'pending'"),
+            sql("UPDATE jobs SET due_at = 1, run_at = 1 WHERE kind = 'webhook' AND lease IS NULL"),
+        ]
+    )
