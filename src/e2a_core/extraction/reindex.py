@@ -36,7 +36,7 @@ class Reindex:
         core, until = self._core, int(job.payload["until"])
         found = await core.db.read(stored_between(int(job.payload.get("after", 0)), until, self._batch))
         for item in found:
-            await self._index(MessageRow.from_store(item))
+            await self._index(item["id"])
         if len(found) == self._batch:
             now, after = core.clock.now(), found[-1]["seq"]
             key = f"{REINDEX_JOB}:{until}:{after}"  # A batch that is handled twice is followed by one.
@@ -45,11 +45,18 @@ class Reindex:
                 [jobs.enqueue(REINDEX_JOB, rest, run_at=now, id=core.ids.job(), now=now, dedupe_key=key)]
             )
 
-    async def _index(self, row: MessageRow) -> None:
+    async def _index(self, message_id: str) -> None:
+        # One at a time: a held draft has its files in its row.
+        found = first(await self._core.db.read(by_message_id(message_id)))
+        if found is None:
+            return
+        row = MessageRow.from_store(found)
         words = await self._words(row)
+        if not index_again(row, words):
+            return
         async with self._core.db.transaction() as transaction:
-            # As it is now: its list of attachments may have changed since the batch was read.
-            found = first(await transaction.read(by_message_id(row.id)))
+            # As it is now: its list of attachments may have changed meanwhile.
+            found = first(await transaction.read(by_message_id(message_id)))
             if found is not None:
                 await transaction.write(index_again(MessageRow.from_store(found), words))
 

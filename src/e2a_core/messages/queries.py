@@ -161,9 +161,9 @@ def stored_after(seq: int, limit: int) -> Statement:
 
 
 def stored_between(seq: int, until: int, limit: int) -> Statement:
-    """The next messages up to the one stored at `until`, in the order in which they were stored."""
+    """The ids of the next messages up to the one stored at `until`, in the order in which they were stored."""
     return sql(
-        "SELECT * FROM messages WHERE seq > :seq AND seq <= :until ORDER BY seq LIMIT :limit",
+        "SELECT id, seq FROM messages WHERE seq > :seq AND seq <= :until ORDER BY seq LIMIT :limit",
         seq=seq,
         until=until,
         limit=limit,
