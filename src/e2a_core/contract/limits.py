@@ -44,6 +44,7 @@ Telling of events
     subscriptions.deliver: WAITS, GONE_IN_A_ROW
     webhooks.check: MAX_FILTER_VALUES, MAX_DESCRIPTION_BYTES
     webhooks.deliver: ATTEMPTS, ENDPOINTS, CONCURRENT
+    metrics.webhooks: MAX_ENDPOINTS
 
 Receiving
     smtpserver.limits: IntakeLimits
