@@ -12,6 +12,18 @@ from tests.support.newsletters import newsletter
 
 STYLE = "<style>.x{display:none}</style>"
 HIDDEN = [
+    "<style>:root{--w:#fff}.v{color:var(--w)}</style><p class=v>W</p>",
+    "<style>.v{display:var(--d)}:root{--d:none}</style><p class=v>W</p>",
+    "<style>:root{--w:#fff}</style><p style='color:var(--w)'>W</p>",
+    "<div style='--size:0'><p style='font-size:var( --size , 12px)'>W</p></div>",
+    "<p style='display:var(--missing, none)'>W</p>",
+    "<p style='color:var(--missing, rgb(255,255,255))'>W</p>",
+    "<style>:root{--w:#fff}@media print{:root{--w:#000}}b{color:var(--w)}</style><b>W</b>",
+    "<style>:is(.q,.r){display:none}</style><p class=r>W</p>",
+    "<style>p:where(.q, .r) b{display:none}</style><p class=q><b>W</b></p>",
+    "<style>div > :is(p, h1).x{display:none}</style><div><h1 class=x>W</h1></div>",
+    "<style>:is(.a,.b) :is(.c,.d){display:none}</style><div class=b><p class=c>W</p></div>",
+    "<style>p:-webkit-any(.q,.r){display:none}</style><p class=q>W</p>",
     "<p style='display:none'>W</p>",
     "<p style='DISPLAY : NONE !important'>W</p>",
     "<p style='d\\69splay:none'>W</p>",
@@ -200,6 +212,15 @@ HIDDEN = [
     "<table background=''><td style='display:none'>W</table>",
 ]
 SHOWN = [
+    "<style>:root{--w:#fff}.v{color:var(--b)}</style><p class=v>W</p>",
+    "<style>:root{--w:#fff}.dark{--w:#000}p{color:var(--w)}</style><p>W</p>",
+    "<style>:root{--w:var(--w)}p{color:var(--w)}</style><p>W</p>",
+    "<style>@media (max-width:600px){:root{--d:none}}p{display:var(--d)}</style><p>W</p>",
+    "<p style='color:var(--missing, #222)'>W</p>",
+    "<style>:is(.q,.r){display:none}</style><p class=s>W</p>",
+    "<style>.y:is(h1,b){display:none}</style><p class=yh1>W</p>",
+    "<style>p:not(:is(.q,.r)){display:none}</style><p class=q>W</p>",
+    "<style>:is(:hover,.r){display:none}</style><p>W</p>",
     "<p style='font-size:0'><span style='font-size:14px'>W</span></p>",
     "<div style='visibility:hidden'><p style='visibility:visible'>W</p></div>",
     "<p style='color:#fff;background:#036'>W</p>",
@@ -386,10 +407,19 @@ def test_work_grows_with_the_length(kind: int) -> None:
         "<style>" + "(," * 60_000 + "{color:red}",
         "<style>" + "a:hover," * 100_000 + "b{color:red}",
         "<style>" + "a{b:c}" * 150_000,
+        "<style>" + ":is(a,b)" * 60 + "{color:red}" + "</style>" + "<a>x",
+        "<style>" + ":is(a,b) :is(c,d){color:red}" * 4_000 + "</style>" + "<a>x" * 1000,
+        "<style>:root{--a:" + "b" * 99 + "}" + "p{color:" + "var(--a)" * 400 + "}" * 30 + "</style><p>x",
+        "<style>"
+        + "".join(f"a{{--v{number}:var(--v{number + 1})}}" for number in range(6000))
+        + "</style><p>x",
+        "<style>" + "p{color:var(" * 10_000 + "</style><p>x",
+        "<p style='" + "--a:b;" * 100_000 + "'>x",
+        "".join(f"<p style='--a{number}:{number};color:var(--a{number})'>x" for number in range(20_000)),
         "".join(f"<p style=color:#{number % 4096:03x};margin:{number}px>x" for number in range(40_000)),
         "<b>" * 500 + "<p></b><b></p>" * 40_000,
     ],
-    ids=range(17),
+    ids=range(24),
 )
 def test_hostile_html_costs_little_and_is_told(html: str) -> None:
     before = time.process_time()

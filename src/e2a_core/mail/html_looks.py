@@ -13,7 +13,7 @@ from typing import NamedTuple
 from e2a_core.mail.html_colours import legacy_colour
 from e2a_core.mail.html_rules import Node, Rule, Rules, cascade
 from e2a_core.mail.html_selectors import element_keys
-from e2a_core.mail.html_styles import PLAIN, Declarations, Look, declarations, styled
+from e2a_core.mail.html_styles import PLAIN, Declarations, Look, styled
 from e2a_core.mail.html_tokens import Token, attributes
 
 __all__ = ["Element", "Looks", "Place", "Tag"]
@@ -111,7 +111,7 @@ class Looks:
             keys = element_keys(name, said)
             possible = self._rules.possible(keys)
             fitting = [node for node in possible if node.step.compound.fits(keys, said)]
-            style = declarations(said.get("style", ""))
+            style = self._rules.declarations(said.get("style", ""))
             found = self._tags[key] = Tag(name, said, _hints(name, said), style, fitting)
             self.steps += STEPS_TO_STYLE + len(possible)
         return found

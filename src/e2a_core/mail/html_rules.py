@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple
 
-from e2a_core.mail.html_selectors import MAX_SELECTOR_CHARS, Attribute, Step, parse_selector
+from e2a_core.mail.html_selectors import MAX_SELECTOR_CHARS, Attribute, Step, parse_selector, written_out
 from e2a_core.mail.html_styles import Declarations, add_declaration, declarations
 
 __all__ = ["Node", "Rule", "Rules", "cascade"]
@@ -24,6 +24,10 @@ MAX_NODES = 4000
 """Steps of all selectors together, without repetitions."""
 MAX_CSS_CHARS = 128 * 1024
 """Of all style sheets of a message together; mail services read about 16 kB."""
+MAX_VARIABLES = 200
+MAX_VARIABLE_CHARS = 100
+MAX_VARIED_CHARS = 4000
+"""Variables (CSS Custom Properties 1) of a letter, their values, and the declarations in which they are put in."""
 _MAX_PRELUDE_CHARS = 500
 _SCREEN = {"width": 1280.0, "device-width": 1280.0, "height": 800.0, "device-height": 800.0}
 _QUALITIES = {
@@ -35,6 +39,8 @@ _QUALITIES = {
 
 _RANK = attrgetter("rank")
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|<!--|-->", re.DOTALL)
+_VARIABLE = re.compile(r"(?<![-\w])(--[-\w]++)\s*+:\s*+([^;{}]*+)")
+_VARIED = re.compile(r"var\(\s*+(--[-\w]++)\s*+(?:,([^()]*+(?:\([^()]*+\)[^()]*+)?))?\)", re.IGNORECASE)
 _SELECTOR = re.compile(r"(?:[^,(\[]++|\([^)]*+\)?|\[[^\]]*+\]?)++")
 _FEATURE = re.compile(
     r"\(\s*+(?:(min|max)-)?([-a-z]++)\s*+(?:(:|[<>]=?)\s*+(?:(\d[\d.]*+)\s*+(px|r?em)?|([-a-z]++)))?[^)]*+\)"
@@ -68,6 +74,8 @@ class Rules:
     truncated: bool = False
     asked: set[Attribute] = field(default_factory=set)
     """Attributes that selectors ask for."""
+    _variables: dict[str, str | None] = field(default_factory=dict)
+    """None for those that have several values: which one applies depends on the place."""
     _nodes: dict[tuple[Node | None, str], Node] = field(default_factory=dict)
     _by_key: dict[str, list[Node]] = field(default_factory=dict)
     _bits: int = 0
@@ -86,25 +94,54 @@ class Rules:
             return
         if "/*" in css or "--" in css:
             css = _COMMENT.sub(" ", css)
-        for selectors, body in _blocks(css):
-            style = declarations(body)
-            if not style:
-                continue
-            for selector in _SELECTOR.findall(selectors):
-                if self._count >= MAX_RULES or len(self._nodes) >= MAX_NODES:
-                    self.truncated = True
-                    return
-                self._count += 1
-                parsed = parse_selector(selector.strip()[: MAX_SELECTOR_CHARS + 1])
-                if parsed is None:
-                    self.unsure = self.unsure or bool({"background", "background-color"} & style.keys())
-                    continue
-                self._node(parsed.steps).rules.append(Rule(style, (*parsed.weight, self._count)))
+        blocks = list(_blocks(css))
+        for _, body in blocks if "--" in css else ():
+            self._define(body)
+        for selectors, body in blocks:
+            style = self._declared(body)
+            for selector in _SELECTOR.findall(selectors) if style else ():
+                text = selector.strip()[: MAX_SELECTOR_CHARS + 1]
+                for plain in written_out(text) if ":" in text else (text,):
+                    if self._count >= MAX_RULES or len(self._nodes) >= MAX_NODES:
+                        self.truncated = True
+                        return
+                    self._add(plain, style)
+
+    def declarations(self, style: str) -> Declarations:
+        """Those of a `style` attribute, with the variables of the letter put in."""
+        if "--" in style:
+            self._define(style)
+        return self._declared(style)
 
     def possible(self, keys: frozenset[str]) -> list[Node]:
         """The steps that an element with these keys may fit."""
         by_key = self._by_key
         return [node for key in ["", *keys] for node in by_key.get(key, ())]
+
+    def _add(self, selector: str, style: Declarations) -> None:
+        self._count += 1
+        parsed = parse_selector(selector)
+        if parsed is None:
+            self.unsure = self.unsure or bool({"background", "background-color"} & style.keys())
+        else:
+            self._node(parsed.steps).rules.append(Rule(style, (*parsed.weight, self._count)))
+
+    def _define(self, style: str) -> None:
+        for name, value in _VARIABLE.findall(style):
+            value = value.strip()
+            usable = len(value) <= MAX_VARIABLE_CHARS and "var(" not in value
+            if len(self._variables) < MAX_VARIABLES or name in self._variables:
+                same = self._variables.setdefault(name, value) == value
+                self._variables[name] = value if same and usable else None
+
+    def _declared(self, style: str) -> Declarations:
+        if "var(" in style and len(style) <= MAX_VARIED_CHARS:
+            style = _VARIED.sub(self._value, style)
+        return declarations(style)
+
+    def _value(self, use: re.Match[str]) -> str:
+        name, instead = use.groups()
+        return self._variables[name] or use[0] if name in self._variables else instead or use[0]
 
     def _node(self, steps: Sequence[Step]) -> Node:
         """The node of the last step; makes those that are missing."""

@@ -1,6 +1,6 @@
 """Parses selectors of style sheets and tells which elements one step of them fits (Selectors 4).
 
-Understood are names, classes, ids and attributes, also under `:not()`, descendants and children.
+Understood are names, classes, ids and attributes, also under `:not()` and `:is()`, descendants and children.
 """
 
 from __future__ import annotations
@@ -18,14 +18,18 @@ __all__ = [
     "Step",
     "element_keys",
     "parse_selector",
+    "written_out",
 ]
 
 MAX_SELECTOR_CHARS = 500
 MAX_COMPOUNDS = 10
 """Steps of one selector, such as `table td .button`."""
+MAX_ALTERNATIVES = 20
+"""Selectors that one with `:is()` stands for."""
 REMEMBERED_SELECTORS = 2000
 """Letters of one sender share their style sheets, and most senders share some rules."""
 
+_ANY = re.compile(r":(?:is|where|matches|-webkit-any|-moz-any)\(([^()]*+)\)", re.IGNORECASE)
 _STEP = re.compile(
     r"(\s*+>\s*+|\s++|^)((?:[-\w*]++|[#.](?:[-\w]|\\.)++|\[[^\]]*+\]|:(?:root|link|any-link)\b|:not\([^()]*+\))+)"
 )
@@ -129,6 +133,25 @@ def element_keys(name: str, attributes: Mapping[str, str]) -> frozenset[str]:
     if "id" in attributes:
         keys.append(f"#{attributes['id']}")
     return frozenset(keys)
+
+
+def written_out(selector: str) -> list[str]:
+    """The selectors without `:is()` and `:where()` that one stands for; those that are not understood stay in it."""
+    if ":not(" in selector:
+        return [selector]
+    left, found = [selector], list[str]()
+    while left and len(found) + len(left) <= MAX_ALTERNATIVES:
+        text = left.pop()
+        match = _ANY.search(text)
+        if match is None:
+            found.append(text)
+            continue
+        before, after = text[: match.start()], text[match.end() :]
+        for choice in map(str.strip, match[1].split(",")):
+            # A name comes first in its step: behind a class it would become a part of it.
+            named = choice[:1].isalnum() and before[-1:] not in {"", " ", ">"}
+            left.append(f"{before}{':' if named else ''}{choice}{after}")
+    return found + left
 
 
 @lru_cache(maxsize=REMEMBERED_SELECTORS)
