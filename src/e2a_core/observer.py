@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal, Protocol
 
-__all__ = ["Observer", "Unobserved"]
+__all__ = ["Channel", "Observer", "StreamKind", "Unobserved", "open_stream"]
+
+Channel = Literal["webhook", "subscription"]
+StreamKind = Literal["websocket", "events", "resources"]
 
 
 class Observer(Protocol):
@@ -22,6 +27,15 @@ class Observer(Protocol):
     def submission(self, transport: str, outcome: str, seconds: float) -> None:
         """A message handed to a transport. `outcome` is the worst among its recipients."""
 
+    def callback(self, channel: Channel, outcome: str, seconds: float) -> None:
+        """A request to a callback. `outcome` is `ok` or the reason of the failure."""
+
+    def arrival(self, channel: Channel, seconds: float) -> None:
+        """An event that arrived at a callback, so long after it happened."""
+
+    def stream(self, kind: StreamKind, change: int) -> None:
+        """A WebSocket or a stream of events that was opened (1) or ended (-1)."""
+
 
 class Unobserved:
     """An observer that ignores all calls."""
@@ -37,3 +51,22 @@ class Unobserved:
 
     def submission(self, transport: str, outcome: str, seconds: float) -> None:
         return
+
+    def callback(self, channel: Channel, outcome: str, seconds: float) -> None:
+        return
+
+    def arrival(self, channel: Channel, seconds: float) -> None:
+        return
+
+    def stream(self, kind: StreamKind, change: int) -> None:
+        return
+
+
+@contextmanager
+def open_stream(observer: Observer, kind: StreamKind) -> Iterator[None]:
+    """Reports a stream as open until the end of the block."""
+    observer.stream(kind, 1)
+    try:
+        yield
+    finally:
+        observer.stream(kind, -1)

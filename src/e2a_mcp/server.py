@@ -114,7 +114,7 @@ def build_server(
         on_listed,
         account=account,
     )
-    subscriptions = Subscriptions(sessions, opened=opened, recheck_seconds=recheck_seconds)
+    subscriptions = Subscriptions(sessions, opened=opened, observer=observer, recheck_seconds=recheck_seconds)
     server = _MailServer(
         "e2a",
         version=VERSION,
@@ -139,7 +139,14 @@ def build_server(
         on_get_prompt=handlers.get_prompt,
         on_completion=handlers.complete,
     )
-    add_events(server, sessions, dialect=events_dialect, streams=streams, recheck_seconds=recheck_seconds)
+    add_events(
+        server,
+        sessions,
+        dialect=events_dialect,
+        streams=streams,
+        recheck_seconds=recheck_seconds,
+        observer=observer,
+    )
     server.tells_of_inboxes = account and tell_of_inboxes
     if server.tells_of_inboxes and subscribe:
         server.add_notification_handler(

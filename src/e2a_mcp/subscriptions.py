@@ -37,6 +37,7 @@ from mcp_types import (
 
 from e2a_core.contract.engine import Session
 from e2a_core.errors import E2AError, InternalError, Unavailable
+from e2a_core.observer import Observer, open_stream
 from e2a_mcp.results import protocol_error
 from e2a_mcp.subscriber import INBOXES, LIST, Feed, Subscriber, affected, subscriber_of
 from e2a_mcp.subscription_scope import SubscriptionScope, is_told_of_inboxes
@@ -69,9 +70,11 @@ class Subscriptions:
         sessions: Sessions,
         *,
         opened: Callable[[], Awaitable[object]],
+        observer: Observer,
         recheck_seconds: float = RECHECK_SECONDS,
     ) -> None:
         self._sessions = sessions
+        self._observer = observer
         self._opened = opened
         self._recheck_seconds = recheck_seconds
         self._tasks: TaskGroup | None = None
@@ -109,7 +112,10 @@ class Subscriptions:
             lists = params.notifications.resources_list_changed is True and is_told_of_inboxes(session)
             for uri, target in {**found, **({LIST: INBOXES} if lists else {})}.items():
                 subscriber.wanted[target].add(uri)
-            with self._place(session.principal.credential_id):
+            with (
+                self._place(session.principal.credential_id),
+                open_stream(self._observer, "resources"),
+            ):
                 try:
                     await self._feed(context, session, subscriber, list(subscriber.wanted))
                     if subscriber.wanted and not subscriber.feeds:

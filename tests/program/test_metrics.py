@@ -9,18 +9,25 @@ from pathlib import Path
 
 import httpx
 import pytest
+import websockets
 
+from e2a_core.accounts.credentials import mint_key
 from e2a_core.contract.protection import ProtectionConfig
 from e2a_core.contract.sending import SendEmailRequest, SendOptions
+from e2a_core.contract.webhooks import CreateWebhookRequest
 from e2a_core.errors import StoreUnavailable
 from e2a_core.local.engine import LocalEngine
 from e2a_core.local.run_file import read_run_file
 from e2a_core.settings import load_settings
+from e2a_core.store.statement import sql
 from e2a_mcp.program.home import open_home_engine
 from e2a_mcp.program.metrics import ProcessMetrics
 from tests.docs.documents import table_rows, ticked
+from tests.mcp.raw_events import over_http
 from tests.support.dns import DnsServer
 from tests.support.home import environment_of
+from tests.support.receiver import receiving
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -133,3 +140,56 @@ async def test_api_requests_are_counted_by_operation_and_status() -> None:
     assert 'e2a_http_requests_total{operation="send_message",status="202"} 1.0' in shown
     assert 'e2a_http_request_seconds_count{operation="send_message"} 2.0' in shown
     assert 'e2a_http_request_seconds_bucket{le="0.01",operation="send_message"} 1.0' in shown
+
+
+async def test_requests_to_callbacks_are_counted(engine: LocalEngine, page: httpx.AsyncClient) -> None:
+    owner = await engine.home_session(scope="account")
+    paths = {"/good": 204, "/bad": 500}
+    async with receiving() as receiver:
+        receiver.path_status.update(paths)
+        for url in (*map(receiver.url, paths), "http://127.0.0.1:1/dead"):
+            await owner.webhooks.create(CreateWebhookRequest(url=url, events=["email.sent"]))
+        assert await send(engine) == "sent"
+        attempts = sql("SELECT COUNT(*) AS n FROM webhook_deliveries WHERE attempts > 0")
+
+        async def all_tried() -> bool:
+            [row] = await engine.core.db.read(attempts)
+            return bool(row["n"] == 3)
+
+        await until(all_tried)
+    lines = (await page.get("/metrics")).text.splitlines()
+    for line in (
+        'e2a_push_callback_seconds_count{channel="webhook",outcome="ok"} 1.0',
+        'e2a_push_callback_seconds_count{channel="webhook",outcome="http_5xx"} 1.0',
+        'e2a_push_callback_seconds_count{channel="webhook",outcome="connection_refused"} 1.0',
+        'e2a_push_arrival_seconds_count{channel="webhook"} 1.0',
+        "e2a_webhook_deliveries_pending 2.0",
+        "e2a_event_subscriptions_active 0.0",
+        'e2a_jobs_queued{kind="webhook"} 2.0',
+        'e2a_jobs_due{kind="webhook"} 0.0',
+    ):
+        assert line in lines, line
+    [arrived] = [line for line in lines if line.startswith("e2a_push_arrival_seconds_sum")]
+    assert 0 < float(arrived.split()[1]) < 10
+
+
+async def test_open_websockets_and_streams_are_counted(engine: LocalEngine, page: httpx.AsyncClient) -> None:
+    session = await engine.home_session()
+    inbox = session.principal.agent_email or ""
+    key = (await mint_key(engine.core, session.principal.account_id)).plaintext
+
+    async def shows(line: str) -> bool:
+        return line in (await page.get("/metrics")).text.splitlines()
+
+    base = str(page.base_url).rstrip("/")
+    socket = f"{base}/v1/agents/{inbox}/ws".replace("http", "ws", 1)
+    headers = {"Authorization": f"Bearer {key}"}
+    async with websockets.connect(socket, additional_headers=headers, proxy=None):
+        await until(lambda: shows("e2a_websockets_open 1.0"))
+    await until(lambda: shows("e2a_websockets_open 0.0"))
+    async with over_http(base, key) as raw:
+        asked = {"name": "email.received", "arguments": {"agent_email": inbox}}
+        async with raw.stream(1, **asked) as stream:
+            assert (await stream.next())[0] == "active"
+            await until(lambda: shows('e2a_mcp_streams_open{kind="events"} 1.0'))
+    await until(lambda: shows('e2a_mcp_streams_open{kind="events"} 0.0'))

@@ -28,6 +28,7 @@ from e2a_core.core import Core
 from e2a_core.errors import E2AError, Forbidden, NotFound, StoreUnavailable, Unauthorized
 from e2a_core.http.answers import answer, error_response
 from e2a_core.http.edge import bearer
+from e2a_core.observer import Observer, Unobserved, open_stream
 from e2a_core.push.arrivals import Arrivals, Rivals
 from e2a_core.push.envelopes import body_of
 from e2a_core.store.event_feed import EventFeed
@@ -64,7 +65,11 @@ SHUTTING_DOWN = _Close(1001, "shutting_down")
 STORE_UNAVAILABLE = _Close(1013, "store_unavailable")
 
 
-def websocket_routes(engine: Engine, core: Core, feed: EventFeed) -> list[BaseRoute]:
+def websocket_routes(
+    engine: Engine, core: Core, feed: EventFeed, observer: Observer | None = None
+) -> list[BaseRoute]:
+    watcher = observer or Unobserved()
+
     async def connect(socket: WebSocket) -> None:
         socket.scope["e2a.operation"] = OPERATION
         try:
@@ -80,7 +85,8 @@ def websocket_routes(engine: Engine, core: Core, feed: EventFeed) -> list[BaseRo
             EVENTS: lambda: arrivals.everything(agent=principal.scope == "agent"),
         }
         connection = _Connection(socket, arrivals, admission)
-        await connection.run(observed.get(socket.query_params.get(OBSERVE, "")))
+        with open_stream(watcher, "websocket"):
+            await connection.run(observed.get(socket.query_params.get(OBSERVE, "")))
 
     async def plain(request: Request) -> Response:
         """The handshake's refusals, and for a request that is none the upgrade it needs (RFC 9110 section 15.5.22)."""

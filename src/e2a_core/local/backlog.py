@@ -14,30 +14,49 @@ from e2a_core.extraction.relist import RELIST_JOB
 from e2a_core.holds.hold import EXPIRY_JOB, NOTICE_JOB
 from e2a_core.local import queries
 from e2a_core.submission.queue import SUBMIT_JOB
+from e2a_core.subscriptions.queries import SUBSCRIPTION_JOB
+from e2a_core.webhooks.delivery_queries import WEBHOOK_JOB
 
 __all__ = ["JOB_KINDS", "MAX_COUNTED", "Backlog", "backlog"]
 
-JOB_KINDS = (SUBMIT_JOB, EXPIRY_JOB, NOTICE_JOB, RETENTION_JOB, EXTRACTION_JOB, RELIST_JOB, REINDEX_JOB)
+JOB_KINDS = (
+    SUBMIT_JOB,
+    EXPIRY_JOB,
+    NOTICE_JOB,
+    RETENTION_JOB,
+    EXTRACTION_JOB,
+    RELIST_JOB,
+    REINDEX_JOB,
+    WEBHOOK_JOB,
+    SUBSCRIPTION_JOB,
+)
 MAX_COUNTED = 50_000
 """Of each: nobody needs to know how many more there are, and counting them would take the database's time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """By kind of job: `queued` are all of them, `due` those that no worker has taken yet; and messages on hold."""
+    """By kind of job: `queued` are all of them, `due` those that no worker has taken yet; and messages on hold.
+
+    `deliveries` are those to webhooks that have not settled, `subscriptions` the event subscriptions that are active.
+    """
 
     queued: Mapping[str, int]
     due: Mapping[str, int]
     holds: int
+    deliveries: int
+    subscriptions: int
 
 
 async def backlog(core: Core) -> Backlog:
     """Counts at most `MAX_COUNTED` of each. Raises `StoreUnavailable`."""
     now = to_micros(core.clock.now())
-    *jobs, [holds] = await core.db.read(
+    *jobs, [holds], [deliveries], [subscriptions] = await core.db.read(
         [
             *(queries.count_jobs(kind, now, MAX_COUNTED) for kind in JOB_KINDS),
             queries.count_holds(MAX_COUNTED),
+            queries.count_deliveries(MAX_COUNTED),
+            queries.count_subscriptions(now, MAX_COUNTED),
         ]
     )
     counted = dict(zip(JOB_KINDS, (row for [row] in jobs), strict=True))
@@ -45,4 +64,6 @@ async def backlog(core: Core) -> Backlog:
         {kind: row["queued"] for kind, row in counted.items()},
         {kind: row["due"] for kind, row in counted.items()},
         holds["pending"],
+        deliveries["pending"],
+        subscriptions["active"],
     )

@@ -9,8 +9,10 @@ __all__ = [
     "OWNER_ACCOUNT",
     "OWNER_EMAIL",
     "SHARED_DOMAIN",
+    "count_deliveries",
     "count_holds",
     "count_jobs",
+    "count_subscriptions",
     "insert_inbox",
     "mark_owner",
     "mark_shared_domain",
@@ -116,5 +118,22 @@ def count_holds(limit: int) -> Statement:
     return sql(
         "SELECT COUNT(*) AS pending "
         "FROM (SELECT id FROM messages WHERE status = 'pending_review' LIMIT :limit) AS held",
+        limit=limit,
+    )
+
+
+def count_deliveries(limit: int) -> Statement:
+    return sql(
+        "SELECT COUNT(*) AS pending "
+        "FROM (SELECT id FROM webhook_deliveries WHERE status = 'pending' LIMIT :limit) AS waiting",
+        limit=limit,
+    )
+
+
+def count_subscriptions(now: int, limit: int) -> Statement:
+    return sql(
+        "SELECT COUNT(*) AS active FROM (SELECT id FROM event_subscriptions "
+        "WHERE active = 1 AND expires_at > :now LIMIT :limit) AS live",
+        now=now,
         limit=limit,
     )

@@ -57,6 +57,11 @@ class Answer:
     def ok(self) -> bool:
         return self.error is None
 
+    @property
+    def outcome(self) -> str:
+        """`ok` or the reason."""
+        return self.reason or "ok"
+
 
 class Poster:
     """Makes endpoints. One TLS context serves them all, because reading the certificates is slow.

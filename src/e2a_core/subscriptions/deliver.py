@@ -13,6 +13,7 @@ from e2a_core.clock import from_micros, to_micros
 from e2a_core.contract.principal import Principal, Scope
 from e2a_core.core import Core
 from e2a_core.errors import Forbidden, NotFound
+from e2a_core.observer import Observer
 from e2a_core.push.catalogue import matches
 from e2a_core.push.cursors import Cursors, Place
 from e2a_core.push.post import Answer, Endpoint, Poster
@@ -53,18 +54,20 @@ FORBIDDEN = -32024
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """One body to send, and the position once it arrived."""
+    """One body to send, the position once it arrived, and when the event happened that it tells of."""
 
     webhook_id: str
     body: bytes
     place: Place
+    happened_at: datetime | None = None
 
 
 class Deliver:
     """Handles `queries.SUBSCRIPTION_JOB`: at most one process works on a subscription at a time."""
 
-    def __init__(self, core: Core, feed: EventFeed) -> None:
+    def __init__(self, core: Core, feed: EventFeed, observer: Observer) -> None:
         self._core = core
+        self._observer = observer
         self._feed = feed
         self._poster = Poster(core, seconds=POST_SECONDS)
 
@@ -76,18 +79,21 @@ class Deliver:
         # The lease was lost, or the subscription was deleted or refreshed: the next run sees what is true then.
         with suppress(StaleWrite):
             async with self._poster.endpoint(found["url"]) as endpoint:
-                await _Turn(self._core, self._feed, job, id, endpoint).run()
+                await _Turn(self._core, self._feed, job, id, endpoint, self._observer).run()
 
 
 class _Turn:
     """Some requests to one callback."""
 
-    def __init__(self, core: Core, feed: EventFeed, job: Job, id: str, endpoint: Endpoint) -> None:
+    def __init__(
+        self, core: Core, feed: EventFeed, job: Job, id: str, endpoint: Endpoint, observer: Observer
+    ) -> None:
         self._core = core
         self._feed = feed
         self._job = job
         self._id = id
         self._endpoint = endpoint
+        self._observer = observer
         self._ahead: deque[EventRecord] = deque()
         self._place: Place | None = None  # `ahead` is what follows it
 
@@ -98,6 +104,8 @@ class _Turn:
                 return
             answer = await self._post(row, item.webhook_id, item.body)
             now = self._core.clock.now()
+            if answer.ok and item.happened_at is not None:
+                self._observer.arrival("subscription", (now - item.happened_at).total_seconds())
             await self._core.db.write([*self._recorded(row, item, answer, now), self._job.confirm()])
         await self._core.db.write([self._job.retry(self._core.clock.now(), "", count_attempt=False)])
 
@@ -156,7 +164,7 @@ class _Turn:
             return None
         event = self._ahead.popleft()
         self._place = Place(event.position, event.created_at)
-        return _Item(event.id, event_body(event, cursors.text(self._place)), self._place)
+        return _Item(event.id, event_body(event, cursors.text(self._place)), self._place, event.created_at)
 
     async def _read_on(self, row: SubscriptionRow) -> bool:
         """Reads on to the next wanted events; False at the end of the log."""
@@ -179,7 +187,10 @@ class _Turn:
     async def _post(self, row: SubscriptionRow, webhook_id: str, body: bytes) -> Answer:
         now = self._core.clock.now()
         secrets = secrets_of(self._core, row, now)
-        return await self._endpoint.post(body, signed_headers(row.id, webhook_id, body, secrets, now))
+        started = self._core.clock.monotonic()
+        answer = await self._endpoint.post(body, signed_headers(row.id, webhook_id, body, secrets, now))
+        self._observer.callback("subscription", answer.outcome, self._core.clock.monotonic() - started)
+        return answer
 
     def _recorded(self, row: SubscriptionRow, item: _Item, answer: Answer, now: datetime) -> list[Statement]:
         at = to_micros(now)

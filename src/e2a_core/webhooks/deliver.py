@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from e2a_core.accounts.sealing import unseal
 from e2a_core.clock import from_micros, to_micros
 from e2a_core.core import Core
+from e2a_core.observer import Observer
 from e2a_core.push.envelopes import envelope_body
 from e2a_core.push.post import Answer, Endpoint, Poster
 from e2a_core.signing.webhook import SIGNATURE_HEADER, e2a_signature, standard_webhook_headers
@@ -51,13 +52,15 @@ class _Delivery:
     event_id: str
     attempts: int
     body: bytes | None
+    created_at: datetime
 
 
 class Deliver:
     """Handles `queries.WEBHOOK_JOB`: at most one process works on a webhook at a time."""
 
-    def __init__(self, core: Core, poster: Poster) -> None:
+    def __init__(self, core: Core, poster: Poster, observer: Observer) -> None:
         self._core = core
+        self._observer = observer
         self._poster = poster
 
     async def __call__(self, job: Job) -> None:
@@ -124,6 +127,7 @@ class Deliver:
                 row["event_id"] or "",
                 row["attempts"],
                 bodies.get(row["event_id"]) if row["body"] is None else row["body"].encode(),
+                from_micros(row["created_at"]),
             )
             for row in rows
         ]
@@ -136,7 +140,13 @@ class Deliver:
         event_id = delivery.event_id or str(json.loads(delivery.body)["id"])
         headers = signed_headers(delivery.body, event_id, self._secrets(webhook, now), now)
         headers |= {"X-E2A-Event-Type": delivery.type, "X-E2A-Schema-Version": "1"}
-        return await endpoint.post(delivery.body, headers)
+        started = self._core.clock.monotonic()
+        answer = await endpoint.post(delivery.body, headers)
+        self._observer.callback("webhook", answer.outcome, self._core.clock.monotonic() - started)
+        if answer.ok:
+            waited = self._core.clock.now() - delivery.created_at
+            self._observer.arrival("webhook", waited.total_seconds())
+        return answer
 
     def _secrets(self, webhook: WebhookRow, now: datetime) -> list[str]:
         """The secrets that sign now: the current one, and for a day after a rotation the one before."""

@@ -35,7 +35,7 @@ _FIRST = (
 )
 """Of each conversation only the first delivery that has not arrived."""
 
-_DUE = "d.id, d.event_id, d.type, d.body, d.attempts"
+_DUE = "d.id, d.event_id, d.type, d.body, d.attempts, d.created_at"
 
 
 def wake(webhook_id: str, *, ids: Ids, now: datetime) -> Statement:

@@ -9,6 +9,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
 
 from e2a_core.contract.engine import Session
+from e2a_core.observer import Observer, Unobserved
 from e2a_mcp.events.announce import announce_events
 from e2a_mcp.events.errors import DialectChoice
 from e2a_mcp.events.places import Places
@@ -28,6 +29,7 @@ def add_events(
     streams: bool,
     recheck_seconds: float,
     heartbeat_seconds: float = HEARTBEAT_SECONDS,
+    observer: Observer | None = None,
 ) -> None:
     """Adds the methods to a server and announces them. `streams` says whether its transport carries notifications."""
     places = Places()
@@ -39,6 +41,7 @@ def add_events(
         offered=streams,
         recheck_seconds=recheck_seconds,
         heartbeat_seconds=heartbeat_seconds,
+        observer=observer or Unobserved(),
     )
     server.add_request_handler("events/list", EventParams, polling.list)
     server.add_request_handler("events/poll", EventParams, polling.poll)

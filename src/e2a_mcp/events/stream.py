@@ -13,6 +13,7 @@ from mcp.server.context import ServerRequestContext
 from e2a_core.contract.engine import Session
 from e2a_core.contract.occurrences import Following
 from e2a_core.errors import E2AError
+from e2a_core.observer import Observer, open_stream
 from e2a_mcp.events.errors import Dialect, DialectChoice, dialect_of, error_data, events_errors, unsupported
 from e2a_mcp.events.places import Places
 from e2a_mcp.events.wire import EventParams, StreamAsked, asked, occurrence, tell
@@ -44,6 +45,7 @@ class Streaming:
         offered: bool,
         recheck_seconds: float,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        observer: Observer,
     ) -> None:
         self._sessions = sessions
         self._places = places
@@ -51,6 +53,7 @@ class Streaming:
         self._offered = offered
         self._recheck_seconds = recheck_seconds
         self._heartbeat_seconds = heartbeat_seconds
+        self._observer = observer
 
     async def stream(self, context: Context, params: EventParams) -> dict[str, Any]:
         given = asked(StreamAsked, params)
@@ -59,7 +62,7 @@ class Streaming:
             raise unsupported(dialect, "push")
         with events_errors(dialect):
             credential = (await self._sessions(context)).principal.credential_id
-            with self._places.of(credential, dialect):
+            with self._places.of(credential, dialect), open_stream(self._observer, "events"):
                 await self._run(_Stream(context, given, dialect))
         return {"_meta": {}}
 

@@ -66,7 +66,7 @@ def home_application(engine: LocalEngine, metrics: ProcessMetrics | None = None)
         core.settings,
         clock=core.clock,
         ids=core.ids,
-        routes=[*routes, *link_routes(core), *websocket_routes(engine, core, engine.feed)],
+        routes=[*routes, *link_routes(core), *websocket_routes(engine, core, engine.feed, metrics)],
         lifespan=mcp.run,
         refusals={"/mcp": rpc_refusal},
         observer=metrics,

@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from e2a_core.errors import StoreUnavailable
+from e2a_core.observer import Channel, StreamKind
 
 if TYPE_CHECKING:
     from e2a_core.local.backlog import Backlog
@@ -24,6 +25,10 @@ REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 """Buckets from the time of a read from memory to a minute."""
 SUBMISSION_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 """Buckets up to the timeouts of RFC 5321 section 4.5.3.2."""
+CALLBACK_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15)
+"""Buckets up to the time that a callback has for its answer."""
+ARRIVAL_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600, 86_400)
+"""Buckets from a delivery on the same machine to the last attempts of a day."""
 BACKLOG_SECONDS = 5.0
 """How long a count of the store is reused, since several monitors may read the page."""
 
@@ -68,6 +73,22 @@ class ProcessMetrics:
             buckets=SUBMISSION_SECONDS,
             registry=registry,
         )
+        self._callbacks = Histogram(
+            "e2a_push_callback_seconds",
+            "Seconds of a request to a callback.",
+            ["channel", "outcome"],
+            buckets=CALLBACK_SECONDS,
+            registry=registry,
+        )
+        self._arrivals = Histogram(
+            "e2a_push_arrival_seconds",
+            "Seconds from an event to its arrival at a callback.",
+            ["channel"],
+            buckets=ARRIVAL_SECONDS,
+            registry=registry,
+        )
+        self._websockets = Gauge("e2a_websockets_open", "WebSockets open.", registry=registry)
+        self._streams = Gauge("e2a_mcp_streams_open", "Streams of /mcp open.", ["kind"], registry=registry)
         self._connections = Gauge("e2a_http_connections_open", "HTTP connections open.", registry=registry)
         self._backlog: _BacklogCollector | None = None
 
@@ -84,6 +105,16 @@ class ProcessMetrics:
 
     def submission(self, transport: str, outcome: str, seconds: float) -> None:
         self._submissions.labels(transport, outcome).observe(seconds)
+
+    def callback(self, channel: Channel, outcome: str, seconds: float) -> None:
+        self._callbacks.labels(channel, outcome).observe(seconds)
+
+    def arrival(self, channel: Channel, seconds: float) -> None:
+        self._arrivals.labels(channel).observe(seconds)
+
+    def stream(self, kind: StreamKind, change: int) -> None:
+        gauge = self._websockets if kind == "websocket" else self._streams.labels(kind)
+        gauge.inc(change)
 
     def watch_http(self, connections: Callable[[], int]) -> None:
         """Adds the number of open connections of the HTTP listener."""
@@ -149,4 +180,14 @@ class _BacklogCollector(Collector):
         yield due
         yield GaugeMetricFamily(
             "e2a_holds_pending", "Messages on hold, at most 50,000.", value=self._backlog.holds
+        )
+        yield GaugeMetricFamily(
+            "e2a_webhook_deliveries_pending",
+            "Deliveries to webhooks that have not settled, at most 50,000.",
+            value=self._backlog.deliveries,
+        )
+        yield GaugeMetricFamily(
+            "e2a_event_subscriptions_active",
+            "Event subscriptions of MCP clients that are active.",
+            value=self._backlog.subscriptions,
         )
