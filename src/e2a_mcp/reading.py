@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from e2a_core.contract.message_views import MessageView
@@ -13,6 +14,7 @@ from e2a_mcp.render import (
     attachment_link,
     has_others_words,
     message_head,
+    names_of,
     sender,
     source_link,
     trust,
@@ -30,12 +32,14 @@ MAX_MAX_CHARS = 100_000
 
 _LEFT_OUT = {"raw_message", "parsed", "body", "created_at", "verdict"}
 _SENDER_FIELDS = (
-    *("header_from", "from_name", "envelope_from", "to", "cc", "reply_to", "delivered_to", "tag", "subject"),
-    *("email_message_id", "auth_headers", "authentication", "auto_submitted", "flag_reason"),
+    *("header_from", "from_name", "envelope_from", "to", "cc", "reply_to", "names", "delivered_to", "tag"),
+    *("subject", "email_message_id", "auth_headers", "authentication", "auto_submitted", "flag_reason"),
 )
 _PART_FIELDS = ("conversation_id", "unreadable_addresses", "attachments", "nested", "delivery_report")
 _OTHERS_FIELDS = ("delivery_detail", "recipients", "rejection_reason", "provider_message_id", "flag_reason")
 """Members of sent mail that hold words of other servers or people."""
+MAX_ADDRESS_CHARS = 4000
+"""Characters shown of one address field; the members have each address."""
 MAX_ATTACHMENTS = 50
 """Attachments listed in one result. A message may have more; each can be fetched by its index."""
 
@@ -72,6 +76,7 @@ def read_message(
         view.subject,
         view.header_from,
         view.from_name,
+        *names_of(view).values(),
         view.delivery_detail,
         *extra_lines,
         *map(str, (extra or {}).values()),
@@ -209,13 +214,14 @@ def _text(
 
 
 def _headers(view: MessageView) -> list[tuple[str, str]]:
+    names = names_of(view)
     return [
         ("From", sender(view.header_from, view.from_name)),
         ("Envelope sender", "" if view.header_from else plain_line(view.envelope_from)),
-        ("Reply-To", _addresses(view.reply_to)),
-        ("To", _addresses(view.to)),
-        ("Cc", _addresses(view.cc)),
-        ("Bcc", _addresses(view.bcc or [])),
+        ("Reply-To", _addresses(view.reply_to, names)),
+        ("To", _addresses(view.to, names)),
+        ("Cc", _addresses(view.cc, names)),
+        ("Bcc", _addresses(view.bcc or [], names)),
         ("Not readable as addresses", plain_line("; ".join(_unreadable(view)), 1000)),
         ("Subject", plain_line(view.subject, 2000)),
         (
@@ -234,8 +240,9 @@ def _unreadable(view: MessageView) -> list[str]:
     return (view.parsed.unreadable_addresses if view.parsed else None) or []
 
 
-def _addresses(addresses: list[str]) -> str:
-    return plain_line(", ".join(addresses[:MAX_ADDRESSES]), 1000) + _more(len(addresses) - MAX_ADDRESSES)
+def _addresses(addresses: list[str], names: Mapping[str, str]) -> str:
+    shown = ", ".join(sender(address, names.get(address)) for address in addresses[:MAX_ADDRESSES])
+    return plain_line(shown, MAX_ADDRESS_CHARS) + _more(len(addresses) - MAX_ADDRESSES)
 
 
 def _more(count: int) -> str:

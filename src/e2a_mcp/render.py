@@ -22,6 +22,7 @@ __all__ = [
     "mail_uri",
     "message_head",
     "message_lines",
+    "names_of",
     "page_line",
     "sender",
     "shown_id",
@@ -35,7 +36,7 @@ MAX_ID = 200
 MAX_WORDS = 3
 """Words of an id that is taken for one."""
 ROW_FIELDS = (
-    *("header_from", "from_name", "envelope_from", "to", "cc", "reply_to", "delivered_to", "tag"),
+    *("header_from", "from_name", "envelope_from", "to", "cc", "reply_to", "names", "delivered_to", "tag"),
     *("subject", "preview", "conversation_id", "delivery_detail", "flag_reason", "auto_submitted"),
 )
 """The members of a summary row that others may have written."""
@@ -102,7 +103,10 @@ def fence_rows(ids: Ids, views: Sequence[MessageSummaryView]) -> tuple[Fence, li
     Previews of sent mail are fenced too if they may repeat a sender's words: an answer repeats the subject, a forward
     the text.
     """
-    told = ((view.subject, view.preview, view.header_from, view.from_name) for view in views)
+    told = (
+        (view.subject, view.preview, view.header_from, view.from_name, *names_of(view).values())
+        for view in views
+    )
     fence = Fence(ids, (text for texts in told for text in texts))
     shown = []
     for view in views:
@@ -128,15 +132,26 @@ def has_others_words(view: MessageSummaryView | MessageView) -> bool:
 
 
 def with_few_addresses(members: dict[str, Any]) -> dict[str, Any]:
-    """Shortens long address lists, and adds their full length as `to_count` and so on."""
+    """Shortens long address lists, and adds their full length as `to_count` and so on; names are those of the rest."""
     for name in _ADDRESS_LISTS:
         if len(addresses := members.get(name) or ()) > MAX_ADDRESSES:
             members |= {name: addresses[:MAX_ADDRESSES], f"{name}_count": len(addresses)}
-    return members
+    shown = {address for name in _ADDRESS_LISTS for address in members.get(name) or ()}
+    names = [
+        {"address": item["address"], "name": plain_line(item["name"], MAX_NAME)}
+        for item in members.pop("names", None) or ()
+        if item["address"] in shown
+    ]
+    return {**members, "names": names} if names else members
+
+
+def names_of(view: MessageSummaryView | MessageView) -> dict[str, str]:
+    """Returns the display names of To, Cc and Reply-To by their addresses."""
+    return {item.address: item.name for item in view.names or ()}
 
 
 def sender(address: str | None, name: str | None) -> str:
-    """Returns the author as `Name <address>`; a name that could be taken for an address is quoted."""
+    """Returns the author, or a recipient, as `Name <address>`; a name that could be taken for an address is quoted."""
     if not address:
         return NO_AUTHOR
     shown = plain_line(name, MAX_NAME)

@@ -39,6 +39,7 @@ SAMPLES: dict[str, Any] = {
     "conversation_id": "conv_2",
     "header_from": "x@b.example",
     "from_name": "x",
+    "names": [{"address": "x@b.example", "name": "x"}],
     "author_agent": "x@b.example",
     "sender": "x@b.example",
     "envelope_from": "x@b.example",
@@ -115,6 +116,7 @@ NOT_IN_QUEUE = DETAIL - {"agent_email", "hold_reason", "approval_expires_at"} | 
     "tag",
     "cc",
     "reply_to",
+    "names",
     "preview",
     "labels",
     "attachments",
@@ -130,6 +132,7 @@ NOT_IN_QUEUE = DETAIL - {"agent_email", "hold_reason", "approval_expires_at"} | 
 # The document has no members for these; the content that it carries whole has the headers.
 NOT_IN_EXPORT = {
     "from_name",
+    "names",
     "thread_id",
     "answered_at",
     "author_agent",

@@ -25,6 +25,7 @@ __all__ = [
     "MessageParsedView",
     "MessageSummaryView",
     "MessageView",
+    "NamedAddressView",
     "NestedMessageView",
     "PictureContent",
     "ProtectionFindingView",
@@ -235,6 +236,13 @@ class HoldReasonView(View):
     confidence: float | None = None
 
 
+class NamedAddressView(View):
+    """An address of To, Cc or Reply-To with its display name, in the sender's words; nothing proves it."""
+
+    address: str
+    name: str
+
+
 class NestedMessageView(View):
     """A message attached to this one. `index` is the index of the attachment, `text` what the message says."""
 
@@ -309,6 +317,8 @@ class MessageSummaryView(View):
     tag: str | None = None
     auto_submitted: AutoSubmittedView | None = None
     attachment_count: int | None = None
+    names: list[NamedAddressView] | None = None
+    """Inbound only: the addresses of To, Cc and Reply-To that have display names."""
     found_in: list[str] | None = None
     """Files in which words of a full-text search occur."""
 
@@ -350,6 +360,8 @@ class MessageView(View):
     cc: list[str] = []
     reply_to: list[str] = []
     bcc: list[str] | None = None
+    names: list[NamedAddressView] | None = None
+    """As in `MessageSummaryView`."""
     delivered_to: str
     tag: str | None = None
     subject: str

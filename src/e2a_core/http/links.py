@@ -44,7 +44,7 @@ from e2a_core.messages.rows import MessageRow
 from e2a_core.reviews import decide, queries
 from e2a_core.reviews.bodies import BODIES_DIFFER, Bodies
 from e2a_core.reviews.decide import Decider
-from e2a_core.reviews.views import files_words, leaves_words, paused_words, review_detail
+from e2a_core.reviews.views import files_words, leaves_words, named, paused_words, review_detail
 from e2a_core.signing.tokens import (
     ApprovalAction,
     ApprovalToken,
@@ -276,12 +276,13 @@ def _length(view: MessageView) -> int:
 
 
 def _facts(view: MessageView, now: datetime) -> dict[str, str]:
+    names = [item.model_dump() for item in view.names or ()]
     facts = {
         "From": f"{view.from_name or ''} <{view.header_from}>".strip() if view.header_from else "",
-        "To": ", ".join(view.to),
-        "Cc": ", ".join(view.cc),
-        "Bcc": ", ".join(view.bcc or []),
-        "Reply-To": ", ".join(view.reply_to),
+        "To": named(view.to, names),
+        "Cc": named(view.cc, names),
+        "Bcc": named(view.bcc or [], names),
+        "Reply-To": named(view.reply_to, names),
         "Subject": view.subject,
         "Attachments": files_words(view.attachments),
         "Leaves": leaves_words(view.scheduled_at, now),

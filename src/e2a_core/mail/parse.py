@@ -36,9 +36,14 @@ __all__ = [
     "message_ids",
     "parse_date",
     "parse_message",
+    "shown_name",
 ]
 
 CONVERSATION_HEADER = "X-E2A-Conversation-Id"
+MAX_NAME_CHARS = 200
+"""Characters kept of a display name."""
+MAX_NAMES = 200
+"""Recipients whose display names are kept with a message."""
 MAX_IDS = 200
 """Message ids kept from one References field."""
 
@@ -138,6 +143,15 @@ class ParsedMessage:
         return self.reply_to_field.addresses
 
     @property
+    def names(self) -> list[dict[str, str]]:
+        """The display names of To, Cc and Reply-To, each with its address; of an address the first."""
+        found: dict[str, str] = {}
+        for mailbox in (*self.to_field.found, *self.cc_field.found, *self.reply_to_field.found):
+            if len(found) < MAX_NAMES and mailbox.display_name.strip() not in {"", mailbox.addr_spec}:
+                found.setdefault(mailbox.addr_spec, shown_name(mailbox))
+        return [{"address": address, "name": name} for address, name in found.items()]
+
+    @property
     def unreadable(self) -> list[str]:
         """The entries of address fields that are no address, as `unreadable_in` names them."""
         return self.unreadable_in("From", "Reply-To", "To", "Cc")
@@ -216,6 +230,11 @@ def message_author(headers: Headers) -> Address | None:
     if len(mailboxes) != 1 or mailboxes[0].domain.startswith("["):
         return None
     return mailboxes[0]
+
+
+def shown_name(mailbox: Address) -> str:
+    """The display name as it is kept: without NUL, which no database takes, and shortened."""
+    return mailbox.display_name.replace("\x00", "")[:MAX_NAME_CHARS]
 
 
 def message_ids(field: str) -> list[str]:

@@ -56,10 +56,11 @@ SUMMARY_COLUMNS = (
     "auto_submitted",
     "attachments",
     "answered_at",
+    "names",
 )
 """The columns that message lists show."""
 
-_JSON_LISTS = ("to_addresses", "cc", "bcc", "reply_to", "labels", "attachments")
+_JSON_LISTS = ("to_addresses", "cc", "bcc", "reply_to", "labels", "attachments", "names")
 _JSON_OBJECTS = ("authentication", "auth_headers", "auto_submitted", "hold_reason", "draft")
 _JSON_COLUMNS = _JSON_LISTS + _JSON_OBJECTS
 
@@ -125,9 +126,10 @@ class HoldRow:
 class MessageRow:
     """One message of one inbox. Instants are microseconds since the epoch; lists and objects are decoded JSON.
 
-    `from_name` is the display name beside `header_from`. `author_agent` is the agent of this deployment that provably
-    wrote an inbound message. `trace` is the block of header fields that this relay adds; a message is delivered or
-    submitted as `trace + content`. `credential_id` is the credential it was sent with.
+    `from_name` is the display name beside `header_from`, and `names` has those of the other address fields.
+    `author_agent` is the agent of this deployment that provably wrote an inbound message. `trace` is the block of
+    header fields that this relay adds; a message is delivered or submitted as `trace + content`. `credential_id` is
+    the credential it was sent with.
     """
 
     id: str
@@ -150,6 +152,7 @@ class MessageRow:
     cc: list[str] = field(default_factory=list)
     bcc: list[str] = field(default_factory=list)
     reply_to: list[str] = field(default_factory=list)
+    names: list[dict[str, str]] = field(default_factory=list)
     subject: str = ""
     preview: str = ""
     labels: list[str] = field(default_factory=list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -20,6 +20,7 @@ from e2a_core.contract.message_views import (
     MessageParsedView,
     MessageSummaryView,
     MessageView,
+    NamedAddressView,
     NestedMessageView,
     RecipientOutcomeView,
 )
@@ -48,7 +49,9 @@ MAX_REMEMBERED_CHARS = 4096
 """Together with `REMEMBERED_ROWS` this limits the memory of the cache."""
 
 _UNBOUNDED = itemgetter(
-    *map(SUMMARY_COLUMNS.index, ("subject", "to_addresses", "cc", "reply_to", "labels", "attachments"))
+    *map(
+        SUMMARY_COLUMNS.index, ("subject", "to_addresses", "cc", "reply_to", "labels", "attachments", "names")
+    )
 )
 
 
@@ -107,6 +110,7 @@ def _summary_view(values: tuple[Any, ...]) -> MessageSummaryView:
         tag=row["tag"],
         auto_submitted=AutoSubmittedView(**automatic) if automatic else None,
         attachment_count=len(attachments) or None,
+        names=_names(_list(row["names"])),
     )
 
 
@@ -146,6 +150,7 @@ def message_view(
         cc=row.cc,
         reply_to=row.reply_to if row.inbound or for_review else [],
         bcc=row.bcc or None,
+        names=_names(row.names or (parsed.names if parsed and row.inbound else [])),
         delivered_to=row.delivered_to,
         tag=row.tag,
         subject=row.subject,
@@ -181,6 +186,10 @@ def message_view(
         delivery_report=_report(parsed),
         raw_message=base64.b64encode(content).decode("ascii") if content is not None else None,
     )
+
+
+def _names(found: Sequence[Mapping[str, str]]) -> list[NamedAddressView] | None:
+    return [NamedAddressView(**item) for item in found] or None
 
 
 def _attachments(row: MessageRow, parsed: ParsedMessage | None) -> list[AttachmentMetaView]:

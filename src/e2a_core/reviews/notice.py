@@ -17,7 +17,7 @@ from e2a_core.messages.rows import MessageRow
 from e2a_core.protection.config import load_config
 from e2a_core.reviews import queries
 from e2a_core.reviews.pace import pace_of
-from e2a_core.reviews.views import files_words, leaves_words, paused_words
+from e2a_core.reviews.views import files_words, leaves_words, named, paused_words
 from e2a_core.signing.tokens import ApprovalAction, sign_approval
 from e2a_core.store.jobs import Job
 from e2a_core.store.statement import first
@@ -126,9 +126,9 @@ def _facts(hold: _Untold, now: datetime) -> dict[str, str]:
     due = row.submission.scheduled_at
     facts = {
         "Agent": row.agent_email,
-        "From": (row.header_from or row.envelope_from or "unknown") if row.inbound else "",
-        "To": ", ".join(row.to_addresses),
-        "Cc": ", ".join(row.cc),
+        "From": _author(row) if row.inbound else "",
+        "To": named(row.to_addresses, row.names),
+        "Cc": named(row.cc, row.names),
         "Bcc": ", ".join(row.bcc),
         "Subject": row.subject,
         "Attachments": files_words([AttachmentMetaView(**item) for item in row.attachments]),
@@ -137,6 +137,12 @@ def _facts(hold: _Untold, now: datetime) -> dict[str, str]:
         "Sending": paused_words(hold.paused_at) if hold.paused_at else "",
     }
     return {name: one_line(value) for name, value in facts.items() if value}
+
+
+def _author(row: MessageRow) -> str:
+    if not row.header_from:
+        return row.envelope_from or "unknown"
+    return f"{row.from_name} <{row.header_from}>" if row.from_name else row.header_from
 
 
 def _expiry(row: MessageRow) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from email.utils import format_datetime
 
@@ -23,7 +23,7 @@ from e2a_core.messages.views import message_view
 from e2a_core.reviews import queries
 from e2a_core.store.statement import Row
 
-__all__ = ["files_words", "leaves_words", "paused_words", "review_detail"]
+__all__ = ["files_words", "leaves_words", "named", "paused_words", "review_detail"]
 
 MAX_FILES = 50
 """Files named of one message; further ones are counted."""
@@ -48,6 +48,12 @@ def files_words(files: Sequence[AttachmentMetaView]) -> str:
     named = [f"{item.filename or 'unnamed'} ({item.size_bytes} bytes)" for item in files[:MAX_FILES]]
     more = len(files) - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")
+
+
+def named(addresses: Sequence[str], names: Sequence[Mapping[str, str]]) -> str:
+    """The addresses with their display names, where `names` has one."""
+    known = {item["address"]: item["name"] for item in names}
+    return ", ".join(f"{known[item]} <{item}>" if item in known else item for item in addresses)
 
 
 async def review_detail(core: Core, row: MessageRow) -> MessageView:

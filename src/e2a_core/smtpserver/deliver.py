@@ -19,7 +19,7 @@ from e2a_core.extraction.job import extraction_job
 from e2a_core.feedback.bounces import report_statements
 from e2a_core.feedback.reporter import Reporter
 from e2a_core.holds.hold import hold, hold_statements, protection_statement
-from e2a_core.mail.addresses import Address
+from e2a_core.mail.parse import shown_name
 from e2a_core.messages import lifecycle, payloads, queries
 from e2a_core.messages.content import attachments_json, preview
 from e2a_core.messages.events import emit
@@ -38,8 +38,6 @@ from e2a_core.submission.return_path import Returned
 
 __all__ = ["Delivered", "Delivery"]
 
-MAX_NAME_CHARS = 200
-"""Of an author's display name, stored for lists; names are far shorter."""
 ATTEMPTS = 3
 """Attempts to store a message while its inboxes change concurrently."""
 
@@ -143,7 +141,7 @@ class Delivery:
             type=arrival.message_type,
             thread_id="",
             header_from=parsed.header_from,
-            from_name=_name(author),
+            from_name=shown_name(author) if author else "",
             author_agent=arrival.identity.agent,
             sender=(author.normalized if author else arrival.identity.sender).lower(),
             envelope_from=arrival.envelope_from,
@@ -152,6 +150,7 @@ class Delivery:
             to_addresses=parsed.to,
             cc=parsed.cc,
             reply_to=parsed.reply_to,
+            names=parsed.names,
             subject=parsed.subject,
             preview=preview(parsed.text),
             attachments=attachments_json(parsed.attachments),
@@ -270,10 +269,6 @@ def _refusal(agent: AgentRow | None) -> IntakeRefusal | None:
     if agent is None:
         return RecipientUnknown()
     return RecipientDisabled() if agent.trashed else None
-
-
-def _name(author: Address | None) -> str:
-    return author.display_name.replace("\x00", "")[:MAX_NAME_CHARS] if author else ""
 
 
 def _plain(automatic: object) -> dict[str, str] | None:

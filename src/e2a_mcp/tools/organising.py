@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -9,7 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from e2a_core.contract.base import Moment, Page
 from e2a_core.contract.conversations import ConversationDetailView, ConversationSummaryView
-from e2a_core.contract.message_views import MessageView
+from e2a_core.contract.message_views import MessageSummaryView, MessageView
 from e2a_core.contract.messages import DeleteMessageResult, UpdateMessageRequest, UpdateMessageResultView
 from e2a_mcp.fence import Fence
 from e2a_mcp.render import (
@@ -18,7 +19,9 @@ from e2a_mcp.render import (
     conversation_lines,
     fence_rows,
     message_lines,
+    names_of,
     page_line,
+    sender,
     shown_id,
 )
 from e2a_mcp.schema import Arguments, object_schema, validated, view_properties
@@ -91,7 +94,8 @@ async def get_conversation(call: Call, arguments: GetConversation) -> Reply:
     count = len(view.messages)
     end = max(0, count - arguments.offset)
     start = max(0, end - arguments.limit)
-    fence, rows = fence_rows(call.services.ids, view.messages[start:end])
+    shown = view.messages[start:end]
+    fence, rows = fence_rows(call.services.ids, shown)
     structured = view.model_dump(mode="json", exclude={"messages"})
     if len(view.participants) > MAX_ADDRESSES:
         structured["participants"] = view.participants[:MAX_ADDRESSES]
@@ -114,7 +118,19 @@ async def get_conversation(call: Call, arguments: GetConversation) -> Reply:
     if start:
         structured["next_offset"] = count - start
         head += f", older ones with offset={count - start}"
-    return Reply(structured, "\n".join([head, *message_lines(fence, rows)]), untrusted=True)
+    lines = [line for line in message_lines(fence, rows) if line != fence.notice]
+    who = fence.inline(_participants(structured["participants"], shown))
+    return Reply(structured, "\n".join([head, fence.notice, who, *lines]), untrusted=True)
+
+
+def _participants(addresses: Sequence[str], messages: Sequence[MessageSummaryView]) -> str:
+    """Returns the participants with the display names that they have in these messages."""
+    names: dict[str, str] = {}
+    for message in messages:
+        names |= {address.lower(): name for address, name in names_of(message).items()}
+        if message.header_from and message.from_name:
+            names[message.header_from.lower()] = message.from_name
+    return "Participants: " + ", ".join(sender(address, names.get(address)) for address in addresses)
 
 
 _CONVERSATION = object_schema(
