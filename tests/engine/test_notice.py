@@ -156,9 +156,10 @@ async def test_a_notice_tells_when_a_draft_would_leave_and_with_which_files(
         {"filename": "offer.pdf", "content_type": "application/pdf", "data": "YWJj"},
         {"filename": "a\u202egpj.txt", "content_type": "text/plain", "data": "YQ=="},
     ]
-    await send(agent, attachments=files, send_at=home.clock.now() + timedelta(days=2))
+    due = home.clock.now() + timedelta(days=2)
+    await send(agent, attachments=files, send_at=due)
     notice = message_from_bytes((await sink.wait_for(1))[0].content, policy=policy.default)
-    at = format_datetime(home.clock.now().replace(microsecond=0) + timedelta(days=2), usegmt=True)
+    at = format_datetime(due, usegmt=True)
     for kind in ("plain", "html"):
         body = notice.get_body((kind,))
         assert body is not None

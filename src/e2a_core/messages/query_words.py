@@ -68,12 +68,13 @@ def _within_limit(text: str) -> tuple[list[str], list[str]]:
     left_out: list[str] = []
     words = 0
     for item in text.split():
-        if item == "AND" or item.lower() in _ATTACHMENT or not fold_text(item):
+        if item == "AND" or item.lower() in _ATTACHMENT:
             continue
-        words += item != "OR"
+        is_word = item != "OR" and bool(fold_text(item))
+        words += is_word
         if words <= MAX_WORDS:
             kept.append(item)
-        elif item != "OR":
+        elif is_word:
             left_out.append(item)
     return kept, left_out
 
