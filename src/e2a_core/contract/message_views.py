@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from e2a_core.contract.base import Page, Timestamp, View, json_text
+from e2a_core.contract.base import KeptView, Page, Timestamp, View, json_text
 from e2a_core.contract.states import DirectionText
 from e2a_core.documents.document import DocumentText, Kind, Picture, kind_of
 from e2a_core.mail.charsets import decode_bytes
@@ -276,7 +276,7 @@ class MessageBodyView(View):
     html: str | None = None
 
 
-class MessageSummaryView(View):
+class MessageSummaryView(KeptView):
     nullable: ClassVar[frozenset[str]] = frozenset({"header_from", "envelope_from", "verified_domain"})
 
     id: str
@@ -329,8 +329,8 @@ class MessagePage(Page[MessageSummaryView]):
     unsearched: list[str] | None = None
     """Words of a full-text query that were not looked for, since it has too many."""
 
-    def _to_json(self) -> bytes:
-        return super()._to_json() if self.unsearched is None else json_text(self.to_wire())
+    def to_json(self) -> bytes:
+        return super().to_json() if self.unsearched is None else json_text(self.to_wire())
 
 
 class MessageView(View):
