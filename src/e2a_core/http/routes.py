@@ -22,9 +22,14 @@ from e2a_core.http.limits import RequestLimits
 __all__ = ["api_routes"]
 
 
+MOST_ASKED = frozenset({"list_messages", "get_message", "send_message"})
+"""Operations that are matched first: the router tries one route after the other."""
+
+
 def api_routes(engine: Engine, limits: RequestLimits, clock: Clock) -> list[Route]:
-    """In the order of the rows, so what is asked most is matched first."""
-    return [_route(row, engine, limits, clock) for row in all_operations()]
+    """In the order of the rows, but for `MOST_ASKED`."""
+    rows = sorted(all_operations(), key=lambda row: row.id not in MOST_ASKED)
+    return [_route(row, engine, limits, clock) for row in rows]
 
 
 def _route(row: Operation, engine: Engine, limits: RequestLimits, clock: Clock) -> Route:
