@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -53,6 +54,9 @@ class ProcessMetrics:
             buckets=REQUEST_SECONDS,
             registry=registry,
         )
+        # Finding a series takes longer than counting in it; there are as many as operations and statuses.
+        self._count_of = cache(self._requests.labels)
+        self._seconds_of = cache(self._request_seconds.labels)
         self._refusals = Counter(
             "e2a_mcp_http_refusals", "Requests to /mcp refused, by status.", ["status"], registry=registry
         )
@@ -93,8 +97,8 @@ class ProcessMetrics:
         self._backlog: _BacklogCollector | None = None
 
     def request(self, operation: str, status: int, seconds: float) -> None:
-        self._requests.labels(operation, str(status)).inc()
-        self._request_seconds.labels(operation).observe(seconds)
+        self._count_of(operation, status).inc()
+        self._seconds_of(operation).observe(seconds)
 
     def tool(self, name: str, outcome: str, seconds: float) -> None:
         self._tools.labels(name, outcome).inc()
