@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, cast
 
 from e2a_core.accounts.credentials import authenticate
@@ -34,6 +35,8 @@ __all__ = ["LocalEngine", "ServicesFactory", "open_local_engine", "relay_service
 
 STOP_GRACE_SECONDS = 10.0
 LEASE_FILE = "lease"
+REMEMBERED_SESSIONS = 256
+"""Callers whose session is kept: it has no state, and making it takes a fiftieth of what accepting a message takes."""
 RETRY_SECONDS = 10.0
 """How long a process that could not run the listeners leaves them to others."""
 
@@ -55,7 +58,9 @@ class LocalEngine:
         self.feed = EventFeed(core.db)
         self._waiting = Waiting(core, self.feed)
         self._sender = Sender(core, self._waiting)
-        self._verifier = Verifier(core)
+        self._session_of = lru_cache(REMEMBERED_SESSIONS)(
+            partial(LocalSession, core, self._sender, self._waiting, self.feed, Verifier(core))
+        )
         self._make_services = services
         self._lease = HomeLease(core.settings.home / LEASE_FILE)
         self._services: LocalServices | None = None
@@ -74,7 +79,7 @@ class LocalEngine:
 
     def _session(self, principal: Principal) -> LocalSession:
         self._refresh_base_url()
-        return LocalSession(self.core, self._sender, self._waiting, self.feed, self._verifier, principal)
+        return self._session_of(principal)
 
     async def info(self) -> DeploymentInfoView:
         settings = self.core.settings
