@@ -153,6 +153,8 @@ def _extra_field(name: str, value: str) -> bytes:
 
 
 def _content(message: OutgoingMessage, boundary: Callable[[], str]) -> _Entity:
+    if not message.attachments:
+        return _body(message, [], boundary)
     shown = shown_ids(message.html or "")
     files: list[_Entity] = []
     pictures: list[_Entity] = []

@@ -23,6 +23,18 @@ def _vector(terms: str) -> str:
     return f"array_to_tsvector(array_remove(string_to_array({terms}, ' '), ''))"
 
 
+_INDEX_SQLITE = (
+    "INSERT OR REPLACE INTO message_search (rowid, head, body, labels, files) "
+    "SELECT seq, :head, :body, :labels, '' FROM messages WHERE id = :id"
+)
+_INDEX_POSTGRESQL = (
+    "INSERT INTO message_search (seq, terms, head) SELECT seq, "
+    f"{_vector(':head')} || {_vector(':body')} || {_vector(':labels')} || {_BUCKET_TERM}, "
+    f"{_vector(':head')} || {_vector(':labels')} || {_BUCKET_TERM} FROM messages WHERE id = :id "
+    "ON CONFLICT (seq) DO UPDATE SET terms = excluded.terms, head = excluded.head"
+)
+
+
 def index_text(row: MessageRow, body: Sequence[str]) -> Statement:
     """Makes the message searchable, as it is now. Must follow its insert.
 
@@ -34,16 +46,7 @@ def index_text(row: MessageRow, body: Sequence[str]) -> Statement:
         "body": " ".join(body),
         "labels": " ".join(map(label_term, row.labels)),
     }
-    return Statement(
-        "INSERT OR REPLACE INTO message_search (rowid, head, body, labels, files) "
-        "SELECT seq, :head, :body, :labels, '' FROM messages WHERE id = :id",
-        params,
-        "INSERT INTO message_search (seq, terms, head) SELECT seq, "
-        f"{_vector(':head')} || {_vector(':body')} || {_vector(':labels')} || {_BUCKET_TERM}, "
-        f"{_vector(':head')} || {_vector(':labels')} || {_BUCKET_TERM} FROM messages WHERE id = :id "
-        "ON CONFLICT (seq) DO UPDATE SET terms = excluded.terms, head = excluded.head",
-        by_key=True,
-    )
+    return Statement(_INDEX_SQLITE, params, _INDEX_POSTGRESQL, by_key=True)
 
 
 def index_again(row: MessageRow, body: Sequence[str]) -> list[Statement]:

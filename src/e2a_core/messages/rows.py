@@ -66,6 +66,8 @@ _JSON_COLUMNS = _JSON_LISTS + _JSON_OBJECTS
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 """`json.dumps` with these options would create an encoder for each value."""
+_EMPTY: Mapping[type, str] = {list: "[]", dict: "{}"}
+"""What most lists and objects of a message are, which need no encoder."""
 _decode = json.JSONDecoder().raw_decode
 """Faster than `decode`, which also skips white space that `_encode` never writes."""
 
@@ -237,7 +239,7 @@ def dump_json(value: Any) -> str | None:
     """Returns compact JSON text, or None for None."""
     if value is None:
         return None
-    return _encode(value) if value or type(value) is not list else "[]"
+    return _encode(value) if value else _EMPTY.get(type(value)) or _encode(value)
 
 
 def load_json(text: str | None) -> Any:

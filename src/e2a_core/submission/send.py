@@ -213,6 +213,7 @@ class Sender:
 
     def _hold(self, agent: AgentRow, draft: Draft, finding: Finding, credential: str | None) -> _Accepted:
         row = self._row(agent, draft, credential)
+        apply_draft(row, draft)
         hold(row, finding, config_of(agent).holds.ttl_seconds, row.created_at)
         row.hold.draft = draft.to_json()
         row.size_bytes = len(dump_json(row.hold.draft) or "")
@@ -249,6 +250,7 @@ class Sender:
     async def _block(self, agent: AgentRow, draft: Draft, finding: Finding) -> NoReturn:
         """Stores only the audit row and the event of a blocked send. Their reference is not a message id."""
         row = self._row(agent, draft)
+        apply_draft(row, draft)
         row.id = _blocked_reference(agent.email, draft)
         recipients = {"to": draft.to, "cc": draft.cc, "bcc": draft.bcc}
         data = payloads.blocked_outbound(
@@ -259,7 +261,7 @@ class Sender:
         raise BlockedByPolicy(f"the agent's protection blocks this message: {finding.detail}")
 
     def _row(self, agent: AgentRow, draft: Draft, credential: str | None = None) -> MessageRow:
-        row = MessageRow(
+        return MessageRow(
             id=self._core.ids.message(),
             account_id=agent.account_id,
             agent_email=agent.email,
@@ -271,8 +273,6 @@ class Sender:
             created_at=to_micros(self._core.clock.now()),
             credential_id=credential,
         )
-        apply_draft(row, draft)
-        return row
 
     def _accepted(self, row: MessageRow) -> Statement:
         return lifecycle.record(
