@@ -54,7 +54,6 @@ POLL_SECONDS = 0.1
 
 _DATA_VERSION = sql("PRAGMA data_version")
 
-_TEXT = (str, bytes)
 _Outcome = TypeVar("_Outcome")
 _waiting = attrgetter("waiting")
 
@@ -268,7 +267,7 @@ def _octets(statements: Sequence[Statement]) -> float:
         if not statement.by_key:
             return inf
         for value in statement.params.values():
-            if isinstance(value, _TEXT):
+            if type(value) is str or type(value) is bytes:
                 octets += len(value)
     return octets
 
