@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -41,41 +41,28 @@ class ProcessMetrics:
         # The creation times of series are not needed and would double the page.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
-        self._requests = Counter(
-            "e2a_http_requests",
-            "API requests by operation and status.",
-            ["operation", "status"],
-            registry=registry,
+        counter, histogram = partial(Counter, registry=registry), partial(Histogram, registry=registry)
+        requests = counter(
+            "e2a_http_requests", "API requests by operation and status.", ["operation", "status"]
         )
-        self._request_seconds = Histogram(
+        request_seconds = histogram(
             "e2a_http_request_seconds",
             "Seconds to the answer of an API request.",
             ["operation"],
             buckets=REQUEST_SECONDS,
-            registry=registry,
         )
         # Finding a series takes longer than counting in it; there are as many as operations and statuses.
-        self._count_of = cache(self._requests.labels)
-        self._seconds_of = cache(self._request_seconds.labels)
-        self._refusals = Counter(
-            "e2a_mcp_http_refusals", "Requests to /mcp refused, by status.", ["status"], registry=registry
+        self._count_of, self._seconds_of = cache(requests.labels), cache(request_seconds.labels)
+        self._refusals = counter("e2a_mcp_http_refusals", "Requests to /mcp refused, by status.", ["status"])
+        self._tools = counter("e2a_mcp_tool_calls", "Tool calls by tool and outcome.", ["tool", "outcome"])
+        self._tool_seconds = histogram(
+            "e2a_mcp_tool_seconds", "Seconds spent in a tool.", ["tool"], buckets=REQUEST_SECONDS
         )
-        self._tools = Counter(
-            "e2a_mcp_tool_calls", "Tool calls by tool and outcome.", ["tool", "outcome"], registry=registry
-        )
-        self._tool_seconds = Histogram(
-            "e2a_mcp_tool_seconds",
-            "Seconds spent in a tool.",
-            ["tool"],
-            buckets=REQUEST_SECONDS,
-            registry=registry,
-        )
-        self._submissions = Histogram(
+        self._submissions = histogram(
             "e2a_submission_seconds",
             "Seconds to hand a message to a transport.",
             ["transport", "outcome"],
             buckets=SUBMISSION_SECONDS,
-            registry=registry,
         )
         self._callbacks = Histogram(
             "e2a_push_callback_seconds",
