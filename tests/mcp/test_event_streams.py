@@ -29,7 +29,7 @@ from .conftest import SAME_CODE
 from .raw_events import SUBSCRIPTION, Wire, envelope, notification, over_http, over_memory
 from .relay import Inbox, Relay
 
-pytestmark = [pytest.mark.anyio, pytest.mark.local_only("the API of another deployment has no log to follow")]
+pytestmark = pytest.mark.anyio
 
 CHECKS = {
     "sep-9999-stream-implemented": "test_a_stream_tells_of_mail_in_both_eras",

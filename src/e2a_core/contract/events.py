@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, Protocol, get_args
 
 from e2a_core.contract.base import Moment, Page, Query, Request, Timestamp, View
-from e2a_core.contract.operation import READS, Hints, NoTool, Tool, operation
+from e2a_core.contract.operation import READS, Access, Budget, Hints, NoTool, Tool, operation
 from e2a_core.contract.parameters import Cursor, EventId, Limit
 from e2a_core.errors import Conflict, EventGone, InvalidCursor, InvalidFilter, NotFound
 
@@ -17,6 +17,8 @@ __all__ = [
     "EventType",
     "INBOX_TYPES",
     "EventView",
+    "InboxEventQuery",
+    "InboxEventView",
     "OUTCOME_TYPES",
     "Events",
     "RedeliverDelivery",
@@ -90,6 +92,23 @@ class EventQuery(Query):
     limit: Limit = 100
 
 
+class InboxEventView(EventEnvelope):
+    """An event of one inbox."""
+
+    agent_email: str
+    conversation_id: str | None = None
+    message_id: str | None = None
+
+
+class InboxEventQuery(Query):
+    type: str | None = None
+    event_id: str | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    cursor: Cursor = None
+    limit: Limit = 100
+
+
 class RedeliverEventRequest(Request):
     webhook_id: str = ""
 
@@ -121,6 +140,18 @@ class Events(Protocol):
     )
     async def list(self, query: EventQuery) -> Page[EventView]:
         """List the events, newest first."""
+
+    @operation(
+        "GET",
+        "/v1/agents/{email}/events",
+        id="list_inbox_events",
+        access=Access.AGENT,
+        budget=Budget.POLL,
+        errors=(InvalidCursor, InvalidFilter, NotFound),
+        tool=NoTool("get_recent_events shows them"),
+    )
+    async def of_inbox(self, email: str, query: InboxEventQuery) -> Page[InboxEventView]:
+        """List the events of an inbox, newest first. An agent's key hears nothing of inbound mail held or blocked."""
 
     @operation(
         "GET",

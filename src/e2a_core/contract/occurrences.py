@@ -66,7 +66,7 @@ class Following(Protocol):
 class Occurrences(Protocol):
     """The events of the log that the caller may follow. An agent never hears of inbound mail that is held."""
 
-    def kinds(self) -> Sequence[OccurrenceKind]:
+    async def kinds(self) -> Sequence[OccurrenceKind]:
         """Returns what can be followed here."""
 
     def follow(

@@ -7,12 +7,15 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from e2a_core.agents.lookup import resolve_agent
 from e2a_core.clock import from_micros, to_micros
 from e2a_core.contract.base import Page
 from e2a_core.contract.events import (
     DeliveryStatusJSON,
     EventQuery,
     EventView,
+    InboxEventQuery,
+    InboxEventView,
     RedeliverDelivery,
     RedeliverEventRequest,
     RedeliverView,
@@ -22,6 +25,7 @@ from e2a_core.core import Core
 from e2a_core.errors import Conflict, EventGone, NotFound
 from e2a_core.messages.search import instant
 from e2a_core.paging import Position, paged
+from e2a_core.push.catalogue import hidden_from_agents
 from e2a_core.push.fanout import INTERNAL_TYPES
 from e2a_core.store.statement import Row, Statement, first
 from e2a_core.texts import is_storable, require_storable
@@ -37,7 +41,7 @@ _Outcomes = Mapping[str, DeliveryStatusJSON]
 
 
 class Events:
-    """`engine.Events`; for account credentials alone."""
+    """`engine.Events`; all but the list of an inbox for account credentials alone."""
 
     def __init__(self, core: Core, principal: Principal) -> None:
         self._core = core
@@ -45,20 +49,19 @@ class Events:
 
     async def list(self, query: EventQuery) -> Page[EventView]:
         self._principal.require_account()
-        filters = self._filters(query)
-        found = await paged(
-            self._core,
-            lambda after, count: log_queries.events(
-                self._principal.account_id, filters, _HIDDEN, after, count
-            ),
-            query={"list": "events", **filters},
-            cursor=query.cursor,
-            limit=query.limit,
-            position=lambda row: Position(row["created_at"], row["id"]),
-            view=lambda row: row,
-        )
+        filters = self._filters(query, "type", "agent_email", "conversation_id", "message_id")
+        found = await self._page(filters, query.cursor, query.limit)
         outcomes = await self._outcomes([row["id"] for row in found.items])
         items = [self._view(row, outcomes) for row in found.items]
+        return Page(items=items, next_cursor=found.next_cursor)
+
+    async def of_inbox(self, email: str, query: InboxEventQuery) -> Page[InboxEventView]:
+        agent = await resolve_agent(self._core, self._principal, email)
+        filters = {**self._filters(query, "type", "event_id"), "agent_email": agent.email}
+        found = await self._page(filters, query.cursor, query.limit)
+        views = map(_inbox_view, found.items)
+        bound = self._principal.scope == "agent"
+        items = [view for view in views if not (bound and hidden_from_agents(view))]
         return Page(items=items, next_cursor=found.next_cursor)
 
     async def get(self, event_id: str) -> EventView:
@@ -116,9 +119,23 @@ class Events:
         )
         return delivery_id, [delivery, wake]
 
-    def _filters(self, query: EventQuery) -> dict[str, str | int | None]:
+    async def _page(
+        self, filters: Mapping[str, str | int | None], cursor: str | None, limit: int
+    ) -> Page[Row]:
+        return await paged(
+            self._core,
+            lambda after, count: log_queries.events(
+                self._principal.account_id, filters, _HIDDEN, after, count
+            ),
+            query={"list": "events", **filters},
+            cursor=cursor,
+            limit=limit,
+            position=lambda row: Position(row["created_at"], row["id"]),
+            view=lambda row: row,
+        )
+
+    def _filters(self, query: EventQuery | InboxEventQuery, *names: str) -> dict[str, str | int | None]:
         now = self._core.clock.now()
-        names = ("type", "agent_email", "conversation_id", "message_id")
         given = {
             name: require_storable(getattr(query, name) or "", f"query.{name}") or None for name in names
         }
@@ -173,3 +190,15 @@ class Events:
 
     def _unmatched(self, created: datetime) -> str:
         return "no_match" if created < self._core.clock.now() - SETTLED_AFTER else "pending"
+
+
+def _inbox_view(row: Row) -> InboxEventView:
+    return InboxEventView(
+        type=row["type"],
+        id=row["id"],
+        created_at=from_micros(row["created_at"]),
+        data=json.loads(row["data"]),
+        agent_email=row["agent_email"],
+        conversation_id=row["conversation_id"],
+        message_id=row["message_id"],
+    )

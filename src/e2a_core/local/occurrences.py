@@ -16,10 +16,10 @@ from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.local.following import Following
 from e2a_core.paging import Position
-from e2a_core.push.catalogue import DESCRIPTIONS, NAMES, Filters, input_schema, matches, read_filters
+from e2a_core.push.catalogue import NAMES, Filters, matches, read_filters
 from e2a_core.push.cursors import Cursors, Place
 from e2a_core.push.fanout import INTERNAL_TYPES
-from e2a_core.push.occurrence import PAYLOAD_SCHEMA, payload
+from e2a_core.push.occurrence import described_kinds, payload
 from e2a_core.store.event_feed import EventFeed
 from e2a_core.store.statement import Row
 from e2a_core.texts import is_storable
@@ -44,9 +44,8 @@ class Occurrences:
         self._feed = feed
         self._principal = principal
 
-    def kinds(self) -> Sequence[OccurrenceKind]:
-        arguments, data = input_schema(self._principal), dict(PAYLOAD_SCHEMA)
-        return [OccurrenceKind(name, text, DELIVERY, arguments, data) for name, text in DESCRIPTIONS.items()]
+    async def kinds(self) -> Sequence[OccurrenceKind]:
+        return described_kinds(self._principal, DELIVERY)
 
     @asynccontextmanager
     async def follow(

@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from e2a_core.contract.base import json_text
-from e2a_core.push.catalogue import Happening, is_verified, sender_of
+from e2a_core.contract.occurrences import OccurrenceKind
+from e2a_core.contract.principal import Principal
+from e2a_core.push.catalogue import DESCRIPTIONS, Happening, input_schema, is_verified, sender_of
 from e2a_core.visible import one_line, written_out
 
-__all__ = ["MAX_PAYLOAD_OCTETS", "PAYLOAD_SCHEMA", "payload"]
+__all__ = ["MAX_PAYLOAD_OCTETS", "PAYLOAD_SCHEMA", "described_kinds", "payload"]
 
 MAX_PAYLOAD_OCTETS = 4096
 """A host may put events into the context of a model unasked."""
@@ -89,3 +91,9 @@ def _schema() -> dict[str, Any]:
 
 PAYLOAD_SCHEMA: Mapping[str, Any] = _schema()
 """The JSON Schema of `payload`, the same for all events."""
+
+
+def described_kinds(principal: Principal, delivery: tuple[str, ...]) -> list[OccurrenceKind]:
+    """Returns all events as the caller may follow them, with the ways of `delivery`."""
+    arguments, data = input_schema(principal), dict(PAYLOAD_SCHEMA)
+    return [OccurrenceKind(name, text, delivery, arguments, data) for name, text in DESCRIPTIONS.items()]

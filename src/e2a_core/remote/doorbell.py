@@ -17,6 +17,8 @@ __all__ = ["Bell", "Doorbells"]
 ARRIVALS, EVENTS = "true", "events"
 OBSERVE = "/v1/agents/{email}/ws?observe={what}"
 """Beside the listener of the inbox: a plain connection would take its place, and end it for good."""
+_ARRIVALS = frozenset({"email.received"})
+"""What every observer is told of."""
 MAX_FRAME_OCTETS = 1 << 20
 """A frame holds the envelope of one message, which has no body."""
 FIRST_PAUSE_SECONDS = 1.0
@@ -37,13 +39,9 @@ class Bell:
 
     @property
     def reliable(self) -> bool:
-        """Whether each inbox is heard of at present."""
-        return bool(self.doors) and all(door.open for door in self.doors)
-
-    @property
-    def tells_everything(self) -> bool:
-        """Whether each inbox is heard of at present, and not of its arrivals alone."""
-        return self.reliable and all(door.everything for door in self.doors)
+        """Whether all that is wanted of each inbox is heard of at present."""
+        arrivals = self.wanted <= _ARRIVALS
+        return bool(self.doors) and all(door.open and (door.everything or arrivals) for door in self.doors)
 
     async def wait(self, seconds: float) -> None:
         """Until it rings, `seconds` at most."""

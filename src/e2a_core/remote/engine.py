@@ -35,6 +35,7 @@ from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.mail.roles import is_account_only
 from e2a_core.remote.client import ApiClient, Deployment
 from e2a_core.remote.doorbell import Doorbells
+from e2a_core.remote.event_log import EventLog
 from e2a_core.remote.event_subscriptions import RemoteEventSubscriptions
 from e2a_core.remote.occurrences import RemoteOccurrences
 from e2a_core.remote.older import MailByHand, ScopedAccount
@@ -64,6 +65,9 @@ class RemoteSession:
         pace: Pace,
         bells: Doorbells,
         documents: DocumentReader,
+        clock: Clock,
+        *,
+        log: EventLog,
         account: Account | None = None,
     ) -> None:
         self.principal = principal
@@ -83,7 +87,7 @@ class RemoteSession:
         self.metrics = remote_group(Metrics, "metrics", api)
         self.webhooks = remote_group(Webhooks, "webhooks", api)
         self.events = remote_group(Events, "events", api)
-        self.occurrences = RemoteOccurrences()
+        self.occurrences = RemoteOccurrences(principal, self.agents, log, bells, pace, clock)
         self.event_subscriptions = RemoteEventSubscriptions()
 
     @asynccontextmanager
@@ -146,7 +150,8 @@ class RemoteEngine:
             credential_id=hashlib.sha256(credential.encode()).hexdigest()[:32],
         )
         pace, bells = self._pace(principal), self._doorbells(principal, credential)
-        return RemoteSession(api, principal, self._ids, pace, bells, self._documents)
+        log = EventLog(api, api if principal.scope == "account" else None, pace)
+        return RemoteSession(api, principal, self._ids, pace, bells, self._documents, self._clock, log=log)
 
     async def home_session(self, *, agent_email: str | None = None, scope: str = "agent") -> RemoteSession:
         """The session of the configured key; `agent_email` is its inbox if the key is bound to none.
@@ -172,7 +177,10 @@ class RemoteEngine:
         narrowed = replace(principal, scope="agent", agent_email=email)
         account = remote_group(Account, "account", api, email, by_hand=ScopedAccount)
         pace, bells = self._pace(principal), self._doorbells(principal, self._credential)
-        return RemoteSession(api, narrowed, self._ids, pace, bells, self._documents, account)
+        log = EventLog(api, ApiClient(self._deployment, self._credential), pace)
+        return RemoteSession(
+            api, narrowed, self._ids, pace, bells, self._documents, self._clock, log=log, account=account
+        )
 
     def _pace(self, principal: Principal) -> Pace:
         return self._paces.setdefault(principal.credential_id, Pace(self._clock))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -45,10 +45,10 @@ class Pace:
         await asyncio.sleep(at - now)
 
 
-async def occasions(bell: Bell, pace: Pace) -> AsyncIterator[None]:
-    """Yields when it is time to look for other events than arrivals, each time in its turn."""
+async def occasions(bell: Bell, pace: Pace) -> AsyncGenerator[None]:
+    """Yields when it is time to look for what the bell is for, each time in its turn."""
     while True:
-        await bell.wait(HEARD_SECONDS if bell.tells_everything else POLL_SECONDS)
+        await bell.wait(HEARD_SECONDS if bell.reliable else POLL_SECONDS)
         await pace.turn()
         # What rings from here on may come after the look.
         bell.rung.clear()

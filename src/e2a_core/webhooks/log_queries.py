@@ -16,6 +16,7 @@ _FILTERS = {
     "agent_email": "agent_email = :agent_email",
     "conversation_id": "conversation_id = :conversation_id",
     "message_id": "message_id = :message_id",
+    "event_id": "id = :event_id",
     "since": "created_at >= :since",
     "until": "created_at < :until",
 }

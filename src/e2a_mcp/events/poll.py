@@ -39,7 +39,7 @@ class Polling:
             raise invalid("cursor", "the list has one page")
         with events_errors(dialect_of(context, self._choice)):
             session = await self._sessions(context)
-            return {"events": [described(kind) for kind in session.occurrences.kinds()]}
+            return {"events": [described(kind) for kind in await session.occurrences.kinds()]}
 
     async def poll(self, context: Context, params: EventParams) -> dict[str, Any]:
         """Without a cursor it answers at once, with the position of the present."""
