@@ -128,6 +128,7 @@ HTTP server and client
     remote.answers: MAX_RETRY_SECONDS
     remote.client: MAX_CONNECTIONS
     remote.doorbell: MAX_FRAME_OCTETS
+    remote.following: MAX_TOLD
 
 Module names are relative to `e2a_core`. Each MCP tool module states how much of an answer its tools show.
 """
