@@ -101,6 +101,27 @@ async def test_an_endpoint_that_hangs_keeps_nobody_waiting(home: Home, receiver:
             await until(lambda: receiver.requests, seconds=5)
 
 
+async def test_a_request_without_an_answer_does_not_hold_up_the_next(home: Home, receiver: Receiver) -> None:
+    await register(home, receiver.url())
+    receiver.then([HANG])
+    for count in (1, 2, 3):
+        await home.deliver()
+        await until(lambda count=count: len(receiver.requests) == count, seconds=5)  # type: ignore[misc]
+    assert len({item.body for item in receiver.requests}) == 3
+
+
+async def test_a_webhook_that_is_deleted_between_two_mails_gets_the_first_only(
+    home: Home, receiver: Receiver
+) -> None:
+    id = await register(home, receiver.url())
+    await home.deliver()
+    await until(lambda: states(home, "delivered", attempts=1))
+    await home.local.core.db.write([sql("DELETE FROM webhooks WHERE id = :id", id=id)])
+    await home.deliver()
+    await until(home.idle)
+    assert len(receiver.requests) == 1
+
+
 async def test_a_receiver_that_asks_for_time_is_left_alone_so_long(home: Home, receiver: Receiver) -> None:
     id = await register(home, receiver.url())
     receiver.extra["retry-after"] = "3600"

@@ -45,6 +45,9 @@ class Ledger:
             if event.id.startswith(self._wanted)
         ]
 
+    def written(self) -> None:
+        pass
+
 
 def event(number: int, *, id: str = "evt", type: str = "email.received") -> list[Statement]:
     return append(

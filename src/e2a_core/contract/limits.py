@@ -43,7 +43,8 @@ Telling of events
     subscriptions.limits: AT_ONCE, AT_ONCE_OF_CALLER, PER_HOST, PER_CALLER, PER_PROCESS
     subscriptions.deliver: WAITS, GONE_IN_A_ROW
     webhooks.check: MAX_FILTER_VALUES, MAX_DESCRIPTION_BYTES
-    webhooks.deliver: ATTEMPTS, ENDPOINTS, CONCURRENT
+    webhooks.turn: ATTEMPTS, CONCURRENT
+    webhooks.deliver: ENDPOINTS
     metrics.webhooks: MAX_ENDPOINTS
 
 Receiving

@@ -20,7 +20,7 @@ from e2a_core.extraction.relist import RELIST_JOB, Relist
 from e2a_core.holds.hold import EXPIRY_JOB, NOTICE_JOB
 from e2a_core.local.run_file import remove_run_file, write_run_file
 from e2a_core.observer import Observer, Unobserved
-from e2a_core.push.fanout import Fanout
+from e2a_core.push.fanout import Distributor, Fanout
 from e2a_core.push.post import Poster
 from e2a_core.reviews.expiry import HoldExpiry
 from e2a_core.reviews.notice import HoldNotice
@@ -44,6 +44,7 @@ from e2a_core.subscriptions.deliver import Deliver as DeliverEvents
 from e2a_core.subscriptions.distribute import SubscriptionDistributor
 from e2a_core.subscriptions.queries import SUBSCRIPTION_JOB
 from e2a_core.subscriptions.sweep import SWEEP_INTERVAL, SWEEP_JOB, Sweep
+from e2a_core.webhooks.bells import Bells
 from e2a_core.webhooks.deliver import ENDPOINTS, Deliver
 from e2a_core.webhooks.delivery_queries import WEBHOOK_JOB
 from e2a_core.webhooks.distribute import WebhookDistributor
@@ -104,7 +105,9 @@ class LocalServices:
         self._smtp: SmtpListener | None = None
         self._http: HttpServer | None = None
         self._jobs: JobRunner | None = None
-        self._fanout = Fanout(core, feed, [WebhookDistributor(core), SubscriptionDistributor(core)])
+        self._bells = Bells()
+        channels: list[Distributor] = [WebhookDistributor(core, self._bells), SubscriptionDistributor(core)]
+        self._fanout = Fanout(core, feed, channels)
 
     @property
     def smtp(self) -> SmtpListener | None:
@@ -126,7 +129,7 @@ class LocalServices:
                 RETENTION_JOB: Retention(core),
                 NOTICE_JOB: HoldNotice(core, owner_mail),
                 EXTRACTION_JOB: ReadAttachments(core),
-                WEBHOOK_JOB: Deliver(core, Poster(core), self._observer),
+                WEBHOOK_JOB: Deliver(core, Poster(core), self._observer, self._bells),
                 SUBSCRIPTION_JOB: DeliverEvents(core, self._feed, self._observer),
                 SWEEP_JOB: Sweep(core),
                 WEBHOOK_WATCH_JOB: WebhookWatch(core),

@@ -46,6 +46,9 @@ class Distributor(Protocol):
         Raises `StoreUnavailable`.
         """
 
+    def written(self) -> None:
+        """Told when the statements that it returned last are committed."""
+
 
 class Fanout:
     """Runs the distributors over the log, from `start` until `stop`."""
@@ -100,6 +103,8 @@ class Fanout:
                 skipped += len(events)
                 if statements or skipped >= LAZY_EVENTS:
                     await self._core.db.write([move_reader(READER, stored, reached), *statements])
+                    for channel in self._distributors:
+                        channel.written()
                     stored, skipped = reached, 0
 
     async def _statements(self, events: Sequence[EventRecord]) -> list[Statement]:

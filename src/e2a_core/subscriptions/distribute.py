@@ -36,6 +36,9 @@ class SubscriptionDistributor:
             if any(_wants(subscription, event) for event in told)
         ]
 
+    def written(self) -> None:
+        """The job that was asked for is all that is needed."""
+
 
 def _wants(subscription: SubscriptionRow, event: EventRecord) -> bool:
     return subscription.account_id == event.account_id and matches(event, subscription.filters)

@@ -10,6 +10,7 @@ from e2a_core.core import Core
 from e2a_core.store.events import EventRecord
 from e2a_core.store.statement import Statement
 from e2a_core.webhooks import delivery_queries as queries
+from e2a_core.webhooks.bells import Bells
 from e2a_core.webhooks.rows import WebhookRow
 
 __all__ = ["WebhookDistributor", "matches"]
@@ -18,10 +19,13 @@ __all__ = ["WebhookDistributor", "matches"]
 class WebhookDistributor:
     """`push.fanout.Distributor`: writes a delivery for each event and each enabled webhook that wants it."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, bells: Bells) -> None:
         self._core = core
+        self._bells = bells
+        self._woken: Collection[str] = ()
 
     async def statements(self, events: Sequence[EventRecord]) -> list[Statement]:
+        self._woken = ()
         rows = await self._core.db.read(queries.enabled_of({event.account_id for event in events}))
         if not rows:
             return []
@@ -29,14 +33,19 @@ class WebhookDistributor:
         for row in rows:
             webhooks[row["account_id"]].append(WebhookRow.from_store(row))
         labels = await self._labels(events, rows=[item for found in webhooks.values() for item in found])
-        statements, woken = [], []
+        statements: list[Statement] = []
+        woken: dict[str, None] = {}
         for event in events:
             for webhook in webhooks[event.account_id]:
                 if matches(webhook, event, labels.get(event.message_id or "", ())):
                     statements.append(self._delivery(webhook, event))
-                    woken.append(webhook.id)
+                    woken[webhook.id] = None
         now = self._core.clock.now()
-        return statements + [queries.wake(id, ids=self._core.ids, now=now) for id in dict.fromkeys(woken)]
+        self._woken = woken
+        return statements + [queries.wake(id, ids=self._core.ids, now=now) for id in woken]
+
+    def written(self) -> None:
+        self._bells.ring(self._woken)
 
     def _delivery(self, webhook: WebhookRow, event: EventRecord) -> Statement:
         return queries.insert(
