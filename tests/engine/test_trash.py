@@ -50,6 +50,16 @@ async def test_a_message_in_the_trash_is_said_to_be_there(home: Home, agent: Ses
         await change(agent, message_id)
 
 
+async def test_a_conversation_in_the_trash_is_said_to_be_there(home: Home, agent: Session) -> None:
+    await home.deliver(b"From: Alice <alice@example.org>\r\nSubject: s\r\n\r\nHello.\r\n")
+    message = await arrived(agent)
+    await agent.messages.delete(ASSISTANT, message.id)
+    with pytest.raises(NotFound, match=r"in the trash.*restore_message"):
+        await agent.conversations.get(ASSISTANT, message.thread_id or "")
+    with pytest.raises(NotFound, match="no such conversation"):
+        await agent.conversations.get(ASSISTANT, "thr_none")
+
+
 ASKS: dict[str, Callable[[Session, str], Awaitable[object]]] = {
     "look": lambda session, email: session.agents.get(email),
     "delete": lambda session, email: session.agents.delete(email),

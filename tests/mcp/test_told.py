@@ -50,6 +50,8 @@ async def test_a_review_shows_all_that_leaves(connect: Connect, box: Inbox) -> N
     )
     async with connect("account") as client:
         result = await call(client, "get_review", message_id=message_id)
+        queue = text_of(await call(client, "list_reviews"))
+    assert re.search(rf"^{message_id} outbound .* leaves=\S+Z ", queue, re.MULTILINE)
     text = text_of(result)
     for line in (
         "To: bob@example.net",

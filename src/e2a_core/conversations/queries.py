@@ -11,7 +11,7 @@ from e2a_core.messages.queries import CONVERSATION, SUMMARY
 from e2a_core.paging import Position, beyond
 from e2a_core.store.statement import Statement, sql
 
-__all__ = ["conversation", "messages", "of_thread", "page"]
+__all__ = ["conversation", "messages", "of_thread", "page", "trashed"]
 
 _COLUMNS = "c.id, c.message_count, c.inbound_count, c.unread_count, c.first_at, c.last_at"
 
@@ -67,6 +67,16 @@ def of_thread(agent_email: str, thread_id: str) -> Statement:
         by_key=True,
         agent=agent_email,
         thread=thread_id,
+    )
+
+
+def trashed(agent_email: str, name: str) -> Statement:
+    """A message in the trash of the conversation or thread of this id, if there is one."""
+    return sql(
+        f"SELECT m.id FROM messages m WHERE m.agent_email = :agent AND ({CONVERSATION} = :name OR m.thread_id = :name) "
+        "AND m.deleted_at IS NOT NULL AND m.hidden = 0 LIMIT 1",
+        agent=agent_email,
+        name=name,
     )
 
 

@@ -114,7 +114,7 @@ class _Links:
             return page(400, "This link is not valid", "Open it exactly as it was sent to you.")
         found = first(await self._core.db.read(queries.message(link.message_id)))
         if found is None:
-            return page(404, "This message no longer exists")
+            return page(404, "This message is not here", "It was deleted, or its inbox is in the trash.")
         row = MessageRow.from_store(found)
         if row.hold.status is not Review.PENDING:
             return page(409, "This message was already decided", _decided(row))

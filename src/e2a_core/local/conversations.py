@@ -20,8 +20,11 @@ from e2a_core.messages.search import instant
 from e2a_core.messages.views import summary_view
 from e2a_core.paging import Position, paged
 from e2a_core.store.statement import Row
+from e2a_core.texts import is_storable
 
 __all__ = ["Conversations"]
+
+IN_TRASH = "the mail of the conversation is in the trash; restore it first (restore_message)"
 
 
 class Conversations:
@@ -71,7 +74,7 @@ class Conversations:
         agent = await resolve_agent(self._core, self._principal, email)
         known = await conversation_of(self._core, agent.email, conversation_id)
         if known is None:
-            raise NotFound("no such conversation")
+            raise NotFound(await self._why_missing(agent.email, conversation_id))
         [total], rows = await self._core.db.read(
             [queries.conversation(agent.email, known), queries.messages(agent.email, known)]
         )
@@ -85,6 +88,10 @@ class Conversations:
             labels=sorted({label for message in messages for label in message.labels}),
             messages=messages,
         )
+
+    async def _why_missing(self, agent_email: str, name: str) -> str:
+        trashed = is_storable(name) and await self._core.db.read(queries.trashed(agent_email, name))
+        return IN_TRASH if trashed else "no such conversation"
 
 
 def _counts(row: Row) -> dict[str, object]:
