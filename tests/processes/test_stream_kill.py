@@ -104,6 +104,8 @@ class Follower(Client):
             async with over_http(http, self.key) as raw, raw.stream(cursor=self.cursor) as stream:
                 for _ in range(messages):
                     kind, params = await stream.next()
+                    if kind in {"error", "terminated"}:
+                        break
                     self.cursor = params["cursor"]
                     assert not params.get("truncated")
                     if kind == "event":
@@ -169,7 +171,7 @@ async def test_every_event_is_told(
                 await killed_at_random(supervisor, chance, sender, ROUNDS // 2)
                 await until(lambda: ended.told)
                 await owner.api_keys.delete(ending.id)
-                await until(lambda: ended.refused)
+                await until(lambda: ended.refused, seconds=90)
                 seen = len(ended.told)
                 await killed_at_random(supervisor, chance, sender, ROUNDS - ROUNDS // 2)
                 sender.stop()
