@@ -46,8 +46,11 @@ def one_line(value: str, location: str) -> str:
 def text_field(name: str, value: str, location: str) -> bytes:
     """An unstructured field such as Subject."""
     value = one_line(value, location).strip(" \t")
+    plain = value.isascii() and "=?" not in value
+    if plain and value and len(name) + len(value) <= LINE_CHARS - len(": "):
+        return f"{name}: {value}\r\n".encode()
     words = _WORDS.findall(value)
-    if value.isascii() and "=?" not in value and all(len(word) <= MAX_WORD_CHARS for word in words):
+    if plain and all(len(word) <= MAX_WORD_CHARS for word in words):
         return _fold(name, (f" {word}" if at == 0 else word for at, word in enumerate(words)))
     return _fold(name, (f" {word}" for word in _encoded_words(value, LINE_CHARS - len(name) - 2)))
 
