@@ -50,6 +50,7 @@ UNBOUNDED = ("/healthz", "/readyz", "/metrics", "/api/health")
 HEALTH = ("/healthz", "/readyz", "/api/health")
 """Paths that are answered under any host: who probes knows an address, and learns nothing."""
 
+NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 HEADS = ("http.response.start", "websocket.http.response.start", "websocket.accept")
 """Messages that begin an answer."""
 
@@ -184,15 +185,10 @@ class _Answer:
                 self._place.becomes("sockets")
             elif self._place is not None and _is_stream(given):
                 self._place.becomes("streams")
-            added = {
-                "x-content-type-options": "nosniff",
-                "x-request-id": self._scope["e2a.request_id"],
-                **self._scope.get("e2a.headers", {}),
-            }
-            headers = [
-                (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in added.items()
-            ]
-            message = {**message, "headers": [*given, *headers]}
+            added = [NO_SNIFFING, (b"x-request-id", self._scope["e2a.request_id"].encode("latin-1"))]
+            for name, value in self._scope.get("e2a.headers", {}).items():
+                added.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+            message = {**message, "headers": [*given, *added]}
         await self._send(message)
 
 
