@@ -150,6 +150,8 @@ async def test_a_refused_message_ends_the_transaction_only(want: bytes, reply: s
         (b"FROM:<postmaster>", "501 5.1.7 sender address without domain"),
         (b"FROM:<s@>", "501 5.1.7 malformed sender address"),
         (b"FROM:<" + b"s" * 320 + b"@example.org>", "501 5.1.7 malformed sender address"),
+        (b"FROM:\t<s@example.org>\tSIZE=10", "250 2.1.0 OK"),
+        (b"FROM: Printer 2 < s@example.org > ", "250 2.1.0 OK"),
         (b"TO:<s@example.org>", "501 5.5.4 expected MAIL FROM:<address>"),
         (b"", "501 5.5.4 expected MAIL FROM:<address>"),
     ],
@@ -164,6 +166,7 @@ async def test_mail_arguments(argument: bytes, reply: str) -> None:
     ("line", "reply"),
     [
         (b"NOOP anything", "250 2.0.0 OK"),
+        (b"NOOP\tanything", "250 2.0.0 OK"),
         (b"rset", "250 2.0.0 OK"),
         (b"RSET x", "501 5.5.4 RSET takes no argument"),
         (b"VRFY bot", "252 2.0.0 cannot verify, but will take messages and try"),

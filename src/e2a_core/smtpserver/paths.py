@@ -16,7 +16,8 @@ _LABEL = r"[A-Za-z0-9_\-\u0080-\U0010ffff]+"
 _DOMAIN = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[A-Za-z0-9.:\-]+\])"
 _PATH = re.compile(
     # A source route is accepted and ignored (RFC 5321 section 4.1.1.3).
-    rf"<(?:(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?(?P<address>{_LOCAL_PART}@{_DOMAIN})\.?|(?P<postmaster>postmaster))?>(?P<rest>.*)",
+    rf"< *(?:(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?(?P<address>{_LOCAL_PART}@{_DOMAIN})\.?|(?P<postmaster>postmaster))? *>"
+    r"(?P<rest>.*)",
     re.IGNORECASE | re.ASCII,
 )
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([\x21-\x3c\x3e-\x7e]+))?")
@@ -44,18 +45,20 @@ class PathArgument:
 def parse_path_argument(keyword: str, argument: str) -> PathArgument:
     """Parse the argument of MAIL (`keyword` is `FROM`) or RCPT (`TO`), which must not contain control characters.
 
-    Spaces after the colon and missing angle brackets are allowed. Raises MalformedPath if the address is malformed,
-    and MalformedArgument for any other error.
+    What devices write is allowed where it has one meaning: spaces around the colon and inside the brackets, a name
+    before them, and no brackets at all. Raises MalformedPath if the address is malformed, and MalformedArgument for any
+    other error.
     """
     head, colon, rest = argument.partition(":")
-    if not colon or head.upper() != keyword:
+    if not colon or head.rstrip(" ").upper() != keyword:
         raise MalformedArgument(f"expected {keyword}:<address>")
-    rest = rest.lstrip(" ")
-    if "@" in rest and not rest.startswith("<"):
-        # Devices leave the brackets out; an address without blanks has one meaning all the same.
-        address, space, parameters = rest.partition(" ")
+    name, bracket, enclosed = rest.partition("<")
+    if bracket and "@" not in name:
+        rest = bracket + enclosed
+    elif "@" in rest:
+        address, space, parameters = rest.lstrip(" ").partition(" ")
         rest = f"<{address}>{space}{parameters}"
-    if not rest.startswith("<"):
+    else:
         raise MalformedArgument(f"expected {keyword}:<address>")
     path = _PATH.fullmatch(rest)
     if path is None:

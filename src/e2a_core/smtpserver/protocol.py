@@ -26,7 +26,7 @@ from e2a_core.smtpserver.stream import ConnectionClosed, LineTooLong
 
 __all__ = ["SmtpSession"]
 
-_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NOT_QUEUE_ID = re.compile(r"[^\x21-\x7e]+")
 
 _CLOSING_VERBS = frozenset({"BDAT", "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -83,10 +83,10 @@ class SmtpSession(SmtpConnection):
 
     async def _execute(self, line: bytes) -> None:
         try:
-            text = line.decode()
+            text = line.replace(b"\t", b" ").decode()  # Some devices write tabs for blanks.
         except UnicodeDecodeError:
             return self._refuse("500 5.5.2 command is not UTF-8")
-        if _CONTROL.search(line):
+        if _CONTROL.search(text):
             return self._refuse("500 5.5.2 command contains control characters")
         verb, _, argument = text.partition(" ")
         verb = verb.upper() if verb.isascii() else ""
