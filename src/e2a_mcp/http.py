@@ -58,6 +58,7 @@ _STREAMED = (
     b'"progressToken"',
     b'"subscriptions/listen"',
     b'"wait_for_message"',
+    b'"wait_for_review"',
     b'"events/stream"',
     b'"timeoutMs"',
 )

@@ -107,6 +107,7 @@ ACCOUNT_NAMES = [
 LEGACY_NAMES = {
     "send_email",
     "get_attachment_data",
+    "wait_for_review",
     "list_pending_messages",
     "get_pending_message",
     "approve_pending_message",

@@ -355,6 +355,10 @@ async def _patience(world: World) -> dict[str, Any]:
     return {"email": BOX, "timeout_seconds": 1}
 
 
+async def _held_patience(world: World) -> dict[str, Any]:
+    return {"email": HELD, "message_id": await world.draft(), "timeout_seconds": 1}
+
+
 PLAIN: Mapping[str, Plain] = {
     "approve_message": _draft,
     "approve_pending_message": _draft,
@@ -400,6 +404,7 @@ PLAIN: Mapping[str, Plain] = {
     "update_webhook": _webhook,
     "upsert_engagement": _outreach,
     "wait_for_message": _patience,
+    "wait_for_review": _held_patience,
 }
 """What a tool is called with besides the argument in question; for the rest that is the inbox, if they take one."""
 

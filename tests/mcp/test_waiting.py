@@ -33,8 +33,9 @@ pytestmark = pytest.mark.anyio
 class Waiting:
     """A wait that has looked at what is there and now waits for more."""
 
-    def __init__(self, client: Client, **arguments: Any) -> None:
+    def __init__(self, client: Client, tool: str = "wait_for_message", **arguments: Any) -> None:
         self._client = client
+        self._tool = tool
         self._arguments = {"timeout_seconds": 15, **arguments}
         self.begun = anyio.Event()
         self.told: list[tuple[float, float | None]] = []
@@ -46,7 +47,7 @@ class Waiting:
 
     async def run(self) -> None:
         self.result = await self._client.call_tool(
-            "wait_for_message", self._arguments, progress_callback=self.progress
+            self._tool, self._arguments, progress_callback=self.progress
         )
 
     async def begin(self, tasks: anyio.abc.TaskGroup) -> None:
@@ -281,6 +282,34 @@ async def test_the_decision_about_ones_own_draft_ends_the_wait(relay: Relay, app
         assert message["delivery_status"] == "sent"
     else:
         assert (message["review_status"], message["rejection_reason"]) == ("review_rejected", "not now")
+
+
+@pytest.mark.parametrize("approved", [True, False])
+async def test_the_decision_ends_a_wait_for_it(
+    relay: Relay, approved: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "HEARD_SECONDS", 1000)
+    box = await relay.inbox()
+    async with box.client() as client, anyio.create_task_group() as tasks:
+        message_id = await held(relay, box, client)
+        timed_out: Any = await client.call_tool(
+            "wait_for_review", {"message_id": message_id, "timeout_seconds": 1}
+        )
+        assert timed_out.structured_content == {"message": None, "timed_out": True}
+        assert "still pending_review" in text_of(timed_out)
+        wait = Waiting(client, tool="wait_for_review", message_id=message_id)
+        await wait.begin(tasks)
+        if approved:
+            await relay.owner.reviews.approve(message_id, ApproveRequest())
+        else:
+            await relay.owner.reviews.reject(message_id, RejectRequest(reason="not now"))
+    assert wait.found["timed_out"] is False
+    message = wait.found["message"]
+    assert message["id"] == message_id
+    assert message["review_status"] == ("sent" if approved else "review_rejected")
+    async with box.client() as client:
+        nothing: Any = await client.call_tool("wait_for_review", {"message_id": "msg_none"})
+        assert nothing.structured_content["code"] == "not_found"
 
 
 async def test_what_is_decided_already_ends_the_wait_at_once(relay: Relay) -> None:

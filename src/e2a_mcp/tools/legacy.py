@@ -9,7 +9,7 @@ from pydantic import Field
 
 from e2a_core.contract.limits import MAX_ATTACHMENTS
 from e2a_core.contract.message_views import AttachmentView
-from e2a_core.contract.operation import READS
+from e2a_core.contract.operation import READS, Hints
 from e2a_core.contract.reviews import ReviewView
 from e2a_core.contract.sending import Body, Recipient, Subject
 from e2a_mcp.attaching import AttachmentSource
@@ -20,6 +20,7 @@ from e2a_mcp.tools.attachments import Index, attachment
 from e2a_mcp.tools.outputs import SEND_RESULT
 from e2a_mcp.tools.reviews import ApproveReview, approve_review, review_rows
 from e2a_mcp.tools.sending import SendMessage, send_message
+from e2a_mcp.tools.waiting import DECISION, WaitForReview, wait_for_review
 
 __all__ = ["LEGACY_ACCOUNT_TOOLS", "LEGACY_AGENT_TOOLS"]
 
@@ -118,6 +119,14 @@ LEGACY_AGENT_TOOLS: tuple[Tool[Any], ...] = (
         READS,
         lambda: (GetAttachmentData, object_schema(_ATTACHMENT, ["size_bytes"])),
         get_attachment_data,
+    ),
+    Tool(
+        "wait_for_review",
+        "Wait for a decision (other name)",
+        "Deprecated: use wait_for_message with message_id.",
+        Hints(),
+        lambda: (WaitForReview, DECISION),
+        wait_for_review,
     ),
 )
 

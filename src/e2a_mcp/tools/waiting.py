@@ -27,7 +27,7 @@ from e2a_mcp.tools.arguments import InboxArguments
 from e2a_mcp.tools.messages import MESSAGE
 from e2a_mcp.tools.outputs import TEXT, UNTRUSTED
 
-__all__ = ["MAX_WAIT_SECONDS", "TOOLS", "in_time"]
+__all__ = ["DECISION", "MAX_WAIT_SECONDS", "TOOLS", "WaitForReview", "in_time", "wait_for_review"]
 
 MAX_WAIT_SECONDS = 300
 RECENT = timedelta(seconds=60)
@@ -58,10 +58,15 @@ class WaitForMessage(InboxArguments):
     timeout_seconds: Annotated[int, Field(ge=1, le=MAX_WAIT_SECONDS)] = 60
 
 
+class WaitForReview(InboxArguments):
+    message_id: str
+    timeout_seconds: Annotated[int, Field(ge=1, le=MAX_WAIT_SECONDS)] = 60
+
+
 async def wait_for_message(call: Call, arguments: WaitForMessage) -> Reply:
     email = call.inbox(arguments.email)
     if arguments.message_id is not None:
-        return await _fate(call, email, arguments.message_id, arguments.timeout_seconds)
+        return await _outcome(call, email, arguments.message_id, arguments.timeout_seconds, _under_way)
     session = call.session
     started = rfc3339(call.services.clock.now())
     since = _since(call, arguments.since)
@@ -82,24 +87,31 @@ async def wait_for_message(call: Call, arguments: WaitForMessage) -> Reply:
     return _arrived(call, email, view)
 
 
-async def _fate(call: Call, email: str, message_id: str, timeout: int) -> Reply:
-    """Waits for what becomes of a message that was sent or held, and returns it."""
+async def wait_for_review(call: Call, arguments: WaitForReview) -> Reply:
+    email = call.inbox(arguments.email)
+    return await _outcome(call, email, arguments.message_id, arguments.timeout_seconds, _undecided)
+
+
+async def _outcome(
+    call: Call, email: str, message_id: str, timeout: int, pending: Callable[[Call, MessageView], bool]
+) -> Reply:
+    """Waits until a message that was sent or held is `pending` no more, and returns it."""
     session = call.session
     # Watches before it looks, so that what happens in between is not missed.
     async with session.outcomes(email, message_id) as occasions:
         view = await look(session, email, message_id)
-        if _under_way(call, view):
+        if pending(call, view):
 
             async def settled() -> MessageView | None:
                 async for _ in occasions:
                     found = await look(session, email, message_id)
-                    if not _under_way(call, found):
+                    if not pending(call, found):
                         return found
                 return None
 
             why = "waiting for what becomes of the message"
             view = await in_time(call, timeout, settled, why) or await look(session, email, message_id)
-    if _under_way(call, view):
+    if pending(call, view):
         state = view.review_status if view.review_status == "pending_review" else view.delivery_status
         why = f", {SENDING_PAUSED}" if view.delivery_detail == SENDING_PAUSED else ""
         return Reply(
@@ -109,6 +121,10 @@ async def _fate(call: Call, email: str, message_id: str, timeout: int) -> Reply:
     read = read_message(view, email, call.services.ids)
     structured = {"message": read.structured, "timed_out": False, "untrusted": read.structured["untrusted"]}
     return Reply(structured, read.text, read.links, untrusted=read.untrusted)
+
+
+def _undecided(call: Call, view: MessageView) -> bool:
+    return view.review_status == "pending_review" and view.deleted_at is None
 
 
 def _under_way(call: Call, view: MessageView) -> bool:
@@ -230,6 +246,14 @@ _ARRIVAL = object_schema(
         **FOUND,
         "trust": MESSAGE["properties"]["trust"],
         "waited_since": TEXT,
+        "untrusted": UNTRUSTED,
+    },
+    ["message", "timed_out"],
+)
+DECISION = object_schema(
+    {
+        "message": _ARRIVAL["properties"]["message"],
+        "timed_out": {"type": "boolean"},
         "untrusted": UNTRUSTED,
     },
     ["message", "timed_out"],
