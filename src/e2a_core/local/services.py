@@ -117,11 +117,39 @@ class LocalServices:
         """Open the listeners, start the workers, and write down where they are."""
         core = self._core
         delivery = Delivery(core)
+        self._jobs = self._make_jobs(delivery)
+        try:
+            self._smtp = await self._open_smtp(delivery)
+            self._http = await self._open_http()
+            if not core.settings.public_url:
+                core.links.base_url = self._http.url if self._http else core.links.base_url
+            # Whoever leads a home on SQLite holds its lease, and with it all of the queue.
+            await self._jobs.start(alone=core.db.dialect == "sqlite")
+            self._fanout.start()
+            write_run_file(core.settings.home, self._addresses())
+        except BaseException:
+            await self.stop(0)
+            raise
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Close the doors first, then let what is inside finish."""
+        if self._smtp is not None:
+            await self._smtp.stop(grace_seconds)
+        if self._http is not None:
+            await self._http.stop(grace_seconds)
+        await self._fanout.stop()
+        if self._jobs is not None:
+            await self._jobs.stop(grace_seconds)
+        await self._upstream.aclose()
+        remove_run_file(self._core.settings.home)
+
+    def _make_jobs(self, delivery: Delivery) -> JobRunner:
+        core = self._core
         keys = SigningKeys(core)
         loopback = self._observed(LoopbackTransport(core, delivery))
         owner_mail = OwnerMail(core, self._upstream, keys)
         submission = Submission(core, loopback, self._upstream, keys)
-        self._jobs = JobRunner(
+        jobs = JobRunner(
             core.db,
             {
                 SUBMIT_JOB: submission,
@@ -152,34 +180,11 @@ class LocalServices:
                 CONTACT_DUE_JOB: 1,
             },
         )
-        self._jobs.schedule_every(RETENTION_JOB, RETENTION_INTERVAL)
-        self._jobs.schedule_every(WEBHOOK_WATCH_JOB, WEBHOOK_WATCH_INTERVAL)
-        self._jobs.schedule_every(SWEEP_JOB, SWEEP_INTERVAL)
-        self._jobs.schedule_every(CONTACT_DUE_JOB, CONTACT_DUE_INTERVAL)
-        try:
-            self._smtp = await self._open_smtp(delivery)
-            self._http = await self._open_http()
-            if not core.settings.public_url:
-                core.links.base_url = self._http.url if self._http else core.links.base_url
-            # Whoever leads a home on SQLite holds its lease, and with it all of the queue.
-            await self._jobs.start(alone=core.db.dialect == "sqlite")
-            self._fanout.start()
-            write_run_file(core.settings.home, self._addresses())
-        except BaseException:
-            await self.stop(0)
-            raise
-
-    async def stop(self, grace_seconds: float) -> None:
-        """Close the doors first, then let what is inside finish."""
-        if self._smtp is not None:
-            await self._smtp.stop(grace_seconds)
-        if self._http is not None:
-            await self._http.stop(grace_seconds)
-        await self._fanout.stop()
-        if self._jobs is not None:
-            await self._jobs.stop(grace_seconds)
-        await self._upstream.aclose()
-        remove_run_file(self._core.settings.home)
+        jobs.schedule_every(RETENTION_JOB, RETENTION_INTERVAL)
+        jobs.schedule_every(WEBHOOK_WATCH_JOB, WEBHOOK_WATCH_INTERVAL)
+        jobs.schedule_every(SWEEP_JOB, SWEEP_INTERVAL)
+        jobs.schedule_every(CONTACT_DUE_JOB, CONTACT_DUE_INTERVAL)
+        return jobs
 
     def _observed(self, transport: Transport) -> Transport:
         return ObservedTransport(transport, self._observer, self._core.clock)

@@ -83,20 +83,7 @@ def reply_draft(
     `MessageNotYetDelivered` if the parent is still being submitted, and what `check_draft` raises.
     """
     parent_ref = _thread_reference(parent)
-    # Nobody vouches for an unsigned Reply-To, so that an answer to it could go to whoever added it.
-    unsigned = (parent.authentication or {}).get("unsigned", ())
-    to, cc = reply_recipients(
-        Correspondents(
-            header_from=parent.header_from,
-            reply_to=[] if "reply-to" in unsigned else parsed.reply_to,
-            to=parent.to_addresses,
-            cc=parent.cc,
-            outbound=not parent.inbound,
-        ),
-        reply_all=bool(request.reply_all),
-        own_address=agent.email,
-        aliases=[parent.delivered_to] if parent.inbound else [],
-    )
+    to, cc = _answered(agent, parent, parsed, reply_all=bool(request.reply_all))
     text, html = request.text or "", request.html or None
     if request.quote_history:
         text, html = _with_history(text, html, _author(parent, parsed), parsed, letter)
@@ -120,6 +107,27 @@ def reply_draft(
     )
     check_draft(draft)
     return draft
+
+
+def _answered(
+    agent: AgentRow, parent: MessageRow, parsed: ParsedMessage, *, reply_all: bool
+) -> tuple[list[str], list[str]]:
+    """Whom a reply to `parent` goes to, in To and in Cc."""
+    # Nobody vouches for an unsigned Reply-To, so that an answer to it could go to whoever added it.
+    unsigned = (parent.authentication or {}).get("unsigned", ())
+    correspondents = Correspondents(
+        header_from=parent.header_from,
+        reply_to=[] if "reply-to" in unsigned else parsed.reply_to,
+        to=parent.to_addresses,
+        cc=parent.cc,
+        outbound=not parent.inbound,
+    )
+    return reply_recipients(
+        correspondents,
+        reply_all=reply_all,
+        own_address=agent.email,
+        aliases=[parent.delivered_to] if parent.inbound else [],
+    )
 
 
 def forward_draft(
