@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from e2a_core.contract.base import LIMITATIONS
 from e2a_core.errors import E2AError, NotFound
+from e2a_core.json_encoding import compact_json
 from e2a_core.visible import one_line, written_out
 from e2a_mcp.fence import plain_line
 from e2a_mcp.schema import object_schema
@@ -21,7 +21,6 @@ from e2a_mcp.tool import Reply
 
 __all__ = [
     "ERROR_SCHEMA",
-    "compact_json",
     "error_members",
     "failure",
     "not_found_code",
@@ -46,14 +45,9 @@ ERROR_SCHEMA = object_schema(
 )
 """The members that every error has."""
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _UNTRUSTED = {"dev.e2a/untrusted": True}
 _AS_IT_IS = frozenset({"html", "id", "message_id", "conversation_id", "thread_id", "uri"})
 """Members that a caller hands back or asked for as they were sent."""
-
-
-def compact_json(value: Any) -> str:
-    return _ENCODER.encode(value)
 
 
 def success(reply: Reply) -> dict[str, Any]:

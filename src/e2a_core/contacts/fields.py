@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
 from e2a_core.errors import InvalidRecipient, InvalidRequest, PreconditionFailed
+from e2a_core.json_encoding import compact_json
 from e2a_core.mail.addresses import parse_address
 from e2a_core.texts import is_storable, require_storable
 
@@ -55,7 +55,7 @@ def check_metadata(metadata: dict[str, Any], location: str) -> dict[str, Any]:
 
 
 def stored_metadata(metadata: dict[str, Any]) -> str:
-    return json.dumps(metadata, ensure_ascii=False, separators=(",", ":"))
+    return compact_json(metadata)
 
 
 def check_match(if_match: str | None, updated_at: int | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
@@ -24,6 +23,7 @@ from pydantic_core import CoreSchema, PydanticSerializationError, to_json, to_js
 from e2a_core.clock import rfc3339
 from e2a_core.errors import InvalidRequest
 from e2a_core.instants import EXPECTED, read_instant
+from e2a_core.json_encoding import compact_json
 
 __all__ = [
     "Instant",
@@ -229,7 +229,7 @@ def json_text(content: object) -> bytes:
         return to_json(content)
     except PydanticSerializationError:
         # A lone surrogate cannot be encoded in UTF-8.
-        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        text = compact_json(content)
         return text.encode("utf-8", "replace")
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from e2a_core.contract.states import Delivery, Direction, Method, Review
+from e2a_core.json_encoding import compact_json
 from e2a_core.messages.state import DELIVERY, REVIEW, ForbiddenTransition, moved
 from e2a_core.store.statement import Row
 
@@ -64,12 +65,10 @@ _JSON_LISTS = ("to_addresses", "cc", "bcc", "reply_to", "labels", "attachments",
 _JSON_OBJECTS = ("authentication", "auth_headers", "auto_submitted", "hold_reason", "draft")
 _JSON_COLUMNS = _JSON_LISTS + _JSON_OBJECTS
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-"""`json.dumps` with these options would create an encoder for each value."""
 _EMPTY: Mapping[type, str] = {list: "[]", dict: "{}"}
 """What most lists and objects of a message are, which need no encoder."""
 _decode = json.JSONDecoder().raw_decode
-"""Faster than `decode`, which also skips white space that `_encode` never writes."""
+"""Faster than `decode`, which also skips white space that `compact_json` never writes."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -239,7 +238,7 @@ def dump_json(value: Any) -> str | None:
     """Returns compact JSON text, or None for None."""
     if value is None:
         return None
-    return _encode(value) if value else _EMPTY.get(type(value)) or _encode(value)
+    return compact_json(value) if value else _EMPTY.get(type(value)) or compact_json(value)
 
 
 def load_json(text: str | None) -> Any:

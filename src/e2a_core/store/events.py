@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from e2a_core.clock import from_micros, to_micros
+from e2a_core.json_encoding import compact_json
 from e2a_core.store.statement import Row, Statement, in_list, sql
 
 __all__ = [
@@ -33,8 +34,6 @@ __all__ = [
 _SEQ_BITS = 63
 _SEQ = (1 << _SEQ_BITS) - 1
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-"""`json.dumps` with these options would create an encoder for each event."""
 
 _NAMES = "seq, id, account_id, type, agent_email, conversation_id, message_id, data, created_at"
 
@@ -122,7 +121,7 @@ def append(
         "agent_email": agent_email,
         "conversation_id": conversation_id,
         "message_id": message_id,
-        "data": _encode(data),
+        "data": compact_json(data),
         "created_at": to_micros(created_at),
     }
     return [Statement(_APPEND, params, by_key=True, wakes=True)]

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from e2a_core.clock import from_micros, to_micros
+from e2a_core.json_encoding import compact_json
 from e2a_core.store.statement import Row, Statement, sql
 
 __all__ = ["Job", "claim", "earliest_due", "enqueue", "reclaim"]
@@ -171,7 +172,7 @@ def enqueue(
         "id": id,
         "kind": kind,
         "dedupe_key": dedupe_key,
-        "payload": json.dumps(payload, ensure_ascii=False, separators=(",", ":")),
+        "payload": compact_json(payload),
         "run_at": to_micros(run_at),
         "created_at": to_micros(now),
     }

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from e2a_core.json_encoding import compact_json
 from e2a_mcp.fence import Fence, plain_text
-from e2a_mcp.results import compact_json
 from e2a_mcp.schema import Arguments, object_schema
 from e2a_mcp.tool import Call, Reply, Tool
 from e2a_mcp.tools.outputs import TEXT, UNTRUSTED
