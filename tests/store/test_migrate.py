@@ -146,3 +146,14 @@ def test_the_packaged_migrations_are_numbered_without_gaps() -> None:
 def test_every_migration_has_a_number_of_its_own() -> None:
     versions = [migration.version for migration in load_migrations()]
     assert versions == list(range(1, len(versions) + 1))
+
+
+def test_a_last_statement_without_end_is_refused() -> None:
+    migration = Migration(3, "third", "ALTER TABLE things ADD COLUMN more TEXT; -- why\n")
+    with pytest.raises(ValueError, match="0003_third"):
+        statements_of(migration, "postgresql")
+
+
+def test_no_two_migrations_have_one_number() -> None:
+    versions = [migration.version for migration in load_migrations()]
+    assert versions == list(range(1, len(versions) + 1))

@@ -71,7 +71,7 @@ def load_migrations() -> tuple[Migration, ...]:
 
 
 def statements_of(migration: Migration, dialect: Dialect) -> list[Statement]:
-    """The statements of a migration for one database."""
+    """The statements of a migration for one database. Raises `ValueError` if the last one has no end."""
     script = _BLOCK.sub(lambda block: block[2] if block[1] == dialect else "", migration.script)
     script = _COMMENT.sub("", script)
     for placeholder, text in _PLACEHOLDERS[dialect].items():
@@ -82,6 +82,8 @@ def statements_of(migration: Migration, dialect: Dialect) -> list[Statement]:
         if current.strip() and _is_complete(current, dialect):
             statements.append(Statement(current.strip().rstrip(";"), {}))
             current = ""
+    if current.strip():
+        raise ValueError(f"migration {migration.version:04d}_{migration.name}: the last statement has no end")
     return statements
 
 
