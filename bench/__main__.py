@@ -26,6 +26,8 @@ FIGURES = {
     "loop_lag": "bench.loop_lag",
     "event_log": "bench.event_log",
     "push": "bench.push",
+    "push_fan_out": "bench.push_fan_out",
+    "push_sockets": "bench.push_sockets",
     "read_html": "bench.read_html",
 }
 
