@@ -15,6 +15,7 @@ from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.messages import MessageQuery
 from e2a_core.contract.reviews import ApproveRequest, RejectRequest
 from e2a_core.contract.sending import ReplyRequest, SendEmailRequest, SendOptions
+from e2a_core.contract.webhooks import UpdateWebhookRequest
 from e2a_core.errors import E2AError, Forbidden, InternalError, NotImplementedHere, Unavailable
 from e2a_core.remote.client import Deployment
 from e2a_core.remote.scope import ScopedClient
@@ -267,3 +268,25 @@ async def test_what_an_agents_key_may_ask_is_asked(method: str, url: str) -> Non
         await ScopedClient(deployment, KEY, INBOX).call(MessageView, method, url)
     assert isinstance(refused.value, Unavailable)
     await deployment.close()
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+async def test_an_order_is_refused_only_where_it_is_asked_for(deployed: Answers, ordered: bool) -> None:
+    bodies: list[Any] = []
+
+    async def answer(request: Request) -> Response:
+        bodies.append(await request.json())
+        hook = {"id": "wh_1", "url": "https://example.org/hook", "events": [], "enabled": True}
+        return JSONResponse({**hook, "created_at": "2026-07-01T10:00:00Z"})
+
+    schema = {"type": "object", "properties": {"description": {}}}
+    body = {"content": {"application/json": {"schema": schema}}}
+    paths = {"/v1/webhooks/{id}": {"patch": {"requestBody": body}}}
+    request = UpdateWebhookRequest(description="d", ordered=ordered)
+    async with deployed(answer, paths=paths) as (_, session):
+        if ordered:
+            with pytest.raises(NotImplementedHere, match="ordered"):
+                await session.webhooks.update("wh_1", request)
+        else:
+            await session.webhooks.update("wh_1", request)
+    assert bodies == ([] if ordered else [{"description": "d"}])

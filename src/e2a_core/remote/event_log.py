@@ -50,6 +50,11 @@ class EventLog:
     async def offered(self) -> bool:
         return self._account is not None or await self._tells_inboxes()
 
+    async def require(self) -> None:
+        """Raises `NotImplementedHere` unless it is offered."""
+        if not await self.offered():
+            raise _lacking()
+
     async def newest(self, email: str, *, type: str | None, pages: int = 1) -> Sequence[InboxEventView]:
         """The newest events, newest first."""
         events, _ = await self._read(email, pages, type=type)
@@ -108,12 +113,16 @@ class EventLog:
             asked = {"email": email, "query": InboxEventQuery.model_validate(given)}
             return await perform(self._api, self._rows["of_inbox"], asked)
         if self._account is None:
-            raise NotImplementedHere(
-                "this deployment has no log of events for the key of an agent; wait_for_message tells of new mail"
-            )
+            raise _lacking()
         query = EventQuery.model_validate({**given, "agent_email": email})
         return await perform(self._account, self._rows["list"], {"query": query})
 
     async def _tells_inboxes(self) -> bool:
         row = self._rows["of_inbox"]
         return await self._api.taken(row.method, row.template) is not None
+
+
+def _lacking() -> NotImplementedHere:
+    return NotImplementedHere(
+        "this deployment has no log of events for the key of an agent; wait_for_message tells of new mail"
+    )

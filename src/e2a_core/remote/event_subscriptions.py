@@ -10,7 +10,7 @@ from e2a_core.errors import NotImplementedHere
 
 __all__ = ["RemoteEventSubscriptions"]
 
-_REASON = "this deployment's API has no subscriptions to events; wait_for_message tells of new mail"
+_REASON = "this deployment's API posts no events to callbacks; poll or stream them"
 
 
 class RemoteEventSubscriptions:

@@ -26,6 +26,9 @@ DISPENSABLE: Mapping[str, str] = MappingProxyType(
 """What a request is made without where it is not taken, and what is lost by that; without anything else, something
 other than what was asked would be done."""
 
+SWITCHES = frozenset({"ordered"})
+"""Members of which false asks for what a deployment that has not heard of them does."""
+
 
 class Fitted:
     """Query and body of a request that the deployment takes, and `losses`: sentences on what it cannot do."""
@@ -49,7 +52,7 @@ def fitted(row: Operation, taken: Taken, query: Mapping[str, Any], body: BaseMod
     asked = {
         name
         for name in lacking
-        if (getattr(body, name) is not None if name in members else query[name] != defaults.get(name))
+        if (_asks(name, getattr(body, name)) if name in members else query[name] != defaults.get(name))
     }
     if needed := sorted(asked - DISPENSABLE.keys()):
         raise NotImplementedHere(
@@ -60,6 +63,11 @@ def fitted(row: Operation, taken: Taken, query: Mapping[str, Any], body: BaseMod
         _without(body, members) if body is not None and members else body,
         [loss for name in sorted(asked) if (loss := DISPENSABLE[name])],
     )
+
+
+def _asks(name: str, value: object) -> bool:
+    """Whether a member of a body asks for something that a deployment without it does not do anyway."""
+    return value is not None and not (name in SWITCHES and value is False)
 
 
 def _defaults(row: Operation) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from e2a_core.contract.agents import Agents
 from e2a_core.contract.events import InboxEventView
 from e2a_core.contract.occurrences import Occurrence, OccurrenceKind
 from e2a_core.contract.principal import Principal
-from e2a_core.errors import NotImplementedHere
 from e2a_core.push.catalogue import NAMES, Filters, matches, read_filters
 from e2a_core.push.occurrence import described_kinds, payload
 from e2a_core.remote.doorbell import Doorbells
@@ -83,10 +82,7 @@ class RemoteOccurrences:
 
     async def _wanted(self, name: object, arguments: object) -> Filters:
         wanted = read_filters(self._principal, name, arguments)
-        if not await self._log.offered():
-            raise NotImplementedHere(
-                "this deployment has no log of events for the key of an agent; wait_for_message tells of new mail"
-            )
+        await self._log.require()
         if self._principal.scope == "account":
             await self._agents.get(wanted.agent_email)
         return wanted
