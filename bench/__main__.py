@@ -29,7 +29,10 @@ FIGURES = {
     "push_fan_out": "bench.push_fan_out",
     "push_sockets": "bench.push_sockets",
     "read_html": "bench.read_html",
+    "growth": "bench.growth",
 }
+LONG = {"growth"}
+"""Those that take minutes, and run only if they are named."""
 
 Measure = Callable[..., Sequence[Figure]]
 
@@ -38,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the chosen measurements. Returns 1 if a figure misses its bound, else 0."""
     options = _parser().parse_args(arguments)
     figures: list[Figure] = []
-    for name in options.figures or FIGURES:
+    for name in options.figures or [name for name in FIGURES if name not in LONG]:
         sys.stderr.write(f"{name} ...\n")
         measure: Measure = getattr(import_module(FIGURES[name]), name)
         with tempfile.TemporaryDirectory(prefix="e2a-bench-") as folder:
@@ -52,7 +55,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description="Speed and size against baselines measured in the same run."
     )
-    parser.add_argument("figures", nargs="*", choices=[[], *FIGURES], help="only these; all without any")
+    parser.add_argument(
+        "figures",
+        nargs="*",
+        choices=[[], *FIGURES],
+        help=f"only these; without any, all but {', '.join(LONG)}",
+    )
     parser.add_argument(
         "--quick", action="store_true", help="few repetitions: shows that it works, not how fast"
     )

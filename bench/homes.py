@@ -41,11 +41,11 @@ def home_environment(home: Path, **settings: str) -> dict[str, str]:
     }
 
 
-def make_home(home: Path) -> str:
+def make_home(home: Path, **settings: str) -> str:
     """Starts a new home once and returns the address of its inbox."""
 
     async def make() -> str:
-        core, _ = await open_home(load_settings(home_environment(home)), SystemClock(), Ids())
+        core, _ = await open_home(load_settings(home_environment(home, **settings)), SystemClock(), Ids())
         try:
             return await default_inbox(core)
         finally:

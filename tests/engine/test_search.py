@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from e2a_core.contract.engine import Session
 from e2a_core.contract.messages import MessageQuery, UpdateMessageRequest
-from e2a_core.messages import listing
+from e2a_core.messages import listing, search
 from tests.engine.mailbox import inbox, send
 from tests.support.home import ASSISTANT, Home
 
@@ -160,3 +162,49 @@ async def test_own_mail_is_found_by_parts_of_the_address_behind_other_mail(
         assert await _subjects(agent, direction="all", **query) == found, query
     assert await _subjects(agent, direction="outbound", **{"from": "assis"}) == own
     assert await _subjects(agent, **{"from": "assis"}) == other
+
+
+@pytest.mark.local_only("the pages are made in the other process")
+async def test_several_common_conditions_are_met_page_by_page(
+    home: Home, agent: Session, short_walk: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "MAX_HITS", 3)
+    monkeypatch.setattr(search, "SAMPLE", 4)
+    monkeypatch.setattr(search, "COMMON", 2)
+    for number in range(14):
+        text = "hay straw" if number % 2 else "hay strawberry clover" if number % 4 else "clover"
+        sender = f"Zed <zed{number % 3}@plain.example>"
+        assert (await home.deliver(subject=f"letter {number}", text=text, sender=sender)).accepted
+    for row in await inbox(agent):
+        number = int(row.subject.removeprefix("letter "))
+        labels = [name for name, every in (("third", 3), ("fifth", 5)) if number % every == 0]
+        if labels:
+            await agent.messages.update(ASSISTANT, row.id, UpdateMessageRequest(add_labels=labels))
+    for query, expected in (
+        ({"query": "hay", "labels": ["third"]}, [3, 6, 9]),
+        ({"query": "hay straw"}, [1, 2, 3, 5, 6, 7, 9, 10, 11, 13]),
+        ({"query": "straw hay"}, [1, 3, 5, 7, 9, 11, 13]),
+        ({"query": "clover", "from": "zed1@"}, [4, 10]),
+        ({"query": "hay OR clover", "from": "zed1@plain"}, [1, 4, 7, 10, 13]),
+        ({"labels": ["third", "fifth"]}, [0]),
+        ({"labels": ["third"], "subject_contains": "letter 1"}, [12]),
+        ({"filter": "label:third -from:zed0"}, []),
+        ({"filter": "(label:third OR label:fifth) from:zed", "query": "clo"}, [0, 6, 10, 12]),
+        ({"query": "straw has:attachment"}, []),
+    ):
+        for sort in ("asc", "desc"):
+            found = await _every_page(agent, {**query, "sort": sort})
+            assert found == sorted(expected, reverse=sort == "desc"), query
+
+
+async def _every_page(agent: Session, query: dict[str, Any]) -> list[int]:
+    """The numbers in the subjects of all pages."""
+    found: list[int] = []
+    cursor = None
+    while True:
+        asked = {"limit": 2, "read_status": "all", **query, "cursor": cursor}
+        page = await agent.messages.list(ASSISTANT, MessageQuery.model_validate(asked))
+        found += [int(item.subject.removeprefix("letter ")) for item in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            return found

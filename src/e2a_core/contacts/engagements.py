@@ -20,7 +20,7 @@ from e2a_core.contract.contacts import (
 from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.errors import EngagementNotFound, InvalidRecipient, PreconditionFailed
-from e2a_core.messages.search import instant as instant_of
+from e2a_core.messages.conditions import instant as instant_of
 from e2a_core.paging import Position, paged
 from e2a_core.store.statement import Row, Statement, first
 from e2a_core.texts import is_storable, require_storable

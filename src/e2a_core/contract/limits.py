@@ -95,10 +95,12 @@ Authentication
 
 Reading and searching
     paging: MAX_LIMIT
+    messages.conditions: MAX_TEXT_OCTETS, MAX_LABEL, MAX_LABELS, MAX_QUERY
+    messages.driving: MAX_COUNTED
     messages.filter_syntax: MAX_FILTER_CHARS
     messages.index_queries: MAX_VECTOR_BYTES, MAX_TERMS_BYTES
     messages.query_words: MAX_WORDS
-    messages.search: MAX_TEXT_OCTETS, MAX_LABEL, MAX_LABELS, MAX_QUERY, MAX_HITS, MAX_BUCKETS
+    messages.search: MAX_HITS, MAX_BUCKETS
     messages.terms: MAX_SEARCHED_CHARS, MAX_TERMS, MAX_TERM_CHARS
     remote.description: MAX_REFERENCES
     messages.views: MAX_REMEMBERED_CHARS

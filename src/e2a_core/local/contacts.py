@@ -36,7 +36,7 @@ from e2a_core.errors import (
     InvalidRecipient,
     PreconditionFailed,
 )
-from e2a_core.messages.search import instant
+from e2a_core.messages.conditions import instant
 from e2a_core.paging import Position, paged
 from e2a_core.store.statement import Row, Statement, first
 from e2a_core.texts import is_storable, require_storable

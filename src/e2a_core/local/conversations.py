@@ -15,8 +15,8 @@ from e2a_core.conversations import queries
 from e2a_core.conversations.lookup import conversation_of
 from e2a_core.core import Core
 from e2a_core.errors import InvalidFilter, InvalidRequest, NotFound
+from e2a_core.messages.conditions import instant
 from e2a_core.messages.rows import SUMMARY_COLUMNS
-from e2a_core.messages.search import instant
 from e2a_core.messages.views import summary_view
 from e2a_core.paging import Position, paged
 from e2a_core.store.statement import Row

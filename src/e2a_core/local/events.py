@@ -23,7 +23,7 @@ from e2a_core.contract.events import (
 from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.errors import Conflict, EventGone, NotFound
-from e2a_core.messages.search import instant
+from e2a_core.messages.conditions import instant
 from e2a_core.paging import Position, paged
 from e2a_core.push.catalogue import hidden_from_agents
 from e2a_core.push.fanout import INTERNAL_TYPES

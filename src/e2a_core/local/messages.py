@@ -51,12 +51,13 @@ from e2a_core.errors import (
 from e2a_core.extraction.texts import document_text, files_found
 from e2a_core.mail.parse import parse_message
 from e2a_core.messages import lifecycle, payloads, queries
+from e2a_core.messages.conditions import normalize_labels
 from e2a_core.messages.content import load_content, stored_attachment
 from e2a_core.messages.events import emit_unique
 from e2a_core.messages.index_queries import set_label_cache
 from e2a_core.messages.listing import read_page
 from e2a_core.messages.rows import MessageRow
-from e2a_core.messages.search import MessageSearch, normalize_labels
+from e2a_core.messages.search import MessageSearch
 from e2a_core.messages.state import UNDER_WAY
 from e2a_core.messages.views import lifecycle_view, message_view, read_status, summary_view
 from e2a_core.paging import Position, check_limit, paged

@@ -18,7 +18,7 @@ from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.erasure.expired import DELIVERIES_KEPT
 from e2a_core.errors import InvalidFilter, InvalidRequest
-from e2a_core.messages.search import instant
+from e2a_core.messages.conditions import instant
 from e2a_core.metrics import queries
 from e2a_core.metrics.queries import DAY_MICROS, Window
 from e2a_core.metrics.summary import Counts, counters, rates, summary

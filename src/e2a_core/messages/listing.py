@@ -11,15 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from e2a_core.core import Core
+from e2a_core.messages.driving import choose_lead
 from e2a_core.messages.search import MAX_HITS, MessageSearch, Span
 from e2a_core.messages.terms import BUCKET, Wanted
 from e2a_core.paging import Position
-from e2a_core.store.statement import Record, first, sql
+from e2a_core.store.statement import Record, first
 
 __all__ = ["WALK", "read_page"]
 
 WALK = 500
 """Messages checked before the text index is asked: it takes as long for a word that one message in fifty has."""
+
+SLACK = 256
+"""Messages that may be stored between two of one instant."""
 
 _FIRST_SPAN = 4 * BUCKET
 _SPAN_GROWTH = 8
@@ -43,37 +47,41 @@ async def _found(
     core: Core, search: MessageSearch, wanted: Wanted, after: Position | None, limit: int
 ) -> tuple[Sequence[Record], Position | None]:
     """As `read_page`, by the text index."""
+    span = await _span(core, search, after)
+    if core.db.dialect == "sqlite":
+        lead = await choose_lead(core, search, wanted, span, after)
+        rows = await core.db.read(search.hits(lead.wanted, lead.span, after, limit + 1))
+        last = search.end_of_reach(lead.span) if lead.goes_on else search.end_of_hits(lead.wanted, lead.span)
+        end = None if len(rows) > limit else _position(first(await core.db.read(last)))
+        return _cut(rows, limit, end)
     found: list[Record] = []
-    for span in await _spans(core, search, after):
-        found += await core.db.read(search.hits(wanted, span, after, limit + 1 - len(found)))
+    for part in _growing(span, ascending=search.ascending):
+        found += await core.db.read(search.hits(wanted, part, after, limit + 1 - len(found)))
         if len(found) > limit:
             break
-        end = _position(first(await core.db.read(search.end_of_hits(wanted, span))))
+        end = _position(first(await core.db.read(search.end_of_hits(wanted, part))))
         if end is not None:
             return found, end
     return _cut(found, limit, None)
 
 
-async def _spans(core: Core, search: MessageSearch, after: Position | None) -> Iterator[Span]:
-    """The ranges in which the index is asked, one after the other."""
-    [bounds] = await core.db.read(
-        sql(
-            "SELECT (SELECT min(seq) FROM messages) AS low, (SELECT max(seq) FROM messages) AS high, "
-            "(SELECT seq FROM messages WHERE id = :after) AS after",
-            by_key=True,
-            after=after.key if after else "",
-        )
-    )
-    low, high = bounds["low"] or 0, bounds["high"] or 0
-    if bounds["after"] is not None:
-        low, high = (bounds["after"], high) if search.ascending else (low, bounds["after"])
-    if core.db.dialect == "sqlite":
-        return iter([Span(low, high)])
-    return _growing(low, high, ascending=search.ascending)
+async def _span(core: Core, search: MessageSearch, after: Position | None) -> Span:
+    """The range in which there may be hits: what lies beyond the cursor and in the period."""
+    [edges] = await core.db.read(search.edges(after))
+    low, high = edges["low"] or 0, edges["high"] or 0
+    # Messages stored at the same time may have their numbers in another order than their times.
+    if edges["since"] is not None:
+        low = max(low, edges["since"] - SLACK)
+    if edges["until"] is not None:
+        high = min(high, edges["until"] + SLACK)
+    if edges["after"] is not None:
+        low, high = (max(low, edges["after"]), high) if search.ascending else (low, min(high, edges["after"]))
+    return Span(low, high)
 
 
-def _growing(low: int, high: int, *, ascending: bool) -> Iterator[Span]:
+def _growing(span: Span, *, ascending: bool) -> Iterator[Span]:
     """From one end to the other: what is found in a short span need not be looked for in the others."""
+    low, high = span.low, span.high
     size = _FIRST_SPAN
     while low <= high:
         if ascending:

@@ -5,51 +5,32 @@ By default a list shows unread inbound mail, a full-text search all inbound mail
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from e2a_core.clock import to_micros
-from e2a_core.contract.limits import MAX_CONVERSATION_ID
-from e2a_core.contract.message_views import Verdict
 from e2a_core.contract.messages import MessageQuery
 from e2a_core.contract.states import Direction
 from e2a_core.errors import InvalidFilter
-from e2a_core.instants import read_instant
-from e2a_core.messages.filter import HAS_ATTACHMENT, compile_filter, needed, parse_filter
-from e2a_core.messages.queries import CONVERSATION, SUMMARY
-from e2a_core.messages.query_words import read_query
-from e2a_core.messages.terms import (
-    BUCKET,
-    Wanted,
-    all_of,
-    inbox_term,
-    label_term,
-    part_of,
-    part_of_author,
-    term,
-)
-from e2a_core.messages.verdict import verdict_condition
+from e2a_core.messages.conditions import SINCE, UNTIL, Conditions
+from e2a_core.messages.queries import SUMMARY
+from e2a_core.messages.terms import BUCKET, Wanted, all_of, inbox_term, term
 from e2a_core.paging import Position, beyond
-from e2a_core.store.statement import Statement, containing, like
-from e2a_core.texts import is_storable
+from e2a_core.store.statement import Statement, sql
 
-__all__ = ["MAX_HITS", "MessageSearch", "Span", "instant", "normalize_labels"]
+__all__ = ["MAX_HITS", "MessageSearch", "Span"]
 
-MAX_TEXT_OCTETS = 200
-MAX_LABEL = 64
-MAX_LABELS = 50
-MAX_QUERY = 500
-MAX_HITS = 2000
+MAX_HITS = 1000
 """Messages found by the text index that one page looks at, newest first; its cursor goes on behind them."""
 MAX_BUCKETS = 64
 """Terms for a range; a longer range is not told to the index."""
 
+SAMPLE = 500
+COMMON = 10
+"""A word that so many of `SAMPLE` messages have is common."""
+
 _PERIOD = frozenset({"since", "until"})
-_LABEL = re.compile(r"[a-z0-9:_-]{1,64}")
-_SINCE, _UNTIL = "m.created_at >= :since", "m.created_at < :until"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +77,7 @@ class MessageSearch:
         read_status = query.read_status or ("unread" if unread_by_default and not query.query else "all")
         if direction == "outbound" and read_status != "all":
             raise InvalidFilter("outbound mail has no read status", location="query.read_status")
-        builder = _Conditions(agent_email, now)
+        builder = Conditions(agent_email, now)
         builder.author(query.from_)
         builder.subject(query.subject_contains)
         builder.conversation(query.conversation_id)
@@ -164,20 +145,41 @@ class MessageSearch:
         where = " AND ".join(["m.agent_email = :agent", *self._stream(), *self._period()])
         tail = f"ORDER BY m.created_at {self.order}, m.id {self.order} LIMIT 1 OFFSET :skipped"
         text = f"SELECT m.created_at, m.id FROM messages m{{}} WHERE {where}{condition} {tail}"
-        params = {"agent": self.agent_email, **self._bounds(), **place, "skipped": depth - 1}
+        params = {"agent": self.agent_email, **self._bounds(after), **place, "skipped": depth - 1}
         return Statement(text.format(self._index()), params, text.format(""))
+
+    def edges(self, after: Position | None) -> Statement:
+        """The `seq` of the messages between which all lie that there are beyond `after` and in the period."""
+        chosen = "SELECT m.seq FROM messages m WHERE m.agent_email = :agent AND m.deleted_at IS NULL AND m.hidden = 0"
+        kept = not self.deleted
+        since = f"({chosen} AND {SINCE} ORDER BY m.created_at, m.id LIMIT 1)"
+        until = f"({chosen} AND {UNTIL} ORDER BY m.created_at DESC, m.id DESC LIMIT 1)"
+        return sql(
+            "SELECT (SELECT min(seq) FROM messages) AS low, (SELECT max(seq) FROM messages) AS high, "
+            "(SELECT seq FROM messages WHERE id = :after) AS after, "
+            f"{since if kept and 'since' in self.params else 'NULL'} AS since, "
+            f"{until if kept and 'until' in self.params else 'NULL'} AS until",
+            by_key=True,
+            agent=self.agent_email,
+            after=after.key if after else "",
+            **self._bounds(None),
+        )
 
     def hits(self, wanted: Wanted, span: Span, after: Position | None, limit: int) -> Statement:
         """Reads up to `limit` summary rows beyond `after` among the first `MAX_HITS` that the text index finds."""
         chosen, params = self._chosen(after, None)
         found, where = self._found(wanted, span)
-        joined = f"SELECT {SUMMARY} FROM ({{}}) h CROSS JOIN messages m WHERE m.seq = h.seq AND {chosen}"
+        joined = f"SELECT {SUMMARY} FROM ({{}}) h CROSS JOIN messages m{{}} WHERE m.seq = h.seq AND {chosen}"
+        search, check = "", ""
+        if self.wanted and self.wanted.check:
+            search = " CROSS JOIN message_search s ON s.rowid = m.seq"
+            check = f" AND {self.wanted.check}"
         ordered = f" ORDER BY m.created_at {self.order}, m.id {self.order}"
         return Statement(
             # In the order of the hits: sorting would first read them all.
-            f"{joined.format(found.sqlite)} LIMIT :limit",
+            f"{joined.format(found.sqlite, search)}{check} LIMIT :limit",
             {**params, **where, "limit": limit, "hits": MAX_HITS, "skipped": 0},
-            f"{joined.format(found.postgresql)}{ordered} LIMIT :limit",
+            f"{joined.format(found.postgresql, '')}{ordered} LIMIT :limit",
         )
 
     def end_of_hits(self, wanted: Wanted, span: Span) -> Statement:
@@ -187,6 +189,34 @@ class MessageSearch:
         params = {**where, "hits": 1, "skipped": MAX_HITS - 1}
         return Statement(text.format(found.sqlite), params, text.format(found.postgresql))
 
+    def reach(self, wanted: Wanted, span: Span) -> Statement:
+        """The `seq` of the last of the first `MAX_HITS` hits, if there are so many. SQLite only."""
+        found, where = self._found(wanted, span)
+        return Statement(found.sqlite, {**where, "hits": 1, "skipped": MAX_HITS - 1})
+
+    def end_of_reach(self, span: Span) -> Statement:
+        """The last message of the inbox in the span. SQLite only."""
+        turned = "DESC" if self.ascending else "ASC"
+        return Statement(
+            "SELECT m.created_at, m.id FROM (SELECT s.rowid AS seq FROM message_search s "
+            "WHERE s.message_search MATCH :match AND s.rowid >= :low AND s.rowid <= :high "
+            f"ORDER BY s.rowid {turned} LIMIT 1) h CROSS JOIN messages m WHERE m.seq = h.seq",
+            {"match": term(inbox_term(self.agent_email)).match, "low": span.low, "high": span.high},
+        )
+
+    def sample(self, wanted: Wanted, after: Position | None) -> Statement | None:
+        """Finds a row if `COMMON` of the next `SAMPLE` messages have the term; None if that cannot be seen."""
+        if wanted.check is None:
+            return None
+        condition, place = beyond(after, "m.created_at", "m.id", ascending=self.ascending)
+        where = " AND ".join(["m.agent_email = :agent", *self._stream(), *self._period()])
+        return Statement(
+            f"SELECT 1 AS common FROM (SELECT m.seq FROM messages m{self._index()} WHERE {where}{condition} "
+            f"ORDER BY m.created_at {self.order}, m.id {self.order} LIMIT {SAMPLE}) m "
+            f"CROSS JOIN message_search s WHERE s.rowid = m.seq AND {wanted.check} LIMIT 1 OFFSET {COMMON - 1}",
+            {"agent": self.agent_email, **self._bounds(after), **place},
+        )
+
     def _found(self, wanted: Wanted, span: Span) -> tuple[Statement, dict[str, Any]]:
         tail = f"ORDER BY seq {self.order} LIMIT :hits OFFSET :skipped"
         buckets = span.buckets()
@@ -194,9 +224,10 @@ class MessageSearch:
             "SELECT s.rowid AS seq FROM message_search s WHERE s.message_search MATCH :match "
             f"AND s.rowid >= :low AND s.rowid <= :high ORDER BY s.rowid {self.order} LIMIT :hits OFFSET :skipped"
         )
+        # The sum keeps PostgreSQL from reading the whole range instead of the index of terms.
         postgresql = (
             "SELECT seq FROM (SELECT s.seq FROM message_search s WHERE s.terms @@ CAST(:tsquery AS tsquery) "
-            f"AND s.seq >= :low AND s.seq <= :high OFFSET 0) f {tail}"
+            f"AND s.seq + 0 >= :low AND s.seq + 0 <= :high OFFSET 0) f {tail}"
         )
         tsquery = f"{wanted.tsquery} & ({' | '.join(buckets)})" if buckets else wanted.tsquery
         params = {"match": wanted.match, "tsquery": tsquery, "low": span.low, "high": span.high}
@@ -205,17 +236,25 @@ class MessageSearch:
     def _chosen(self, after: Position | None, end: Position | None) -> tuple[str, dict[str, Any]]:
         where = ["m.agent_email = :agent", *self._stream(), *self._state(), *self.conditions]
         condition, place = beyond(after, "m.created_at", "m.id", ascending=self.ascending)
-        params = {"agent": self.agent_email, **self.params, **place}
+        params = {"agent": self.agent_email, **self.params, **self._bounds(after, end), **place}
         if end is not None:
             where.append(f"(m.created_at, m.id) {'<=' if self.ascending else '>='} (:end_at, :end_key)")
             params |= {"end_at": end.at, "end_key": end.key}
         return f"{' AND '.join(where)}{condition}", params
 
     def _period(self) -> list[str]:
-        return [text for text in self.conditions if text in (_SINCE, _UNTIL)]
+        return [text for text in self.conditions if text in (SINCE, UNTIL)]
 
-    def _bounds(self) -> dict[str, Any]:
-        return {name: self.params[name] for name in ("since", "until") if name in self.params}
+    def _bounds(self, after: Position | None, end: Position | None = None) -> dict[str, Any]:
+        """The period, as far as it lies between the positions: SQLite takes either for the range of the index."""
+        first, last = (after, end) if self.ascending else (end, after)
+        bounds: dict[str, Any] = {}
+        if "since" in self.params:
+            bounds["since"] = max(self.params["since"], first.at if first else 0)
+        if "until" in self.params:
+            until = self.params["until"]
+            bounds["until"] = min(until, last.at + 1) if last else until
+        return bounds
 
     def _index(self) -> str:
         """The index that SQLite must use; without the hint it would read all mail of the inbox.
@@ -254,132 +293,3 @@ class MessageSearch:
         elif self.read_status == "read":
             state.append(f"m.direction = '{Direction.INBOUND}' AND m.read_at IS NOT NULL")
         return state
-
-
-class _Conditions:
-    """Collects conditions and their parameters."""
-
-    def __init__(self, agent_email: str, now: datetime) -> None:
-        self._agent_email = agent_email
-        self._now = now
-        self.conditions: list[str] = []
-        self.params: dict[str, Any] = {}
-        self.wanted: list[Wanted | None] = []
-        self.tries_rows = False
-        """True if a condition can only be checked by reading the rows."""
-        self.left_out: tuple[str, ...] = ()
-
-    def author(self, value: str | None) -> None:
-        """`value` occurs in the author's address or name, in any case."""
-        if value:
-            self._contains(value, "query.from", "sender", "from_name")
-            self.wanted.append(part_of_author(value, self._agent_email))
-
-    def subject(self, value: str | None) -> None:
-        """`value` occurs in the subject, in any case."""
-        if value:
-            self._contains(value, "query.subject_contains", "subject")
-            self.wanted.append(part_of(value))
-
-    def _contains(self, value: str, location: str, *columns: str) -> None:
-        _require_storable(value, location)
-        if len(value.encode()) > MAX_TEXT_OCTETS:
-            raise InvalidFilter(f"must be at most {MAX_TEXT_OCTETS} bytes", location=location)
-        self.tries_rows = True
-        found = [like(f"lower(m.{name})", f":{columns[0]}") for name in columns]
-        self.conditions.append(f"({' OR '.join(found)})")
-        self.params[columns[0]] = containing(value.lower())
-
-    def conversation(self, value: str | None) -> None:
-        if not value:
-            return
-        _require_storable(value, "query.conversation_id")
-        if len(value) > MAX_CONVERSATION_ID or "\r" in value or "\n" in value:
-            raise InvalidFilter(
-                f"must be at most {MAX_CONVERSATION_ID} characters on one line",
-                location="query.conversation_id",
-            )
-        self.conditions.append(f"{CONVERSATION} = :conversation")
-        self.params["conversation"] = value
-
-    def period(self, since: str | None, until: str | None) -> None:
-        lower, upper = (
-            instant(text, f"query.{name}", self._now) for name, text in (("since", since), ("until", until))
-        )
-        if lower is not None and upper is not None and lower >= upper:
-            raise InvalidFilter("since must be before until", location="query.since")
-        if lower is not None:
-            self.conditions.append(_SINCE)
-            self.params["since"] = lower
-        if upper is not None:
-            self.conditions.append(_UNTIL)
-            self.params["until"] = upper
-
-    def labels(self, labels: list[str] | None) -> None:
-        normal = normalize_labels(labels or [], "query.labels", InvalidFilter)
-        for index, label in enumerate(sorted(normal)):
-            self.tries_rows = True
-            self.conditions.append(
-                f"EXISTS (SELECT 1 FROM message_labels l WHERE l.message_id = m.id AND l.label = :label{index})"
-            )
-            self.params[f"label{index}"] = label
-            self.wanted.append(term(label_term(label)))
-
-    def verdict(self, wanted: Verdict | None) -> None:
-        if wanted is not None:
-            self.tries_rows = True
-            self.conditions.append(verdict_condition(wanted))
-
-    def expression(self, text: str | None) -> None:
-        if not text or not text.strip():
-            return
-        tree = parse_filter(text, self._now)
-        fragment, params = compile_filter(tree)
-        self.tries_rows = True
-        self.conditions.append(f"({fragment})")
-        self.params |= params
-        self.wanted.append(needed(tree, self._agent_email))
-
-    def words(self, text: str | None) -> None:
-        if text is None or not text.strip():
-            return
-        if len(text) > MAX_QUERY:
-            raise InvalidFilter(f"must be at most {MAX_QUERY} characters", location="query.query")
-        read = read_query(text)
-        if read.attachment:
-            self.conditions.append(HAS_ATTACHMENT)
-        if read.wanted is None:
-            raise InvalidFilter("must contain a word to look for", location="query.query")
-        self.tries_rows = True
-        self.wanted.append(read.wanted)
-        self.left_out = read.left_out
-
-
-def instant(text: str | None, location: str, now: datetime) -> int | None:
-    """Returns the microseconds of what `read_instant` takes, or None if `text` is blank. Raises `InvalidFilter`."""
-    if text is None or not text.strip():
-        return None
-    try:
-        return to_micros(read_instant(text, now))
-    except ValueError as problem:
-        raise InvalidFilter(str(problem), location=location) from None
-
-
-def normalize_labels(labels: list[str], location: str, error: type[InvalidFilter] | Any) -> list[str]:
-    """Returns the labels trimmed, in lower case and without repeats. Raises `error` naming the invalid label."""
-    if len(labels) > MAX_LABELS:
-        raise error(f"at most {MAX_LABELS} labels", location=location)
-    normal: list[str] = []
-    for index, label in enumerate(labels):
-        text = label.strip().lower()
-        if not _LABEL.fullmatch(text):
-            raise error(
-                f"a label is 1 to {MAX_LABEL} characters of a-z 0-9 : _ -", location=f"{location}[{index}]"
-            )
-        normal.append(text)
-    return list(dict.fromkeys(normal))
-
-
-def _require_storable(value: str, location: str) -> None:
-    if not is_storable(value):
-        raise InvalidFilter("must not contain NUL or lone surrogates", location=location)

@@ -25,6 +25,7 @@ __all__ = [
     "all_of",
     "any_of",
     "author_parts",
+    "covering",
     "fold_text",
     "inbox_term",
     "label_term",
@@ -139,6 +140,14 @@ def author_parts(author: str, inbox: str) -> list[str]:
     return [OWN] if author == inbox else parts(author)
 
 
+def covering(text: str) -> list[str]:
+    """Returns those of `parts` that lie side by side: what has them has nearly always all, and a third is asked for."""
+    text = text.lower()
+    last = max(len(text) - PART_CHARS, 0)
+    places = [*range(0, last, PART_CHARS), last]
+    return list(dict.fromkeys(found for place in places for found in parts(text[place : place + PART_CHARS])))
+
+
 def inbox_term(agent_email: str) -> str:
     return "_i" + agent_email.encode().hex()
 
@@ -152,12 +161,19 @@ class Wanted:
     """A search of the index as SQLite's FTS5 and as PostgreSQL read it.
 
     `check` is the same as a condition on the indexed terms `s` of one row, for SQLite alone, and None if the other
-    conditions of the search imply it.
+    conditions of the search imply it. `prefix` says that it asks for beginnings of words, and `parts` are the searches
+    that it joins with AND.
     """
 
     match: str
     tsquery: str
     check: str | None = None
+    prefix: bool = False
+    parts: tuple[Wanted, ...] = ()
+
+    @property
+    def conjuncts(self) -> tuple[Wanted, ...]:
+        return self.parts or (self,)
 
 
 def term(text: str, *, prefix: bool = False, checked: bool = False) -> Wanted:
@@ -165,12 +181,12 @@ def term(text: str, *, prefix: bool = False, checked: bool = False) -> Wanted:
     star, check = "*" if prefix else "", None
     if checked:
         check = f"instr(' ' || s.head || ' ' || s.body || ' ' || s.files || ' ', ' {text}{'' if prefix else ' '}') > 0"
-    return Wanted(f'"{text}"{star}', f"'{text}'{':*' if prefix else ''}", check)
+    return Wanted(f'"{text}"{star}', f"'{text}'{':*' if prefix else ''}", check, prefix)
 
 
 def part_of(text: str) -> Wanted | None:
     """Asks for mail with `text` in its author's name or subject; None if `text` is too short to be looked up."""
-    return all_of(term(part) for part in parts(text))
+    return all_of(term(part) for part in covering(text))
 
 
 def part_of_author(text: str, inbox: str) -> Wanted | None:
@@ -200,4 +216,6 @@ def _joined(wanted: list[Wanted], words: tuple[str, str, str]) -> Wanted | None:
         f"({match.join(item.match for item in wanted)})",
         f"({tsquery.join(item.tsquery for item in wanted)})",
         f"({check.join(checks)})" if checks else None,
+        any(item.prefix for item in wanted),
+        tuple(part for item in wanted for part in item.conjuncts) if words[0] == "AND" else (),
     )

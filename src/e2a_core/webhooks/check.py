@@ -10,7 +10,7 @@ from e2a_core.contract.principal import Principal
 from e2a_core.contract.webhooks import WebhookFiltersRequest
 from e2a_core.core import Core
 from e2a_core.errors import InvalidRequest, InvalidWebhookUrl, NotFound
-from e2a_core.messages.search import normalize_labels
+from e2a_core.messages.conditions import normalize_labels
 from e2a_core.push.post import Poster
 from e2a_core.push.targets import MAX_URL_LENGTH, BadTarget, UnreachableTarget
 from e2a_core.texts import require_storable
