@@ -8,7 +8,7 @@ from e2a_core.agents.lookup import resolve_agent
 from e2a_core.agents.queries import AgentRow
 from e2a_core.clock import from_micros, to_micros
 from e2a_core.contacts import due, outreach, queries
-from e2a_core.contacts.fields import canonical, check_match, check_metadata, stored_metadata
+from e2a_core.contacts.fields import asked_for, canonical, check_match, check_metadata, stored_metadata
 from e2a_core.contacts.views import engagement_view
 from e2a_core.contract.base import Page
 from e2a_core.contract.contacts import (
@@ -19,11 +19,11 @@ from e2a_core.contract.contacts import (
 )
 from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
-from e2a_core.errors import EngagementNotFound, InvalidRecipient, PreconditionFailed
+from e2a_core.errors import EngagementNotFound, PreconditionFailed
 from e2a_core.messages.conditions import instant as instant_of
 from e2a_core.paging import Position, paged
 from e2a_core.store.statement import Row, Statement, first
-from e2a_core.texts import is_storable, require_storable
+from e2a_core.texts import require_storable
 
 __all__ = ["Engagements"]
 
@@ -59,7 +59,9 @@ class Engagements:
 
     async def get(self, email: str, address: str) -> ContactEngagementView:
         agent = await self._agent(email)
-        return engagement_view(await self._row(agent.email, _wanted(address)))
+        return engagement_view(
+            await self._row(agent.email, asked_for(address, EngagementNotFound("no such outreach")))
+        )
 
     async def upsert(
         self, email: str, address: str, request: UpsertEngagementRequest, *, if_match: str | None = None
@@ -90,7 +92,7 @@ class Engagements:
     async def delete(self, email: str, address: str) -> DeleteEngagementResult:
         """Deletes the outreach, but neither the contact nor its suppressions. Raises `EngagementNotFound`."""
         agent = await self._agent(email)
-        wanted = _wanted(address)
+        wanted = asked_for(address, EngagementNotFound("no such outreach"))
         [gone] = await self._core.db.write([outreach.delete(agent.email, wanted)])
         if not gone.rowcount:
             raise EngagementNotFound("no such outreach")
@@ -140,13 +142,3 @@ def _values(request: UpsertEngagementRequest) -> dict[str, Any]:
         instant = request.next_action_at
         values["next_action_at"] = None if instant is None else to_micros(instant)
     return values
-
-
-def _wanted(address: str) -> str:
-    """The canonical form of `address`. Raises `EngagementNotFound` if it is not an address."""
-    if not is_storable(address):
-        raise EngagementNotFound("no such outreach")
-    try:
-        return canonical(address, "path.address")
-    except InvalidRecipient:
-        raise EngagementNotFound("no such outreach") from None

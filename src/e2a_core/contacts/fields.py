@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from e2a_core.errors import InvalidRecipient, InvalidRequest, PreconditionFailed
+from e2a_core.errors import InvalidRecipient, InvalidRequest, NotFound, PreconditionFailed
 from e2a_core.json_encoding import compact_json
 from e2a_core.mail.addresses import parse_address
 from e2a_core.texts import is_storable, require_storable
@@ -13,6 +13,7 @@ from e2a_core.texts import is_storable, require_storable
 __all__ = [
     "MAX_ADDRESS_CHARS",
     "MAX_NAME_CHARS",
+    "asked_for",
     "canonical",
     "check_match",
     "check_metadata",
@@ -34,6 +35,14 @@ def canonical(address: str, location: str) -> str:
         return parse_address(require_storable(address, location)).normalized
     except InvalidRecipient as problem:
         raise InvalidRecipient(problem.message, location=location) from None
+
+
+def asked_for(address: str, missing: NotFound) -> str:
+    """The canonical form of an address in a path. Raises `missing` for what is no address, and so nobody's."""
+    try:
+        return canonical(address, "path.address")
+    except InvalidRequest:
+        raise missing from None
 
 
 def check_metadata(metadata: dict[str, Any], location: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from e2a_core.agents.lookup import resolve_agent
 from e2a_core.clock import to_micros
 from e2a_core.contacts import importing, queries
 from e2a_core.contacts.engagements import Engagements
-from e2a_core.contacts.fields import canonical, check_match, check_metadata, stored_metadata
+from e2a_core.contacts.fields import asked_for, canonical, check_match, check_metadata, stored_metadata
 from e2a_core.contacts.views import contact_view
 from e2a_core.contract.base import Page, Request, View
 from e2a_core.contract.contacts import (
@@ -33,7 +33,6 @@ from e2a_core.errors import (
     Conflict,
     ContactNotFound,
     ImportBatchNotFound,
-    InvalidRecipient,
     PreconditionFailed,
 )
 from e2a_core.messages.conditions import instant
@@ -129,7 +128,7 @@ class Contacts:
     async def delete(self, address: str) -> DeleteContactResult:
         """Forgets the contact and the outreach to it; whether it may be written to stays as it was."""
         self._principal.require_account()
-        wanted = _wanted(address)
+        wanted = asked_for(address, ContactNotFound("no such contact"))
         [gone, _] = await self._core.db.write(
             [
                 queries.delete_contact(self._principal.account_id, wanted),
@@ -221,23 +220,19 @@ class Contacts:
             return await work(lambda view: [complete(claim, status, view.model_dump_json())])
 
     async def _row(self, address: str) -> Row:
-        row = first(await self._core.db.read(queries.contact(self._principal.account_id, _wanted(address))))
+        row = first(
+            await self._core.db.read(
+                queries.contact(
+                    self._principal.account_id, asked_for(address, ContactNotFound("no such contact"))
+                )
+            )
+        )
         if row is None:
             raise ContactNotFound("no such contact")
         return row
 
     def _now(self) -> int:
         return to_micros(self._core.clock.now())
-
-
-def _wanted(address: str) -> str:
-    """What cannot be an address is no contact's."""
-    if not is_storable(address):
-        raise ContactNotFound("no such contact")
-    try:
-        return canonical(address, "path.address")
-    except InvalidRecipient:
-        raise ContactNotFound("no such contact") from None
 
 
 def _name(text: str | None) -> str | None:
