@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import asyncpg
 import pytest
 
 from e2a_core.contract.engine import Session
@@ -166,9 +167,11 @@ async def test_own_mail_is_found_by_parts_of_the_address_behind_other_mail(
 
 @pytest.mark.local_only("the pages are made in the other process")
 async def test_several_common_conditions_are_met_page_by_page(
-    home: Home, agent: Session, short_walk: None, monkeypatch: pytest.MonkeyPatch
+    home: Home, agent: Session, database_url: str, short_walk: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "MAX_HITS", 3)
+    for module in (search, listing):
+        monkeypatch.setattr(module, "MAX_HITS", 3)
+    monkeypatch.setattr(listing, "_FIRST_SPAN", 2)
     monkeypatch.setattr(search, "SAMPLE", 4)
     monkeypatch.setattr(search, "COMMON", 2)
     for number in range(14):
@@ -180,6 +183,10 @@ async def test_several_common_conditions_are_met_page_by_page(
         labels = [name for name, every in (("third", 3), ("fifth", 5)) if number % every == 0]
         if labels:
             await agent.messages.update(ASSISTANT, row.id, UpdateMessageRequest(add_labels=labels))
+    if database_url.startswith("postgresql"):
+        connection = await asyncpg.connect(database_url)
+        await connection.execute("ANALYZE message_search")
+        await connection.close()
     for query, expected in (
         ({"query": "hay", "labels": ["third"]}, [3, 6, 9]),
         ({"query": "hay straw"}, [1, 2, 3, 5, 6, 7, 9, 10, 11, 13]),

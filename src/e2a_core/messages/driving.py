@@ -15,22 +15,26 @@ from e2a_core.messages.terms import Wanted, all_of
 from e2a_core.paging import Position
 from e2a_core.store.statement import first
 
-__all__ = ["Lead", "choose_lead"]
+__all__ = ["Lead", "choose_lead", "lead_by_statistics"]
 
 MAX_COUNTED = 24
 """Terms of one search whose hits are counted, at 0.3 ms each; of more, every second or third."""
+RARE_SHARE = 0.002
+"""Of a million messages so rare a term has hits for two pages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lead:
     """What the index is asked for, and where; the other terms are checked on each row.
 
-    `goes_on` is True if there may be more hits beyond the span.
+    `goes_on` is True if there may be more hits beyond the span. `share` is the part of all messages that have a common
+    lead, as PostgreSQL knows it.
     """
 
     wanted: Wanted
     span: Span
     goes_on: bool = False
+    share: float | None = None
 
 
 async def choose_lead(
@@ -59,6 +63,22 @@ async def _rarest(core: Core, search: MessageSearch, terms: Sequence[Wanted], sp
             lead = item
             reach = replace(span, high=place) if search.ascending else replace(span, low=place)
     return Lead(_with(inbox, lead), reach, goes_on=True)
+
+
+async def lead_by_statistics(core: Core, search: MessageSearch, wanted: Wanted, span: Span) -> Lead:
+    """The lead by what PostgreSQL knows of common terms, whose index has no order. A term it does not know is rare."""
+    inbox, *others = [item for item in wanted.conjuncts if not item.is_choice]
+    exact = [item for item in others if not item.prefix]
+    if not exact:
+        return Lead(wanted, span)
+    shares = {row["tsquery"]: row["share"] for row in await core.db.read(search.shares([inbox, *others]))}
+    if inbox.tsquery not in shares:
+        return Lead(wanted, span)
+    rare = [item for item in others if shares.get(item.tsquery, 0) < RARE_SHARE]
+    if rare:
+        return Lead(_with(inbox, *rare), span)
+    lead = min([inbox, *exact], key=lambda item: shares[item.tsquery])
+    return Lead(_with(inbox, lead), span, share=shares[lead.tsquery])
 
 
 async def _is_common(core: Core, search: MessageSearch, item: Wanted, after: Position | None) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from e2a_core.core import Core
-from e2a_core.messages.driving import choose_lead
+from e2a_core.messages.driving import Lead, choose_lead, lead_by_statistics
 from e2a_core.messages.search import MAX_HITS, MessageSearch, Span
 from e2a_core.messages.terms import BUCKET, Wanted
 from e2a_core.paging import Position
@@ -54,13 +54,24 @@ async def _found(
         last = search.end_of_reach(lead.span) if lead.goes_on else search.end_of_hits(lead.wanted, lead.span)
         end = None if len(rows) > limit else _position(first(await core.db.read(last)))
         return _cut(rows, limit, end)
+    lead = await lead_by_statistics(core, search, wanted, span)
+    return await _found_in_parts(core, search, lead, after, limit)
+
+
+async def _found_in_parts(
+    core: Core, search: MessageSearch, lead: Lead, after: Position | None, limit: int
+) -> tuple[Sequence[Record], Position | None]:
+    """As `_found`, one range after the other: of a common lead only the first, which has some `MAX_HITS` hits."""
     found: list[Record] = []
-    for part in _growing(span, ascending=search.ascending):
-        found += await core.db.read(search.hits(wanted, part, after, limit + 1 - len(found)))
+    size = max(_FIRST_SPAN, round(MAX_HITS / lead.share)) if lead.share else _FIRST_SPAN
+    for part in _growing(lead.span, size, ascending=search.ascending):
+        found += await core.db.read(search.hits(lead.wanted, part, after, limit + 1 - len(found)))
         if len(found) > limit:
             break
-        end = _position(first(await core.db.read(search.end_of_hits(wanted, part))))
-        if end is not None:
+        end = _position(first(await core.db.read(search.end_of_hits(lead.wanted, part))))
+        if end is None and lead.share and part != lead.span:
+            end = _position(first(await core.db.read(search.end_of_part(part))))
+        if end not in (None, after):
             return found, end
     return _cut(found, limit, None)
 
@@ -79,10 +90,9 @@ async def _span(core: Core, search: MessageSearch, after: Position | None) -> Sp
     return Span(low, high)
 
 
-def _growing(span: Span, *, ascending: bool) -> Iterator[Span]:
+def _growing(span: Span, size: int, *, ascending: bool) -> Iterator[Span]:
     """From one end to the other: what is found in a short span need not be looked for in the others."""
     low, high = span.low, span.high
-    size = _FIRST_SPAN
     while low <= high:
         if ascending:
             yield Span(low, min(high, low + size))

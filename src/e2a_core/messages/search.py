@@ -5,7 +5,7 @@ By default a list shows unread inbound mail, a full-text search all inbound mail
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -169,17 +169,19 @@ class MessageSearch:
         """Reads up to `limit` summary rows beyond `after` among the first `MAX_HITS` that the text index finds."""
         chosen, params = self._chosen(after, None)
         found, where = self._found(wanted, span)
+        whole = self.wanted.tsquery if self.wanted else ""
         joined = f"SELECT {SUMMARY} FROM ({{}}) h CROSS JOIN messages m{{}} WHERE m.seq = h.seq AND {chosen}"
-        search, check = "", ""
+        search, check, terms = "", "", ""
         if self.wanted and self.wanted.check:
+            terms = " JOIN message_search s ON s.seq = m.seq AND s.terms @@ CAST(:whole AS tsquery)"
             search = " CROSS JOIN message_search s ON s.rowid = m.seq"
             check = f" AND {self.wanted.check}"
         ordered = f" ORDER BY m.created_at {self.order}, m.id {self.order}"
         return Statement(
             # In the order of the hits: sorting would first read them all.
             f"{joined.format(found.sqlite, search)}{check} LIMIT :limit",
-            {**params, **where, "limit": limit, "hits": MAX_HITS, "skipped": 0},
-            f"{joined.format(found.postgresql, '')}{ordered} LIMIT :limit",
+            {**params, **where, "limit": limit, "hits": MAX_HITS, "skipped": 0, "whole": whole},
+            f"{joined.format(found.postgresql, terms)}{ordered} LIMIT :limit",
         )
 
     def end_of_hits(self, wanted: Wanted, span: Span) -> Statement:
@@ -193,6 +195,33 @@ class MessageSearch:
         """The `seq` of the last of the first `MAX_HITS` hits, if there are so many. SQLite only."""
         found, where = self._found(wanted, span)
         return Statement(found.sqlite, {**where, "hits": 1, "skipped": MAX_HITS - 1})
+
+    def shares(self, items: Sequence[Wanted]) -> Statement:
+        """What part of all messages has each term, if it is a common one. PostgreSQL only."""
+        params: dict[str, str] = {}
+        rows = []
+        for place, item in enumerate(items):
+            params |= {f"query{place}": item.tsquery, f"term{place}": item.bare}
+            given = f"CAST(:query{place} AS text), CAST(:term{place} AS text)"
+            rows.append(f"({given}, {'true' if item.prefix else 'false'})")
+        return Statement(
+            f"SELECT w.tsquery, max(u.share) AS share FROM (VALUES {', '.join(rows)}) w (tsquery, term, opens), "
+            "pg_stats p, LATERAL unnest(p.most_common_elems::text::text[], p.most_common_elem_freqs) u (term, share) "
+            "WHERE p.schemaname = current_schema() AND p.tablename = 'message_search' AND p.attname = 'terms' "
+            "AND (u.term = w.term OR w.opens AND starts_with(u.term, w.term)) GROUP BY w.tsquery",
+            params,
+        )
+
+    def end_of_part(self, span: Span) -> Statement:
+        """The last message of the inbox in the span, in the order of the search."""
+        turned = "DESC" if self.ascending else "ASC"
+        return sql(
+            "SELECT m.created_at, m.id FROM messages m WHERE m.seq >= :low AND m.seq <= :high "
+            f"AND m.agent_email = :agent ORDER BY m.seq {turned} LIMIT 1",
+            low=span.low,
+            high=span.high,
+            agent=self.agent_email,
+        )
 
     def end_of_reach(self, span: Span) -> Statement:
         """The last message of the inbox in the span. SQLite only."""

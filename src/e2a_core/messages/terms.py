@@ -172,6 +172,16 @@ class Wanted:
     parts: tuple[Wanted, ...] = ()
 
     @property
+    def is_choice(self) -> bool:
+        """True if it joins several terms."""
+        return self.tsquery.startswith("(")
+
+    @property
+    def bare(self) -> str:
+        """The one term that it asks for, or the beginning of one."""
+        return self.tsquery.removesuffix(":*").strip("'")
+
+    @property
     def conjuncts(self) -> tuple[Wanted, ...]:
         return self.parts or (self,)
 
