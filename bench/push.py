@@ -1,40 +1,34 @@
-"""Time from the 250 of a message to its event at a WebSocket and at a webhook, and what dead endpoints cost others."""
+"""Time from the 250 of a message to its event on each channel, what it costs, and what dead endpoints cost others."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import median, quantiles
 
-import httpx
-import websockets
 from tests.support.dns import DnsServer
-from tests.support.receiver import HANG, Received, receiving
-from tests.support.smtp_client import submit
-from tests.support.waiting import until
 
-from bench.homes import Relay, account_key, make_home, serve
-from bench.mail import SENDER, Signer
+from bench.homes import account_key, make_home, serve
+from bench.mail import Signer
+from bench.push_run import CHANNELS, PushRun, Told, bare_run
 from bench.report import Figure
 
 __all__ = ["push"]
 
 PER_SECOND = 50
-SESSIONS = 20
+IDLE_PAUSE_SECONDS = 0.3
 DEAD = 49
 """With the healthy one as many webhooks as an account may have."""
 P50_SECONDS, P99_SECONDS = 0.05, 0.25
-PATIENCE_SECONDS = 60.0
-
-Arrivals = dict[str, float]
+TIMES_BARE = 4
+"""A mail is checked, stored, and told on three channels; the bare server does nothing of that but one post."""
+TIMES_ALONE = 3
+FASTEST_SECONDS = 0.0001
+"""What arrives before its 250 is read counts as this."""
 
 
 def push(folder: Path, *, quick: bool) -> list[Figure]:
-    """Measures a served home at a steady rate, and once more with endpoints that never answer."""
+    """Measures a served home idle, at a steady rate, and beside endpoints that hang or refuse."""
     count = 10 if quick else 300
     home = folder / "push"
     inbox = make_home(home)
@@ -42,100 +36,33 @@ def push(folder: Path, *, quick: bool) -> list[Figure]:
     signer = Signer()
     settings = {"E2A_PUSH_ALLOW_LOOPBACK": "true"}
     with DnsServer(signer.zones) as dns, serve(home, {**settings, "E2A_DNS_SERVER": dns.address}) as relay:
-        run = _Run(relay, inbox, key, signer)
-        idle = asyncio.run(run.measure(max(5, count // 30), pause=0.2, dead=0))
+        run = PushRun(relay, inbox, key, signer)
+        idle = asyncio.run(run.measure(max(5, count // 10), pause=IDLE_PAUSE_SECONDS, dead=0))
         steady = asyncio.run(run.measure(count, pause=1 / PER_SECOND, dead=0))
         crowded = asyncio.run(run.measure(count, pause=1 / PER_SECOND, dead=DEAD))
-    figures = []
-    for channel in ("WebSocket", "webhook"):
-        name = f"from 250 to {channel}, {PER_SECOND} mails/s"
-        note = f"idle p50 {median(idle[channel]) * 1000:.0f} ms"
-        figures += [
-            Figure(f"{name}, p50", "s", median(steady[channel]), bound=P50_SECONDS, note=note),
-            Figure(f"{name}, p99", "s", _p99(steady[channel]), bound=P99_SECONDS),
-        ]
-    name = f"the same to the webhook beside {DEAD} dead ones, p99"
-    return [*figures, Figure(name, "s", _p99(crowded["webhook"]), _p99(steady["webhook"]), bound=3.0)]
+    bare = asyncio.run(bare_run(folder, inbox, signer, count, pause=1 / PER_SECOND))
+    delays = [figure for channel in CHANNELS for figure in _delays(channel, idle, steady, bare)]
+    ours, baseline = (max(told.processor_seconds, 1e-5) * 1000 for told in (steady, bare))
+    cost = Figure("processor time of a mail, told on all three", "ms", ours, baseline, bound=TIMES_BARE)
+    name = f"webhook beside {DEAD} that hang or refuse, p99"
+    beside = Figure(name, "s", _p99(crowded, "webhook"), _p99(steady, "webhook"), bound=TIMES_ALONE)
+    return [*delays, cost, beside]
 
 
-def _p99(found: list[float]) -> float:
-    return quantiles(found, n=100)[98]
+def _delays(channel: str, idle: Told, steady: Told, bare: Told) -> list[Figure]:
+    name = f"from 250 to {channel}"
+    loaded = f"{name}, {PER_SECOND} mails/s"
+    posted = f"a bare server's post: p50 {_p50(bare, 'webhook'):.3f} s, p99 {_p99(bare, 'webhook'):.3f} s"
+    return [
+        Figure(f"{name}, idle, p50", "s", _p50(idle, channel), bound=P50_SECONDS),
+        Figure(f"{loaded}, p50", "s", _p50(steady, channel), bound=P50_SECONDS, note=posted),
+        Figure(f"{loaded}, p99", "s", _p99(steady, channel), bound=P99_SECONDS),
+    ]
 
 
-class _Run:
-    """One served home, its inbox and the key of its account."""
-
-    def __init__(self, relay: Relay, inbox: str, key: str, signer: Signer) -> None:
-        self._relay = relay
-        self._api = relay.mcp.removesuffix("/mcp")
-        self._inbox = inbox
-        self._headers = {"Authorization": f"Bearer {key}"}
-        self._signer = signer
-        self._next = 0
-
-    async def measure(self, count: int, *, pause: float, dead: int) -> dict[str, list[float]]:
-        """The delays of `count` mails by channel, in seconds; `dead` webhooks take each event and never answer."""
-        first = self._next
-        self._next += count
-        posted: Arrivals = {}
-        framed: Arrivals = {}
-        async with AsyncExitStack() as stack:
-            receiver = await stack.enter_async_context(receiving())
-            receiver.answer = _noting(posted)
-            hung = await stack.enter_async_context(receiving())
-            hung.status = HANG
-            client = await stack.enter_async_context(
-                httpx.AsyncClient(base_url=self._api, headers=self._headers)
-            )
-            made = [await self._webhook(client, hung.url(f"/{number}")) for number in range(dead)]
-            made.append(await self._webhook(client, receiver.url()))
-            reading = asyncio.create_task(self._frames(framed))
-            try:
-                acknowledged = await self._send(first, count, pause)
-                await until(lambda: acknowledged.keys() <= posted.keys() & framed.keys(), PATIENCE_SECONDS)
-            finally:
-                reading.cancel()
-            for webhook in made:
-                await client.delete(f"/v1/webhooks/{webhook}", params={"confirm": "DELETE"})
-        return {
-            channel: [max(0.0, found[subject] - at) for subject, at in acknowledged.items()]
-            for channel, found in (("WebSocket", framed), ("webhook", posted))
-        }
-
-    async def _webhook(self, client: httpx.AsyncClient, url: str) -> str:
-        response = await client.post("/v1/webhooks", json={"url": url, "events": ["email.received"]})
-        response.raise_for_status()
-        return str(response.json()["id"])
-
-    async def _frames(self, framed: Arrivals) -> None:
-        where = f"{self._api.replace('http', 'ws', 1)}/v1/agents/{self._inbox}/ws"
-        async with websockets.connect(where, additional_headers=self._headers, proxy=None) as connection:
-            async for frame in connection:
-                framed.setdefault(json.loads(frame)["data"]["subject"], time.perf_counter())
-
-    async def _send(self, first: int, count: int, pause: float) -> Arrivals:
-        """Sends at a steady rate; when each was acknowledged, by subject."""
-        acknowledged: Arrivals = {}
-        room = asyncio.Semaphore(SESSIONS)
-
-        async def one(number: int) -> None:
-            content = self._signer.message(number, self._inbox)
-            async with room:
-                exchange = await submit(self._relay.smtp, content, mail_from=SENDER, recipients=[self._inbox])
-            acknowledged[f"Delivery of lot {number}"] = time.perf_counter()
-            if not exchange.accepted:
-                raise RuntimeError(f"mail was not accepted: {exchange}")
-
-        async with asyncio.TaskGroup() as group:
-            for number in range(first, first + count):
-                group.create_task(one(number))
-                await asyncio.sleep(pause)
-        return acknowledged
+def _p50(told: Told, channel: str) -> float:
+    return max(FASTEST_SECONDS, median(told.delays[channel]))
 
 
-def _noting(posted: Arrivals) -> Callable[[Received], bytes]:
-    def note(got: Received) -> bytes:
-        posted.setdefault(json.loads(got.body)["data"]["subject"], time.perf_counter())
-        return b"{}"
-
-    return note
+def _p99(told: Told, channel: str) -> float:
+    return max(FASTEST_SECONDS, quantiles(told.delays[channel], n=100)[98])

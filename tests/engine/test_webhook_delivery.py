@@ -122,6 +122,20 @@ async def test_a_webhook_that_is_deleted_between_two_mails_gets_the_first_only(
     assert len(receiver.requests) == 1
 
 
+async def test_an_endpoint_that_refuses_all_is_asked_less_and_less(home: Home, receiver: Receiver) -> None:
+    async with receiving() as broken:
+        broken.status = 500
+        await register(home, broken.url())
+        await register(home, receiver.url())
+        for _ in range(20):
+            await home.deliver()
+        await until(lambda: len(receiver.requests) == 20, seconds=10)
+        asked = len(broken.requests)
+        assert 0 < asked < 16
+        broken.status = 200
+        await until(lambda: len(broken.requests) == 20, seconds=20)
+
+
 async def test_a_receiver_that_asks_for_time_is_left_alone_so_long(home: Home, receiver: Receiver) -> None:
     id = await register(home, receiver.url())
     receiver.extra["retry-after"] = "3600"
