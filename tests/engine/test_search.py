@@ -171,7 +171,8 @@ async def test_several_common_conditions_are_met_page_by_page(
 ) -> None:
     for module in (search, listing):
         monkeypatch.setattr(module, "MAX_HITS", 3)
-    monkeypatch.setattr(listing, "_FIRST_SPAN", 2)
+    for name in ("POSTGRESQL_HITS", "BUCKET", "_FIRST_SPAN"):
+        monkeypatch.setattr(listing, name, 2)
     monkeypatch.setattr(search, "SAMPLE", 4)
     monkeypatch.setattr(search, "COMMON", 2)
     for number in range(14):
