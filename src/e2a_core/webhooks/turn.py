@@ -30,8 +30,8 @@ JITTER = 0.1
 CONCURRENT = 16
 """Requests to one webhook at once while all arrive; it begins with `FEW`, and goes back to them when one fails."""
 FEW = 2
-FIRST_REST_SECONDS = 0.1
-LONGEST_REST_SECONDS = 5.0
+FIRST_REST_SECONDS = 0.05
+LONGEST_REST_SECONDS = 1.0
 """After a request that failed nothing is sent for a while, twice as long after each further one. So an endpoint that
 refuses all that it is sent costs no more than one that never answers."""
 DELIVERIES = 200
