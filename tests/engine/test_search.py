@@ -9,7 +9,7 @@ import pytest
 
 from e2a_core.contract.engine import Session
 from e2a_core.contract.messages import MessageQuery, UpdateMessageRequest
-from e2a_core.messages import listing, search
+from e2a_core.messages import driving, listing, search
 from tests.engine.mailbox import inbox, send
 from tests.support.home import ASSISTANT, Home
 
@@ -171,6 +171,7 @@ async def test_several_common_conditions_are_met_page_by_page(
 ) -> None:
     for module in (search, listing):
         monkeypatch.setattr(module, "MAX_HITS", 3)
+    monkeypatch.setattr(driving, "SCATTERED", 4)
     for name in ("POSTGRESQL_HITS", "BUCKET", "_FIRST_SPAN"):
         monkeypatch.setattr(listing, name, 2)
     monkeypatch.setattr(search, "SAMPLE", 4)
