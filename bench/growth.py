@@ -15,6 +15,7 @@ from tests.support.postgresql import PostgresqlKeeper, url_of_kept_server
 
 from bench.homes import home_environment, make_home
 from bench.page_time import (
+    MAX_DISK_KB,
     QUERIES,
     SEARCHES,
     Inbox,
@@ -52,12 +53,14 @@ def growth(folder: Path, *, quick: bool) -> list[Figure]:
         _sqlite_home(folder / f"sqlite-{name}", count) for name, count in zip(SIZES, counts, strict=True)
     ]
     figures = asyncio.run(_measure("SQLite", homes, counts[1], calls))
+    figures.append(_disk("SQLite", (folder / "sqlite-large" / "e2a.db").stat().st_size, counts[1]))
     with _postgresql() as server:
         homes = [
             _postgresql_home(folder / f"postgresql-{name}", server, name, count)
             for name, count in zip(SIZES, counts, strict=True)
         ]
         figures += asyncio.run(_measure("PostgreSQL", homes, counts[1], calls))
+        figures.append(_disk("PostgreSQL", asyncio.run(_size(server, "large")), counts[1]))
     return figures
 
 
@@ -92,6 +95,20 @@ async def _measure(store: str, homes: list[dict[str, str]], count: int, calls: i
         return [within_bounds(figure) for figure in figures]
     finally:
         await close_all(engines)
+
+
+def _disk(store: str, octets: int, count: int) -> Figure:
+    """Everything that the store keeps, for each message; each has some 500 octets of text."""
+    name = f"{store}, {count:,}: disk per message"
+    return Figure(name, "kB", octets / count / 1000, bound=MAX_DISK_KB, note="with 500 octets of text")
+
+
+async def _size(server: str, database: str) -> int:
+    connection = await asyncpg.connect(server)
+    try:
+        return int(await connection.fetchval("SELECT pg_database_size($1)", database))
+    finally:
+        await connection.close()
 
 
 def _sqlite_home(home: Path, count: int) -> dict[str, str]:

@@ -18,6 +18,7 @@ from e2a_core.settings import load_settings
 from e2a_core.store.statement import sql
 
 __all__ = [
+    "MAX_DISK_KB",
     "QUERIES",
     "SEARCHES",
     "Inbox",
