@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from email.utils import format_datetime
@@ -121,19 +120,6 @@ async def test_a_webhook_that_is_deleted_between_two_mails_gets_the_first_only(
     await home.deliver()
     await until(home.idle)
     assert len(receiver.requests) == 1
-
-
-async def test_an_endpoint_that_refuses_all_is_asked_less_and_less(home: Home, receiver: Receiver) -> None:
-    async with receiving() as broken:
-        broken.status = 500
-        times: list[float] = []
-        broken.answer = lambda _: str(times.append(time.monotonic())).encode()  # type: ignore[func-returns-value]
-        await register(home, broken.url())
-        await register(home, receiver.url())
-        for _ in range(12):
-            await home.deliver()
-        await until(lambda: len(receiver.requests) == len(times) == 12, seconds=30)
-        assert times[9] - times[5] >= 0.9
 
 
 async def test_a_receiver_that_asks_for_time_is_left_alone_so_long(home: Home, receiver: Receiver) -> None:

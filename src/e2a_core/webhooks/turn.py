@@ -30,10 +30,6 @@ JITTER = 0.1
 CONCURRENT = 16
 """Requests to one webhook at once while all arrive; it begins with `FEW`, and goes back to them when one fails."""
 FEW = 2
-FIRST_REST_SECONDS = 0.05
-LONGEST_REST_SECONDS = 1.0
-"""After a request that failed nothing is sent for a while, twice as long after each further one. So an endpoint that
-refuses all that it is sent costs no more than one that never answers."""
 DELIVERIES = 200
 """To one webhook before others get their turn."""
 
@@ -77,7 +73,6 @@ class Turn:
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._width = FEW
         self._sent = 0
-        self._failures = 0
         self._resumes_at: datetime | None = None
 
     async def run(self) -> datetime:
@@ -89,7 +84,6 @@ class Turn:
                 if not await self._rung():
                     break
                 self._collect()
-                await self._rest()
             if self._under_way:
                 await asyncio.wait(self._under_way.values())
             self._collect()
@@ -126,11 +120,6 @@ class Turn:
                 return await self._bell.wait()
         except TimeoutError:
             return False
-
-    async def _rest(self) -> None:
-        if self._failures:
-            seconds = FIRST_REST_SECONDS * 2 ** min(self._failures - 1, 10)
-            await asyncio.sleep(min(seconds, LONGEST_REST_SECONDS))
 
     def _collect(self) -> None:
         """Forgets what has ended; raises what its record failed with."""
@@ -171,10 +160,8 @@ class Turn:
             asked = self._core.clock.now() + min(answer.retry_after, LONGEST_PAUSE)
             self._resumes_at = max(asked, self._resumes_at or asked)
             changes.append(queries.pause(self._webhook.id, self._resumes_at))
-        if answer is None or answer.ok:
-            self._width, self._failures = min(self._width + 1, CONCURRENT), 0
-        else:
-            self._width, self._failures = FEW, self._failures + 1
+        arrives = answer is None or answer.ok
+        self._width = min(self._width + 1, CONCURRENT) if arrives else FEW
         await self._core.db.write([*self._recorded(delivery, answer), *changes])
 
     async def _send(self, delivery: _Delivery) -> Answer | None:
