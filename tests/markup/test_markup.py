@@ -20,6 +20,8 @@ DECISION = {
     "undecided": HOSTILE,
     "facts": FACTS,
     "hidden": FACTS,
+    "warning": HOSTILE,
+    "differences": FACTS,
     "reason": HOSTILE,
     "action": "reject",
 }
