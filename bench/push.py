@@ -17,12 +17,14 @@ __all__ = ["push"]
 
 PER_SECOND = 50
 IDLE_PAUSE_SECONDS = 0.3
-DEAD = 49
-"""With the healthy one as many webhooks as an account may have."""
+OTHERS = 49
+"""With the one that is timed as many webhooks as an account may have."""
+BESIDE_OTHERS_PER_SECOND = 1
+"""So that a process can post to all of them as mail comes, and only what fails is left to slow the one."""
 P50_SECONDS, P99_SECONDS = 0.05, 0.25
 TIMES_BARE = 4
 """A mail is checked, stored, and told on three channels; the bare server does nothing of that but one post."""
-TIMES_ALONE = 3
+TIMES_BESIDE_LIVE = 2
 FASTEST_SECONDS = 0.0001
 """What arrives before its 250 is read counts as this."""
 
@@ -37,15 +39,18 @@ def push(folder: Path, *, quick: bool) -> list[Figure]:
     settings = {"E2A_PUSH_ALLOW_LOOPBACK": "true"}
     with DnsServer(signer.zones) as dns, serve(home, {**settings, "E2A_DNS_SERVER": dns.address}) as relay:
         run = PushRun(relay, inbox, key, signer)
-        idle = asyncio.run(run.measure(max(5, count // 10), pause=IDLE_PAUSE_SECONDS, dead=0))
-        steady = asyncio.run(run.measure(count, pause=1 / PER_SECOND, dead=0))
-        crowded = asyncio.run(run.measure(count, pause=1 / PER_SECOND, dead=DEAD))
+        idle = asyncio.run(run.measure(max(5, count // 10), pause=IDLE_PAUSE_SECONDS))
+        steady = asyncio.run(run.measure(count, pause=1 / PER_SECOND))
+        few, pause = max(5, count // 10), 1 / BESIDE_OTHERS_PER_SECOND
+        beside_live = asyncio.run(run.measure(few, pause=pause, live=OTHERS))
+        beside_dead = asyncio.run(run.measure(few, pause=pause, dead=OTHERS))
     bare = asyncio.run(bare_run(folder, inbox, signer, count, pause=1 / PER_SECOND))
     delays = [figure for channel in CHANNELS for figure in _delays(channel, idle, steady, bare)]
     ours, baseline = (max(told.processor_seconds, 1e-5) * 1000 for told in (steady, bare))
     cost = Figure("processor time of a mail, told on all three", "ms", ours, baseline, bound=TIMES_BARE)
-    name = f"webhook beside {DEAD} that hang or refuse, p99"
-    beside = Figure(name, "s", _p99(crowded, "webhook"), _p99(steady, "webhook"), bound=TIMES_ALONE)
+    name = f"webhook beside {OTHERS} that hang or refuse, against as many that answer, p99"
+    slowed = _p99(beside_dead, "webhook"), _p99(beside_live, "webhook")
+    beside = Figure(name, "s", *slowed, bound=TIMES_BESIDE_LIVE)
     return [*delays, cost, beside]
 
 

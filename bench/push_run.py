@@ -52,8 +52,10 @@ class PushRun:
         self._signer = signer
         self._next = 0
 
-    async def measure(self, count: int, *, pause: float, dead: int) -> Told:
-        """Of `count` mails; `dead` webhooks get each event too: every second one never answers, the others refuse."""
+    async def measure(self, count: int, *, pause: float, dead: int = 0, live: int = 0) -> Told:
+        """Of `count` mails. `dead` and `live` webhooks get each event too: of the dead, every second one never answers,
+        the others refuse; the live answer at once.
+        """
         numbers = range(self._next, self._next + count)
         self._next += count
         found: dict[str, Arrivals] = {channel: {} for channel in CHANNELS}
@@ -68,7 +70,9 @@ class PushRun:
             dead_urls = [
                 hung.url(f"/{number}") if number % 2 else f"{REFUSING}/{number}" for number in range(dead)
             ]
-            made = [await self._webhook(client, url) for url in (*dead_urls, receiver.url())]
+            other = await stack.enter_async_context(receiving())
+            live_urls = [other.url(f"/{number}") for number in range(live)]
+            made = [await self._webhook(client, url) for url in (*dead_urls, *live_urls, receiver.url())]
             active = asyncio.Event()
             reading = [
                 asyncio.create_task(self._frames(found["WebSocket"])),
