@@ -19,6 +19,7 @@ from e2a_core.contract.protection import (
     ProtectionScan,
 )
 from e2a_core.remote import watching
+from e2a_mcp.tools import asking
 from mcp import Client
 from tests.support.dns import DnsServer
 from tests.support.home import SHARED, Home, Keys, open_home_for_test
@@ -178,6 +179,22 @@ async def test_what_is_no_answer(owned: Relay) -> None:
         await answered(box, thread, "Yes, in the end.")
         found = await question.ask(message_id=asked["message_id"])
         assert "Yes, in the end." in found["message"]["text"]
+
+
+async def test_others_in_the_thread_do_not_hide_the_answer(
+    owned: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "ROWS", 2)
+    box = await owned.inbox()
+    async with box.client() as client:
+        question = Question(box, client)
+        asked = await question.ask(question="May I?")
+        thread = await question.headers()
+        for number in range(3):
+            await answered(box, thread, f"No {number}.", sender=f"Mallory <{STRANGER}>", mail_from=STRANGER)
+        await answered(box, thread, "Yes, please.")
+        found = await question.ask(message_id=asked["message_id"])
+        assert "Yes, please." in found["message"]["text"]
 
 
 async def test_mail_that_protection_holds_is_no_answer(owned: Relay) -> None:

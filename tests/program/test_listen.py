@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import random
 import signal
 import stat
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -25,7 +27,7 @@ from e2a_core.contract.agents import CreateAgentRequest
 from e2a_core.contract.api_keys import CreateAPIKeyRequest
 from e2a_core.store.statement import sql
 from e2a_mcp.program.listen.delivery import Delivery
-from e2a_mcp.program.listen.forward import Forwarder
+from e2a_mcp.program.listen.forward import Forwarder, posted
 from e2a_mcp.program.listen.source import Ended, Event
 from tests.program.listener import acknowledged, at, listener
 from tests.support.home import ASSISTANT, SECRET, SHARED, Home, stranger
@@ -348,6 +350,24 @@ async def test_what_is_not_taken_in_the_last_attempt_is_kept(tmp_path: Path, rec
     assert len(receiver.requests) == 6
     assert [json.loads(line) for line in dead.read_text().splitlines()] == [envelope()] * 2
     assert (stat.S_IMODE(dead.stat().st_mode), stat.S_IMODE(dead.parent.stat().st_mode)) == (0o600, 0o700)
+
+
+async def test_an_answer_is_not_unpacked(receiver: Receiver) -> None:
+    """A thousand octets could be a gigabyte."""
+    bomb = gzip.compress(gzip.compress(bytes(50 << 20)))
+    receiver.answer = lambda _: bomb
+    receiver.extra = {"content-encoding": "gzip, gzip"}
+    tracemalloc.start()
+    try:
+        async with httpx.AsyncClient() as http:
+            read = await posted(http, receiver.url(), b"{}", {}, seconds=20, read_octets=1 << 20)
+            await Forwarder(http, receiver.url(), SIGNED_WITH, clock=SystemClock()).attempt(event())
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert read == bomb
+    assert most < 8 << 20
+    assert [got.headers["accept-encoding"] for got in receiver.requests] == ["identity"] * 2
 
 
 async def test_what_can_be_kept_nowhere_ends_it_unacknowledged(tmp_path: Path, receiver: Receiver) -> None:

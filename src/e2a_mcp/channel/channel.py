@@ -210,7 +210,7 @@ class _Open:
         if self._owners.may_be(row.header_from):
             await self._handle(row.id)
         else:
-            self._position.saw(row.id, row.created_at)
+            self._position.saw(row.id, row.created_at, of_owner=False)
 
     async def _handle(self, message_id: str) -> None:
         """Looks at one message, once: two may tell of it."""
@@ -227,7 +227,7 @@ class _Open:
             elif self._owners.may_be(view.header_from):
                 _log.warning("%s, given as an owner's, does not enter the channel: %s", view.id, why_not)
             if self._position.held:
-                self._position.saw(view.id, view.created_at)
+                self._position.saw(view.id, view.created_at, of_owner=why_not is None)
 
     async def _from_owner(self, mail: OwnerMail) -> None:
         verdict = await self._permissions.verdict(self._session, self._inbox, mail)

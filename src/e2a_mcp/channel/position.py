@@ -19,7 +19,10 @@ from e2a_core.store.lease import HomeLease
 __all__ = ["Position"]
 
 REMEMBERED = 500
-"""Messages that are known to have been seen. Mail that was held may be let in long after newer mail."""
+"""Messages of the owner that were brought in or decided something, and must not a second time.
+
+Others are not remembered: by sending much they could make the owner's words be forgotten, and so be said again.
+"""
 OVERLAP = timedelta(minutes=2)
 """Looked at twice: two messages may be stored in another order than they were dated."""
 
@@ -66,11 +69,12 @@ class Position:
     def has_seen(self, message_id: str) -> bool:
         return message_id in self._seen
 
-    def saw(self, message_id: str, created_at: datetime) -> None:
-        """Keeps that the message needs no second look."""
-        self._seen[message_id] = None
-        for old in list(self._seen)[: len(self._seen) - REMEMBERED]:
-            del self._seen[old]
+    def saw(self, message_id: str, created_at: datetime, *, of_owner: bool) -> None:
+        """Keeps that everything up to this message was looked at; a message `of_owner` needs no second look."""
+        if of_owner:
+            self._seen[message_id] = None
+            while len(self._seen) > REMEMBERED:
+                del self._seen[next(iter(self._seen))]
         self._newest = max(self._newest, created_at)
         self._keep()
 

@@ -47,16 +47,21 @@ async def posted(
     seconds: float,
     read_octets: int = 0,
 ) -> bytes:
-    """The beginning of the answer to one request, `read_octets` at most. Raises `NotTaken` for all but a 2xx."""
+    """The beginning of the answer to one request, `read_octets` at most. Raises `NotTaken` for all but a 2xx.
+
+    The answer is read as it travels and asked for without compression (RFC 9110 section 12.5.3): a few octets could
+    unpack to more than this machine holds.
+    """
+    asked = {**headers, "Accept-Encoding": "identity"}
     try:
         async with (
             asyncio.timeout(seconds),
-            http.stream("POST", url, content=body, headers=headers, timeout=None) as response,
+            http.stream("POST", url, content=body, headers=asked, timeout=None) as response,
         ):
             if not response.is_success:
                 raise NotTaken(f"HTTP {response.status_code}")
             read = bytearray()
-            async for chunk in response.aiter_bytes():
+            async for chunk in response.aiter_raw():
                 read += chunk
                 if len(read) > read_octets:
                     break
