@@ -49,7 +49,7 @@ def subscribe(url: str, inbox: str, secret: str) -> str:
         sys.exit(f"{response.url} is no MCP endpoint: it answered {response.status_code}")
     answer = response.json()
     if "error" in answer:
-        sys.exit(f"refused: {answer['error']['message']}")
+        sys.exit(f"refused: {answer['error']['message']} {answer['error'].get('data', '')}")
     return str(answer["result"]["id"])
 
 
@@ -108,3 +108,5 @@ if __name__ == "__main__":
         main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else sys.maxsize)
     except httpx.HTTPError as problem:
         sys.exit(f"{os.environ['E2A_MCP_URL']}: {problem}")
+    except OSError as problem:
+        sys.exit(f"{sys.argv[1]}: {problem}")

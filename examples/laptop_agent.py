@@ -8,6 +8,7 @@ The second argument ends it after that many messages.
 import asyncio
 import os
 import sys
+from contextlib import aclosing
 
 from e2a.v1 import AsyncE2AClient
 from e2a.v1.errors import E2AError
@@ -16,12 +17,13 @@ from e2a.v1.errors import E2AError
 async def main(inbox: str, count: int) -> None:
     client = AsyncE2AClient(api_key=setting("E2A_API_KEY"), base_url=setting("E2A_API_URL"))
     try:
-        async for event in client.listen(inbox):
-            message = await client.messages.get(inbox, event.data["message_id"])
-            print(f"{message.header_from}: {message.subject}", flush=True)
-            count -= 1
-            if count == 0:
-                return
+        async with aclosing(aiter(client.listen(inbox))) as events:
+            async for event in events:
+                message = await client.messages.get(inbox, event.data["message_id"])
+                print(f"{message.header_from}: {message.subject}", flush=True)
+                count -= 1
+                if count == 0:
+                    return
     finally:
         await client.aclose()
 

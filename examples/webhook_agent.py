@@ -32,18 +32,21 @@ def main(url: str, count: int) -> None:
                 # Deliveries may repeat; the id of an event never changes.
                 if event.id not in seen:
                     seen.add(event.id)
-                    print(f"{event.data['header_from']}: {event.data['subject']}", flush=True)
+                    # The data of a test event is {"test": true}.
+                    print(f"{event.data.get('header_from')}: {event.data.get('subject')}", flush=True)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
             """Requests are not logged."""
 
     target = urlsplit(url)
-    with HTTPServer((target.hostname or "127.0.0.1", target.port or 80), Hook) as server:
-        print("ready", flush=True)
-        while len(seen) < count:
-            server.handle_request()
-    client.webhooks.delete(webhook.id)
+    try:
+        with HTTPServer((target.hostname or "127.0.0.1", target.port or 80), Hook) as server:
+            print("ready", flush=True)
+            while len(seen) < count:
+                server.handle_request()
+    finally:
+        client.webhooks.delete(webhook.id)
 
 
 def setting(name: str) -> str:
@@ -58,3 +61,5 @@ if __name__ == "__main__":
         main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else sys.maxsize)
     except E2AError as problem:
         sys.exit(f"{problem.message} ({problem.code})")
+    except OSError as problem:
+        sys.exit(f"{sys.argv[1]}: {problem}")

@@ -305,6 +305,7 @@ async def test_events_are_read_for_as_long_as_they_are_kept(home: Home, owner: S
     assert event.id in [item.id for item in (await owner.events.list(EventQuery(until=later))).items]
     home.clock.advance(seconds=30)
     assert (await owner.events.get(event.id)).status == "no_match"
+    assert (await owner.events.redeliver(event.id, RedeliverEventRequest())).deliveries == []
     home.clock.advance(days=30)
     with pytest.raises(EventGone):
         await owner.events.get(event.id)

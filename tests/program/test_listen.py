@@ -126,6 +126,8 @@ async def test_what_is_not_taken_twice_is_taken_the_third_time_and_then_acknowle
         assert not await acknowledged(home)
         await until(lambda: len(receiver.requests) == 3)
         await until(lambda: acknowledged(home))
+        await until(lambda: running.says(" was taken"))
+        assert running.says(f"mail of {ASSISTANT} at {there['E2A_API_URL']}")
     signatures = [got.headers["x-e2a-signature"] for got in receiver.requests]
     events = [
         construct_event(got.body, said, SIGNED_WITH)

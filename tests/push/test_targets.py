@@ -117,6 +117,18 @@ def test_this_machine_is_called_outside_production_and_by_setting_only(url: str)
             parse_target(url, production=production, allow_loopback=allowed)
 
 
+def test_the_setting_is_named_where_it_would_help() -> None:
+    for url, production, named in (
+        ("http://127.0.0.1:8000/x", False, True),
+        ("http://localhost/x", False, True),
+        ("http://127.0.0.1:8000/x", True, False),
+        ("http://hooks.example.com/x", False, False),
+    ):
+        with pytest.raises(BadTarget, match="must be an https:// URL") as refused:
+            parse_target(url, production=production, allow_loopback=False)
+        assert ("E2A_PUSH_ALLOW_LOOPBACK=true" in str(refused.value)) is named, url
+
+
 def test_the_setting_opens_nothing_but_loopback() -> None:
     for url in ("http://10.0.0.1/", "http://hooks.example.com/", "https://192.168.0.1/", "http://0.0.0.0/"):
         with pytest.raises(BadTarget):

@@ -36,6 +36,10 @@ __all__ = ["Events"]
 SETTLED_AFTER = timedelta(seconds=10)
 """An event without deliveries at this age matched no webhook; a younger one may not have been looked at."""
 
+NOT_MATCHED = (
+    "the event did not match this webhook, which is decided when it happens: by its types and filters then"
+)
+
 _HIDDEN = sorted(INTERNAL_TYPES)
 _Outcomes = Mapping[str, DeliveryStatusJSON]
 
@@ -76,7 +80,7 @@ class Events:
         if not request.webhook_id:
             return await self._to_all(row, matched)
         if request.webhook_id not in matched:
-            raise Conflict("the event did not match this webhook")
+            raise Conflict(NOT_MATCHED)
         delivery_id, statements = await self._again(row, request.webhook_id)
         await self._core.db.write(statements)
         return RedeliverView(
@@ -98,7 +102,7 @@ class Events:
             )
         if statements:
             await self._core.db.write(statements)
-        return RedeliverView(event_id=row["id"], status="scheduled", deliveries=deliveries or None)
+        return RedeliverView(event_id=row["id"], status="scheduled", deliveries=deliveries)
 
     async def _again(self, row: Row, webhook_id: str) -> tuple[str, Sequence[Statement]]:
         """The id of a new delivery and what to write for it; that of one which waits already, and only its wake-up."""

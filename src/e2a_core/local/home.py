@@ -106,7 +106,7 @@ async def home_principal(core: Core, *, agent_email: str | None = None, scope: S
     elif is_storable(named) and not is_notice_address(named):
         row = first(await core.db.read(queries.named_inbox(named)))
     if row is None or (row["inbox"] is None and scope == "agent"):
-        raise NotFound(f"this home has no inbox {agent_email}" if agent_email else "this home has no inbox")
+        raise NotFound(await _no_inbox(core, agent_email))
     if scope == "agent" and is_account_only(named):
         raise Forbidden(f"{named} is read with an account session only: set E2A_MCP_SCOPE=account")
     return Principal(
@@ -116,6 +116,15 @@ async def home_principal(core: Core, *, agent_email: str | None = None, scope: S
         agent_email=row["inbox"],
         credential_id=HOME_CREDENTIAL,
     )
+
+
+async def _no_inbox(core: Core, named: str | None) -> str:
+    """What to tell an owner whose inbox is not there: it names the default one, which was probably meant."""
+    if not named:
+        return "this home has no inbox"
+    row = first(await core.db.read(queries.owner_inbox(core.settings.shared_domain)))
+    default = f"; its default inbox is {row['inbox']}" if row is not None and row["inbox"] else ""
+    return f"this home has no inbox {named}{default}"
 
 
 async def default_inbox(core: Core) -> str:

@@ -23,6 +23,8 @@ __all__ = [
 
 MAX_URL_LENGTH = 2048
 
+LOOPBACK_HINT = "; for http:// of this machine, start the deployment with E2A_PUSH_ALLOW_LOOPBACK=true"
+
 LOOPBACK_NAMES = frozenset({"localhost"})
 
 _NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
@@ -79,7 +81,8 @@ def parse_target(url: str, *, production: bool, allow_loopback: bool) -> Target:
     host = _host(parts)
     local = allow_loopback and not production and _is_loopback(host)
     if parts.scheme != "https" and not (local and parts.scheme == "http"):
-        raise BadTarget("must be an https:// URL")
+        hint = "" if production or allow_loopback or not _is_loopback(host) else LOOPBACK_HINT
+        raise BadTarget(f"must be an https:// URL{hint}")
     if not local:
         _require_name(host)
     if port == 0:

@@ -263,8 +263,8 @@ TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "wait_for_message",
         "Wait for a message",
-        "Block until mail matches every filter given, then read it; unread mail of the last minute "
-        "counts. One-time codes and verification links are picked out. A timeout is normal: message null.",
+        "Block until mail matches every filter given, then read it, the newest of several; unread mail of the "
+        "last minute counts. One-time codes and verification links are picked out. A timeout is normal: message null.",
         Hints(),
         lambda: (WaitForMessage, _ARRIVAL),
         wait_for_message,

@@ -10,6 +10,7 @@ from e2a_core.clock import Clock
 from e2a_core.signing.webhook import SIGNATURE_HEADER, e2a_signature, standard_webhook_headers
 from e2a_mcp.program.listen.delivery import NotTaken
 from e2a_mcp.program.listen.source import Event
+from e2a_mcp.program.output import note
 
 __all__ = ["Forwarder", "posted"]
 
@@ -36,6 +37,7 @@ class Forwarder:
             **standard_webhook_headers(event.id, event.body, [self._secret], timestamp),
         }
         await posted(self._http, self._url, event.body, headers, seconds=TIMEOUT_SECONDS)
+        note(f"{event.id} was taken")
 
 
 async def posted(

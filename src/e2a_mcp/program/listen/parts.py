@@ -62,6 +62,7 @@ async def opened(settings: Settings, options: Options) -> AsyncIterator[tuple[So
     inbox = _at_deployment(settings, wanted, options) if settings.remote else _at_home(settings, wanted)
     # No proxy of the environment stands before a program on this machine.
     async with inbox as found, httpx.AsyncClient(follow_redirects=False, trust_env=False) as http:
+        note(f"mail of {found.agent} at {settings.api_url if settings.remote else settings.home}")
         yield found.source, _delivery(settings, options, http, found)
 
 
