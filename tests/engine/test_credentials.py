@@ -98,7 +98,7 @@ async def test_the_homes_owner_needs_no_key(engine: Engine) -> None:
         await mine.reviews.list()
     whole = await engine.home_session(scope="account")
     assert (await whole.reviews.list()).items == []
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match=f"its default inbox is {ASSISTANT}"):
         await engine.home_session(agent_email=f"none@{SHARED}")
     with pytest.raises(InvalidScope):
         await engine.home_session(scope="everything")

@@ -39,7 +39,7 @@ class RecentEvents(Arguments):
     event_name: Annotated[str, Field(description="such as email.sent")] | None = None
     event_id: str | None = None
     arguments: (
-        Annotated[dict[str, Any], Field(description="from, subject_contains, verified_only, conversation_id")]
+        Annotated[dict[str, Any], Field(description="such as from, verified_only")]
         | None
     ) = None
     limit: Annotated[int, Field(ge=1, le=MAX_RECENT)] = 10
