@@ -38,10 +38,7 @@ _OUTPUT = object_schema(
 class RecentEvents(Arguments):
     event_name: Annotated[str, Field(description="such as email.sent")] | None = None
     event_id: str | None = None
-    arguments: (
-        Annotated[dict[str, Any], Field(description="such as from, verified_only")]
-        | None
-    ) = None
+    arguments: Annotated[dict[str, Any], Field(description="such as from, verified_only")] | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_RECENT)] = 10
     email: str | None = None
 
