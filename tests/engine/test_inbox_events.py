@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from e2a_core.clock import rfc3339
+from e2a_core.contract.api_keys import CreateAPIKeyRequest
 from e2a_core.contract.engine import Session
 from e2a_core.contract.events import InboxEventQuery
 from e2a_core.contract.reviews import ApproveRequest
@@ -60,6 +61,30 @@ async def test_an_agent_reads_of_no_held_mail_and_of_no_other_inbox(
         await agent.events.of_inbox(HELPER, InboxEventQuery())
     with pytest.raises(NotFound):
         await owner.events.of_inbox("nobody@agents.example", InboxEventQuery())
+
+
+@pytest.mark.local_only("a session of a key made here")
+async def test_an_agent_reads_of_no_inbox_that_had_its_address_before(home: Home, owner: Session) -> None:
+    name, arguments = "email.received", {"agent_email": HELPER}
+    async with owner.occurrences.follow(name, {"agent_email": ASSISTANT}) as before:
+        cursor = before.cursor
+    for subject in ("theirs", "mine"):
+        await make_helper(owner)
+        assert (await home.deliver(to=HELPER, subject=subject)).accepted
+        key = await owner.api_keys.create(CreateAPIKeyRequest(scope="agent", agent_email=HELPER))
+        if subject == "theirs":
+            await owner.agents.delete(HELPER, permanent=True)
+    helper = await home.local.session(key.key)
+
+    for session, expected in ((helper, ["mine"]), (owner, ["mine", "theirs"])):
+        listed = await session.events.of_inbox(HELPER, InboxEventQuery(since="2000-01-01T00:00:00Z"))
+        recent = await session.occurrences.recent(name, arguments, limit=10)
+        async with session.occurrences.follow(name, arguments, cursor=cursor) as following:
+            page = await following.page(limit=10)
+        told = [event.data["subject"] for event in page.items]
+        assert [event.data["subject"] for event in listed.items] == expected
+        assert [event.data["subject"] for event in recent] == expected
+        assert sorted(told) == expected
 
 
 @pytest.mark.local_only("a session of somebody else's key")

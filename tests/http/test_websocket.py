@@ -423,6 +423,26 @@ async def test_an_observer_replaces_nobody_and_is_told_only_what_arrives(home: H
     assert await acknowledged(home) == 0
 
 
+async def test_one_key_cannot_take_all_places(home: Home, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "MAX_OBSERVERS", 2)
+    observer = PATH + "?observe=true"
+    async with connected(url, home.agent_key, observer):
+        async with connected(url, home.account_key, PATH + "?observe=events"):
+            with pytest.raises(InvalidStatus) as refused:
+                await connected(url, home.agent_key, observer).__aenter__()
+            assert refused.value.response.status_code == 503
+            async with connected(url, home.agent_key):
+                pass
+
+        async def has_place() -> bool:
+            with suppress(InvalidStatus):
+                async with connected(url, home.agent_key, observer):
+                    return True
+            return False
+
+        await until(has_place)
+
+
 async def test_an_observer_of_events_is_told_of_sends_and_an_agent_of_no_held_mail(
     home: Home, url: str
 ) -> None:

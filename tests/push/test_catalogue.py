@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import jsonschema
@@ -27,6 +28,7 @@ class Event:
     type: str = "email.received"
     agent_email: str | None = BOT
     conversation_id: str | None = "conv_1"
+    created_at: datetime = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 
 
 def received(**changes: Any) -> Event:

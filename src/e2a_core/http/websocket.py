@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ from e2a_core.clock import Clock
 from e2a_core.contract.engine import Engine
 from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
-from e2a_core.errors import E2AError, Forbidden, NotFound, StoreUnavailable, Unauthorized
+from e2a_core.errors import E2AError, Forbidden, NotFound, StoreUnavailable, Unauthorized, Unavailable
 from e2a_core.http.answers import answer, error_response
 from e2a_core.http.edge import bearer
 from e2a_core.observer import Observer, Unobserved, open_stream
@@ -42,6 +43,8 @@ OPERATION = "websocket"
 OBSERVE = "observe"
 ARRIVALS, EVENTS = "true", "events"
 """What an observer may ask for: new mail, or all events of the inbox."""
+MAX_OBSERVERS = 50
+"""Of one inbox in a process, so that one key cannot take the places of all others."""
 FRESH_SECONDS = 1.0
 """How long mail may still be told after the key was revoked or the inbox trashed."""
 CHECK_SECONDS = 10.0
@@ -69,14 +72,21 @@ def websocket_routes(
     engine: Engine, core: Core, feed: EventFeed, observer: Observer | None = None
 ) -> list[BaseRoute]:
     watcher = observer or Unobserved()
+    observers = _Observers()
 
     async def connect(socket: WebSocket) -> None:
         socket.scope["e2a.operation"] = OPERATION
-        try:
-            principal, agent = await _admitted(socket, engine, core)
-        except E2AError as refused:
-            await socket.send_denial_response(error_response(socket, refused))
-            return
+        with ExitStack() as place:
+            try:
+                principal, agent = await _admitted(socket, engine, core)
+                if socket.query_params.get(OBSERVE) in (ARRIVALS, EVENTS):
+                    place.enter_context(observers.place(agent.email))
+            except E2AError as refused:
+                await socket.send_denial_response(error_response(socket, refused))
+                return
+            await serve(socket, principal, agent)
+
+    async def serve(socket: WebSocket, principal: Principal, agent: AgentRow) -> None:
         await socket.accept()
         admission = _Admission(lambda: _admitted(socket, engine, core), core.clock)
         arrivals = Arrivals(core, feed, agent.account_id, agent.email)
@@ -100,6 +110,25 @@ def websocket_routes(
     route = Route(PATH, plain, name=OPERATION)
     route.methods = {"GET"}
     return [WebSocketRoute(PATH, connect), route]
+
+
+class _Observers:
+    """Counts the observers of each inbox."""
+
+    def __init__(self) -> None:
+        self._counted: Counter[str] = Counter()
+
+    @contextmanager
+    def place(self, email: str) -> Iterator[None]:
+        """Holds a place. Raises `Unavailable` when there is none."""
+        if self._counted[email] >= MAX_OBSERVERS:
+            raise Unavailable("too many observe this inbox")
+        self._counted[email] += 1
+        try:
+            yield
+        finally:
+            self._counted[email] -= 1
+            self._counted += Counter()  # drops the entries at zero
 
 
 class _Admission:

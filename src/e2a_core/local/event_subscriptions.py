@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -71,7 +71,7 @@ class EventSubscriptions:
     async def _filters(self, request: SubscriptionRequest) -> Filters:
         filters = read_filters(self._principal, request.name, request.arguments)
         agent = await resolve_agent(self._core, self._principal, filters.agent_email)
-        return replace(filters, agent_email=agent.email)
+        return filters.of(agent.email, agent.created_at)
 
     async def _start(self, request: SubscriptionRequest) -> Start:
         present = Place((await self._feed.now()).position, self._core.clock.now())

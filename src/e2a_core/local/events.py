@@ -62,9 +62,12 @@ class Events:
     async def of_inbox(self, email: str, query: InboxEventQuery) -> Page[InboxEventView]:
         agent = await resolve_agent(self._core, self._principal, email)
         filters = {**self._filters(query, "type", "event_id"), "agent_email": agent.email}
+        bound = self._principal.scope == "agent"
+        if bound:
+            # An inbox that had the address before is another agent's.
+            filters["since"] = max(int(filters["since"] or 0), agent.created_at)
         found = await self._page(filters, query.cursor, query.limit)
         views = map(_inbox_view, found.items)
-        bound = self._principal.scope == "agent"
         items = [view for view in views if not (bound and hidden_from_agents(view))]
         return Page(items=items, next_cursor=found.next_cursor)
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from e2a_core.agents.lookup import resolve_agent
@@ -93,7 +93,7 @@ class Occurrences:
     async def _wanted(self, name: object, arguments: object) -> Filters:
         filters = read_filters(self._principal, name, arguments)
         agent = await resolve_agent(self._core, self._principal, filters.agent_email)
-        return replace(filters, agent_email=agent.email)
+        return filters.of(agent.email, agent.created_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +104,18 @@ class _Logged:
     type: str
     agent_email: str | None
     conversation_id: str | None
+    created_at: datetime
     data: Mapping[str, Any] = field(hash=False)
 
     @classmethod
     def from_row(cls, row: Row) -> _Logged:
         return cls(
-            row["id"], row["type"], row["agent_email"], row["conversation_id"], json.loads(row["data"])
+            row["id"],
+            row["type"],
+            row["agent_email"],
+            row["conversation_id"],
+            from_micros(row["created_at"]),
+            json.loads(row["data"]),
         )
 
 
@@ -119,5 +125,5 @@ def _told(rows: Sequence[Row], filters: Mapping[str, Filters]) -> list[Occurrenc
         event = _Logged.from_row(row)
         wanted = filters.get(event.type)
         if wanted is not None and matches(event, wanted):
-            found.append(Occurrence(event.id, event.type, from_micros(row["created_at"]), payload(event)))
+            found.append(Occurrence(event.id, event.type, event.created_at, payload(event)))
     return found

@@ -6,9 +6,11 @@ One catalogue serves every way of delivery: poll, stream and webhook.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Protocol
 
+from e2a_core.clock import to_micros
 from e2a_core.contract.principal import Principal
 from e2a_core.contract.states import Direction
 from e2a_core.errors import Forbidden, InvalidFilter, UnknownEvent
@@ -71,12 +73,16 @@ class Happening(Protocol):
     @property
     def data(self) -> Mapping[str, Any]: ...
 
+    @property
+    def created_at(self) -> datetime: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Filters:
     """The valid `arguments` of a subscription, in lower case where case does not matter.
 
-    `agent` is True for the subscription of an agent's credential; see `hidden_from_agents`.
+    `agent` is True for the subscription of an agent's credential; see `hidden_from_agents`. Such a credential is told
+    of its own inbox, which exists since `since` (microseconds), and not of one that had the address before.
     """
 
     name: str
@@ -86,6 +92,11 @@ class Filters:
     verified_only: bool = False
     conversation_id: str | None = None
     agent: bool = True
+    since: int | None = None
+
+    def of(self, agent_email: str, created_at: int) -> Filters:
+        """Returns these filters for the inbox that they name, which was created then (microseconds)."""
+        return replace(self, agent_email=agent_email, since=created_at if self.agent else None)
 
 
 def input_schema(principal: Principal) -> dict[str, Any]:
@@ -142,6 +153,8 @@ def matches(event: Happening, wanted: Filters) -> bool:
     what it receives does not answer itself.
     """
     if event.type != wanted.name or event.agent_email != wanted.agent_email:
+        return False
+    if wanted.since is not None and to_micros(event.created_at) < wanted.since:
         return False
     data, inbound = event.data, event.data.get("direction") == Direction.INBOUND
     if wanted.agent and hidden_from_agents(event):
