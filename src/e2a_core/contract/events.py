@@ -136,7 +136,11 @@ class Events(Protocol):
         "/v1/events",
         id="list_events",
         errors=(InvalidCursor, InvalidFilter),
-        tool=Tool("List events", "What happened, newest first; since and until are RFC 3339.", READS),
+        tool=Tool(
+            "List events",
+            "What happened, newest first, in full; get_recent_events is shorter. since and until are RFC 3339.",
+            READS,
+        ),
     )
     async def list(self, query: EventQuery) -> Page[EventView]:
         """List the events, newest first."""

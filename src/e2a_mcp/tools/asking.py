@@ -73,7 +73,7 @@ def _nobody(owners: Owners) -> str:
     if owners.left_out:
         left_out = ", ".join(owners.left_out)
         return (
-            f"no owner can be asked: {left_out} is a mailbox of this deployment; "
+            f"no owner can be asked: {left_out} is inside this deployment; "
             "set E2A_OWNER_ADDRESSES to where the owner reads mail"
         )
     return "no owner can be asked: set E2A_OWNER_ADDRESSES"
