@@ -78,6 +78,45 @@ async def test_everything_else_is_failure_and_no_redirect_is_followed(
     assert receiver.on("/elsewhere") == []
 
 
+@pytest.mark.parametrize(
+    "location", ["http://xn--/", "http://xn--a-ecp.ru/", "http://[", "http://a:99999/", "mailto:x", "//"]
+)
+async def test_where_a_redirect_leads_is_not_read(
+    core: Core, dns: DnsServer, receiver: Receiver, location: str
+) -> None:
+    """What is no URL must not make a failure look like one of ours."""
+    receiver.status = 301
+    receiver.extra = {"location": location}
+    answer = await posted(poster(core, dns), receiver.url())
+    assert (answer.status, answer.reason) == (301, "http_3xx")
+
+
+async def test_a_status_that_there_is_not_is_the_servers_fault(
+    core: Core, dns: DnsServer, receiver: Receiver
+) -> None:
+    receiver.status = 999
+    answer = await posted(poster(core, dns), receiver.url())
+    assert (answer.status, answer.reason) == (999, "http_5xx")
+
+
+HOSTS = (
+    "a" * 70 + ".example",
+    "a." * 130 + "example",
+    'a"b.example',
+    "a<b>.example",
+    "a_b.example",
+    "*.example",
+)
+
+
+@pytest.mark.parametrize(
+    "host", [*HOSTS, "xn--.example", "xn--a-ecp.example", "\u24d4xample.com", "\xdf.example"]
+)
+async def test_a_strange_host_is_no_error_of_ours(core: Core, dns: DnsServer, host: str) -> None:
+    answer = await posted(poster(core, dns), f"https://{host}/hook")
+    assert (answer.status, answer.ok) == (None, False)
+
+
 @pytest.mark.parametrize(("script", "reason"), [(HANG, "timeout"), (DROP, "connection_refused")])
 async def test_an_endpoint_that_does_not_answer_is_given_up(
     core: Core, dns: DnsServer, receiver: Receiver, script: int, reason: str

@@ -110,6 +110,7 @@ class Endpoint:
             trust_env=False,
             follow_redirects=False,
             timeout=seconds,
+            event_hooks={"response": [_forget_location]},
             headers={"User-Agent": USER_AGENT, "Content-Type": "application/json"},
         )
 
@@ -132,7 +133,7 @@ class Endpoint:
             return late
         except (BadTarget, UnreachableTarget) as refused:
             return Answer(None, error=str(refused), reason="refused_address")
-        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as problem:
+        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError, UnicodeError) as problem:
             return _failed(problem)
 
     async def _post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
@@ -157,6 +158,11 @@ class Endpoint:
             await response.aclose()
 
 
+async def _forget_location(response: httpx.Response) -> None:
+    """Keeps httpx from reading where a redirect leads: it is not followed, and some of what is no URL raises there."""
+    response.headers.pop("Location", None)
+
+
 async def _beginning(response: httpx.Response) -> bytes:
     """The first octets of the answer, decompressed by nobody."""
     read = b""
@@ -170,7 +176,8 @@ async def _beginning(response: httpx.Response) -> bytes:
 def _judged(status: int, body: bytes) -> Answer:
     if 200 <= status < 300:
         return Answer(status, body)
-    return Answer(status, body, f"HTTP {status}", f"http_{status // 100}xx")
+    # A status that there is not counts as one of 5xx (RFC 9110 section 15).
+    return Answer(status, body, f"HTTP {status}", f"http_{min(status // 100, 5)}xx")
 
 
 def retry_after(text: str, now: datetime) -> timedelta | None:
