@@ -8,6 +8,7 @@ let it through.
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 
 from e2a_core.contract.engine import Session
-from e2a_core.contract.message_views import Authentication, MessageView
+from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.principal import Principal
 from e2a_core.errors import NotImplementedHere
 from e2a_core.mail.addresses import normalize_addr_spec
@@ -168,6 +169,33 @@ class OwnerMail:
         return self._ids("In-Reply-To") | self._ids("References")
 
     @property
+    def fingerprint(self) -> str:
+        """The same for each copy of one signed message: what no copy can change without breaking the signature."""
+        text = self.view.parsed.text if self.view.parsed else ""
+        said = (normalize_addr_spec(self.view.header_from or ""), str(self.head.get("Date", "")), text)
+        return f"copy_{hashlib.sha256(repr(said).encode()).hexdigest()[:32]}"
+
+    @property
+    def by_signature_alone(self) -> bool:
+        """Whether nothing but a signature proves the author, so that anybody may have sent this copy."""
+        found = self.view.authentication
+        return found is not None and found.spf.aligned is not True and "spf" not in found.dmarc.aligned_by
+
+    @property
+    def signs_date(self) -> bool:
+        """Whether all signatures that prove the author cover Date (RFC 6376 section 5.4.1), so that it is true."""
+        found = self.view.authentication
+        aligned = [item for item in found.dkim if item.aligned] if found else []
+        proving = {(str(item.domain).lower(), str(item.selector).lower()) for item in aligned}
+        signatures = [_tags(str(value)) for value in self.head.get_all("DKIM-Signature", [])]
+        named = [
+            tags.get("h", "").lower().split(":")
+            for tags in signatures
+            if (tags.get("d", "").lower(), tags.get("s", "").lower()) in proving
+        ]
+        return bool(named) and all("date" in names for names in named)
+
+    @property
     def dated(self) -> datetime | None:
         try:
             found = parsedate_to_datetime(str(self.head.get("Date", "")))
@@ -207,18 +235,22 @@ def _replay(
     Whoever has a signed message can send it again, to others too (RFC 6376 section 8.6); SPF shows that the domain's
     own server sent it.
     """
-    if not _by_signature_alone(view.authentication):
+    if not mail.by_signature_alone:
         return None
     if not _named(view, inbox):
         return "its signature does not say that it is for this inbox"
     earliest = now - MAX_TRANSIT if asked_at is None else asked_at - CLOCK_SKEW
+    if not mail.signs_date:
+        return "its signature does not say when it was written"
     if mail.dated is None or not earliest <= mail.dated <= now + CLOCK_SKEW:
         return "its signature is of another time"
     return None
 
 
-def _by_signature_alone(found: Authentication | None) -> bool:
-    return found is not None and found.spf.aligned is not True and "spf" not in found.dmarc.aligned_by
+def _tags(value: str) -> dict[str, str]:
+    """The tags of a signature, without white space (RFC 6376 section 3.2)."""
+    pairs = (part.partition("=") for part in re.sub(r"\s", "", value).split(";"))
+    return {name: text for name, _, text in pairs}
 
 
 def _named(view: MessageView, inbox: str) -> bool:

@@ -9,8 +9,10 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from email.parser import BytesParser
 from email.policy import default
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from e2a_mcp.owner import OwnerMail, Owners
 from e2a_mcp.program.mcp import main
 from tests.support.dns import DnsServer
 from tests.support.home import ASSISTANT, Home, Keys, environment_of, open_home_for_test
+from tests.support.smtp_client import letter
 from tests.support.smtp_sink import SmtpSink
 from tests.support.waiting import until
 
@@ -234,6 +237,35 @@ async def test_what_does_not_enter_the_session(deployment: Deployment) -> None:
         await host.start()
         for case, parts in SILENT.items():
             await deployment.mail(**{"subject": case, "text": f"Enter: {case}.", **parts})
+        await deployment.mail("The last.")
+        assert "The last." in (await host.next())["content"]
+
+
+async def test_a_signed_message_enters_once_and_says_when_it_was_written(
+    deployment: Deployment, keys: Keys
+) -> None:
+    """Whoever has a signed message can send it again, with another Date if that is not signed."""
+    fields = {"Date": format_datetime(datetime.now(UTC)), "MIME-Version": "1.0"}
+    plain = {"Content-Type": "text/plain; charset=utf-8"}
+
+    async def relayed(text: str, *signed: bytes, add: bytes = b"", copies: int = 1) -> None:
+        mail = letter(text=text, message_id=None, headers={**fields, **plain})
+        content = add + keys.alice.sign(mail, b"mime-version", b"content-type", *signed)
+        for _ in range(copies):
+            assert (await deployment.home.deliver(content, mail_from="relay@elsewhere.example")).accepted
+
+    async with deployment.host() as host:
+        await host.start()
+        await relayed("Undated.")
+        forged = b"DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=mail; h=from:date; bh=; b=\r\n"
+        await relayed("Forged.", add=forged)
+        await relayed("Once.", b"date", copies=2)
+        await deployment.mail("Between.")
+        assert "Once." in (await host.next())["content"]
+        assert "Between." in (await host.next())["content"]
+    async with deployment.host() as host:
+        await host.start()
+        await relayed("Once.", b"date")
         await deployment.mail("The last.")
         assert "The last." in (await host.next())["content"]
 

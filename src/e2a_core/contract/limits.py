@@ -120,6 +120,7 @@ HTTP server and client
     json_bounds: MAX_JSON_VALUES, MAX_PROBLEMS
     contract.operation: BODY_OCTETS, FILES_OCTETS
     http.edge: MAX_REQUEST_ID, MAX_STREAMS, MAX_SOCKETS, MAX_TOKEN_CHARS, BODY_SECONDS
+    http.websocket: MAX_OBSERVERS
     http.irregular: MAX_FEEDBACK_BYTES
     http.limits: REGISTRATION, DOWNLOAD, UNSUBSCRIBE, FEEDBACK, MAX_KEYS
     http.links: MAX_FORM_OCTETS, MAX_INDEX_DIGITS

@@ -210,7 +210,7 @@ class _Open:
         if self._owners.may_be(row.header_from):
             await self._handle(row.id)
         else:
-            self._position.saw(row.id, row.created_at, of_owner=False)
+            self._position.saw(row.created_at)
 
     async def _handle(self, message_id: str) -> None:
         """Looks at one message, once: two may tell of it."""
@@ -221,13 +221,17 @@ class _Open:
                 view = await look(self._session, self._inbox, message_id)
             except NotFound:
                 return
+            mail = OwnerMail(view)
             why_not = self._owners.refusal(view, self._inbox, now=self._services.clock.now())
+            if why_not is None and mail.by_signature_alone and self._position.has_seen(mail.fingerprint):
+                why_not = "it is a copy of one that came before"
             if why_not is None:
-                await self._from_owner(OwnerMail(view))
+                await self._from_owner(mail)
             elif self._owners.may_be(view.header_from):
                 _log.warning("%s, given as an owner's, does not enter the channel: %s", view.id, why_not)
             if self._position.held:
-                self._position.saw(view.id, view.created_at, of_owner=why_not is None)
+                known = (view.id, mail.fingerprint) if why_not is None else ()
+                self._position.saw(view.created_at, known)
 
     async def _from_owner(self, mail: OwnerMail) -> None:
         verdict = await self._permissions.verdict(self._session, self._inbox, mail)

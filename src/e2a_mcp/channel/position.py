@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from e2a_core.store.lease import HomeLease
 
 __all__ = ["Position"]
 
-REMEMBERED = 500
-"""Messages of the owner that were brought in or decided something, and must not a second time.
+REMEMBERED = 1000
+"""Ids and fingerprints of the owner's messages that were brought in or decided something, and must not a second time.
 
 Others are not remembered: by sending much they could make the owner's words be forgotten, and so be said again.
 """
@@ -66,15 +67,14 @@ class Position:
                 "the position of the channel in %s is not readable, it begins anew: %s", self._path, problem
             )
 
-    def has_seen(self, message_id: str) -> bool:
-        return message_id in self._seen
+    def has_seen(self, known: str) -> bool:
+        return known in self._seen
 
-    def saw(self, message_id: str, created_at: datetime, *, of_owner: bool) -> None:
-        """Keeps that everything up to this message was looked at; a message `of_owner` needs no second look."""
-        if of_owner:
-            self._seen[message_id] = None
-            while len(self._seen) > REMEMBERED:
-                del self._seen[next(iter(self._seen))]
+    def saw(self, created_at: datetime, known: Sequence[str] = ()) -> None:
+        """Keeps that mail up to this instant was looked at, and by what a message of the owner is `known`."""
+        self._seen |= dict.fromkeys(known)
+        while len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
         self._newest = max(self._newest, created_at)
         self._keep()
 
