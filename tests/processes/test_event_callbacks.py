@@ -60,7 +60,7 @@ MANY = [pytest.mark.apart, pytest.mark.timeout(1200)]
     [
         pytest.param("sqlite", 3, id="few"),
         pytest.param("sqlite", 50, id="many", marks=MANY),
-        pytest.param("postgresql", 50, id="many over PostgreSQL", marks=MANY),
+        pytest.param("postgresql", 20, id="many over PostgreSQL", marks=MANY),
     ],
 )
 async def test_every_event_arrives_through_kills_and_failures(

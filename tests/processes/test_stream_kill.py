@@ -32,7 +32,6 @@ __all__ = ["chance"]
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.apart, pytest.mark.timeout(900)]
 
-ROUNDS = 50
 LANES = 2
 STAYS = [1, 2, 3, 10, 1000]
 """Messages after which a client goes away by itself; a kill may come before."""
@@ -153,7 +152,7 @@ async def killed_at_random(
 
 @pytest.mark.parametrize("kind", [Listener, Follower])
 async def test_every_event_is_told(
-    tmp_path: Path, database_url: str, dns: DnsServer, chance: random.Random, kind: type[Client]
+    tmp_path: Path, database_url: str, dns: DnsServer, chance: random.Random, rounds: int, kind: type[Client]
 ) -> None:
     environ = environment(tmp_path / "home", dns, database_url=database_url)
     async with beside(environ) as engine, supervised(environ) as supervisor:
@@ -168,12 +167,12 @@ async def test_every_event_is_told(
             async with asyncio.TaskGroup() as lanes:
                 for lane in range(LANES):
                     lanes.create_task(sender.keep_sending(lane))
-                await killed_at_random(supervisor, chance, sender, ROUNDS // 2)
+                await killed_at_random(supervisor, chance, sender, rounds // 2)
                 await until(lambda: ended.told)
                 await owner.api_keys.delete(ending.id)
                 await until(lambda: ended.refused, seconds=90)
                 seen = len(ended.told)
-                await killed_at_random(supervisor, chance, sender, ROUNDS - ROUNDS // 2)
+                await killed_at_random(supervisor, chance, sender, rounds - rounds // 2)
                 sender.stop()
             client.calm = True
             wanted = await logged(engine)

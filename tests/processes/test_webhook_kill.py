@@ -24,9 +24,6 @@ __all__ = ["chance"]
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.apart, pytest.mark.timeout(900)]
 
-ROUNDS = 50
-"""Kills. Attempts that failed are due again at once here, since a minute between two would take an hour."""
-
 EVENTS = "SELECT id FROM events WHERE type = 'email.received'"
 ARRIVED = (
     "SELECT d.event_id FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id"
@@ -35,8 +32,9 @@ ARRIVED = (
 
 
 async def test_every_event_arrives(
-    tmp_path: Path, database_url: str, dns: DnsServer, chance: random.Random
+    tmp_path: Path, database_url: str, dns: DnsServer, chance: random.Random, rounds: int
 ) -> None:
+    """Attempts that failed are due again at once, since a minute between two would take an hour."""
     environ = environment(tmp_path / "home", dns, database_url=database_url, push_allow_loopback="true")
     async with supervised(environ) as supervisor, beside(environ) as engine, receiving() as receiver:
         owner = await engine.home_session(scope="account")
@@ -50,15 +48,15 @@ async def test_every_event_arrives(
         sender = Correspondent(lambda: supervisor.smtp)
         async with asyncio.TaskGroup() as lanes:
             lanes.create_task(sender.keep_sending(0))
-            for number in range(ROUNDS):
+            for number in range(rounds):
                 receiver.then(chance.choices(FAILURES, k=3))
                 await sender.until_acknowledged(chance.randrange(4))
-                if number == ROUNDS // 2:
+                if number == rounds // 2:
                     await owner.webhooks.delete(ended.id)
                 await asyncio.sleep(chance.uniform(0, 0.05))
                 await supervisor.kill()
                 await hurry(engine)
-                if number == ROUNDS // 2:
+                if number == rounds // 2:
                     seen = len(receiver.on("/ended"))
                 await supervisor.start()
             sender.stop()
