@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
@@ -24,6 +25,10 @@ CONTENT_ATTEMPTS = 5
 _HASHES_AT_ONCE = 500
 _PAGES_AT_ONCE = 500
 """Index pages rewritten in one transaction, which takes some 50 ms and blocks all other writes."""
+
+_LOG_ATTEMPTS = 20
+_LOG_PAUSE_SECONDS = 0.05
+"""A second in all: those who read the event log do so for a moment, and often."""
 
 _COUNTED = {
     "messages": "messages_deleted",
@@ -99,14 +104,17 @@ async def _merged(core: Core, pages: int) -> bool:
 async def _empty_log(core: Core) -> None:
     """Truncates SQLite's write-ahead log, which still contains deleted data.
 
-    PostgreSQL's log stays, since its replicas and backups need it. Raises `StoreUnavailable` while another connection
-    reads an older state (https://sqlite.org/pragma.html#pragma_wal_checkpoint).
+    PostgreSQL's log stays, since its replicas and backups need it. Raises `StoreUnavailable` if another connection
+    goes on reading an older state (https://sqlite.org/pragma.html#pragma_wal_checkpoint).
     """
     if core.db.dialect != "sqlite":
         return
-    [outcome] = await core.db.read(sql("PRAGMA wal_checkpoint(TRUNCATE)"))
-    if outcome["busy"]:
-        raise StoreUnavailable("another connection reads an older state of the database")
+    for _ in range(_LOG_ATTEMPTS):
+        [outcome] = await core.db.read(sql("PRAGMA wal_checkpoint(TRUNCATE)"))
+        if not outcome["busy"]:
+            return
+        await asyncio.sleep(_LOG_PAUSE_SECONDS)
+    raise StoreUnavailable("another connection reads an older state of the database")
 
 
 async def _erase(core: Core, transaction: Transaction, account_id: str) -> DeleteUserDataResult:
