@@ -122,11 +122,9 @@ HTTP server and client
     http.edge: MAX_REQUEST_ID, MAX_STREAMS, MAX_SOCKETS, MAX_TOKEN_CHARS, BODY_SECONDS
     http.websocket: MAX_OBSERVERS
     http.irregular: MAX_FEEDBACK_BYTES
-    http.limits: REGISTRATION, DOWNLOAD, UNSUBSCRIBE, FEEDBACK, MAX_KEYS
+    http.limits: REGISTRATION, DOWNLOAD, UNSUBSCRIBE, FEEDBACK
+    sliding: MAX_KEYS
     http.links: MAX_FORM_OCTETS, MAX_INDEX_DIGITS
-    http.edge: MAX_REQUEST_ID, MAX_TOKEN_CHARS, MAX_STREAMS
-    http.irregular: MAX_FEEDBACK_BYTES
-    contract.operation: BODY_OCTETS, FILES_OCTETS
     http.unsubscribe: MAX_FORM_OCTETS
     http.websocket_connection: MAX_FRAME_OCTETS, WRITE_SECONDS
     remote.answers: MAX_RETRY_SECONDS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,11 +11,9 @@ from e2a_core.clock import Clock
 from e2a_core.contract import operation
 from e2a_core.contract.engine import Session
 from e2a_core.errors import RateLimited
+from e2a_core.sliding import SlidingWindows
 
 __all__ = ["Budget", "RequestLimits", "client_address"]
-
-MAX_KEYS = 10_000
-"""Callers remembered at once; the one longest silent is forgotten first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ class RequestLimits:
     def __init__(self, clock: Clock, *, polls_per_minute: int) -> None:
         self._clock = clock
         self._polls = Budget("poll", polls_per_minute, 60)
-        self._windows: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
+        self._windows: SlidingWindows[tuple[str, str]] = SlidingWindows(clock)
 
     def check(self, request: Request, session: Session, budget: operation.Budget | None) -> None:
         """Counts a call against its budget, if it has one here; sending has its own behind the contract."""
@@ -52,25 +49,16 @@ class RequestLimits:
 
     def spend(self, request: Request, budget: Budget, key: str) -> None:
         """Count one request; leaves the headers for its answer. Raises `RateLimited`."""
-        now = self._clock.monotonic()
-        window = self._window(budget.name, key)
-        while window and window[0] <= now - budget.seconds:
-            window.popleft()
-        full = len(window) >= budget.hits
+        name = (budget.name, key)
+        full = len(self._windows.within(name, budget.seconds)) >= budget.hits
         if not full:
-            window.append(now)
-        reset = max(1, round(window[0] + budget.seconds - now + 0.5))
+            self._windows.count(name)
+        window = self._windows.within(name, budget.seconds)
+        reset = max(1, round(window[0] + budget.seconds - self._clock.monotonic() + 0.5))
         if budget.told:
             request.scope["e2a.headers"] = _headers(budget, budget.hits - len(window), reset)
         if full:
             raise RateLimited(f"at most {budget.hits} requests per {budget.seconds:g} s", reset)
-
-    def _window(self, name: str, key: str) -> deque[float]:
-        window = self._windows.setdefault((name, key), deque())
-        self._windows.move_to_end((name, key))
-        if len(self._windows) > MAX_KEYS:
-            self._windows.popitem(last=False)
-        return window
 
 
 def client_address(request: Request) -> str:

@@ -7,13 +7,13 @@ call others without end, and callbacks that hang could keep those of everybody e
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from weakref import WeakValueDictionary
 
 from e2a_core.clock import Clock
 from e2a_core.errors import RateLimited
+from e2a_core.sliding import SlidingWindows
 
 __all__ = ["VerificationLimits"]
 
@@ -38,28 +38,24 @@ class VerificationLimits:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._windows: dict[tuple[str, str], deque[float]] = {}
+        self._windows: SlidingWindows[tuple[str, str]] = SlidingWindows(clock)
         self._places = asyncio.Semaphore(AT_ONCE)
         self._places_of: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     def count(self, caller: str, host: str) -> None:
         """Counts one verification, or raises `RateLimited` with the time until there is room, and counts nothing."""
-        now = self._clock.monotonic()
-        self._forget(now - MINUTE_SECONDS)
-        windows = []
-        for kind, key, most in (
-            ("for this caller", caller, PER_CALLER),
-            ("on this host", host, PER_HOST),
-            ("by this server", "", PER_PROCESS),
-        ):
-            window = self._windows.get((kind, key), deque())
+        windows = {
+            ("for this caller", caller): PER_CALLER,
+            ("on this host", host): PER_HOST,
+            ("by this server", ""): PER_PROCESS,
+        }
+        for name, most in windows.items():
+            window = self._windows.within(name, MINUTE_SECONDS)
             if len(window) >= most:
-                wait = int(window[0] + MINUTE_SECONDS - now) + 1
-                raise RateLimited(f"callbacks {kind} were verified too often", wait)
-            windows.append(((kind, key), window))
-        for name, window in windows:
-            window.append(now)
-            self._windows[name] = window
+                wait = int(window[0] + MINUTE_SECONDS - self._clock.monotonic()) + 1
+                raise RateLimited(f"callbacks {name[0]} were verified too often", wait)
+        for name in windows:
+            self._windows.count(name)
 
     @asynccontextmanager
     async def place(self, caller: str) -> AsyncIterator[None]:
@@ -69,14 +65,6 @@ class VerificationLimits:
             await _take(own, held, "too many callbacks of this caller are being verified")
             await _take(self._places, held, "too many callbacks are being verified")
             yield
-
-    def _forget(self, before: float) -> None:
-        """Drops what is older: at most `PER_PROCESS` verifications are remembered."""
-        for name, window in tuple(self._windows.items()):
-            while window and window[0] <= before:
-                window.popleft()
-            if not window:
-                del self._windows[name]
 
 
 async def _take(places: asyncio.Semaphore, held: AsyncExitStack, reason: str) -> None:

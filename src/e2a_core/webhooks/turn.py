@@ -105,9 +105,10 @@ class Turn:
 
     async def _send_due(self) -> None:
         """Begins to send what is due and there is room for."""
-        if len(self._under_way) >= self._width:
+        room = self._width - len(self._under_way)
+        if room <= 0:
             return
-        for delivery in await self._due():
+        for delivery in await self._due(room):
             task = asyncio.create_task(self._deliver(delivery), name=f"delivery {delivery.id}")
             task.add_done_callback(lambda _: self._bell.set())
             self._under_way[delivery.id] = task
@@ -132,12 +133,13 @@ class Turn:
             task.cancel()
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
-    async def _due(self) -> list[_Delivery]:
-        """The deliveries that are due and not under way, as many as there is room for."""
+    async def _due(self, room: int) -> list[_Delivery]:
+        """Up to `room` deliveries that are due and not under way."""
         webhook, now = self._webhook, to_micros(self._core.clock.now())
-        statement = queries.due(webhook.id, now, self._width, ordered=webhook.ordered)
+        count = room + len(self._under_way)
+        statement = queries.due(webhook.id, now, count, ordered=webhook.ordered)
         found = [row for row in await self._core.db.read(statement) if row["id"] not in self._under_way]
-        rows = found[: self._width - len(self._under_way)]
+        rows = found[:room]
         ids = [row["event_id"] for row in rows if row["body"] is None]
         events = await self._core.db.read(queries.bodies(ids)) if ids else ()
         bodies = {row["id"]: envelope_body(row) for row in events}

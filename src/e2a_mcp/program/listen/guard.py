@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-
 from e2a_core.clock import Clock
 from e2a_core.contract.message_views import MessageView
 from e2a_core.mail.addresses import normalize_addr_spec
+from e2a_core.sliding import SlidingWindows
 from e2a_mcp.owner import OwnerMail, is_proven
 
 __all__ = ["Guard"]
@@ -16,8 +15,6 @@ PER_CONVERSATION = 5
 """Answers within the window: a conversation of two people is slower, one of two machines is not."""
 PER_AUTHOR = 20
 """For a machine that begins a new conversation with each mail."""
-REMEMBERED = 10_000
-"""Conversations and authors; the one that was quiet longest is forgotten first."""
 
 
 class Guard:
@@ -26,8 +23,7 @@ class Guard:
     def __init__(self, agent: str, *, any_sender: bool, clock: Clock) -> None:
         self._agent = normalize_addr_spec(agent)
         self._any_sender = any_sender
-        self._clock = clock
-        self._answers: OrderedDict[str, deque[float]] = OrderedDict()
+        self._answers: SlidingWindows[str] = SlidingWindows(clock)
 
     def refusal(self, view: MessageView) -> str | None:
         """Returns why the message gets no answer, or None if it may get one."""
@@ -43,29 +39,20 @@ class Guard:
         if not self._any_sender and not is_proven(view):
             return "its author did not pass DMARC; --any-sender lets it in"
         for key, most in self._keys(view):
-            if self._count(key) >= most:
+            if len(self._answers.within(key, WINDOW_SECONDS)) >= most:
                 return f"{most} answers an hour are the most for {key}"
         return None
 
     def answered(self, view: MessageView) -> None:
         """Counts an answer."""
         for key, _ in self._keys(view):
-            self._answers.setdefault(key, deque()).append(self._clock.monotonic())
-            self._answers.move_to_end(key)
-        while len(self._answers) > REMEMBERED:
-            self._answers.popitem(last=False)
+            self._answers.count(key)
 
     def _keys(self, view: MessageView) -> list[tuple[str, int]]:
         keys = [(normalize_addr_spec(view.header_from or ""), PER_AUTHOR)]
         # A conversation may get its id with the first answer; the thread has had its own before.
         conversation = view.thread_id or view.conversation_id
         return [(conversation, PER_CONVERSATION), *keys] if conversation else keys
-
-    def _count(self, key: str) -> int:
-        times = self._answers.get(key, deque())
-        while times and times[0] < self._clock.monotonic() - WINDOW_SECONDS:
-            times.popleft()
-        return len(times)
 
 
 def _mailbox(address: str) -> str:
