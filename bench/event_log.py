@@ -7,9 +7,7 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 
-import asyncpg
-from tests.support.postgresql import PostgresqlKeeper, url_of_kept_server
-
+from bench.postgresql import execute, postgresql
 from bench.processes import child
 from bench.report import Figure, measured
 from e2a_core.clock import SystemClock
@@ -26,9 +24,8 @@ WRITERS = 8
 def event_log(folder: Path, *, quick: bool) -> list[Figure]:
     """Measures the log and the bare table in turns, for each number of processes."""
     rounds, seconds = (1, 0.2) if quick else (3, 2.0)
-    keeper = PostgresqlKeeper()
-    try:
-        url = asyncio.run(_prepare(url_of_kept_server(keeper.path)))
+    with postgresql() as server:
+        url = asyncio.run(_prepare(server))
         figures = []
         for processes in PROCESSES:
             ours, baseline = [], []
@@ -37,8 +34,6 @@ def event_log(folder: Path, *, quick: bool) -> list[Figure]:
                 ours.append(_rate(url, "log", processes, seconds, folder))
             figures.append(_figure(processes, ours, baseline))
         return figures
-    finally:
-        keeper.stop()
 
 
 def _figure(processes: int, ours: list[float], baseline: list[float]) -> Figure:
@@ -49,25 +44,16 @@ def _figure(processes: int, ours: list[float], baseline: list[float]) -> Figure:
 
 async def _prepare(url: str) -> str:
     """Makes a database with the schema, one account, and a table like the log's without its order; returns its URL."""
-    await _run(url, "CREATE DATABASE bench TEMPLATE template0")
+    await execute(url, "CREATE DATABASE bench TEMPLATE template0")
     url = url.replace("/postgres?", "/bench?")
     await (await open_database(url, clock=SystemClock())).close()
-    await _run(
+    await execute(
         url,
         "INSERT INTO accounts (id, email, created_at) VALUES ('bench', 'bench@example.org', 1)",
         "CREATE TABLE bare (LIKE events INCLUDING DEFAULTS INCLUDING IDENTITY INCLUDING INDEXES)",
         "ALTER TABLE bare ALTER COLUMN xid SET DEFAULT 0",
     )
     return url
-
-
-async def _run(url: str, *commands: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        for command in commands:
-            await connection.execute(command)
-    finally:
-        await connection.close()
 
 
 def _rate(url: str, table: str, processes: int, seconds: float, folder: Path) -> float:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
-from tests.support.postgresql import PostgresqlKeeper, url_of_kept_server
 
 from bench.homes import home_environment, make_home
 from bench.page_time import (
@@ -24,6 +23,7 @@ from bench.page_time import (
     page_figure,
     within_bounds,
 )
+from bench.postgresql import execute, postgresql
 from bench.report import Figure
 from bench.seed import FIRST_MICROS, STEP_MICROS, seed, seed_postgresql
 from e2a_core.clock import from_micros, rfc3339
@@ -118,7 +118,7 @@ def _sqlite_home(home: Path, count: int) -> dict[str, str]:
 
 
 def _postgresql_home(home: Path, server: str, name: str, count: int) -> dict[str, str]:
-    asyncio.run(_run(server, f"CREATE DATABASE {name} TEMPLATE template0"))
+    asyncio.run(execute(server, f"CREATE DATABASE {name} TEMPLATE template0"))
     url = server.replace("/postgres?", f"/{name}?")
     seed_postgresql(url, make_home(home, E2A_DATABASE_URL=url), count)
     return home_environment(home, E2A_DATABASE_URL=url)
@@ -126,20 +126,7 @@ def _postgresql_home(home: Path, server: str, name: str, count: int) -> dict[str
 
 @contextmanager
 def _postgresql() -> Iterator[str]:
-    """The URL of a new server for the time of the block."""
-    keeper = PostgresqlKeeper()
-    try:
-        server = url_of_kept_server(keeper.path)
-        asyncio.run(_run(server, *SERVER))
+    """The URL of a new server that trades the safety of its data for time."""
+    with postgresql() as server:
+        asyncio.run(execute(server, *SERVER))
         yield server
-    finally:
-        keeper.stop()
-
-
-async def _run(url: str, *commands: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        for command in commands:
-            await connection.execute(command)
-    finally:
-        await connection.close()

@@ -9,7 +9,8 @@ from email import message_from_bytes
 from typing import Any
 
 import httpx
-from aiosmtpd.smtp import SMTP
+
+from bench.children.bare_smtp import serve
 
 
 class Posting:
@@ -27,15 +28,8 @@ class Posting:
 
 
 async def main(url: str) -> None:
-    loop = asyncio.get_running_loop()
     async with httpx.AsyncClient(trust_env=False) as client:
-        handler = Posting(client, url)
-        server = await loop.create_server(
-            lambda: SMTP(handler, hostname="sink.example", loop=loop), "127.0.0.1", 0
-        )
-        sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
-        sys.stdout.flush()
-        await server.serve_forever()
+        await serve(Posting(client, url))
 
 
 if __name__ == "__main__":

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 from typing import Any
 
-from aiosmtpd.smtp import SMTP
+from bench.children.bare_smtp import serve
 
 
 class Accepting:
@@ -15,17 +14,6 @@ class Accepting:
         return "250 OK"
 
 
-async def main() -> None:
-    loop = asyncio.get_running_loop()
-    handler = Accepting()
-    server = await loop.create_server(
-        lambda: SMTP(handler, hostname="sink.example", loop=loop), "127.0.0.1", 0
-    )
-    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
-    await server.serve_forever()
-
-
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(main())
+        asyncio.run(serve(Accepting()))
