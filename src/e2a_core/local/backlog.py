@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from e2a_core.clock import to_micros
+from e2a_core.contacts.due import CONTACT_DUE_JOB
 from e2a_core.core import Core
 from e2a_core.erasure.job import RETENTION_JOB
 from e2a_core.extraction.job import EXTRACTION_JOB
@@ -15,7 +16,9 @@ from e2a_core.holds.hold import EXPIRY_JOB, NOTICE_JOB
 from e2a_core.local import queries
 from e2a_core.submission.queue import SUBMIT_JOB
 from e2a_core.subscriptions.queries import SUBSCRIPTION_JOB
+from e2a_core.subscriptions.sweep import SWEEP_JOB
 from e2a_core.webhooks.delivery_queries import WEBHOOK_JOB
+from e2a_core.webhooks.watch import WEBHOOK_NOTICE_JOB, WEBHOOK_WATCH_JOB
 
 __all__ = ["JOB_KINDS", "MAX_COUNTED", "Backlog", "backlog"]
 
@@ -29,6 +32,10 @@ JOB_KINDS = (
     REINDEX_JOB,
     WEBHOOK_JOB,
     SUBSCRIPTION_JOB,
+    SWEEP_JOB,
+    WEBHOOK_WATCH_JOB,
+    WEBHOOK_NOTICE_JOB,
+    CONTACT_DUE_JOB,
 )
 MAX_COUNTED = 50_000
 """Of each: nobody needs to know how many more there are, and counting them would take the database's time."""
