@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from e2a_core.instants import read_instant
+from e2a_core.instants import read_instant, retry_after
 
 NOW = datetime(2026, 11, 28, 9, 30, 15, tzinfo=UTC)
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -97,3 +97,36 @@ def test_anything_else_is_refused_with_what_to_write(text: str) -> None:
 def test_a_span_needs_a_clock(text: str) -> None:
     with pytest.raises(ValueError, match=r"^must "):
         read_instant(text, None)
+
+
+ASKED_AT = datetime(2026, 11, 28, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("120", 120),
+        (" 120 ", 120),
+        ("0", None),
+        ("00060", 60),
+        ("-5", None),
+        ("1.5", None),
+        ("+5", None),
+        ("٣", None),
+        ("9" * 5000, 999_999_999),
+        ("Sat, 28 Nov 2026 12:01:30 GMT", 90),
+        ("Saturday, 28-Nov-26 12:01:30 GMT", 90),
+        ("Sat Nov 28 12:01:30 2026", 90),
+        ("Sat, 28 Nov 2026 11:59:59 GMT", None),
+        ("Sat, 28 Nov 2026 12:00:00 GMT", None),
+        ("Sat, 28 Nov 2026 13:01:30 +0100", 90),
+        ("Sat, 99 Nov 2026 12:01:30 GMT", None),
+        ("Sat, 28 Nov 99999999999 12:01:30 GMT", None),
+        ("2026-11-28T12:01:30Z", None),
+        ("soon", None),
+        ("", None),
+        ("120, 240", None),
+    ],
+)
+def test_how_long_an_answer_asks_to_wait(text: str, seconds: int | None) -> None:
+    assert retry_after(text, ASKED_AT) == (None if seconds is None else timedelta(seconds=seconds))

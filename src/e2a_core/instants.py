@@ -20,11 +20,14 @@ from email.utils import parsedate_to_datetime
 
 from e2a_core.clock import parse_rfc3339
 
-__all__ = ["EXPECTED", "read_instant"]
+__all__ = ["EXPECTED", "read_instant", "retry_after"]
 
 EXPECTED = (
     "must be an RFC 3339 time such as 2026-01-31T12:00:00Z, a date such as 2026-01-31, or a span such as 2d"
 )
+
+MAX_DELAY_DIGITS = 9
+"""Of a number of seconds to wait: 31 years, and far more than anybody waits."""
 
 _LONGEST = 64
 """Longer than any instant, and short enough that a refusal costs nothing."""
@@ -124,3 +127,20 @@ def _seconds(text: str) -> int | None:
     if not parts or _PART.sub("", text) or any(unit not in _SECONDS for _, unit in parts):
         return None
     return sum(int(count) * _SECONDS[unit] for count, unit in parts)
+
+
+def retry_after(text: str, now: datetime) -> timedelta | None:
+    """How long `Retry-After` asks to wait: seconds, or the time until a date (RFC 9110 section 10.2.3).
+
+    None if it asks for nothing, names a time that has passed, or cannot be read.
+    """
+    wanted = text.strip()
+    if wanted.isascii() and wanted.isdigit():
+        wait = timedelta(seconds=int(wanted[:MAX_DELAY_DIGITS]))
+    else:
+        try:
+            date = parsedate_to_datetime(wanted)
+        except (ValueError, OverflowError):
+            return None
+        wait = (date if date.tzinfo else date.replace(tzinfo=UTC)) - now
+    return wait if wait > timedelta() else None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from e2a_core.clock import SystemClock
 from e2a_core.core import Core, shared_resolver
-from e2a_core.push.post import ANSWER_OCTETS, Answer, Poster, retry_after
+from e2a_core.push.post import ANSWER_OCTETS, Answer, Poster
 from e2a_core.push.targets import UnreachableTarget
 from tests.support.certificates import tls_contexts
 from tests.support.deployment import clock, core
@@ -183,39 +183,6 @@ async def test_the_certificate_has_to_be_for_the_name(core: Core, dns: DnsServer
         untrusting = await posted(poster(core, dns), f"https://{NAME}:{receiver.port}/hook")
         assert untrusting.reason == "tls_error"
     assert len(receiver.requests) == 1
-
-
-NOW = datetime(2026, 11, 28, 12, 0, 0, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("120", 120),
-        (" 120 ", 120),
-        ("0", None),
-        ("00060", 60),
-        ("-5", None),
-        ("1.5", None),
-        ("+5", None),
-        ("٣", None),
-        ("9" * 5000, 999_999_999),
-        ("Sat, 28 Nov 2026 12:01:30 GMT", 90),
-        ("Saturday, 28-Nov-26 12:01:30 GMT", 90),
-        ("Sat Nov 28 12:01:30 2026", 90),
-        ("Sat, 28 Nov 2026 11:59:59 GMT", None),
-        ("Sat, 28 Nov 2026 12:00:00 GMT", None),
-        ("Sat, 28 Nov 2026 13:01:30 +0100", 90),
-        ("Sat, 99 Nov 2026 12:01:30 GMT", None),
-        ("Sat, 28 Nov 99999999999 12:01:30 GMT", None),
-        ("2026-11-28T12:01:30Z", None),
-        ("soon", None),
-        ("", None),
-        ("120, 240", None),
-    ],
-)
-def test_what_a_receiver_asks_for(text: str, seconds: int | None) -> None:
-    assert retry_after(text, NOW) == (None if seconds is None else timedelta(seconds=seconds))
 
 
 @pytest.mark.parametrize(

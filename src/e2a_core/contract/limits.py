@@ -36,7 +36,7 @@ Telling of events
     push.targets: MAX_URL_LENGTH
     push.catalogue: MAX_CHARS
     push.occurrence: MAX_PAYLOAD_OCTETS, MAX_ADDRESS_CHARS, MAX_TEXT_CHARS, MAX_RECIPIENTS
-    push.post: TIMEOUT_SECONDS, ANSWER_OCTETS, MAX_DELAY_DIGITS
+    push.post: TIMEOUT_SECONDS, ANSWER_OCTETS
     local.webhooks: MAX_WEBHOOKS
     local.event_subscriptions: MAX_OF_PRINCIPAL, MAX_OF_DEPLOYMENT, MIN_TTL, MAX_TTL
     subscriptions.signed: MAX_BODY_OCTETS
@@ -124,6 +124,7 @@ HTTP server and client
     http.irregular: MAX_FEEDBACK_BYTES
     http.limits: REGISTRATION, DOWNLOAD, UNSUBSCRIBE, FEEDBACK
     sliding: MAX_KEYS
+    instants: MAX_DELAY_DIGITS
     http.links: MAX_FORM_OCTETS, MAX_INDEX_DIGITS
     http.unsubscribe: MAX_FORM_OCTETS
     http.websocket_connection: MAX_FRAME_OCTETS, WRITE_SECONDS

@@ -10,8 +10,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
@@ -19,9 +18,10 @@ from typing import Self
 import httpx
 
 from e2a_core.core import Core
+from e2a_core.instants import retry_after
 from e2a_core.push.targets import BadTarget, Target, UnreachableTarget, addresses_of, parse_target
 
-__all__ = ["ANSWER_OCTETS", "Answer", "Endpoint", "Poster", "retry_after"]
+__all__ = ["ANSWER_OCTETS", "Answer", "Endpoint", "Poster"]
 
 TIMEOUT_SECONDS = 15.0
 """For one attempt in total: name, connection, request and answer."""
@@ -33,9 +33,6 @@ USER_AGENT = "e2a-webhooks/1"
 
 BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 """Statuses whose `Retry-After` asks the sender to wait (RFC 6585 section 4, RFC 9110 section 15.6.4)."""
-
-MAX_DELAY_DIGITS = 9
-"""Of a number of seconds: 31 years, and far more than anybody waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,23 +175,6 @@ def _judged(status: int, body: bytes) -> Answer:
         return Answer(status, body)
     # A status that there is not counts as one of 5xx (RFC 9110 section 15).
     return Answer(status, body, f"HTTP {status}", f"http_{min(status // 100, 5)}xx")
-
-
-def retry_after(text: str, now: datetime) -> timedelta | None:
-    """How long `Retry-After` asks to wait: seconds, or the time until a date (RFC 9110 section 10.2.3).
-
-    None if it asks for nothing, names a time that has passed, or cannot be read.
-    """
-    wanted = text.strip()
-    if wanted.isascii() and wanted.isdigit():
-        wait = timedelta(seconds=int(wanted[:MAX_DELAY_DIGITS]))
-    else:
-        try:
-            date = parsedate_to_datetime(wanted)
-        except (ValueError, OverflowError):
-            return None
-        wait = (date if date.tzinfo else date.replace(tzinfo=UTC)) - now
-    return wait if wait > timedelta() else None
 
 
 def _failed(problem: Exception) -> Answer:

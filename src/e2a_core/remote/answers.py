@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar, cast
 
 from httpx import Response
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 
 from e2a_core.contract.base import View
 from e2a_core.errors import E2AError, InternalError, error_from_wire
+from e2a_core.instants import retry_after
 from e2a_core.remote.partial import partial
 
 __all__ = ["envelope", "error_of", "read"]
@@ -75,22 +75,13 @@ def _details(given: Any, response: Response, now: datetime) -> dict[str, Any] | 
     details = dict(given) if isinstance(given, dict) else {}
     if "fields" in details and not _are_fields(details["fields"]):
         del details["fields"]
-    hint = details.pop("retry_after_seconds", None)
-    seconds = hint if isinstance(hint, int) else _retry_after(response.headers.get("retry-after", ""), now)
+    seconds = details.pop("retry_after_seconds", None)
+    if not isinstance(seconds, int):
+        wait = retry_after(response.headers.get("retry-after", ""), now)
+        seconds = None if wait is None else round(wait.total_seconds())
     if seconds is not None and 0 <= seconds <= MAX_RETRY_SECONDS:
         details["retry_after_seconds"] = seconds
     return details or None
-
-
-def _retry_after(value: str, now: datetime) -> int | None:
-    """Seconds from a Retry-After header, which has them or a date (RFC 9110 section 10.2.3)."""
-    if value.isascii() and value.isdigit():
-        return int(value[:9])
-    try:
-        until = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0, round((until - now).total_seconds())) if until.tzinfo else None
 
 
 def _are_fields(given: Any) -> bool:
