@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -12,6 +13,7 @@ from e2a_core.contract.engine import Session
 from e2a_core.contract.protection import ProtectionConfig
 from e2a_core.contract.sending import Attachment, SendEmailRequest, SendOptions, UnsubscribeOptions
 from e2a_core.contract.templates import CreateTemplateRequest
+from e2a_core.store import sql
 from tests.support.home import ASSISTANT, Home, stranger
 
 pytestmark = [pytest.mark.anyio, pytest.mark.local_only("it is about the database file")]
@@ -70,3 +72,25 @@ async def test_no_word_of_it_stays_in_the_file_or_its_log(
 
     assert not occurrences(tmp_path, WORD)
     assert occurrences(tmp_path, "crispbread")
+
+
+async def test_no_remains_stay_of_rows_that_moved_before_they_were_deleted(
+    home: Home, owner: Session, tmp_path: Path
+) -> None:
+    """SQLite overwrites what it deletes where it is, but not where it was before a page was split or merged."""
+    db = home.local.core.db
+    await db.write([sql("CREATE TABLE moved (name TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID")])
+    random = Random(9)
+    numbers = list(range(200))
+    random.shuffle(numbers)
+    for number in numbers:
+        word = WORD if number % 2 else "crispbread"
+        body = f"{word} " * random.randrange(1, 60)
+        await db.write([sql("INSERT INTO moved VALUES (:name, :body)", name=f"{number:05}", body=body)])
+    await db.write([sql(f"DELETE FROM moved WHERE body LIKE '{WORD}%'")])
+    await db.read(sql("PRAGMA wal_checkpoint(TRUNCATE)"))
+    assert occurrences(tmp_path, WORD)
+
+    assert (await owner.account.delete()).user_deleted
+
+    assert not occurrences(tmp_path, WORD)

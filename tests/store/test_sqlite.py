@@ -111,3 +111,18 @@ async def test_a_commit_that_fails_keeps_nothing_and_ends(database: SqliteDataba
         )
     await database.write([insert("b", by_key=by_key)])
     assert await names(database) == ["b"]
+
+
+async def test_what_runs_alone_is_no_part_of_a_group(database: SqliteDatabase) -> None:
+    """SQLite refuses VACUUM in a transaction, with other writes or without."""
+    alone = Statement("VACUUM", {}, alone=True)
+    writes = [[insert("a")], [alone], [insert("b")], [alone], [alone], [insert("c", by_key=False)]]
+    await asyncio.gather(*(database.write(statements) for statements in writes))
+    assert await names(database) == ["a", "b", "c"]
+
+
+async def test_what_fails_alone_leaves_the_writer_as_it_was(database: SqliteDatabase) -> None:
+    with pytest.raises(StoreUnavailable, match="nonsense"):
+        await database.write([Statement("VACUUM nonsense", {}, alone=True)])
+    await database.write([insert("a")])
+    assert await names(database) == ["a"]

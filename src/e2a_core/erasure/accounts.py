@@ -61,6 +61,7 @@ async def erase_account(core: Core, account_id: str) -> DeleteUserDataResult:
     receipt = await _erased(core, account_id)
     try:
         await _rewrite_index(core)
+        await _rewrite_file(core)
         await _empty_log(core)
     except StoreUnavailable as problem:
         _log.warning(
@@ -99,6 +100,16 @@ async def _merged(core: Core, pages: int) -> bool:
         )
         after = first(await transaction.read(sql("SELECT total_changes() AS n")))
     return before is not None and after is not None and after["n"] - before["n"] > 1
+
+
+async def _rewrite_file(core: Core) -> None:
+    """Rewrites SQLite's file, in whose pages remains of rows stay where they were before they were moved.
+
+    "secure_delete" overwrites a row where it is when it is deleted, and no earlier copy of it. Other writes wait for
+    as long as it takes to copy the file (https://sqlite.org/lang_vacuum.html).
+    """
+    if core.db.dialect == "sqlite":
+        await core.db.write([Statement("VACUUM", {}, alone=True)])
 
 
 async def _empty_log(core: Core) -> None:

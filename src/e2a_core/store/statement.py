@@ -80,7 +80,8 @@ class Statement:
     number of rows that must be affected, else the whole write is undone and `StaleWrite` raised: the
     compare-and-set of a batch. `by_key` says that the statement finds its few rows by an index, or inserts them:
     it is over before a thread could be asked for it, and the store may run it at once. `wakes` says that processes
-    wait for this row, so that the store tells the others of the commit.
+    wait for this row, so that the store tells the others of the commit. `alone` says that it runs outside any
+    transaction, as the only statement of its write.
     """
 
     sqlite: str
@@ -89,6 +90,7 @@ class Statement:
     expect: int | None = None
     by_key: bool = False
     wakes: bool = False
+    alone: bool = False
 
     def text(self, dialect: Dialect) -> str:
         return self.postgresql if dialect == "postgresql" and self.postgresql is not None else self.sqlite

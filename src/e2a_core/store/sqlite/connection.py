@@ -158,6 +158,19 @@ def run_group(
         raise
 
 
+def run_alone(connection: sqlite3.Connection, statements: Sequence[Statement]) -> Outcome:
+    """Run the only statement of a write outside any transaction, with its scratch space on disk.
+
+    It may need as much space as the database has: https://sqlite.org/lang_vacuum.html.
+    """
+    [statement] = statements
+    connection.execute("PRAGMA temp_store = FILE")
+    try:
+        return [_execute(connection, statement)]
+    finally:
+        connection.execute("PRAGMA temp_store = MEMORY")
+
+
 def data_version(connection: sqlite3.Connection) -> int:
     """A number that changes when another connection, of any process, has committed."""
     return int(connection.execute("PRAGMA data_version").fetchone()[0])

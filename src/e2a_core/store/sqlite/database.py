@@ -67,6 +67,10 @@ class _Unit:
     octets: float
 
     @property
+    def alone(self) -> bool:
+        return any(statement.alone for statement in self.statements)
+
+    @property
     def short(self) -> bool:
         """Whether it need not leave the event loop to be run."""
         return self.octets <= SHORT_OCTETS
@@ -196,6 +200,9 @@ class SqliteDatabase:
     def _next_group(self) -> Sequence[_Unit]:
         """The next to be committed together; of short writes only as many as are short together."""
         group = self._pending[:GROUP_LIMIT]
+        alone = [unit.alone for unit in group]
+        if any(alone):
+            group = group[: alone.index(True) or 1]
         if all(unit.short for unit in group):
             totals = list(accumulate(unit.octets for unit in group))
             group = group[: bisect_right(totals, SHORT_GROUP_OCTETS)]
@@ -207,9 +214,7 @@ class SqliteDatabase:
             return
         outcomes: list[on_thread.Outcome] = [StoreUnavailable("the commit was interrupted") for _ in group]
         try:
-            outcomes = await self._committed(
-                [unit.statements for unit in group], short=all(unit.short for unit in group)
-            )
+            outcomes = await self._committed(group)
         except sqlite3.Error as error:
             outcomes = [StoreUnavailable(f"the commit failed: {error}") for _ in group]
         except StoreUnavailable as error:
@@ -219,10 +224,11 @@ class SqliteDatabase:
                 _settle(unit.acknowledged, outcome)
         self._listeners.notify()
 
-    async def _committed(
-        self, units: Sequence[Sequence[Statement]], *, short: bool
-    ) -> list[on_thread.Outcome]:
-        if short:
+    async def _committed(self, group: Sequence[_Unit]) -> list[on_thread.Outcome]:
+        if group[0].alone:
+            return [await self._writer.run(on_thread.run_alone, group[0].statements)]
+        units = [unit.statements for unit in group]
+        if all(unit.short for unit in group):
             try:
                 outcomes = on_thread.run_group(self._writer.connection, units, on_thread.begin_at_once)
             except sqlite3.Error as error:
