@@ -46,7 +46,7 @@ class CredentialCache:
         Raises `Unauthorized` when it is not valid, and another `E2AError` when the engine cannot answer.
         """
         if not self._fresh_seconds:
-            return await self._engine.session(credential)
+            return await self._engine.session(credential, door="mcp")
         key = hashlib.sha256(credential.encode()).digest()
         entry = self._fresh(key)
         if entry is None:
@@ -81,7 +81,7 @@ class CredentialCache:
     async def _resolve(self, credential: str) -> _Entry:
         session: Session | None
         try:
-            session = await self._engine.session(credential)
+            session = await self._engine.session(credential, door="mcp")
         except Unauthorized:
             session = None
         return _Entry(session, self._clock.monotonic() + self._fresh_seconds)

@@ -87,7 +87,7 @@ class HomeSession:
         engine = await self._engine.get()
         email = self._settings.agent_email or None
         try:
-            return await engine.home_session(agent_email=email, scope=self._scope)
+            return await engine.home_session(agent_email=email, scope=self._scope, door="mcp")
         except NotFound as problem:
             if email is None:
                 raise

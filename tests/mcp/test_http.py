@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 
 from e2a_core import errors
 from e2a_core.accounts.credentials import new_key
+from e2a_core.contract import principal
 from e2a_core.contract.api_keys import CreateAPIKeyRequest
 from e2a_core.contract.deployment import DeploymentInfoView
 from e2a_core.contract.engine import Engine, Session
@@ -42,18 +43,20 @@ class Asked:
         self.times = 0
         self.problem: errors.E2AError | None = None
 
-    async def session(self, credential: str) -> Session:
+    async def session(self, credential: str, *, door: principal.Door = "api") -> Session:
         self.times += 1
         # Several that ask at once find each other waiting.
         await anyio.sleep(0.01)
         if self.problem is not None:
             raise self.problem
-        return await self._engine.session(credential)
+        return await self._engine.session(credential, door=door)
 
-    async def home_session(self, *, agent_email: str | None = None, scope: str = "agent") -> Session:
+    async def home_session(
+        self, *, agent_email: str | None = None, scope: str = "agent", door: principal.Door = "command"
+    ) -> Session:
         if self.problem is not None:
             raise self.problem
-        return await self._engine.home_session(agent_email=agent_email, scope=scope)
+        return await self._engine.home_session(agent_email=agent_email, scope=scope, door=door)
 
     async def info(self) -> DeploymentInfoView:
         return await self._engine.info()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from e2a_core.accounts import queries
 from e2a_core.accounts.queries import KeyRow
 from e2a_core.clock import to_micros
-from e2a_core.contract.principal import Principal, Scope
+from e2a_core.contract.principal import Door, Principal, Scope
 from e2a_core.core import Core
 from e2a_core.errors import StoreUnavailable, Unauthorized
 from e2a_core.mail.addresses import normalize_addr_spec
@@ -50,10 +50,11 @@ def hash_key(plaintext: str) -> str:
     return hashlib.sha256(plaintext.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-async def authenticate(core: Core, credential: str) -> Principal:
-    """Returns the principal of `credential`, by one indexed read without a cache, so revocation is immediate.
+async def authenticate(core: Core, credential: str, door: Door = "api") -> Principal:
+    """Returns the principal of `credential`, which came by `door`.
 
-    Raises the same `Unauthorized` for unknown, revoked and expired keys.
+    It is one indexed read without a cache, so that revocation is immediate. Raises the same `Unauthorized` for unknown,
+    revoked and expired keys.
     """
     if not credential or len(credential) > MAX_CREDENTIAL_CHARS:
         raise Unauthorized
@@ -75,6 +76,7 @@ async def authenticate(core: Core, credential: str) -> Principal:
         scope=row["scope"],
         agent_email=row["agent_email"],
         credential_id=row["id"],
+        door=door,
     )
 
 

@@ -69,6 +69,7 @@ class Account(Protocol):
         "GET",
         "/v1/account/export",
         id="export_account",
+        role="owner",
         slow=True,
         tool=Tool(
             "Export the account", "Count what the account holds, and show it whole if it is small.", READS

@@ -26,7 +26,7 @@ from e2a_core.contract.messages import Messages
 from e2a_core.contract.metrics import Metrics
 from e2a_core.contract.occurrences import Occurrences
 from e2a_core.contract.operation import Operation
-from e2a_core.contract.principal import Principal
+from e2a_core.contract.principal import Door, Principal
 from e2a_core.contract.protection import Protection
 from e2a_core.contract.reviews import Reviews
 from e2a_core.contract.rows import operations_of
@@ -138,11 +138,13 @@ class Session(Protocol):
 
 
 class Engine(Deployment, Protocol):
-    async def session(self, credential: str) -> Session:
-        """Returns the session of an API key. Raises `Unauthorized`."""
+    async def session(self, credential: str, *, door: Door = "api") -> Session:
+        """Returns the session of an API key that came by `door`. Raises `Unauthorized`."""
 
-    async def home_session(self, *, agent_email: str | None = None, scope: str = "agent") -> Session:
-        """Returns the session of the home's owner. Raises `NotFound` if the inbox does not exist.
+    async def home_session(
+        self, *, agent_email: str | None = None, scope: str = "agent", door: Door = "command"
+    ) -> Session:
+        """Returns the session of the home's owner, who came by `door`. Raises `NotFound` if the inbox does not exist.
 
         On a remote deployment this is the session of the configured key. The scope `agent` limits it to one inbox.
         """

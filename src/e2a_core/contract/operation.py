@@ -19,6 +19,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel
 
+from e2a_core.contract.principal import Role
 from e2a_core.errors import E2AError
 
 __all__ = [
@@ -181,7 +182,8 @@ class Operation:
 
     `answer` is the status of success. `body_octets` limits the request body. `seconds` is the client's timeout.
     `repeatable` says whether a repeated call has the same effect as one call; None derives it from the HTTP method.
-    `tagged` answers carry an entity tag. `errors` lists the errors of this operation, besides those of any request.
+    `role` is the least role of a person who calls it. `tagged` answers carry an entity tag. `errors` lists the errors
+    of this operation, besides those of any request.
     """
 
     id: str
@@ -198,6 +200,7 @@ class Operation:
     tagged: bool
     repeatable: bool | None
     deprecated: bool
+    role: Role
     group: str = ""
     name: str = ""
     summary: str = ""
@@ -208,6 +211,11 @@ class Operation:
     def template(self) -> str:
         """The path as shown in documents: `/v1/domains/{domain}`."""
         return _CONVERTER.sub("}", self.path)
+
+    @property
+    def safe(self) -> bool:
+        """Whether it only reads (RFC 9110 section 9.2.1)."""
+        return self.method == "GET"
 
     @property
     def statuses(self) -> tuple[int, ...]:
@@ -250,8 +258,12 @@ def operation(
     tagged: bool = False,
     repeatable: bool | None = None,
     deprecated: bool = False,
+    role: Role | None = None,
 ) -> Callable[[Method], Method]:
-    """Adds a row to a Protocol method. `files`: the body may carry attachments. `slow`: the answer may take long."""
+    """Adds a row to a Protocol method. `files`: the body may carry attachments. `slow`: the answer may take long.
+
+    Without `role`, every person may call what only reads, and owners the rest.
+    """
     row = Operation(
         id=id,
         method=method,
@@ -267,6 +279,7 @@ def operation(
         tagged=tagged,
         repeatable=repeatable,
         deprecated=deprecated,
+        role=role or ("viewer" if method == "GET" else "owner"),
     )
 
     def put(function: Method) -> Method:

@@ -7,9 +7,18 @@ from typing import Literal
 
 from e2a_core.errors import Forbidden, NotFound
 
-__all__ = ["Principal", "Scope"]
+__all__ = ["PERSON", "Door", "Principal", "Role", "Scope"]
 
 Scope = Literal["account", "agent"]
+
+Role = Literal["owner", "reviewer", "viewer"]
+"""What a person may do in the account: everything; read and decide held mail; only read."""
+
+Door = Literal["api", "mcp", "dashboard", "mail_link", "command", "system"]
+"""The entrance a call came by."""
+
+PERSON = "person:"
+"""Begins the credential id of somebody who signed in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +26,8 @@ class Principal:
     """An authenticated caller.
 
     An `agent` principal is bound to one inbox (`agent_email`) and can never decide a review. `credential_id` is the
-    id of the API key, or `home` for the owner of the home's files.
+    id of the API key, `home` for the owner of the home's files, or `person:` and the id of somebody who signed in.
+    Only people have another `role` than owner.
     """
 
     account_id: str
@@ -25,6 +35,8 @@ class Principal:
     scope: Scope
     agent_email: str | None
     credential_id: str
+    role: Role = "owner"
+    door: Door = "api"
 
     def require_account(self) -> None:
         """Raises `Forbidden` for an agent credential."""

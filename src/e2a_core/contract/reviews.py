@@ -114,6 +114,7 @@ class Reviews(Protocol):
         "POST",
         "/v1/reviews/{id}/approve",
         id="approve_review",
+        role="reviewer",
         answer=SENT,
         files=True,
         slow=True,
@@ -135,6 +136,7 @@ class Reviews(Protocol):
         "POST",
         "/v1/reviews/{id}/reject",
         id="reject_review",
+        role="reviewer",
         errors=(DraftChanged, MessageNotPending, NotFound),
         tool=Tool(
             "Reject held mail",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from e2a_core.accounts.credentials import authenticate
 from e2a_core.clock import Clock, SystemClock
 from e2a_core.contract.deployment import API_VERSION, DeploymentInfoView
-from e2a_core.contract.principal import Principal, Scope
+from e2a_core.contract.principal import Door, Principal, Scope
 from e2a_core.core import Core
 from e2a_core.errors import InvalidScope, SettingsError, StoreUnavailable
 from e2a_core.ids import Ids
@@ -67,17 +67,21 @@ class LocalEngine:
         self._leading = asyncio.Event()
         self._leader: asyncio.Task[None] | None = None
 
-    async def session(self, credential: str) -> LocalSession:
-        principal = await authenticate(self.core, credential)
-        return self._session(principal)
+    async def session(self, credential: str, *, door: Door = "api") -> LocalSession:
+        return self.session_of(await authenticate(self.core, credential, door))
 
-    async def home_session(self, *, agent_email: str | None = None, scope: str = "agent") -> LocalSession:
+    async def home_session(
+        self, *, agent_email: str | None = None, scope: str = "agent", door: Door = "command"
+    ) -> LocalSession:
         if scope not in {"agent", "account"}:
             raise InvalidScope("the scope must be agent or account", location="scope")
-        principal = await home_principal(self.core, agent_email=agent_email, scope=cast("Scope", scope))
-        return self._session(principal)
+        principal = await home_principal(
+            self.core, agent_email=agent_email, scope=cast("Scope", scope), door=door
+        )
+        return self.session_of(principal)
 
-    def _session(self, principal: Principal) -> LocalSession:
+    def session_of(self, principal: Principal) -> LocalSession:
+        """Returns the session of somebody who was authenticated elsewhere, such as a person who signed in."""
         self._refresh_base_url()
         return self._session_of(principal)
 

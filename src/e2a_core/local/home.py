@@ -12,7 +12,7 @@ from pathlib import Path
 from e2a_core.accounts.queries import account_by_email
 from e2a_core.agents.events import emit
 from e2a_core.clock import Clock, to_micros
-from e2a_core.contract.principal import Principal, Scope
+from e2a_core.contract.principal import Door, Principal, Scope
 from e2a_core.core import Core, Links, shared_resolver
 from e2a_core.domains.queries import insert_shared_domain
 from e2a_core.errors import Conflict, Forbidden, InvalidRequest, NotFound, SettingsError
@@ -92,7 +92,9 @@ def home_secrets(settings: Settings, ids: Ids) -> tuple[Secrets, list[str]]:
     return Secrets((text.encode(),)), made
 
 
-async def home_principal(core: Core, *, agent_email: str | None = None, scope: Scope = "agent") -> Principal:
+async def home_principal(
+    core: Core, *, agent_email: str | None = None, scope: Scope = "agent", door: Door = "command"
+) -> Principal:
     """The owner of the home's files, acting as one inbox: the named one, else the deployment owner's oldest.
 
     Whoever can read the files can act for every account in them, so a named inbox may be anybody's. Raises
@@ -115,6 +117,7 @@ async def home_principal(core: Core, *, agent_email: str | None = None, scope: S
         scope=scope,
         agent_email=row["inbox"],
         credential_id=HOME_CREDENTIAL,
+        door=door,
     )
 
 

@@ -334,6 +334,9 @@ class Messages:
         return await self._core.offload.run(len(content), stored_attachment, content, index)
 
     async def _mark_read(self, row: MessageRow) -> None:
+        """Leaves mail as it is for people who may change nothing, so that its agent does not miss it."""
+        if self._principal.role != "owner":
+            return
         if row.inbound and row.read_at is None:
             row.read_at = self._now()
             await self._write(row, "read", [queries.mark_read(row.id, row.read_at)])

@@ -17,6 +17,7 @@ from e2a_core.local.conversations import Conversations
 from e2a_core.local.domains import Domains
 from e2a_core.local.event_subscriptions import EventSubscriptions
 from e2a_core.local.events import Events
+from e2a_core.local.guard import Guard
 from e2a_core.local.messages import Messages
 from e2a_core.local.metrics import Metrics
 from e2a_core.local.occurrences import Occurrences
@@ -51,22 +52,25 @@ class LocalSession:
         principal: Principal,
     ) -> None:
         self.principal = principal
-        self.reviews = Reviews(core, principal, waiting)
-        self.messages = Messages(core, principal, sender, self.reviews)
-        self.conversations = Conversations(core, principal)
-        self.agents = Agents(core, principal, sender)
-        self.protection = Protection(core, principal)
-        self.api_keys = ApiKeys(core, principal)
-        self.account = Account(core, principal)
-        self.domains = Domains(core, principal, purge_roles)
-        self.templates = Templates(core, principal)
-        self.suppressions = Suppressions(core, principal)
-        self.contacts = Contacts(core, principal)
-        self.metrics = Metrics(core, principal)
-        self.webhooks = Webhooks(core, principal)
-        self.events = Events(core, principal)
+        guard = Guard(principal)
+        reviews = Reviews(core, principal, waiting)
+        self.reviews = guard("reviews", reviews)
+        self.messages = guard("messages", Messages(core, principal, sender, reviews))
+        self.conversations = guard("conversations", Conversations(core, principal))
+        self.agents = guard("agents", Agents(core, principal, sender))
+        self.protection = guard("protection", Protection(core, principal))
+        self.api_keys = guard("api_keys", ApiKeys(core, principal))
+        self.account = guard("account", Account(core, principal))
+        self.domains = guard("domains", Domains(core, principal, purge_roles))
+        self.templates = guard("templates", Templates(core, principal))
+        self.suppressions = guard("suppressions", Suppressions(core, principal))
+        self.contacts = guard("contacts", Contacts(core, principal))
+        self.metrics = guard("metrics", Metrics(core, principal))
+        self.webhooks = guard("webhooks", Webhooks(core, principal))
+        self.events = guard("events", Events(core, principal))
         self.occurrences = Occurrences(core, feed, principal)
-        self.event_subscriptions = EventSubscriptions(core, feed, verifier, principal)
+        subscriptions = EventSubscriptions(core, feed, verifier, principal)
+        self.event_subscriptions = guard("event_subscriptions", subscriptions)
         self._feed = feed
 
     @asynccontextmanager

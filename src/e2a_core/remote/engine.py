@@ -22,7 +22,7 @@ from e2a_core.contract.domains import Domains
 from e2a_core.contract.events import OUTCOME_TYPES, EventEnvelope, Events
 from e2a_core.contract.messages import Messages
 from e2a_core.contract.metrics import Metrics
-from e2a_core.contract.principal import Principal, Scope
+from e2a_core.contract.principal import Door, Principal, Scope
 from e2a_core.contract.protection import Protection
 from e2a_core.contract.reviews import Reviews
 from e2a_core.contract.suppressions import Suppressions
@@ -131,7 +131,7 @@ class RemoteEngine:
         self._paces: WeakValueDictionary[str, Pace] = WeakValueDictionary()
         self._bells: WeakValueDictionary[str, Doorbells] = WeakValueDictionary()
 
-    async def session(self, credential: str) -> RemoteSession:
+    async def session(self, credential: str, *, door: Door = "api") -> RemoteSession:
         """Asks the deployment who this is. Raises `Unauthorized`."""
         setting = KEY_SETTING if credential == self._credential else ""
         try:
@@ -148,12 +148,15 @@ class RemoteEngine:
             agent_email=account.agent_email,
             # The API does not tell a key's id; this stands for it, and for no other key.
             credential_id=hashlib.sha256(credential.encode()).hexdigest()[:32],
+            door=door,
         )
         pace, bells = self._pace(principal), self._doorbells(principal, credential)
         log = EventLog(api, api if principal.scope == "account" else None, pace)
         return RemoteSession(api, principal, self._ids, pace, bells, self._documents, self._clock, log=log)
 
-    async def home_session(self, *, agent_email: str | None = None, scope: str = "agent") -> RemoteSession:
+    async def home_session(
+        self, *, agent_email: str | None = None, scope: str = "agent", door: Door = "command"
+    ) -> RemoteSession:
         """The session of the configured key; `agent_email` is its inbox if the key is bound to none.
 
         With the scope `agent` an account's key reaches that inbox and nothing else. Raises `NotFound` when the
@@ -161,7 +164,7 @@ class RemoteEngine:
         """
         if scope not in {"agent", "account"}:
             raise InvalidScope("the scope must be agent or account", location="scope")
-        session = await self.session(self._credential)
+        session = await self.session(self._credential, door=door)
         principal = session.principal
         if principal.scope == "agent":
             return session
