@@ -82,7 +82,9 @@ async def test_a_first_start_makes_all_that_is_needed(settings: Settings) -> Non
         ]
         principal = await home_principal(core)
         [account] = await rows(core, "accounts")
-        assert principal == Principal(account["id"], "owner@localhost", "agent", INBOX, "home")
+        assert principal == Principal(
+            account["id"], "owner@localhost", "agent", INBOX, "home", door="command"
+        )
         assert await default_inbox(core) == INBOX
         [domain] = await rows(core, "domains")
         assert (domain["domain"], domain["account_id"]) == ("agents.localhost", None)
