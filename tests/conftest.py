@@ -46,6 +46,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # Workers and the programs that tests start would compile each module anew.
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # Nobody on loopback is certified by a public authority, and loading their list takes 40 ms for each HTTP client.
+    os.environ.pop("SSL_CERT_FILE", None)
+    os.environ["SSL_CERT_DIR"] = os.devnull
     handed = getattr(config, "workerinput", None)
     if handed is not None:
         config.stash[KEEPER] = handed["postgresql"]
@@ -61,10 +64,12 @@ def pytest_configure_node(node: Any) -> None:
 
 LONG = frozenset(
     {
+        "bench/test_figures.py",
         "client/test_logs.py",
         "client/test_manners.py",
         "client/test_operations.py",
         "docs/test_distribution.py",
+        "docs/test_reference.py",
         "docs/test_snippets.py",
         "documents/test_reader.py",
         "domains/test_service.py",
@@ -73,13 +78,20 @@ LONG = frozenset(
         "engine/test_forwarding.py",
         "engine/test_held_when_leaving.py",
         "engine/test_leaving.py",
+        "engine/test_loop_lag.py",
         "engine/test_message_return_paths.py",
+        "engine/test_notice.py",
         "engine/test_receiving.py",
         "engine/test_relaying.py",
         "engine/test_return_paths.py",
+        "engine/test_webhook_delivery.py",
+        "engine/test_webhook_watch.py",
+        "engine/test_webhooks.py",
+        "habits/test_github.py",
         "http/test_authorisation.py",
         "http/test_bad_input.py",
         "http/test_document.py",
+        "http/test_doorbell.py",
         "http/test_feedback.py",
         "http/test_front_door.py",
         "http/test_links.py",
@@ -87,7 +99,9 @@ LONG = frozenset(
         "http/test_unsubscribe.py",
         "http/test_websocket.py",
         "local/test_home.py",
+        "mail/test_html_hidden.py",
         "mcp/test_administration.py",
+        "mcp/test_ask_owner.py",
         "mcp/test_attachment_text.py",
         "mcp/test_errors.py",
         "mcp/test_event_callbacks.py",
@@ -105,13 +119,19 @@ LONG = frozenset(
         "mcp/test_remote.py",
         "mcp/test_stdio.py",
         "mcp/test_streams.py",
+        "mcp/test_subscriptions.py",
         "mcp/test_told.py",
         "mcp/test_waiting.py",
         "program/test_demo.py",
         "program/test_main.py",
+        "program/test_metrics.py",
+        "push/test_post.py",
+        "remote/test_client.py",
+        "remote/test_following.py",
         "remote/test_older.py",
         "smtpserver/test_connection.py",
         "store/test_jobs.py",
+        "submission/test_sizes.py",
     }
 )
 """Modules that start programs for each test, or try each route, tool or argument: most of the time of a whole run."""
@@ -163,7 +183,7 @@ def _subjects(item: pytest.Item) -> set[object]:
     """What a test is run over, where it is run over several."""
     if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
         return set()
-    names = ("engine", "database_kind", "served", "relay", "shared_home", "home")
+    names = ("engine", "database_kind", "served", "relay", "owned", "shared_home", "home")
     return {item.callspec.params.get(name) for name in names}
 
 

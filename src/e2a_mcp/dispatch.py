@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from mcp.server.context import ServerRequestContext
@@ -107,7 +108,9 @@ class UnknownTool(NotFound):
     code = "unknown_tool"
 
 
-def _listed(tool: Tool[Any], hidden: Sequence[str]) -> ListedTool:
+@cache
+def _listed(tool: Tool[Any], hidden: tuple[str, ...]) -> ListedTool:
+    """Servers are made for each scope and era, and most of their listings are the same."""
     hints = tool.hints
     return ListedTool(
         name=tool.name,

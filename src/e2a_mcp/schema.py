@@ -6,7 +6,6 @@ import difflib
 import types
 from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
-from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -68,7 +67,7 @@ def input_schema(
     Names in `hidden` are left out at every level, but still accepted. Of those in `brief` only the type is told, since
     another tool describes them. The others are described by `WORDS`, unless they are by their tool.
     """
-    stated = dict(_stated(arguments))
+    stated = arguments.model_json_schema()
     definitions = stated.pop("$defs", {})
     schema: Schema = _compact(stated, definitions, frozenset(hidden))
     schema.pop("description", None)
@@ -85,12 +84,6 @@ def input_schema(
         },
         **schema,
     }
-
-
-@cache
-def _stated(arguments: type[Arguments]) -> Schema:
-    """Servers are made for each scope and era; pydantic takes milliseconds for each model."""
-    return arguments.model_json_schema()
 
 
 def _described(name: str, schema: Schema) -> Schema:

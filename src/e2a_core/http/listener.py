@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import cast
 
 import uvicorn
@@ -27,6 +28,8 @@ ACCEPTED_AT_ONCE = 64
 BACKLOG = 1024
 """Connections that the kernel queues while the event loop is busy."""
 _POLL_SECONDS = 0.005
+_TICK_SECONDS = 0.1
+"""uvicorn writes its Date header anew at every tenth tick."""
 
 
 class HttpListener:
@@ -105,7 +108,7 @@ class HttpListener:
         bound.listen(BACKLOG)
 
     async def stop(self, grace_seconds: float) -> None:
-        self._server.should_exit = True
+        self._server.exit()
         if self._task is None:
             return
         with suppress(TimeoutError):
@@ -118,7 +121,40 @@ class HttpListener:
 
 
 class _Server(uvicorn.Server):
+    """Stops when it is told to; uvicorn looks every 0.1 s, at its end too."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._told = asyncio.Event()
+
+    def exit(self) -> None:
+        self.should_exit = True
+        self._told.set()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leaves the process's signal handlers alone."""
         yield
+
+    async def main_loop(self) -> None:
+        ticks = count()
+        while not await self.on_tick(next(ticks)):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_SECONDS):
+                    await self._told.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Takes no more connections, lets open requests finish unless `force_exit` is set, and ends the application."""
+        for server in self.servers:
+            server.close()
+        for bound in sockets or ():
+            bound.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        state = self.server_state
+        while not self.force_exit:
+            if not (state.connections or state.tasks):
+                break
+            await asyncio.sleep(_POLL_SECONDS)
+        if not self.force_exit:
+            await self.lifespan.shutdown()
