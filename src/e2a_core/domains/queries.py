@@ -17,6 +17,7 @@ __all__ = [
     "claim_lock",
     "count_domains",
     "delete_domain",
+    "deployment_domains",
     "dkim_key_from",
     "dkim_keys_of",
     "domain_from",
@@ -124,6 +125,15 @@ def domains(account_id: str, after: Position | None, count: int) -> Statement:
         f"FROM domains d WHERE d.account_id = :account{condition} "
         "ORDER BY d.created_at DESC, d.domain DESC LIMIT :count",
         {"account": account_id, "count": count, **params},
+    )
+
+
+def deployment_domains(count: int) -> Statement:
+    """The domains of all accounts, the shared domain first."""
+    return sql(
+        f"SELECT {_COLUMNS} FROM domains d "
+        "ORDER BY CASE WHEN d.account_id IS NULL THEN 0 ELSE 1 END, d.domain LIMIT :count",
+        count=count,
     )
 
 

@@ -13,14 +13,22 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Literal
+from typing import Literal, Protocol
 
 from e2a_core.clock import Clock, to_micros
 from e2a_core.errors import SettingsError
 from e2a_core.store.database import Database, Transaction
-from e2a_core.store.statement import Dialect, Row, Statement, first, sql
+from e2a_core.store.statement import Dialect, Record, Row, Statement, first, sql
 
-__all__ = ["Migration", "MigrationMode", "load_migrations", "migrate", "statements_of"]
+__all__ = [
+    "Migration",
+    "MigrationMode",
+    "Reads",
+    "load_migrations",
+    "migrate",
+    "pending_migrations",
+    "statements_of",
+]
 
 MigrationMode = Literal["auto", "verify", "skip"]
 
@@ -44,6 +52,12 @@ _CREATE_TABLE = sql(
     "CREATE TABLE IF NOT EXISTS schema_migrations ("
     "version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)"
 )
+
+
+class Reads(Protocol):
+    """The part of a database that only reads."""
+
+    async def read(self, statements: Statement, /) -> Sequence[Record]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +122,7 @@ async def migrate(
     if mode == "skip":
         return
     known = load_migrations() if migrations is None else migrations
-    applied = await database.read(_APPLIED) if first(await database.read(_TABLE_EXISTS)) else ()
-    pending = _pending(applied, known)
+    pending = await pending_migrations(database, known)
     if not pending:
         return
     if mode == "verify":
@@ -119,6 +132,14 @@ async def migrate(
         )
     async with database.transaction() as transaction:
         await _apply(transaction, database.dialect, known, clock)
+
+
+async def pending_migrations(
+    database: Reads, migrations: Sequence[Migration] | None = None
+) -> list[Migration]:
+    """What is left to apply. Raises `SettingsError` when database and code do not belong together."""
+    applied = await database.read(_APPLIED) if first(await database.read(_TABLE_EXISTS)) else ()
+    return _pending(applied, load_migrations() if migrations is None else migrations)
 
 
 async def _apply(

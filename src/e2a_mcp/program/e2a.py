@@ -37,6 +37,9 @@ COMMANDS = {
     "listen": Command(
         "e2a_mcp.program.listen.command", "show mail of an inbox as it comes, or hand it to a program"
     ),
+    "doctor": Command(
+        "e2a_mcp.program.doctor.command", "say what is wrong with a deployment, and what to do about it"
+    ),
     "demo": Command("e2a_mcp.program.demo.command", "show the whole round trip in a temporary home"),
 }
 

@@ -1,0 +1,205 @@
+"""`e2a doctor` on a home: fresh, started, served and broken. It changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.program.doctor.doctoring import doctor, e2a, environment, unchanged
+from tests.support.serving import running
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home after its first start, to be copied by whoever breaks it."""
+    home = tmp_path_factory.mktemp("started") / "home"
+    assert e2a(home, "bootstrap", "--email", "ann@example.org").returncode == 0
+    return home
+
+
+@pytest.fixture
+def home(started: Path, tmp_path: Path) -> Path:
+    copy = tmp_path / "home"
+    subprocess.run(["cp", "-a", str(started), str(copy)], check=True)
+    return copy
+
+
+def test_before_the_first_start_nothing_is_wrong_and_nothing_is_made(tmp_path: Path) -> None:
+    with unchanged(tmp_path):
+        done = doctor(tmp_path / "home")
+    assert done.status == 0
+    assert done.report["status"] == "healthy"
+    assert done.code("home.folder") == ("skip", "not_started")
+    assert done.one("home.folder")["fix"] == "e2a serve makes it"
+    assert done.code("store.integrity") == ("skip", "not_started")
+    assert done.code("port.smtp") == done.code("port.http") == ("pass", "ok")
+
+
+def test_a_started_home_is_healthy_and_stays_as_it_is(home: Path) -> None:
+    with unchanged(home):
+        done = doctor(home)
+    assert done.status == 0, done.troubles()
+    assert done.report["summary"]["fail"] == done.report["summary"]["warn"] == 0
+    for id in (
+        "cli.config",
+        "home.folder",
+        "home.files",
+        "home.secret",
+        "store.integrity",
+        "store.migrations",
+    ):
+        assert done.code(id) == ("pass", "ok")
+
+
+def test_a_person_reads_a_line_for_each_check(home: Path) -> None:
+    home.chmod(0o755)
+    done = e2a(home, "doctor")
+    assert done.returncode == 9
+    lines = done.stdout.splitlines()
+    assert re.match(
+        rf"fail  home\.folder +{re.escape(str(home))}: has mode 0755",
+        next(line for line in lines if line.startswith("fail")),
+    )
+    assert f"fix: chmod 700 {home}" in done.stdout
+    assert re.fullmatch(r"\d+ checks: \d+ passed, 0 to look at, 1 failed, \d+ not made", lines[-1])
+
+
+@pytest.mark.parametrize(("name", "mode"), [("secret", 0o644), ("e2a.db", 0o660), ("config.toml", 0o640)])
+def test_a_file_that_others_may_read_is_named_with_the_command_that_closes_it(
+    home: Path, name: str, mode: int
+) -> None:
+    (home / name).touch()
+    (home / name).chmod(mode)
+    with unchanged(home):
+        done = doctor(home)
+    assert done.status == 9
+    check = done.one("home.files")
+    assert (check["reason_code"], check["evidence"]["files"]) == ("open_to_others", {name: f"{mode:04o}"})
+    subprocess.run(["sh", "-c", check["fix"]], check=True)
+    assert doctor(home).status == 0
+
+
+def test_a_lost_secret_and_a_damaged_one(home: Path) -> None:
+    (home / "secret").write_text("short", encoding="utf-8")
+    assert doctor(home).code("home.secret") == ("fail", "secret_damaged")
+    (home / "secret").write_bytes(b"\xff\xfe" * 40)
+    assert doctor(home).code("home.secret") == ("fail", "secret_damaged")
+    (home / "secret").unlink()
+    done = doctor(home)
+    assert (done.status, done.code("home.secret")) == (9, ("fail", "secret_missing"))
+
+
+def test_a_home_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "home").touch()
+    done = doctor(tmp_path / "home")
+    assert done.status == 9
+    assert done.code("home.folder") == ("fail", "not_a_folder")
+
+
+def test_a_store_that_is_no_database(home: Path) -> None:
+    (home / "e2a.db").write_bytes(b"this is no database, whatever its name says" * 100)
+    with unchanged(home):
+        done = doctor(home)
+    assert (done.status, done.code("store.integrity")) == (9, ("fail", "corrupt"))
+    assert "backup" in done.one("store.integrity")["fix"]
+
+
+def test_a_store_with_a_damaged_page(home: Path) -> None:
+    with (home / "e2a.db").open("r+b") as file:
+        for page in range(3, 20):
+            file.seek(page * 4096)
+            file.write(os.urandom(4096))
+    with unchanged(home):
+        done = doctor(home)
+    assert (done.status, done.code("store.integrity")) == (9, ("fail", "corrupt"))
+
+
+def test_a_store_that_lacks_a_migration_and_one_of_a_newer_release(home: Path) -> None:
+    with sqlite3.connect(home / "e2a.db") as database:
+        last = database.execute("SELECT * FROM schema_migrations ORDER BY version DESC LIMIT 1").fetchone()
+        database.execute("DELETE FROM schema_migrations WHERE version = ?", (last[0],))
+    database.close()
+    done = doctor(home)
+    assert (done.status, done.code("store.migrations")) == (8, ("warn", "migrations_pending"))
+    assert last[1] in done.one("store.migrations")["detail"]
+    done = doctor(home, migration_mode="verify")
+    assert (done.status, done.code("store.migrations")) == (9, ("fail", "migrations_pending"))
+    with sqlite3.connect(home / "e2a.db") as database:
+        database.execute("INSERT INTO schema_migrations VALUES (9999, 'of_tomorrow', 'x', 0)")
+    database.close()
+    assert doctor(home).code("store.migrations") == ("fail", "other_release")
+
+
+@pytest.mark.parametrize("kind", ["smtp", "http"])
+def test_a_port_that_something_else_has(home: Path, kind: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        place = f"127.0.0.1:{other.getsockname()[1]}"
+        done = doctor(home, **{f"{kind}_listen": place})
+    assert (done.status, done.code(f"port.{kind}")) == (9, ("fail", "port_taken"))
+    assert done.one(f"port.{kind}")["target"] == place
+
+
+def test_an_address_of_another_machine(home: Path) -> None:
+    done = doctor(home, smtp_listen="192.0.2.1:2525")
+    assert (done.status, done.code("port.smtp")) == (9, ("fail", "address_unusable"))
+
+
+def test_a_setting_that_is_wrong_and_one_that_is_none(home: Path) -> None:
+    done = doctor(home, smtp_listen="here")
+    assert (done.status, done.code("cli.config")) == (9, ("fail", "invalid_setting"))
+    done = doctor(home, smtp_lisen="127.0.0.1:0")
+    assert done.status == 8
+    assert done.troubles() == {("cli.config", "unknown_setting")}
+    assert "did you mean E2A_SMTP_LISTEN?" in done.all("cli.config")[1]["detail"]
+
+
+def test_a_deployment_without_a_key(home: Path) -> None:
+    done = doctor(home, api_url="https://e2a.example")
+    assert (done.status, done.code("cli.config")) == (4, ("fail", "no_api_key"))
+
+
+def test_half_of_the_credentials_of_the_relay_and_never_the_password(home: Path) -> None:
+    done = e2a(home, "doctor", "--json", outbound_smtp_password="it is my secret")
+    assert "it is my secret" not in done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    [check] = [check for check in report["checks"] if check["id"] == "smtp.config"]
+    assert (done.returncode, check["reason_code"]) == (8, "smtp_partial")
+
+
+def test_it_works_while_the_home_is_served(home: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "e2a_mcp.program.e2a", "serve", "--print-run"]
+    names = {path.name for path in home.iterdir()}
+    with running(command, environment(home), tmp_path / "serve.log") as run:
+        served = {path.name for path in home.iterdir()}
+        done = doctor(home)
+        assert {path.name for path in home.iterdir()} == served
+    assert done.status == 0, done.troubles()
+    assert done.one("port.smtp")["target"] == run["smtp"]
+    assert done.one("port.http")["target"] == run["http"]
+    assert "ready" in done.one("port.http")["detail"]
+    assert names <= served
+
+
+def test_what_a_killed_server_left_is_read_along_and_left(home: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "e2a_mcp.program.e2a", "serve", "--print-run"]
+    with subprocess.Popen(
+        command, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as server:
+        assert server.stdout is not None
+        server.stdout.readline()
+        server.send_signal(signal.SIGKILL)
+    assert (home / "e2a.db-wal").exists()
+    before = {name: (home / name).read_bytes() for name in ("e2a.db", "e2a.db-wal", "run.json", "secret")}
+    done = doctor(home)
+    assert done.status == 0, done.troubles()
+    assert done.code("port.smtp") == ("pass", "ok")
+    assert before == {name: (home / name).read_bytes() for name in before}
