@@ -17,6 +17,7 @@ FIGURES = {
     "api_list": "bench.api",
     "api_send": "bench.api",
     "cold_start": "bench.cold_start",
+    "command_start": "bench.command_start",
     "remote_cold_start": "bench.remote",
     "remote_latency": "bench.remote",
     "takeover": "bench.takeover",

@@ -1,15 +1,9 @@
-"""A verb during which the user presses Ctrl-C."""
+"""A command during which the user presses Ctrl-C."""
 
 from __future__ import annotations
 
-import argparse
-
-__all__ = ["configure", "run"]
+__all__ = ["wait"]
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults()
-
-
-def run(args: argparse.Namespace) -> int:
+def wait() -> int:
     raise KeyboardInterrupt

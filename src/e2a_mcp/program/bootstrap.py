@@ -2,52 +2,39 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from e2a_core.accounts.credentials import ensure_account, mint_key
 from e2a_core.clock import SystemClock
-from e2a_core.errors import InvalidRecipient
 from e2a_core.ids import Ids
 from e2a_core.local.home import open_home
-from e2a_core.mail.addresses import parse_address
 from e2a_core.settings import Settings, load_settings
+from e2a_mcp.program.arguments import Address
 from e2a_mcp.program.output import note, result, result_json
 
-__all__ = ["address", "configure", "run"]
+__all__ = ["bootstrap"]
 
 KEY_NAME = "bootstrap"
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--email",
-        required=True,
-        type=address,
-        metavar="ADDRESS",
-        help="whose account; made if there is none",
-    )
-    parser.add_argument("--json", action="store_true", help="print account_id, email and api_key as JSON")
-
-
-def run(args: argparse.Namespace) -> int:
-    account_id, key, created = asyncio.run(_bootstrap(load_settings(), args.email))
-    note(f"{'made' if created else 'found'} the account of {args.email}")
-    if args.json:
-        result_json({"account_id": account_id, "email": args.email, "api_key": key})
+def bootstrap(
+    *,
+    email: Annotated[Address, Parameter(help="Whose account; made if there is none.")],
+    json: Annotated[bool, Parameter(help="Print account_id, email and api_key as JSON.")] = False,
+) -> int:
+    """Make or find an account and print a new API key for it, without a running server."""
+    account_id, key, created = asyncio.run(_bootstrap(load_settings(), email))
+    note(f"{'made' if created else 'found'} the account of {email}")
+    if json:
+        result_json({"account_id": account_id, "email": email, "api_key": key})
         return 0
-    result(f"account  {account_id}  {args.email}")
+    result(f"account  {account_id}  {email}")
     result(f"api key  {key}")
     note("the key is not shown again")
     return 0
-
-
-def address(text: str) -> str:
-    """An address given as an option, in the form that accounts have."""
-    try:
-        return parse_address(text).normalized
-    except InvalidRecipient as problem:
-        raise argparse.ArgumentTypeError(problem.message) from None
 
 
 async def _bootstrap(settings: Settings, email: str) -> tuple[str, str, bool]:

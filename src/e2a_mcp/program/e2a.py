@@ -1,96 +1,138 @@
-"""`e2a`: loads the module of the command given, runs it, and reports an error as one line and an exit status.
+"""`e2a`: imports the module of the command given, runs it, and reports an error as one line and an exit status.
 
-The module of a command exposes `configure(parser)` and `run(args) -> int`.
+A command is a function whose signature is its command line, or an `App` with commands of its own (cyclopts). Its module
+is imported only when it is used, so that a short command does not wait for the import of the whole relay.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
-from importlib import import_module
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from e2a_core.errors import E2AError, SettingsError
 
-__all__ = ["COMMANDS", "Command", "main"]
+if TYPE_CHECKING:
+    from cyclopts import App
+
+__all__ = ["COMMANDS", "Command", "Failed", "application", "main"]
 
 FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
 """128 plus the number of SIGINT, as shells report it."""
+USAGE = "usage"
+"""Stands for the code of an error of the command line itself."""
 
 
 class Command(NamedTuple):
-    """The module of a command and its help text."""
+    """Where a command is, as `module:attribute`, its help text, and the heading it is listed under."""
 
-    module: str
+    target: str
     summary: str
+    heading: str
 
 
+MAIL = "Mail"
+HOME = "The home"
 COMMANDS = {
-    "bootstrap": Command(
-        "e2a_mcp.program.bootstrap", "make or find an account and print a new API key for it"
+    "serve": Command(
+        "e2a_mcp.program.serve:serve", "run the relay, the MCP endpoint and the health checks", HOME
     ),
-    "account": Command("e2a_mcp.program.account", "give an account another address"),
-    "serve": Command("e2a_mcp.program.serve", "run the relay, the MCP endpoint and the health checks"),
+    "bootstrap": Command(
+        "e2a_mcp.program.bootstrap:bootstrap", "make or find an account and print a new API key for it", HOME
+    ),
+    "account": Command("e2a_mcp.program.account:account", "give an account another address", HOME),
+    "demo": Command(
+        "e2a_mcp.program.demo.command:demo", "show the whole round trip in a temporary home", HOME
+    ),
     "listen": Command(
-        "e2a_mcp.program.listen.command", "show mail of an inbox as it comes, or hand it to a program"
+        "e2a_mcp.program.listen.command:listen",
+        "show mail of an inbox as it comes, or hand it to a program",
+        MAIL,
     ),
     "doctor": Command(
-        "e2a_mcp.program.doctor.command", "say what is wrong with a deployment, and what to do about it"
+        "e2a_mcp.program.doctor.command:doctor",
+        "say what is wrong with a deployment, and what to do about it",
+        HOME,
     ),
-    "demo": Command("e2a_mcp.program.demo.command", "show the whole round trip in a temporary home"),
 }
+
+
+class Failed(Exception):
+    """The command did not do what was asked; the exit status says why."""
+
+    def __init__(self, message: str, status: int = FAILED, *, code: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.code = code
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns the exit status.
 
-    0 is done, 1 refused or failed, 2 wrong usage or settings, 130 interrupted.
+    0 is done, 1 refused or failed, 2 wrong usage or settings, 130 interrupted; `acting.status_of` has those of the
+    commands that act on a deployment.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
-    parser = argparse.ArgumentParser(prog="e2a", description="Authenticated email for AI agents.")
-    parser.add_argument("--version", action=_Version, help="show the version and exit")
-    verbs = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, command in COMMANDS.items():
-        verb = verbs.add_parser(name, help=command.summary, description=_sentence(command.summary))
-        # Loads only this module: a short command must not wait for the import of the whole relay.
-        if arguments[:1] == [name]:
-            module = import_module(command.module)
-            module.configure(verb)
-            verb.set_defaults(run=module.run)
-    args = parser.parse_args(arguments)
+    if arguments == ["--version"]:
+        # The framework would load what it draws help with.
+        sys.stdout.write(f"{_version()}\n")
+        return 0
+    from cyclopts import CycloptsError
+
     try:
-        return int(args.run(args))
+        return int(application()(arguments, exit_on_error=False, print_error=False) or 0)
+    except CycloptsError as problem:
+        return _fail(str(problem), MISUSED, USAGE)
+    except Failed as problem:
+        return _fail(problem.message, problem.status, problem.code)
     except SettingsError as problem:
-        return _fail(str(problem), MISUSED)
+        return _fail(str(problem), MISUSED, USAGE)
     except E2AError as problem:
-        return _fail(problem.message, FAILED)
+        return _fail(problem.message, FAILED, problem.code)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def application() -> App:
+    """The whole command line; the modules of its commands are not imported yet."""
+    from cyclopts import App, Group, Parameter
+
+    app = App(
+        name="e2a",
+        help="Authenticated email for AI agents.",
+        help_format="plaintext",
+        version=_version,
+        version_format="plaintext",
+        result_action="return_value",
+        # `--no-json` and the like would double every list of options.
+        default_parameter=Parameter(negative=()),
+        suppress_keyboard_interrupt=False,
+    )
+    headings = {command.heading: None for command in COMMANDS.values()}
+    groups = {heading: Group(heading, sort_key=place) for place, heading in enumerate(headings)}
+    for name, command in COMMANDS.items():
+        app.command(command.target, name=name, help=_sentence(command.summary), group=groups[command.heading])
+    return app
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"e2a {version('e2a-mcp')}"
 
 
 def _sentence(summary: str) -> str:
     return f"{summary[0].upper()}{summary[1:]}."
 
 
-class _Version(argparse.Action):
-    """`--version`, which reads the package metadata only when it is used."""
+def _fail(message: str, status: int, code: str) -> int:
+    from e2a_core.visible import one_line
 
-    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
-        super().__init__(option_strings, dest, nargs=0, help=help)
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version
-
-        sys.stdout.write(f"e2a {version('e2a-mcp')}\n")
-        parser.exit()
-
-
-def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"e2a: {message}\n")
-    return code
+    sys.stderr.write(f"e2a: {one_line(message)}{f' [{code}]' if code else ''}\n")
+    return status
 
 
 if __name__ == "__main__":

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gc
 import ipaddress
 import json
 import signal
 import sys
+from typing import Annotated
 from urllib.parse import urlsplit
+
+from cyclopts import Parameter
 
 from e2a_core.settings import Settings, load_settings
 from e2a_mcp.program.logging import configure_logging
 
-__all__ = ["configure", "run"]
+__all__ = ["serve"]
 
 SWITCH_SECONDS = 0.001
 """The interpreter's switch interval: threads of the store wait less for the event loop than with the default 5 ms."""
@@ -22,16 +24,16 @@ COLLECTION_THRESHOLDS = (5000, 20, 20)
 """Thresholds of the garbage collector: a message makes thousands of objects, nearly all of them short-lived."""
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--print-run", action="store_true", help="print the addresses as one JSON line once they are open"
-    )
-
-
-def run(args: argparse.Namespace) -> int:
+def serve(
+    *,
+    print_run: Annotated[
+        bool, Parameter(help="Print the addresses as one JSON line once they are open.")
+    ] = False,
+) -> int:
+    """Run the relay, the MCP endpoint and the health checks until a signal asks it to stop."""
     settings = load_settings()
     configure_logging(settings.log_level)
-    asyncio.run(_serve(settings, print_run=args.print_run))
+    asyncio.run(_serve(settings, print_run=print_run))
     return 0
 
 

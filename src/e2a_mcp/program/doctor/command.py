@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sys
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from e2a_mcp.program.output import result
 
-__all__ = ["configure", "doctor", "run"]
+__all__ = ["doctor"]
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--agent", default="", metavar="ADDRESS", help="look at this inbox")
-    parser.add_argument("--domain", default="", metavar="DOMAIN", help="look at this domain alone")
-    parser.add_argument("--mcp-url", default="", metavar="URL", help="look at MCP over HTTP here")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON, schema e2a.doctor/v1")
-
-
-def run(args: argparse.Namespace) -> int:
-    return doctor(agent=args.agent, domain=args.domain, mcp_url=args.mcp_url, json=args.json)
-
-
-def doctor(*, agent: str = "", domain: str = "", mcp_url: str = "", json: bool = False) -> int:
-    """Makes all checks, prints what they found, and returns the exit status of `Report.exit_code`."""
+def doctor(
+    *,
+    agent: Annotated[str, Parameter(help="Look at this inbox.", show_default=False)] = "",
+    domain: Annotated[str, Parameter(help="Look at this domain alone.", show_default=False)] = "",
+    mcp_url: Annotated[str, Parameter(help="Look at MCP over HTTP here.", show_default=False)] = "",
+    json: Annotated[bool, Parameter(help="Print the report as JSON, schema e2a.doctor/v1.")] = False,
+) -> int:
+    """Say what is wrong with a deployment, and what to do about it. The exit status is that of the report."""
     # Imported here: the checks load most of the program, which the help text does not need.
     from e2a_core.clock import SystemClock
     from e2a_mcp.program.doctor.examination import Wishes, examine

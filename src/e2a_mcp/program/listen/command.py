@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import io
 import os
@@ -10,19 +9,23 @@ import signal
 import sys
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from e2a_core.errors import E2AError, InvalidRecipient, SettingsError
-from e2a_core.mail.addresses import parse_address
+from cyclopts import Parameter
+
+from e2a_core.errors import E2AError, SettingsError
 from e2a_core.settings import Settings, load_settings
 from e2a_core.visible import one_line
+from e2a_mcp.program.arguments import Address, Url
 from e2a_mcp.program.listen.parts import Options, opened
 from e2a_mcp.program.listen.source import FAILED, Ended, Event, status_of
 from e2a_mcp.program.logging import configure_logging
 from e2a_mcp.program.output import note, result, result_json
 
-__all__ = ["configure", "run"]
+__all__ = ["listen"]
 
 REMEMBERED = 10_000
 """Events already dealt with, which come again after a reconnect."""
@@ -30,41 +33,46 @@ DEFAULT_MODEL = "openclaw"
 """What the public client asks for; gateways choose the model by themselves."""
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--agent",
-        type=_address,
-        metavar="ADDRESS",
-        help="the inbox; if left out that of E2A_AGENT_EMAIL, of the key, or the default one of the home",
-    )
-    parser.add_argument(
-        "--url", type=_url, metavar="URL", help="the deployment of the key, instead of E2A_API_URL"
-    )
-    parser.add_argument("--json", action="store_true", help="print one event a line as JSON")
-    parser.add_argument("--forward", type=_url, metavar="URL", help="post each event, signed, to this URL")
-    parser.add_argument("--secret", metavar="SECRET", help="what signs; made and shown if it is left out")
-    parser.add_argument("--dead-letters", type=Path, metavar="FILE", help="where events go that nobody took")
-    parser.add_argument(
-        "--forward-token",
-        metavar="TOKEN",
-        help="have the model behind the URL answer each mail, and authenticate there with this token",
-    )
-    parser.add_argument(
-        "--model", metavar="NAME", help=f"the model asked for an answer; {DEFAULT_MODEL} if left out"
-    )
-    parser.add_argument(
-        "--any-sender", action="store_true", help="have mail answered too whose author did not pass DMARC"
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The command line of `e2a listen`."""
+
+    agent: Annotated[
+        Address | None,
+        Parameter(
+            help="The inbox; if left out that of E2A_AGENT_EMAIL, of the key, or the default one of the home."
+        ),
+    ] = None
+    url: Annotated[Url | None, Parameter(help="The deployment of the key, instead of E2A_API_URL.")] = None
+    json: Annotated[bool, Parameter(help="Print one event a line as JSON.")] = False
+    forward: Annotated[Url | None, Parameter(help="Post each event, signed, to this URL.")] = None
+    secret: Annotated[str | None, Parameter(help="What signs; made and shown if it is left out.")] = None
+    dead_letters: Annotated[Path | None, Parameter(help="Where events go that nobody took.")] = None
+    forward_token: Annotated[
+        str | None,
+        Parameter(
+            help="Have the model behind the URL answer each mail, and authenticate there with this token."
+        ),
+    ] = None
+    model: Annotated[
+        str | None, Parameter(help=f"The model asked for an answer; {DEFAULT_MODEL} if left out.")
+    ] = None
+    any_sender: Annotated[bool, Parameter(help="Have mail answered too whose author did not pass DMARC.")] = (
+        False
     )
 
 
-def run(args: argparse.Namespace) -> int:
+def listen(asked: Asked | None = None) -> int:
+    """Show mail of an inbox as it comes, or hand it to a program."""
+    asked = asked or Asked()
     settings = load_settings()
     configure_logging(settings.log_level)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A subject may hold what the terminal's charset does not.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        asyncio.run(_until_told(settings, _options(args), as_json=args.json))
+        asyncio.run(_until_told(settings, _options(asked), as_json=asked.json))
     except Ended as end:
         note(str(end))
         return end.status
@@ -78,35 +86,35 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _options(args: argparse.Namespace) -> Options:
+def _options(asked: Asked) -> Options:
     """Raises `SettingsError` for options without the one that they belong to."""
-    answers = args.forward_token is not None or _is_responses(args.forward)
-    if args.forward is None:
-        _refuse(args, ("secret", "dead_letters", "forward_token"), "needs --forward")
+    answers = asked.forward_token is not None or _is_responses(asked.forward)
+    if asked.forward is None:
+        _refuse(asked, ("secret", "dead_letters", "forward_token"), "needs --forward")
     if answers:
-        _refuse(args, ("secret",), "signs what a program is told; a model takes --forward-token")
+        _refuse(asked, ("secret",), "signs what a program is told; a model takes --forward-token")
     else:
         _refuse(
-            args,
+            asked,
             ("any_sender", "model"),
             "needs --forward-token, or a --forward URL that ends in /v1/responses",
         )
     return Options(
-        agent=args.agent,
-        url=args.url,
-        forward=args.forward,
+        agent=asked.agent,
+        url=asked.url,
+        forward=asked.forward,
         answers=answers,
-        secret=args.secret,
-        token=args.forward_token,
-        model=args.model or DEFAULT_MODEL,
-        any_sender=args.any_sender,
-        dead_letters=args.dead_letters,
+        secret=asked.secret,
+        token=asked.forward_token,
+        model=asked.model or DEFAULT_MODEL,
+        any_sender=asked.any_sender,
+        dead_letters=asked.dead_letters,
     )
 
 
-def _refuse(args: argparse.Namespace, names: Sequence[str], reason: str) -> None:
+def _refuse(asked: Asked, names: Sequence[str], reason: str) -> None:
     for name in names:
-        if getattr(args, name):
+        if getattr(asked, name):
             raise SettingsError(f"--{name.replace('_', '-')} {reason}")
 
 
@@ -159,21 +167,3 @@ def _line(event: Event) -> str:
 
 def _is_responses(url: str | None) -> bool:
     return url is not None and urlsplit(url).path.rstrip("/").endswith("/v1/responses")
-
-
-def _address(text: str) -> str:
-    try:
-        return parse_address(text).normalized
-    except InvalidRecipient as problem:
-        raise argparse.ArgumentTypeError(problem.message) from None
-
-
-def _url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise argparse.ArgumentTypeError("must be an http:// or https:// URL")
-    return text
