@@ -122,6 +122,7 @@ LONG = frozenset(
         "mcp/test_subscriptions.py",
         "mcp/test_told.py",
         "mcp/test_waiting.py",
+        "pages/test_sign_in.py",
         "program/test_demo.py",
         "program/test_main.py",
         "program/test_metrics.py",
@@ -150,7 +151,7 @@ APART = frozenset(
 )
 """Modules that start many programs, or try each tool with each argument: they run in CI, after the others."""
 
-WHOLE = ("engine", "http", "mcp")
+WHOLE = ("engine", "http", "mcp", "pages")
 """Folders that try a whole deployment. What depends on the database is tried over both in the others."""
 
 

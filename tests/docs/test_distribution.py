@@ -21,6 +21,7 @@ from tests.docs.documents import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # The texts of the starter templates, which are read at run time.
 MASTERS = ROOT / "src/e2a_core/templates/masters"
+PAGE_FILES = ROOT / "src" / "e2a_core" / "http" / "pages" / "static"
 # Not imported by us, and still needed: Starlette reads the forms of the signed links with the one, and httpcore looks
 # for the other in each request.
 NEEDED_UNIMPORTED = {"python-multipart", "sniffio"}
@@ -78,7 +79,8 @@ def test_the_wheel_has_all_of_both_packages_and_nothing_else(wheel: Path) -> Non
     source = {
         path.relative_to(ROOT / "src").as_posix()
         for path in (ROOT / "src").rglob("*")
-        if path.is_file() and (path.suffix in {".py", ".sql", ".html", ".typed"} or path.parent == MASTERS)
+        if path.is_file()
+        and (path.suffix in {".py", ".sql", ".html", ".typed"} or path.parent in {MASTERS, PAGE_FILES})
     }
     assert packed == source | {path for path in packed if path.endswith("py.typed")}
     assert {"e2a_core/py.typed", "e2a_mcp/py.typed"} <= packed

@@ -12,8 +12,9 @@ from e2a_core.clock import from_micros, to_micros
 from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.erasure import job as retention
-from e2a_core.erasure.expired import purge_content, purge_events, purge_orphans, purge_trash
+from e2a_core.erasure.expired import purge_content, purge_events, purge_orphans, purge_sign_ins, purge_trash
 from e2a_core.errors import StoreUnavailable
+from e2a_core.people.links import mint_link, redeem
 from e2a_core.store.events import append
 from e2a_core.store.jobs import Job
 from e2a_core.store.statement import first, sql
@@ -49,6 +50,20 @@ async def test_the_trash_is_emptied_after_its_time(core: Core, owner: Principal,
     assert await ids(core, "raw_messages", "data") == {b"shared", b"fresh"}
     assert await found(core) == 2
     assert await purge_trash(core) == 0
+
+
+async def test_links_and_sessions_go_a_week_after_their_end(
+    core: Core, owner: Principal, clock: ManualClock
+) -> None:
+    link = await mint_link(core, owner.account_id)
+    await redeem(core, link.partition("t=")[2], "Browser/1")
+    clock.advance(days=8)
+    await mint_link(core, owner.account_id)
+    assert await purge_sign_ins(core) == 1
+    assert (len(await ids(core, "sign_in_links", "token_hash")), len(await ids(core, "sessions"))) == (1, 1)
+    clock.advance(days=14)
+    assert await purge_sign_ins(core) == 2
+    assert (await ids(core, "sessions"), len(await ids(core, "people"))) == (set(), 1)
 
 
 async def test_events_go_after_a_month(core: Core, owner: Principal, clock: ManualClock) -> None:

@@ -18,6 +18,7 @@ from e2a_core.errors import Forbidden, NotFound, SendInProgress, Unauthorized
 from e2a_core.local.account import Account
 from e2a_core.local.contacts import Contacts
 from e2a_core.local.suppressions import Suppressions
+from e2a_core.people.links import mint_link, redeem
 from e2a_core.push.cursors import Place
 from e2a_core.store.jobs import enqueue
 from e2a_core.store.statement import first, sql
@@ -79,7 +80,15 @@ async def furnish(core: Core, owner: Principal, bot: str = BOT) -> str:
         ]
     )
     await subscribe(core, owner, bot)
+    await people(core, owner)
     return key.plaintext
+
+
+async def people(core: Core, owner: Principal) -> None:
+    """A reviewer with a session, and a link for another one."""
+    link = await mint_link(core, owner.account_id, role="reviewer", email="rita@example.org", name="Rita")
+    await redeem(core, link.partition("t=")[2], "Browser/1")
+    await mint_link(core, owner.account_id)
 
 
 async def subscribe(core: Core, owner: Principal, bot: str) -> None:
@@ -157,8 +166,12 @@ async def test_the_document(core: Core, owner: Principal, clock: ManualClock) ->
         BOT,
         "2027-01-15T08:00:00Z",
     )
+    [person] = document["people"]
+    assert (person["email"], person["name"], person["role"]) == ("rita@example.org", "Rita", "reviewer")
+    [session] = document["sessions"]
+    assert (session["person_id"], session["user_agent"]) == (person["id"], "Browser/1")
     text = json.dumps(document)
-    for secret in (key, "digest of", "key_hash", OTHER_BOT, "secret", "hash of"):
+    for secret in ("token_hash", key, "digest of", "key_hash", OTHER_BOT, "secret", "hash of"):
         assert secret not in text
 
 
@@ -168,6 +181,7 @@ async def rows_by_table(core: Core) -> dict[str, int]:
         "idempotency", "suppressions", "agent_suppressions", "unsubscribe_tokens", "contacts", "engagements",
         "import_batches", "message_labels", "lifecycle", "protection_events", "templates", "delegations",
         "webhooks", "webhook_deliveries", "event_subscriptions",
+        "people", "sign_in_links", "sessions",
     ]  # fmt: skip
     found = {}
     for table in tables:
@@ -192,7 +206,7 @@ async def test_deletion_leaves_nothing(core: Core, owner: Principal) -> None:
         "api_keys_deleted": 1,
         "agent_suppressions_deleted": 1,
         "agent_unsubscribe_tokens_deleted": 1,
-        "sessions_deleted": 0,
+        "sessions_deleted": 1,
         "usage_events_deleted": 0,
         "usage_summaries_deleted": 0,
     }

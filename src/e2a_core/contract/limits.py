@@ -17,6 +17,8 @@ Accounts and their data
     erasure.expired: DELIVERIES_KEPT
     local.messages: MAX_LABELS_PER_MESSAGE
     local.templates: MAX_TEMPLATES, MAX_NAME_BYTES
+    http.pages.guards: MAX_FIELDS, MAX_PATH_CHARS
+    people.sessions: MAX_TOKEN_CHARS, MAX_USER_AGENT_CHARS, MAX_SESSIONS_SHOWN
     protection.config: MAX_HOLD_TTL
     templates.language: MAX_SOURCE_BYTES, MAX_RENDERED_BYTES, MAX_DATA_DEPTH
 

@@ -33,6 +33,7 @@ _LOG_PAUSE_SECONDS = 0.05
 _COUNTED = {
     "messages": "messages_deleted",
     "agents": "agents_deleted",
+    "sessions": "sessions_deleted",
     "api_keys": "api_keys_deleted",
     "domains": "domains_deleted",
     "agent_suppressions": "agent_suppressions_deleted",
@@ -144,7 +145,6 @@ async def _erase(core: Core, transaction: Transaction, account_id: str) -> Delet
     return DeleteUserDataResult(
         deleted=True,
         user_deleted=True,
-        sessions_deleted=0,
         usage_events_deleted=0,
         usage_summaries_deleted=0,
         **counts,

@@ -8,6 +8,7 @@ from datetime import timedelta
 from e2a_core.clock import to_micros
 from e2a_core.core import Core
 from e2a_core.erasure import queries
+from e2a_core.people.queries import expired_links, expired_sessions
 from e2a_core.store.statement import Row, Statement
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "purge_deliveries",
     "purge_events",
     "purge_orphans",
+    "purge_sign_ins",
     "purge_trash",
 ]
 
@@ -23,6 +25,8 @@ BATCH = 200
 """Messages deleted in one transaction; small, so that mail can be stored in between."""
 EVENT_BATCH = 5000
 DELIVERIES_KEPT = timedelta(days=90)
+SIGN_INS_KEPT = timedelta(days=7)
+"""A link that is opened late is told to have expired, and not to be unknown, for this long."""
 ORPHAN_AGE = timedelta(hours=1)
 """Content is committed with its message, so content this old without a message stays without one."""
 
@@ -97,6 +101,19 @@ async def purge_orphans(core: Core) -> int:
         purged += deleted.rowcount
         if deleted.rowcount < BATCH:
             return purged
+
+
+async def purge_sign_ins(core: Core) -> int:
+    """Deletes the links and sessions of people that expired days ago."""
+    before = _before(core, SIGN_INS_KEPT)
+    purged = 0
+    for expired in (expired_links, expired_sessions):
+        while True:
+            [deleted] = await core.db.write([expired(before, EVENT_BATCH)])
+            purged += deleted.rowcount
+            if deleted.rowcount < EVENT_BATCH:
+                break
+    return purged
 
 
 def _before(core: Core, age: timedelta) -> int:

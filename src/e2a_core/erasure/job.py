@@ -9,7 +9,14 @@ from datetime import timedelta
 from e2a_core.accounts.idempotency import purge_expired
 from e2a_core.core import Core
 from e2a_core.erasure.agents import purge_trashed
-from e2a_core.erasure.expired import purge_content, purge_deliveries, purge_events, purge_orphans, purge_trash
+from e2a_core.erasure.expired import (
+    purge_content,
+    purge_deliveries,
+    purge_events,
+    purge_orphans,
+    purge_sign_ins,
+    purge_trash,
+)
 from e2a_core.errors import E2AError
 from e2a_core.store.errors import StoreError
 from e2a_core.store.jobs import Job
@@ -27,6 +34,7 @@ _STEPS: Mapping[str, Callable[[Core], Awaitable[int]]] = {
     "events": purge_events,
     "deliveries to webhooks": purge_deliveries,
     "idempotency keys": purge_expired,
+    "sign-in links and sessions": purge_sign_ins,
 }
 
 _log = logging.getLogger(__name__)

@@ -24,8 +24,8 @@ BATCH = 50
 async def export_account(core: Core, account_id: str) -> UserExport:
     """Exports the account, including trashed items, without secrets. Raises `NotFound`.
 
-    Contacts, outreach, templates, delegations, webhooks and event subscriptions are in additional members, which
-    readers of version 4 ignore. Changes during the export may or may not be included.
+    Contacts, outreach, templates, delegations, webhooks, event subscriptions, people and their sessions are in
+    additional members, which readers of version 4 ignore. Changes during the export may or may not be included.
     """
     now = core.clock.now()
     row = first(await core.db.read(account_by_id(account_id)))
@@ -46,6 +46,8 @@ async def export_account(core: Core, account_id: str) -> UserExport:
         delegations,
         webhooks,
         subscriptions,
+        people,
+        sessions,
     ) = await core.db.read(
         [
             queries.domains(account_id),
@@ -61,6 +63,8 @@ async def export_account(core: Core, account_id: str) -> UserExport:
             queries.delegations(account_id),
             queries.webhooks(account_id),
             queries.event_subscriptions(account_id),
+            queries.people(account_id),
+            queries.sessions(account_id),
         ]
     )
     by_agent = {item["agent_email"]: item for item in counts}
@@ -71,6 +75,8 @@ async def export_account(core: Core, account_id: str) -> UserExport:
         "delegations": delegations,
         "webhooks": webhooks,
         "event_subscriptions": subscriptions,
+        "people": people,
+        "sessions": sessions,
     }
     return UserExport(
         schema_version=SCHEMA_VERSION,

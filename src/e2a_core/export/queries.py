@@ -17,7 +17,9 @@ __all__ = [
     "engagements",
     "event_subscriptions",
     "messages_after",
+    "people",
     "protection_events",
+    "sessions",
     "suppressions",
     "templates",
     "webhooks",
@@ -153,5 +155,23 @@ def event_subscriptions(account_id: str) -> Statement:
     return sql(
         "SELECT id, key_id, scope, url, filters, active, expires_at, last_delivery_at, last_error, failed_since, "
         "created_at FROM event_subscriptions WHERE account_id = :account ORDER BY created_at, id",
+        account=account_id,
+    )
+
+
+def people(account_id: str) -> Statement:
+    """Who may sign in besides the account itself."""
+    return sql(
+        "SELECT id, email, name, role, created_at FROM people "
+        "WHERE account_id = :account AND email IS NOT NULL ORDER BY created_at, id",
+        account=account_id,
+    )
+
+
+def sessions(account_id: str) -> Statement:
+    """The sessions of the account's people, without their secrets."""
+    return sql(
+        "SELECT id, person_id, key_id, user_agent, created_at, last_seen_at, expires_at, revoked_at FROM sessions "
+        "WHERE account_id = :account ORDER BY created_at, id",
         account=account_id,
     )

@@ -42,6 +42,7 @@ _INSTANTS = frozenset(
         "disabled_at",
         "expires_at",
         "failed_since",
+        "last_seen_at",
         "last_delivered_at",
         "last_delivery_at",
         "next_action_at",

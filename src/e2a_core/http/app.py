@@ -22,7 +22,7 @@ from e2a_core.http.edge import Edge, Refusal
 from e2a_core.http.hosts import HostNames
 from e2a_core.http.irregular import irregular_routes
 from e2a_core.http.limits import RequestLimits
-from e2a_core.http.pages import front_page
+from e2a_core.http.pages.plain import front_page
 from e2a_core.http.routes import api_routes
 from e2a_core.ids import Ids
 from e2a_core.observer import Observer
@@ -63,8 +63,8 @@ def build_api(
             *api_routes(engine, limits, clock),
             *irregular_routes(limits),
             *document_routes(),
-            Route("/", front_page),
             *routes,
+            Route("/", front_page),
         ],
         exception_handlers={E2AError: _refused, HTTPException: _unrouted, Exception: _failed},
         lifespan=running,

@@ -28,7 +28,7 @@ from e2a_core.contract.errors import (
 )
 from e2a_core.contract.operation import Access, Budget, Confirm, Operation, Parameter, Place
 from e2a_core.errors import LimitExceeded, PayloadTooLarge, RateLimited
-from e2a_core.http.pages import page
+from e2a_core.http.pages.plain import page
 
 __all__ = ["describe", "document_routes"]
 

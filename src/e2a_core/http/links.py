@@ -34,7 +34,7 @@ from e2a_core.errors import (
 from e2a_core.http.answers import error_response
 from e2a_core.http.edge import Replay, read_body
 from e2a_core.http.limits import DOWNLOAD, RequestLimits, client_address
-from e2a_core.http.pages import page
+from e2a_core.http.pages.plain import page
 from e2a_core.http.unsubscribe import unsubscribe_route
 from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.mail.attachments import attachment_content

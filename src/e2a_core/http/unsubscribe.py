@@ -14,7 +14,7 @@ from e2a_core.core import Core
 from e2a_core.errors import E2AError, RateLimited
 from e2a_core.http.edge import Replay, read_body
 from e2a_core.http.limits import UNSUBSCRIBE, RequestLimits, client_address
-from e2a_core.http.pages import PRIVATE_HEADERS, page
+from e2a_core.http.pages.plain import PRIVATE_HEADERS, page
 from e2a_core.submission.unsubscribe import UnsubscribeTarget, find_unsubscribe, unsubscribe
 
 __all__ = ["unsubscribe_route"]

@@ -49,9 +49,10 @@ def home_services(engine: LocalEngine) -> LocalServices:
 
 
 def home_application(engine: LocalEngine, metrics: ProcessMetrics | None = None) -> ASGIApp:
-    """Returns the application with the `/v1` API, `/mcp`, the signed links of the home's mail, and the probes."""
+    """Returns the application with the `/v1` API, `/mcp`, the pages, the signed links of mail, and the probes."""
     from e2a_core.http.app import build_api
     from e2a_core.http.links import link_routes
+    from e2a_core.http.pages.dashboard import page_routes
     from e2a_core.http.websocket import websocket_routes
     from e2a_mcp.asgi import rpc_refusal
     from e2a_mcp.program.application import mcp_routes
@@ -66,7 +67,12 @@ def home_application(engine: LocalEngine, metrics: ProcessMetrics | None = None)
         core.settings,
         clock=core.clock,
         ids=core.ids,
-        routes=[*routes, *link_routes(core), *websocket_routes(engine, core, engine.feed, metrics)],
+        routes=[
+            *routes,
+            *link_routes(core),
+            *websocket_routes(engine, core, engine.feed, metrics),
+            *page_routes(engine, core),
+        ],
         lifespan=mcp.run,
         refusals={"/mcp": rpc_refusal},
         observer=metrics,

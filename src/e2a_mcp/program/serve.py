@@ -40,6 +40,7 @@ def serve(
 async def _serve(settings: Settings, *, print_run: bool) -> None:
     from e2a_core.local.run_file import read_run_file
     from e2a_mcp.program.home import open_home_engine
+    from e2a_mcp.program.sign_in import owner_link
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -65,6 +66,9 @@ async def _serve(settings: Settings, *, print_run: bool) -> None:
                     f"e2a: links in mail begin with {links}, which opens only on this machine: "
                     "set E2A_PUBLIC_URL\n"
                 )
+            if sys.stderr.isatty():
+                # Into a log the link would be a credential for whoever reads it.
+                sys.stderr.write(f"e2a: open {await owner_link(engine.core)} (signs in once)\n")
             if print_run:
                 sys.stdout.write(json.dumps(addresses) + "\n")
                 sys.stdout.flush()

@@ -1,0 +1,44 @@
+"""All pages, with the files they need."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from e2a_core.core import Core
+from e2a_core.http.pages import control, home
+from e2a_core.http.pages.assets import asset_routes
+from e2a_core.http.pages.guards import cookie_of
+from e2a_core.http.pages.plain import front_page
+from e2a_core.http.pages.routes import Page, PeopleEngine, routes_of
+from e2a_core.http.pages.sign_in import SignIn, sign_in_page
+from e2a_core.people.sessions import find_session
+
+__all__ = ["PAGES", "page_routes"]
+
+PAGES: tuple[Page, ...] = (*home.PAGES, *control.PAGES)
+
+
+def page_routes(engine: PeopleEngine, core: Core) -> list[Route]:
+    [overview] = routes_of([Page("GET", "/", home.overview)], engine, core)
+
+    async def front(request: Request) -> Response:
+        """The overview for people, a way in for strangers, and what this is for programs."""
+        if "text/html" not in request.headers.get("accept", "").lower():
+            return await front_page(request)
+        token = cookie_of(request, core)
+        if token and await find_session(core, token):
+            response: Response = await overview.endpoint(request)
+        else:
+            request.scope["e2a.operation"] = "page"
+            response = sign_in_page(200, "/")
+        response.headers["Vary"] = "Accept"
+        return response
+
+    return [
+        Route("/", front, methods=["GET"]),
+        *routes_of(PAGES, engine, core),
+        *SignIn(engine, core).routes(),
+        *asset_routes(),
+    ]

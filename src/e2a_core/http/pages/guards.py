@@ -1,0 +1,120 @@
+"""What a page asks of a request before anything is done: where it comes from, its session's cookie, and its form."""
+
+from __future__ import annotations
+
+import hmac
+from urllib.parse import urlsplit
+
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from e2a_core.core import Core
+from e2a_core.errors import Forbidden, InvalidRequest
+from e2a_core.http.edge import Replay, read_body
+
+__all__ = [
+    "FORM_OCTETS",
+    "Form",
+    "clear_cookie",
+    "cookie_of",
+    "local_path",
+    "read_form",
+    "require_own_site",
+    "require_proof",
+    "set_cookie",
+]
+
+FORM_OCTETS = 64 * 1024
+MAX_FIELDS = 300
+MAX_PATH_CHARS = 300
+COOKIE = "e2a_session"
+PROOF = "proof"
+
+
+class Form:
+    """The fields of a form that was posted."""
+
+    def __init__(self, data: FormData | None = None) -> None:
+        self._data = data or FormData()
+
+    def text(self, name: str, default: str = "") -> str:
+        """A field with the line ends of a text in Unix (HTML sends CR LF)."""
+        value = self._data.get(name, default)
+        return value.replace("\r\n", "\n") if isinstance(value, str) else default
+
+    def all(self, name: str) -> list[str]:
+        return [value for value in self._data.getlist(name) if isinstance(value, str)]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._data
+
+
+async def read_form(request: Request, octets: int = FORM_OCTETS) -> Form:
+    """The fields of the body. Raises `InvalidRequest` for what is no form, and what `read_body` raises."""
+    body = await read_body(request, octets)
+    try:
+        async with Request(request.scope, Replay(body)).form(max_files=0, max_fields=MAX_FIELDS) as data:
+            return Form(data)
+    except HTTPException:
+        raise InvalidRequest("this is no form", location="body") from None
+
+
+def require_own_site(request: Request, own_url: str) -> None:
+    """Raises `Forbidden` unless a browser says that a page of this site posts.
+
+    Every browser says so in one of two ways (Fetch Metadata 2.3, RFC 6454 section 7). A program that says neither
+    has the API.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        own = site.lower() == "same-origin"
+    else:
+        scheme, _, host = request.headers.get("origin", "").lower().partition("://")
+        hosts = {request.headers.get("host", "").lower(), urlsplit(own_url).netloc.lower()}
+        own = scheme in {"http", "https"} and host in hosts
+    if not own:
+        raise Forbidden("this form was sent from another site, so nothing was done")
+
+
+def require_proof(form: Form, proof: str) -> None:
+    """Raises `Forbidden` unless the form is one of this session."""
+    given = form.text(PROOF)
+    if not hmac.compare_digest(given.encode("utf-8", "surrogatepass"), proof.encode()):
+        raise Forbidden("this form is not of this session, so nothing was done; open the page again")
+
+
+def cookie_of(request: Request, core: Core) -> str:
+    return request.cookies.get(_cookie_name(core), "")
+
+
+def set_cookie(response: Response, core: Core, token: str) -> None:
+    """Gives the browser the secret of a session, until the browser is closed or the session ends.
+
+    `Lax`, since people come from links in mail; every form asks for more than the cookie.
+    """
+    response.set_cookie(
+        _cookie_name(core), token, path="/", secure=_is_secure(core), httponly=True, samesite="lax"
+    )
+
+
+def clear_cookie(response: Response, core: Core) -> None:
+    response.delete_cookie(
+        _cookie_name(core), path="/", secure=_is_secure(core), httponly=True, samesite="lax"
+    )
+
+
+def local_path(path: str) -> str:
+    """`path` if it is one of this site, to go there after signing in; otherwise the front page."""
+    plain = path.isascii() and path.isprintable() and "\\" not in path and len(path) <= MAX_PATH_CHARS
+    return path if plain and path.startswith("/") and not path.startswith("//") else "/"
+
+
+def _is_secure(core: Core) -> bool:
+    return core.links.base_url.startswith("https://")
+
+
+def _cookie_name(core: Core) -> str:
+    """With the prefix, no other host of the domain and no page without TLS can set it (RFC 6265bis section 4.1.3.2)."""
+    return f"__Host-{COOKIE}" if _is_secure(core) else COOKIE

@@ -1,0 +1,126 @@
+"""Signing in by a one-time link or an API key, and signing out.
+
+Looking at a link uses nothing up, since mail scanners and previews follow links: the form of its page does.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from e2a_core.core import Core
+from e2a_core.errors import E2AError, Forbidden, Unauthorized
+from e2a_core.http.limits import Budget, RequestLimits, client_address
+from e2a_core.http.pages.guards import (
+    Form,
+    clear_cookie,
+    cookie_of,
+    local_path,
+    read_form,
+    require_own_site,
+    require_proof,
+    set_cookie,
+)
+from e2a_core.http.pages.routes import PeopleEngine
+from e2a_core.http.pages.visit import HEADERS, html
+from e2a_core.people.links import LinkExpired, LinkUnknown, LinkUsed, ensure_person, open_link, redeem
+from e2a_core.people.sessions import NewSession, end_session, find_session, new_session, proof_of
+
+__all__ = ["SignIn", "sign_in_page"]
+
+SIGN_IN = Budget("sign_in", 10, 60, told=False)
+"""Attempts of one address in a minute: a person needs a few, and a secret of 256 bits is not guessed anyway."""
+
+
+class SignIn:
+    """The pages that nobody has to be signed in for."""
+
+    def __init__(self, engine: PeopleEngine, core: Core) -> None:
+        self._engine = engine
+        self._core = core
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/sign-in", self.ask, methods=["GET"]),
+            Route("/sign-in", self.enter, methods=["POST"]),
+            Route("/sign-out", self.leave, methods=["POST"]),
+        ]
+
+    async def ask(self, request: Request) -> Response:
+        """The page of a link, or the one that says how to come in."""
+        request.scope["e2a.operation"] = "page"
+        token = request.query_params.get("t")
+        follow = local_path(request.query_params.get("next", "/"))
+        if token is None:
+            return sign_in_page(200, follow)
+        try:
+            person = await open_link(self._core, token)
+        except (LinkUnknown, LinkUsed, LinkExpired) as problem:
+            return _refused(problem, follow)
+        return html("sign_in_link.html", 200, title="Sign in", person=person, token=token, follow=follow)
+
+    async def enter(self, request: Request) -> Response:
+        request.scope["e2a.operation"] = "page"
+        limits: RequestLimits = request.app.state.limits
+        follow = "/"
+        try:
+            require_own_site(request, self._core.links.base_url)
+            limits.spend(request, SIGN_IN, client_address(request))
+            form = await read_form(request)
+            follow = local_path(form.text("next", "/"))
+            opened = await self._opened(form, request.headers.get("user-agent", ""))
+        except (LinkUnknown, LinkUsed, LinkExpired) as problem:
+            return _refused(problem, follow)
+        except Unauthorized:
+            return sign_in_page(401, follow, "This is no key of this deployment, or it was revoked.")
+        except E2AError as problem:
+            return sign_in_page(problem.status, follow, problem.message)
+        # Whoever was signed in here before is not any more: a session is never handed on.
+        await self._end(cookie_of(request, self._core))
+        response = RedirectResponse(follow, 303, HEADERS)
+        set_cookie(response, self._core, opened.token)
+        return response
+
+    async def leave(self, request: Request) -> Response:
+        request.scope["e2a.operation"] = "page"
+        token = cookie_of(request, self._core)
+        try:
+            require_own_site(request, self._core.links.base_url)
+            require_proof(await read_form(request), proof_of(token))
+        except E2AError as problem:
+            return sign_in_page(problem.status, "/", problem.message)
+        await self._end(token)
+        response = html("signed_out.html", 200, title="You are signed out", person=None)
+        clear_cookie(response, self._core)
+        return response
+
+    async def _opened(self, form: Form, user_agent: str) -> NewSession:
+        """Raises `Unauthorized` for what is no key, `Forbidden` for the key of an agent, and what `redeem` raises."""
+        if "t" in form:
+            return await redeem(self._core, form.text("t"), user_agent)
+        key = form.text("key").strip()
+        principal = (await self._engine.session(key)).principal
+        if principal.scope != "account":
+            raise Forbidden("this is the key of an agent, and deciding is for people: use an account key")
+        person = await ensure_person(self._core, principal.account_id)
+        opened = new_session(self._core, person, user_agent=user_agent, key_id=principal.credential_id)
+        await self._core.db.write([opened.statement])
+        return opened
+
+    async def _end(self, token: str) -> None:
+        before = await find_session(self._core, token) if token else None
+        if before is not None:
+            await end_session(self._core, before.person.account_id, before.id)
+
+
+def sign_in_page(status: int, follow: str, problem: str = "") -> Response:
+    return html("sign_in.html", status, title="Sign in", follow=follow, problem=problem)
+
+
+def _refused(problem: LinkUnknown | LinkUsed | LinkExpired, follow: str) -> Response:
+    if isinstance(problem, LinkUsed):
+        return sign_in_page(410, follow, "This link was used already. Each one signs in once.")
+    if isinstance(problem, LinkExpired):
+        return sign_in_page(410, follow, "This link has expired. A link is good for 15 minutes.")
+    return sign_in_page(400, follow, "This link is not valid. Open it exactly as it was printed or sent.")

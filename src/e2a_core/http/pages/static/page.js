@@ -1,0 +1,67 @@
+// What the pages do more with a script: keys, and lists that renew themselves without moving under the pointer.
+// Everything works without it.
+(() => {
+  "use strict";
+  const one = (selector) => document.querySelector(selector);
+  const places = { h: "/", r: "/reviews" };
+  let after = "";
+
+  const typing = (element) => element.closest("input:not([type=checkbox]),textarea,select,[contenteditable]");
+
+  function move(step) {
+    const items = [...document.querySelectorAll("[data-item]")];
+    if (!items.length) return;
+    const now = items.findIndex((item) => item.contains(document.activeElement));
+    const next = items[Math.min(items.length - 1, Math.max(0, now + (now < 0 ? Math.max(step, 1) : step)))];
+    next.querySelector("a").focus();
+  }
+
+  function select() {
+    const item = document.activeElement.closest("[data-item]");
+    const box = item && item.querySelector("input[type=checkbox]");
+    if (box) box.click();
+  }
+
+  function press(key) {
+    const target = one(`[data-key="${CSS.escape(key)}"]`);
+    if (!target) return false;
+    if (target.matches("input,textarea,select")) target.focus();
+    else target.click();
+    return true;
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (event.key === "Escape" && typing(event.target)) event.target.blur();
+    if (typing(event.target)) return;
+    const key = event.key;
+    if (after === "g" && places[key]) location.assign(places[key]);
+    else if (key === "j") move(1);
+    else if (key === "k") move(-1);
+    else if (key === "x") select();
+    else if (key === "?" && one("#keys")) one("#keys").toggleAttribute("open");
+    else if (key !== "g" && !press(key)) { after = ""; return; }
+    after = key === "g" ? "g" : "";
+    event.preventDefault();
+  });
+
+  // A list in use stays as it is; its notice says that there is more.
+  const used = (list) =>
+    list.matches(":hover") || list.contains(document.activeElement) || list.querySelector("input:checked");
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const list = event.detail.target;
+    if (!list.matches("[data-quiet]")) return;
+    const answer = event.detail.xhr;
+    const version = answer.getResponseHeader("X-List") || "";
+    const notice = one(list.dataset.quiet);
+    const changed = version !== list.dataset.version;
+    if (!changed || answer.status !== 200 || used(list)) {
+      event.detail.shouldSwap = false;
+      if (notice && answer.status === 200) notice.hidden = !changed;
+      return;
+    }
+    list.dataset.version = version;
+    if (notice) notice.hidden = true;
+  });
+})();

@@ -1,0 +1,53 @@
+"""Times, sizes and counts as a person reads them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+__all__ = ["ago", "count_words", "full_time", "short_address", "size_words", "until"]
+
+_UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
+
+
+def ago(instant: datetime, now: datetime) -> str:
+    """`4 min`, `3 h`, `2 d`, or the date of what is older than a month."""
+    past = now - instant
+    if past > timedelta(days=30):
+        return instant.strftime("%-d %b %Y")
+    return _span(past) or "now"
+
+
+def until(instant: datetime, now: datetime) -> str:
+    """`in 56 min`, or `now` for what is over."""
+    left = _span(instant - now)
+    return f"in {left}" if left else "now"
+
+
+def full_time(instant: datetime) -> str:
+    return instant.strftime("%a, %-d %b %Y %H:%M:%S UTC")
+
+
+def size_words(octets: int) -> str:
+    for unit, size in (("MB", 1_000_000), ("kB", 1_000)):
+        if octets >= size:
+            number = octets / size
+            return f"{number:.1f} {unit}" if number < 10 else f"{number:.0f} {unit}"
+    return f"{octets} bytes"
+
+
+def count_words(number: int, one: str, many: str = "") -> str:
+    """`1 file`, `3 files`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def short_address(address: str) -> str:
+    """`billing@` of an agent's address: the account's own domain goes without saying."""
+    local, at, _ = address.rpartition("@")
+    return f"{local}{at}" if at else address
+
+
+def _span(span: timedelta) -> str:
+    for name, unit in _UNITS:
+        if span >= unit:
+            return f"{span // unit} {name}"
+    return ""
