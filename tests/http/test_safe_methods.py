@@ -12,6 +12,8 @@ import httpx
 import pytest
 from starlette.routing import BaseRoute
 
+from e2a_core.http.pages.assets import asset_url
+from e2a_core.people.links import mint_link, redeem
 from e2a_core.signing.tokens import ApprovalAction, sign_approval, sign_download, unsubscribe_digest
 from e2a_core.store.statement import sql
 from e2a_mcp.program.home import home_application
@@ -77,6 +79,14 @@ async def unsubscribe_token(home: Home) -> str:
     return token
 
 
+async def signed_in(home: Home) -> dict[str, str]:
+    """What the browser of the owner sends, who has signed in to the pages."""
+    account_id = (await home.local.session(home.account_key)).principal.account_id
+    link = await mint_link(home.local.core, account_id)
+    session = await redeem(home.local.core, link.partition("t=")[2], "Browser/1")
+    return {"Cookie": f"e2a_session={session.token}", "Accept": "text/html"}
+
+
 def filled(world: World, template: str, email: str, unsubscribing: str) -> str:
     """The path with the owner's own things in it. A parameter that is not known here fails by name."""
     ids = world.ids
@@ -98,6 +108,7 @@ def filled(world: World, template: str, email: str, unsubscribing: str) -> str:
         "batch_id": ids["batch"],
         "message_id": ids["message"],
         "token": unsubscribing,
+        "asset_id": asset_url("style.css").removeprefix("/static/"),
     }
 
     def value(match: re.Match[str]) -> str:
@@ -132,13 +143,18 @@ async def asked(browser: httpx.AsyncClient, method: str, url: str, **options: An
 async def test_no_safe_method_changes_anything(world: World, browser: httpx.AsyncClient) -> None:
     home = world.home
     unsubscribing = await unsubscribe_token(home)
+    callers = [
+        {},
+        await signed_in(home),
+        {"Authorization": f"Bearer {home.agent_key}"},
+        {"Authorization": f"Bearer {home.account_key}"},
+    ]
     before = await world.everything()
     answered = set()
     for template in templates(home):
         for email in (ASSISTANT, UNMADE) if "{email}" in template else (ASSISTANT,):
             path, given = filled(world, template, email, unsubscribing), query(world, template)
-            for key in (None, home.agent_key, home.account_key):
-                headers = {"Authorization": f"Bearer {key}"} if key else {}
+            for headers in callers:
                 for method in SAFE:
                     if method == "GET" and template in MARKS_READ and template != MESSAGE:
                         continue
