@@ -19,6 +19,7 @@ def test_the_story_holds_and_is_told_as_it_happens() -> None:
         assert demo.wait(timeout=90) == 0, errors
     steps = [line.split(".")[0].split(" ")[0] for _, line in told]
     assert steps == ["Starting", "1", "2", "3", "4", "5", "6", "7", "Stopping", "All"]
+    assert "dkimpy, which is not ours, verified it" in told[7][1]
     # A pipe would hold back what is not flushed until the end.
     first, last = told[0][0], told[-1][0]
     assert told[1][0] - first > 0.1

@@ -10,12 +10,40 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from e2a_core.clock import SystemClock
+from e2a_core.settings import Settings, load_settings
+from e2a_mcp.program.doctor.finding import Finding
+from e2a_mcp.program.doctor.home import check_home
+from e2a_mcp.program.doctor.ports import check_ports
+from e2a_mcp.program.doctor.store import check_store
 from tests.program.doctor.doctoring import doctor, e2a, environment, unchanged
 from tests.support.serving import running
+
+
+def settings_of(home: Path, **settings: str) -> Settings:
+    return load_settings(environment(home, **settings))
+
+
+def by_id(found: Sequence[Finding]) -> dict[str, Finding]:
+    return {finding.id: finding for finding in found}
+
+
+def codes(found: Mapping[str, Finding]) -> dict[str, tuple[str, str]]:
+    return {id: (finding.status.value, finding.reason_code) for id, finding in found.items()}
+
+
+def in_home(home: Path) -> dict[str, Finding]:
+    return by_id(check_home(settings_of(home)))
+
+
+async def in_store(home: Path, **settings: str) -> dict[str, Finding]:
+    found, _ = await check_store(settings_of(home, **settings), SystemClock())
+    return by_id(found)
 
 
 @pytest.fixture(scope="module")
@@ -80,22 +108,20 @@ def test_a_file_that_others_may_read_is_named_with_the_command_that_closes_it(
     (home / name).touch()
     (home / name).chmod(mode)
     with unchanged(home):
-        done = doctor(home)
-    assert done.status == 9
-    check = done.one("home.files")
-    assert (check["reason_code"], check["evidence"]["files"]) == ("open_to_others", {name: f"{mode:04o}"})
-    subprocess.run(["sh", "-c", check["fix"]], check=True)
-    assert doctor(home).status == 0
+        found = in_home(home)
+    assert codes(found)["home.files"] == ("fail", "open_to_others")
+    assert found["home.files"].evidence["files"] == {name: f"{mode:04o}"}
+    subprocess.run(["sh", "-c", found["home.files"].fix], check=True)
+    assert codes(in_home(home))["home.files"] == ("pass", "ok")
 
 
 def test_a_lost_secret_and_a_damaged_one(home: Path) -> None:
     (home / "secret").write_text("short", encoding="utf-8")
-    assert doctor(home).code("home.secret") == ("fail", "secret_damaged")
+    assert codes(in_home(home))["home.secret"] == ("fail", "secret_damaged")
     (home / "secret").write_bytes(b"\xff\xfe" * 40)
-    assert doctor(home).code("home.secret") == ("fail", "secret_damaged")
+    assert codes(in_home(home))["home.secret"] == ("fail", "secret_damaged")
     (home / "secret").unlink()
-    done = doctor(home)
-    assert (done.status, done.code("home.secret")) == (9, ("fail", "secret_missing"))
+    assert codes(in_home(home))["home.secret"] == ("fail", "secret_missing")
 
 
 def test_a_home_that_is_a_file(tmp_path: Path) -> None:
@@ -105,52 +131,57 @@ def test_a_home_that_is_a_file(tmp_path: Path) -> None:
     assert done.code("home.folder") == ("fail", "not_a_folder")
 
 
-def test_a_store_that_is_no_database(home: Path) -> None:
+@pytest.mark.anyio
+async def test_a_store_that_is_no_database(home: Path) -> None:
     (home / "e2a.db").write_bytes(b"this is no database, whatever its name says" * 100)
     with unchanged(home):
-        done = doctor(home)
-    assert (done.status, done.code("store.integrity")) == (9, ("fail", "corrupt"))
-    assert "backup" in done.one("store.integrity")["fix"]
+        found = await in_store(home)
+    assert codes(found)["store.integrity"] == ("fail", "corrupt")
+    assert "backup" in found["store.integrity"].fix
 
 
-def test_a_store_with_a_damaged_page(home: Path) -> None:
+@pytest.mark.anyio
+async def test_a_store_with_damaged_pages(home: Path) -> None:
     with (home / "e2a.db").open("r+b") as file:
         for page in range(3, 20):
             file.seek(page * 4096)
             file.write(os.urandom(4096))
     with unchanged(home):
-        done = doctor(home)
-    assert (done.status, done.code("store.integrity")) == (9, ("fail", "corrupt"))
+        found = await in_store(home)
+    assert codes(found)["store.integrity"] == ("fail", "corrupt")
 
 
-def test_a_store_that_lacks_a_migration_and_one_of_a_newer_release(home: Path) -> None:
+@pytest.mark.anyio
+async def test_a_store_that_lacks_a_migration_and_one_of_a_newer_release(home: Path) -> None:
     with sqlite3.connect(home / "e2a.db") as database:
         last = database.execute("SELECT * FROM schema_migrations ORDER BY version DESC LIMIT 1").fetchone()
         database.execute("DELETE FROM schema_migrations WHERE version = ?", (last[0],))
     database.close()
-    done = doctor(home)
-    assert (done.status, done.code("store.migrations")) == (8, ("warn", "migrations_pending"))
-    assert last[1] in done.one("store.migrations")["detail"]
-    done = doctor(home, migration_mode="verify")
-    assert (done.status, done.code("store.migrations")) == (9, ("fail", "migrations_pending"))
+    found = await in_store(home)
+    assert codes(found)["store.migrations"] == ("warn", "migrations_pending")
+    assert last[1] in found["store.migrations"].detail
+    found = await in_store(home, migration_mode="verify")
+    assert codes(found)["store.migrations"] == ("fail", "migrations_pending")
     with sqlite3.connect(home / "e2a.db") as database:
         database.execute("INSERT INTO schema_migrations VALUES (9999, 'of_tomorrow', 'x', 0)")
     database.close()
-    assert doctor(home).code("store.migrations") == ("fail", "other_release")
+    assert codes(await in_store(home))["store.migrations"] == ("fail", "other_release")
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("kind", ["smtp", "http"])
-def test_a_port_that_something_else_has(home: Path, kind: str) -> None:
+async def test_a_port_that_something_else_has(home: Path, kind: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         place = f"127.0.0.1:{other.getsockname()[1]}"
-        done = doctor(home, **{f"{kind}_listen": place})
-    assert (done.status, done.code(f"port.{kind}")) == (9, ("fail", "port_taken"))
-    assert done.one(f"port.{kind}")["target"] == place
+        found = by_id(await check_ports(settings_of(home, **{f"{kind}_listen": place}), {}))
+    assert codes(found)[f"port.{kind}"] == ("fail", "port_taken")
+    assert found[f"port.{kind}"].target == place
 
 
-def test_an_address_of_another_machine(home: Path) -> None:
-    done = doctor(home, smtp_listen="192.0.2.1:2525")
-    assert (done.status, done.code("port.smtp")) == (9, ("fail", "address_unusable"))
+@pytest.mark.anyio
+async def test_an_address_of_another_machine(home: Path) -> None:
+    found = by_id(await check_ports(settings_of(home, smtp_listen="192.0.2.1:2525"), {}))
+    assert codes(found)["port.smtp"] == ("fail", "address_unusable")
 
 
 def test_a_setting_that_is_wrong_and_one_that_is_none(home: Path) -> None:

@@ -16,11 +16,15 @@ from mcp.client.stdio import stdio_client
 from mcp.shared.exceptions import MCPError
 
 from e2a_core.clock import SystemClock, rfc3339
+from e2a_core.domains.queries import dkim_key_from, dkim_keys_of
+from e2a_core.domains.records import dkim_name
 from e2a_core.local.run_file import read_run_file
 from e2a_core.signing.auth_headers import verify_auth_headers
 from e2a_core.signing.secrets import Secrets
 from e2a_mcp.program.demo.dns import DnsServer
 from e2a_mcp.program.demo.parts import Capture, Person
+from e2a_mcp.program.dkimpy import objection
+from e2a_mcp.program.doctor.snapshot import open_snapshot
 from mcp import Client, StdioServerParameters
 
 __all__ = ["DemoFailed", "tell"]
@@ -77,7 +81,7 @@ async def _story(home: Path, alice: Person, relay: Capture, agent: Client, owner
     message = await _read(agent, home, alice, before, say)
     held = await _answer(agent, message["id"], say)
     await _approve(owner, held, say)
-    await _delivered(relay, alice, say)
+    await _delivered(home, relay, alice, say)
 
 
 async def _read(agent: Client, home: Path, alice: Person, since: str, say: Say) -> Mapping[str, Any]:
@@ -132,7 +136,7 @@ async def _approve(owner: Client, message_id: str, say: Say) -> None:
     say(f"6. The owner read the draft and approved exactly that: {review['content_hash'][:16]}...")
 
 
-async def _delivered(relay: Capture, alice: Person, say: Say) -> None:
+async def _delivered(home: Path, relay: Capture, alice: Person, say: Say) -> None:
     try:
         envelope_from, recipients, content = await relay.first(WAIT_SECONDS)
     except TimeoutError:
@@ -144,11 +148,21 @@ async def _delivered(relay: Capture, alice: Person, say: Say) -> None:
     _expect(
         message["Auto-Submitted"] == "auto-replied", "it says a machine wrote it", message["Auto-Submitted"]
     )
+    records = await _key_records(home)
     _expect(message["DKIM-Signature"] is not None, "it is DKIM-signed", list(message.keys()))
+    _expect(not (why := objection(content, records)), "dkimpy verifies its signature", why)
     say(
         f"7. The upstream relay took it from {envelope_from}: In-Reply-To {message['In-Reply-To']}, "
-        f"Auto-Submitted {message['Auto-Submitted']}, DKIM-signed."
+        f"Auto-Submitted {message['Auto-Submitted']}, DKIM-signed; dkimpy, which is not ours, verified it."
     )
+
+
+async def _key_records(home: Path) -> dict[str, str]:
+    """The key records that the owner of the inbox's domain has to publish, by name."""
+    _, _, domain = INBOX.rpartition("@")
+    async with open_snapshot(home / "e2a.db") as snapshot:
+        keys = [dkim_key_from(row) for row in await snapshot.read(dkim_keys_of([domain]))]
+    return {dkim_name(key): key.public_key for key in keys}
 
 
 @asynccontextmanager

@@ -23,10 +23,13 @@ def doctor(
     """Say what is wrong with a deployment, and what to do about it. The exit status is that of the report."""
     # Imported here: the checks load most of the program, which the help text does not need.
     from e2a_core.clock import SystemClock
-    from e2a_mcp.program.doctor.examination import Wishes, examine
+    from e2a_mcp.program.doctor.examination import examine
     from e2a_mcp.program.doctor.report import as_json, as_lines
+    from e2a_mcp.program.doctor.wishes import Wishes
 
-    report = asyncio.run(examine(Wishes(agent, domain, mcp_url), SystemClock()))
+    report = asyncio.run(
+        examine(Wishes(agent.strip().lower(), domain.strip().rstrip(".").lower(), mcp_url), SystemClock())
+    )
     lines = [as_json(report)] if json else as_lines(report, colour=sys.stdout.isatty())
     for line in lines:
         result(line)

@@ -6,29 +6,29 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from e2a_core.clock import Clock
+from e2a_core.domains.queries import DomainRow
 from e2a_core.settings import Settings, default_home
+from e2a_mcp.program.doctor.clocks import check_clock
 from e2a_mcp.program.doctor.configuration import check_configuration, check_relay_settings
+from e2a_mcp.program.doctor.deployment import check_reachability
+from e2a_mcp.program.doctor.domains import check_domains
 from e2a_mcp.program.doctor.finding import Cause, Finding, fail, passed
 from e2a_mcp.program.doctor.home import check_folder, check_home
-from e2a_mcp.program.doctor.ports import check_ports, running_listeners
+from e2a_mcp.program.doctor.mcp import check_mcp_http, check_stdio
+from e2a_mcp.program.doctor.ports import Run, check_ports, running_listeners
+from e2a_mcp.program.doctor.relay import check_relay
 from e2a_mcp.program.doctor.report import Report
-from e2a_mcp.program.doctor.store import check_store
+from e2a_mcp.program.doctor.signature import check_signatures
+from e2a_mcp.program.doctor.store import StoredDomain, StoreFacts, check_store
+from e2a_mcp.program.doctor.tls import check_tls
+from e2a_mcp.program.doctor.wishes import Wishes
 from e2a_mcp.version import VERSION
 
-__all__ = ["Wishes", "examine"]
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What to look at in particular; empty means what there is."""
-
-    agent: str = ""
-    domain: str = ""
-    mcp_url: str = ""
+__all__ = ["examine"]
 
 
 async def examine(wishes: Wishes, clock: Clock, environ: Mapping[str, str] | None = None) -> Report:
@@ -39,8 +39,9 @@ async def examine(wishes: Wishes, clock: Clock, environ: Mapping[str, str] | Non
     if settings is None:
         findings.append(check_folder(_home_of(environ)))
     else:
-        url = _deployment_url(settings)
-        findings += await _home(settings, wishes, clock)
+        run = {} if settings.remote else await running_listeners(settings)
+        url = _deployment_url(settings, run)
+        findings += await _home(settings, wishes, clock, run)
     return Report(clock.now(), VERSION, url, findings)
 
 
@@ -55,18 +56,49 @@ def _version() -> Finding:
     return passed("cli.version", f"e2a-mcp {VERSION} on Python {python}", version=VERSION, python=python)
 
 
-def _deployment_url(settings: Settings) -> str:
-    if settings.remote:
-        return settings.api_url
-    return settings.public_url or str(running_listeners(settings).get("http", ""))
+def _deployment_url(settings: Settings, run: Run) -> str:
+    return settings.api_url if settings.remote else settings.public_url or str(run.get("http", ""))
 
 
-async def _home(settings: Settings, wishes: Wishes, clock: Clock) -> list[Finding]:
+async def _home(settings: Settings, wishes: Wishes, clock: Clock, run: Run) -> list[Finding]:
     """The checks of a home. What the store says is read first, since others need it."""
     home = check_home(settings)
-    store, _ = await check_store(settings, clock)
-    rest = await _all({"port.smtp": check_ports(settings)})
-    return [*home, *store, *rest, check_relay_settings(settings)]
+    store, known = await check_store(settings, clock)
+    facts = known or _before_the_start(settings)
+    dates: dict[str, datetime] = {}
+    mcp_url = wishes.mcp_url or str(run.get("mcp", ""))
+    rest = await _all(
+        {
+            "port": check_ports(settings, run),
+            "tls": check_tls(settings, clock, run),
+            "relay": check_relay(settings),
+            "domain": check_domains(settings, facts, clock, wishes.domain),
+            "signature.dkim": check_signatures(settings, known, clock, wishes.domain),
+            "api.reachability": _reachability(_deployment_url(settings, run), dates),
+            "mcp": check_mcp_http(settings, mcp_url, discovery=bool(wishes.mcp_url)),
+            "mcp.stdio": check_stdio(),
+        }
+    )
+    time = check_clock(clock, facts.newest, dates)
+    return [time, *home, *store, check_relay_settings(settings), *rest]
+
+
+def _before_the_start(settings: Settings) -> StoreFacts:
+    """The domain that the first start makes: its records can be published before."""
+    if not settings.shared_domain:
+        return StoreFacts()
+    row = DomainRow(settings.shared_domain, None, "", 0, 0, None)
+    return StoreFacts([StoredDomain(row, [])])
+
+
+async def _reachability(url: str, dates: dict[str, datetime]) -> list[Finding]:
+    """Asks the deployment as others reach it, and takes down what time it has."""
+    if not url:
+        return []
+    reached = await check_reachability(url)
+    if reached.date is not None:
+        dates[url] = reached.date
+    return [reached.finding]
 
 
 async def _all(checks: Mapping[str, Awaitable[Sequence[Finding]]]) -> list[Finding]:

@@ -17,7 +17,10 @@ from e2a_core.settings import ListenAddress, Settings
 from e2a_mcp.program.doctor.finding import Cause, Finding, fail, passed, quoted
 from e2a_mcp.program.doctor.limits import NETWORK_SECONDS
 
-__all__ = ["check_ports", "running_listeners"]
+__all__ = ["Run", "check_ports", "running_listeners"]
+
+Run = Mapping[str, Any]
+"""`run.json`: the addresses that the listeners of a home really have."""
 
 UNPRIVILEGED_PORT = 1024
 GREETING_OCTETS = 512
@@ -30,20 +33,34 @@ class _Listener(NamedTuple):
     address: ListenAddress
 
 
-def running_listeners(settings: Settings) -> Mapping[str, Any]:
-    """What the process that serves the home says of itself; empty if none does."""
-    return read_run_file(settings.home) or {}
+async def running_listeners(settings: Settings) -> Run:
+    """What the process that serves the home says of its listeners; empty if none does, or if it was killed."""
+    run = read_run_file(settings.home) or {}
+    url = urlsplit(str(run.get("http", "")))
+    host, _, port = str(run.get("smtp", "")).rpartition(":")
+    places = [(url.hostname, url.port), (host.strip("[]"), int(port) if port.isdecimal() else None)]
+    taken = await asyncio.gather(*(_is_taken(host, port) for host, port in places if host and port))
+    return run if any(taken) else {}
 
 
-async def check_ports(settings: Settings) -> list[Finding]:
+async def _is_taken(host: str, port: int) -> bool:
+    try:
+        async with asyncio.timeout(NETWORK_SECONDS):
+            _, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def check_ports(settings: Settings, run: Run) -> list[Finding]:
     """The SMTP and the HTTP listener."""
-    run = running_listeners(settings)
     smtp = _Listener("port.smtp", "E2A_SMTP_LISTEN", settings.smtp_listen)
     http = _Listener("port.http", "E2A_HTTP_LISTEN", settings.http_listen)
     return list(await asyncio.gather(_smtp(smtp, run, settings), _http(http, run)))
 
 
-async def _smtp(listener: _Listener, run: Mapping[str, Any], settings: Settings) -> Finding:
+async def _smtp(listener: _Listener, run: Run, settings: Settings) -> Finding:
     host, _, port = str(run.get("smtp", "")).rpartition(":")
     if not port.isdecimal():
         return _free(listener)
@@ -53,7 +70,6 @@ async def _smtp(listener: _Listener, run: Mapping[str, Any], settings: Settings)
     except TimeoutError:
         return _silent(listener, place)
     except OSError:
-        # The process that wrote the file was killed.
         return _free(listener)
     if not greeting.startswith("220 ") or settings.hostname not in greeting:
         return _other(listener, place, f"it greets with {quoted(greeting)}")
@@ -73,7 +89,7 @@ async def _greeting(host: str, port: int) -> str:
     return line[:GREETING_OCTETS].decode("utf-8", "replace").strip()
 
 
-async def _http(listener: _Listener, run: Mapping[str, Any]) -> Finding:
+async def _http(listener: _Listener, run: Run) -> Finding:
     url = str(run.get("http", ""))
     if not urlsplit(url).hostname:
         return _free(listener)
