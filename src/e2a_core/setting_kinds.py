@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 __all__ = [
     "ListenAddress",
+    "as_text",
     "choice",
     "choices",
     "comma_list",
@@ -20,6 +22,7 @@ __all__ = [
     "flag",
     "host",
     "integer",
+    "is_unexpanded",
     "listen",
     "networks",
     "optional_email",
@@ -29,6 +32,9 @@ __all__ = [
     "text",
     "url",
 ]
+
+
+_PLACEHOLDER = re.compile(r"\$\{[A-Za-z_][\w.:-]*\}|\A\$[A-Za-z_]\w*\Z|\A%[A-Za-z_]\w*%\Z", re.ASCII)
 
 
 class ListenAddress(NamedTuple):
@@ -192,3 +198,21 @@ def networks(value: str) -> tuple[str, ...]:
         if network.prefixlen == 0:
             raise ValueError("ranges narrower than the whole address space")
     return comma_list(value)
+
+
+def is_unexpanded(value: str, *, secret: bool) -> bool:
+    """Returns True for `${NAME}`, `${user_config.name}` and the like; a secret may contain them by chance."""
+    if secret:
+        return _PLACEHOLDER.fullmatch(value.strip()) is not None
+    return _PLACEHOLDER.search(value) is not None
+
+
+def as_text(value: Any, separator: str) -> str | None:
+    """Converts a value of `config.toml` to the text that an environment variable would have."""
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return separator.join(str(item) for item in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -24,8 +23,6 @@ from e2a_core.secret_strength import weakness
 from e2a_core.setting_kinds import ListenAddress
 
 __all__ = ["ListenAddress", "Settings", "default_home", "load_settings", "setting_names"]
-
-_PLACEHOLDER = re.compile(r"\$\{[A-Za-z_][\w.:-]*\}|\A\$[A-Za-z_]\w*\Z|\A%[A-Za-z_]\w*%\Z", re.ASCII)
 
 _log = logging.getLogger(__name__)
 
@@ -340,6 +337,12 @@ class Settings:
         30,
         "Days that events are kept, and can be read again by whoever was away.",
     )
+    audit_retention_days: int = _setting(
+        "E2A_AUDIT_RETENTION_DAYS",
+        kinds.integer(1, 36_500),
+        400,
+        "Days that the audit log keeps who did what.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "E2A_LOG_LEVEL",
         kinds.choice("debug", "info", "warning", "error"),
@@ -406,7 +409,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         source = name
         if text is None or (text == "" and item.default is not MISSING):
             separator = os.pathsep if item.metadata["parse"] is kinds.paths else ","
-            text, source = _as_text(from_file.get(item.name), separator), f"{item.name} in config.toml"
+            text, source = kinds.as_text(from_file.get(item.name), separator), f"{item.name} in config.toml"
         if text is None:
             continue
         try:
@@ -428,20 +431,13 @@ def _usable(environment: Mapping[str, str]) -> dict[str, str]:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             _log.warning("%s is no setting%s", name, f"; did you mean {near[0]}?" if near else "")
-        elif _is_unexpanded(value, secret=known[name]):
+        elif kinds.is_unexpanded(value, secret=known[name]):
             _log.warning(
                 "%s is still a placeholder that the host has not replaced, so it counts as unset", name
             )
         else:
             usable[name] = value
     return usable
-
-
-def _is_unexpanded(value: str, *, secret: bool) -> bool:
-    """Returns True for `${NAME}`, `${user_config.name}` and the like; a secret may contain them by chance."""
-    if secret:
-        return _PLACEHOLDER.fullmatch(value.strip()) is not None
-    return _PLACEHOLDER.search(value) is not None
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -458,17 +454,6 @@ def _read_config(path: Path) -> dict[str, Any]:
             hint = f"; did you mean {near[0]}?" if near else ""
             raise SettingsError(f"{path} has an unknown setting {key}{hint}")
     return document
-
-
-def _as_text(value: Any, separator: str) -> str | None:
-    """Converts a value of `config.toml` to the text that an environment variable would have."""
-    if value is None:
-        return None
-    if isinstance(value, list):
-        return separator.join(str(item) for item in value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
 
 
 def _check_together(settings: Settings) -> None:

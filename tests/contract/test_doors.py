@@ -109,7 +109,7 @@ async def test_every_row_has_its_local_method(engine: LocalEngine) -> None:
     session = await engine.home_session(scope="account")
     for group, protocol in GROUPS.items():
         for name, function in methods(protocol):
-            found = getattr(type(getattr(session, group)), name, None)
+            found = getattr(getattr(session, group), name, None)
             assert found is not None, f"the local engine lacks {group}.{name}"
             assert shape(found) == shape(function), f"the local engine's {group}.{name} takes something else"
 

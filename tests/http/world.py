@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -136,8 +137,8 @@ class World:
             headers=given,
         )
 
-    async def everything(self) -> dict[str, list[str]]:
-        """Every row of every table, apart from what merely being asked may change."""
+    async def everything(self, *, but: Collection[str] = ()) -> dict[str, list[str]]:
+        """Every row of every table except those of `but`, apart from what merely being asked may change."""
         db = self.home.local.core.db
         tables = await db.read(
             sql(
@@ -148,7 +149,7 @@ class World:
             )
         )
         found = {}
-        for table in (str(item["name"]) for item in tables):
+        for table in sorted({str(item["name"]) for item in tables} - set(but)):
             hidden = VOLATILE.get(table, set())
             rows = await db.read(sql(f"SELECT * FROM {table}"))
             found[table] = sorted(

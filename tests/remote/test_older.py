@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from e2a_core.clock import SystemClock
+from e2a_core.contract.audit import AuditQuery
 from e2a_core.contract.base import LIMITATIONS
 from e2a_core.contract.domains import DomainView
 from e2a_core.contract.message_views import MessageView
@@ -290,3 +291,12 @@ async def test_an_order_is_refused_only_where_it_is_asked_for(deployed: Answers,
         else:
             await session.webhooks.update("wh_1", request)
     assert bodies == ([] if ordered else [{"description": "d"}])
+
+
+async def test_a_deployment_without_an_audit_log_says_so(deployed: Answers) -> None:
+    async def answer(request: Request) -> Response:
+        return JSONResponse({"error": {"code": "not_found", "message": "no such path"}}, 404)
+
+    async with deployed(answer, paths={"/v1/account": {"get": {}}}) as (_, session):
+        with pytest.raises(NotImplementedHere):
+            await session.audit.list(AuditQuery())

@@ -16,6 +16,7 @@ from typing import Protocol
 from e2a_core.contract.account import Account
 from e2a_core.contract.agents import Agents
 from e2a_core.contract.api_keys import ApiKeys
+from e2a_core.contract.audit import Audit
 from e2a_core.contract.contacts import Contacts
 from e2a_core.contract.conversations import Conversations
 from e2a_core.contract.deployment import Deployment
@@ -51,6 +52,7 @@ GROUPS: dict[str, type] = {
     "metrics": Metrics,
     "webhooks": Webhooks,
     "events": Events,
+    "audit": Audit,
 }
 """The groups of a session by attribute. Routes are matched in this order, so the most used groups come first."""
 
@@ -109,6 +111,9 @@ class Session(Protocol):
 
     @property
     def events(self) -> Events: ...
+
+    @property
+    def audit(self) -> Audit: ...
 
     @property
     def occurrences(self) -> Occurrences: ...

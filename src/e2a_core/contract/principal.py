@@ -7,7 +7,7 @@ from typing import Literal
 
 from e2a_core.errors import Forbidden, NotFound
 
-__all__ = ["PERSON", "Door", "Principal", "Role", "Scope"]
+__all__ = ["HOME_CREDENTIAL", "PERSON", "Door", "Principal", "Role", "Scope"]
 
 Scope = Literal["account", "agent"]
 
@@ -16,6 +16,9 @@ Role = Literal["owner", "reviewer", "viewer"]
 
 Door = Literal["api", "mcp", "dashboard", "mail_link", "command", "system"]
 """The entrance a call came by."""
+
+HOME_CREDENTIAL = "home"
+"""Stands where a key's id would: the owner of the home's files needs no key."""
 
 PERSON = "person:"
 """Begins the credential id of somebody who signed in."""
@@ -27,7 +30,7 @@ class Principal:
 
     An `agent` principal is bound to one inbox (`agent_email`) and can never decide a review. `credential_id` is the
     id of the API key, `home` for the owner of the home's files, or `person:` and the id of somebody who signed in.
-    Only people have another `role` than owner.
+    Only people have another `role` than owner. `person` is the address of somebody who signed in.
     """
 
     account_id: str
@@ -37,6 +40,7 @@ class Principal:
     credential_id: str
     role: Role = "owner"
     door: Door = "api"
+    person: str = ""
 
     def require_account(self) -> None:
         """Raises `Forbidden` for an agent credential."""

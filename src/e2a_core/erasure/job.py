@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
 from e2a_core.accounts.idempotency import purge_expired
+from e2a_core.audit.sealing import log_left, prune_log, seal_anew
 from e2a_core.core import Core
 from e2a_core.erasure.agents import purge_trashed
 from e2a_core.erasure.expired import (
@@ -35,6 +36,9 @@ _STEPS: Mapping[str, Callable[[Core], Awaitable[int]]] = {
     "deliveries to webhooks": purge_deliveries,
     "idempotency keys": purge_expired,
     "sign-in links and sessions": purge_sign_ins,
+    "announcements of operations that never ended": log_left,
+    "rows of audit logs": prune_log,
+    "seals of older secrets": seal_anew,
 }
 
 _log = logging.getLogger(__name__)

@@ -24,8 +24,8 @@ BATCH = 50
 async def export_account(core: Core, account_id: str) -> UserExport:
     """Exports the account, including trashed items, without secrets. Raises `NotFound`.
 
-    Contacts, outreach, templates, delegations, webhooks, event subscriptions, people and their sessions are in
-    additional members, which readers of version 4 ignore. Changes during the export may or may not be included.
+    Contacts, outreach, templates, delegations, webhooks, event subscriptions, people and their sessions, and the audit log
+    are in additional members, which readers of version 4 ignore. Changes during the export may or may not be included.
     """
     now = core.clock.now()
     row = first(await core.db.read(account_by_id(account_id)))
@@ -48,6 +48,7 @@ async def export_account(core: Core, account_id: str) -> UserExport:
         subscriptions,
         people,
         sessions,
+        audit_log,
     ) = await core.db.read(
         [
             queries.domains(account_id),
@@ -65,6 +66,7 @@ async def export_account(core: Core, account_id: str) -> UserExport:
             queries.event_subscriptions(account_id),
             queries.people(account_id),
             queries.sessions(account_id),
+            queries.audit_log(account_id),
         ]
     )
     by_agent = {item["agent_email"]: item for item in counts}
@@ -77,6 +79,7 @@ async def export_account(core: Core, account_id: str) -> UserExport:
         "event_subscriptions": subscriptions,
         "people": people,
         "sessions": sessions,
+        "audit_log": audit_log,
     }
     return UserExport(
         schema_version=SCHEMA_VERSION,

@@ -11,6 +11,7 @@ __all__ = [
     "agent_suppressions",
     "agents",
     "api_keys",
+    "audit_log",
     "contacts",
     "delegations",
     "domains",
@@ -173,5 +174,9 @@ def sessions(account_id: str) -> Statement:
     return sql(
         "SELECT id, person_id, key_id, user_agent, created_at, last_seen_at, expires_at, revoked_at FROM sessions "
         "WHERE account_id = :account ORDER BY created_at, id",
+def audit_log(account_id: str) -> Statement:
+    return sql(
+        "SELECT number, at, actor, actor_kind, person, door, operation, subjects, outcome, code, hash "
+        "FROM audit_log WHERE account_id = :account ORDER BY number",
         account=account_id,
     )

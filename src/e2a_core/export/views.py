@@ -37,6 +37,7 @@ _SCAN_THRESHOLDS = {"off": (0.0, 0.0), "low": (0.7, 0.95), "medium": (0.5, 0.9),
 """The scores at which each sensitivity of the content scan holds and blocks a message."""
 _INSTANTS = frozenset(
     {
+        "at",
         "auto_disabled_at",
         "created_at",
         "disabled_at",
@@ -52,7 +53,7 @@ _INSTANTS = frozenset(
         "valid_until",
     }
 )
-_JSON = frozenset({"events", "filters", "metadata"})
+_JSON = frozenset({"events", "filters", "metadata", "subjects"})
 _FLAGS = frozenset({"active", "enabled", "ordered"})
 
 

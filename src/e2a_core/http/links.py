@@ -18,6 +18,8 @@ from e2a_core.accounts import queries as account_queries
 from e2a_core.agents import queries as agent_queries
 from e2a_core.agents.lookup import lookup_recipient
 from e2a_core.agents.queries import agent_from
+from e2a_core.audit.entry import by_link
+from e2a_core.audit.log import AuditLog
 from e2a_core.contract.limits import MAX_REASON_CHARS
 from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.reviews import ApproveRequest
@@ -85,6 +87,7 @@ def link_routes(core: Core) -> list[Route]:
 class _Links:
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._audit = AuditLog(core)
 
     async def approve(self, request: Request) -> Response:
         return await self._decision(request, "approve")
@@ -179,6 +182,14 @@ class _Links:
 
     async def _decide(self, row: MessageRow, link: ApprovalToken, form: dict[str, str]) -> Response:
         action, seen = link.action, form.get("content_hash") or None
+        entry = by_link(row.account_id, link.reader, f"{action}_review", row.id)
+        async with self._audit.during(entry):
+            return await self._decided_by(row, link, form, seen)
+
+    async def _decided_by(
+        self, row: MessageRow, link: ApprovalToken, form: dict[str, str], seen: str | None
+    ) -> Response:
+        action = link.action
         decider = Decider(f"signed link, {link.reader}" if link.reader else "signed link")
         if action == "approve":
             await decide.approve(self._core, row, ApproveRequest(content_hash=seen), decider)

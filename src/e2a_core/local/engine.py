@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, cast
 
 from e2a_core.accounts.credentials import authenticate
+from e2a_core.audit.log import AuditLog
 from e2a_core.clock import Clock, SystemClock
 from e2a_core.contract.deployment import API_VERSION, DeploymentInfoView
 from e2a_core.contract.principal import Door, Principal, Scope
@@ -58,8 +59,9 @@ class LocalEngine:
         self.feed = EventFeed(core.db)
         self._waiting = Waiting(core, self.feed)
         self._sender = Sender(core, self._waiting)
+        self.audit = AuditLog(core)
         self._session_of = lru_cache(REMEMBERED_SESSIONS)(
-            partial(LocalSession, core, self._sender, self._waiting, self.feed, Verifier(core))
+            partial(LocalSession, core, self._sender, self._waiting, self.feed, Verifier(core), self.audit)
         )
         self._make_services = services
         self._lease = HomeLease(core.settings.home / LEASE_FILE)

@@ -12,10 +12,9 @@ from e2a_core.accounts.sealing import seal, unseal
 from e2a_core.agents.lookup import resolve_agent
 from e2a_core.clock import from_micros, to_micros
 from e2a_core.contract.event_subscriptions import DeliveryStatus, SubscriptionGrant, SubscriptionRequest
-from e2a_core.contract.principal import Principal
+from e2a_core.contract.principal import HOME_CREDENTIAL, Principal
 from e2a_core.core import Core
 from e2a_core.errors import Conflict, LimitExceeded
-from e2a_core.local.home import HOME_CREDENTIAL
 from e2a_core.push.catalogue import Filters, read_filters
 from e2a_core.push.cursors import Cursors, Place, Start
 from e2a_core.store.event_feed import EventFeed

@@ -12,7 +12,7 @@ from pathlib import Path
 from e2a_core.accounts.queries import account_by_email
 from e2a_core.agents.events import emit
 from e2a_core.clock import Clock, to_micros
-from e2a_core.contract.principal import Door, Principal, Scope
+from e2a_core.contract.principal import HOME_CREDENTIAL, Door, Principal, Scope
 from e2a_core.core import Core, Links, shared_resolver
 from e2a_core.domains.queries import insert_shared_domain
 from e2a_core.errors import Conflict, Forbidden, InvalidRequest, NotFound, SettingsError
@@ -35,8 +35,6 @@ __all__ = ["DEFAULT_INBOX", "default_inbox", "home_principal", "home_secrets", "
 DEFAULT_INBOX = "assistant"
 """The local part of the first inbox."""
 SECRET_OCTETS = 32
-HOME_CREDENTIAL = "home"
-"""Stands where a key's id would: the owner of the files needs no key."""
 _DEFAULT_OWNER = normalize_addr_spec(DEFAULT_OWNER)
 _SECRET_FILE = "secret"
 _CONFIG_FILE = "config.toml"

@@ -62,7 +62,7 @@ class Reviews:
     async def _approve(
         self, row: MessageRow, request: ApproveRequest, idempotency_key: str | None
     ) -> SendResultView:
-        decider = Decider(self._principal.account_email)
+        decider = Decider(self._principal.person or self._principal.account_email)
         if not idempotency_key or row.inbound:
             return await decide.approve(self._core, row, request, decider)
         fingerprint = fingerprint_of(f"/v1/approve/{row.id}", request)
@@ -83,7 +83,7 @@ class Reviews:
             self._core,
             row,
             None if request.reason is None else require_storable(request.reason, "body.reason"),
-            Decider(self._principal.account_email),
+            Decider(self._principal.person or self._principal.account_email),
             content_hash=request.content_hash,
         )
 

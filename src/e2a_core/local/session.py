@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
+from e2a_core.audit.log import AuditLog
 from e2a_core.contract.events import OUTCOME_TYPES, EventEnvelope
 from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
@@ -12,6 +13,7 @@ from e2a_core.erasure.agents import purge_roles
 from e2a_core.local.account import Account
 from e2a_core.local.agents import Agents
 from e2a_core.local.api_keys import ApiKeys
+from e2a_core.local.audit import Audit
 from e2a_core.local.contacts import Contacts
 from e2a_core.local.conversations import Conversations
 from e2a_core.local.domains import Domains
@@ -49,10 +51,11 @@ class LocalSession:
         waiting: Waiting,
         feed: EventFeed,
         verifier: Verifier,
+        audit: AuditLog,
         principal: Principal,
     ) -> None:
         self.principal = principal
-        guard = Guard(principal)
+        guard = Guard(principal, audit)
         reviews = Reviews(core, principal, waiting)
         self.reviews = guard("reviews", reviews)
         self.messages = guard("messages", Messages(core, principal, sender, reviews))
@@ -68,6 +71,7 @@ class LocalSession:
         self.metrics = guard("metrics", Metrics(core, principal))
         self.webhooks = guard("webhooks", Webhooks(core, principal))
         self.events = guard("events", Events(core, principal))
+        self.audit = guard("audit", Audit(core, principal))
         self.occurrences = Occurrences(core, feed, principal)
         subscriptions = EventSubscriptions(core, feed, verifier, principal)
         self.event_subscriptions = guard("event_subscriptions", subscriptions)

@@ -14,6 +14,7 @@ from e2a_core.clock import Clock, SystemClock
 from e2a_core.contract.account import Account
 from e2a_core.contract.agents import Agents
 from e2a_core.contract.api_keys import ApiKeys
+from e2a_core.contract.audit import Audit
 from e2a_core.contract.contacts import Contacts
 from e2a_core.contract.conversations import Conversations
 from e2a_core.contract.deployment import Deployment as DeploymentInfo
@@ -87,6 +88,7 @@ class RemoteSession:
         self.metrics = remote_group(Metrics, "metrics", api)
         self.webhooks = remote_group(Webhooks, "webhooks", api)
         self.events = remote_group(Events, "events", api)
+        self.audit = remote_group(Audit, "audit", api)
         self.occurrences = RemoteOccurrences(principal, self.agents, log, bells, pace, clock)
         self.event_subscriptions = RemoteEventSubscriptions()
 
