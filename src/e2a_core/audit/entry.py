@@ -11,12 +11,13 @@ from e2a_core.contract.principal import HOME_CREDENTIAL, PERSON, Door, Principal
 from e2a_core.texts import is_storable
 
 __all__ = [
-    "HOME_CREDENTIAL",
     "LINK_ACTOR",
     "SYSTEM_ACTOR",
     "ActorKind",
     "Entry",
     "Outcome",
+    "by_home",
+    "by_link",
     "by_principal",
     "shown",
 ]
@@ -60,6 +61,11 @@ def by_principal(principal: Principal, operation: str, subjects: Mapping[str, st
         kind = "home"
     person = principal.person or (principal.account_email if kind == "home" else "")
     return Entry(principal.account_id, actor, kind, person, principal.door, operation, subjects or {})
+
+
+def by_home(account_id: str, operation: str, subjects: Mapping[str, str] | None = None) -> Entry:
+    """The entry of what a command on the home does, of which nobody knows who gives it."""
+    return Entry(account_id, HOME_CREDENTIAL, "home", "", "command", operation, subjects or {})
 
 
 def by_link(account_id: str, reader: str | None, operation: str, message_id: str) -> Entry:

@@ -24,7 +24,7 @@ BATCH = 50
 async def export_account(core: Core, account_id: str) -> UserExport:
     """Exports the account, including trashed items, without secrets. Raises `NotFound`.
 
-    Contacts, outreach, templates, delegations, webhooks, event subscriptions, people and their sessions, and the audit log
+    Contacts, outreach, templates, delegations, webhooks, event subscriptions, people, their sessions and the audit log
     are in additional members, which readers of version 4 ignore. Changes during the export may or may not be included.
     """
     now = core.clock.now()

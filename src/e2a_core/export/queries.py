@@ -174,6 +174,10 @@ def sessions(account_id: str) -> Statement:
     return sql(
         "SELECT id, person_id, key_id, user_agent, created_at, last_seen_at, expires_at, revoked_at FROM sessions "
         "WHERE account_id = :account ORDER BY created_at, id",
+        account=account_id,
+    )
+
+
 def audit_log(account_id: str) -> Statement:
     return sql(
         "SELECT number, at, actor, actor_kind, person, door, operation, subjects, outcome, code, hash "

@@ -6,6 +6,8 @@ import hashlib
 from datetime import timedelta
 from urllib.parse import quote
 
+from e2a_core.audit.entry import by_home
+from e2a_core.audit.log import AuditLog
 from e2a_core.clock import to_micros
 from e2a_core.contract.principal import Role
 from e2a_core.core import Core
@@ -55,9 +57,10 @@ async def mint_link(
     person = await ensure_person(core, account_id, role=role, email=email, name=name)
     token = _PREFIX + core.ids.secret()
     now = core.clock.now()
-    await core.db.write(
-        [queries.insert_link(_hash(token), person.id, to_micros(now), to_micros(now + LINK_GOOD_FOR))]
-    )
+    async with AuditLog(core).during(by_home(account_id, "create_sign_in_link", {"person_id": person.id})):
+        await core.db.write(
+            [queries.insert_link(_hash(token), person.id, to_micros(now), to_micros(now + LINK_GOOD_FOR))]
+        )
     return f"{core.links.base_url}/sign-in?t={quote(token)}"
 
 

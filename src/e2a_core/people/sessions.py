@@ -108,6 +108,7 @@ def person_principal(person: PersonRow) -> Principal:
         credential_id=PERSON + person.id,
         role=person.role,
         door="dashboard",
+        person=person.email,
     )
 
 

@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from e2a_core.audit.entry import by_principal
+from e2a_core.audit.log import AuditLog
 from e2a_core.core import Core
 from e2a_core.errors import E2AError, Forbidden, Unauthorized
 from e2a_core.http.limits import Budget, RequestLimits, client_address
@@ -25,7 +27,15 @@ from e2a_core.http.pages.guards import (
 from e2a_core.http.pages.routes import PeopleEngine
 from e2a_core.http.pages.visit import HEADERS, html
 from e2a_core.people.links import LinkExpired, LinkUnknown, LinkUsed, ensure_person, open_link, redeem
-from e2a_core.people.sessions import NewSession, end_session, find_session, new_session, proof_of
+from e2a_core.people.queries import PersonRow
+from e2a_core.people.sessions import (
+    NewSession,
+    end_session,
+    find_session,
+    new_session,
+    person_principal,
+    proof_of,
+)
 
 __all__ = ["SignIn", "sign_in_page"]
 
@@ -39,6 +49,7 @@ class SignIn:
     def __init__(self, engine: PeopleEngine, core: Core) -> None:
         self._engine = engine
         self._core = core
+        self._audit = AuditLog(core)
 
     def routes(self) -> list[Route]:
         return [
@@ -76,6 +87,7 @@ class SignIn:
             return sign_in_page(401, follow, "This is no key of this deployment, or it was revoked.")
         except E2AError as problem:
             return sign_in_page(problem.status, follow, problem.message)
+        await self._record("sign_in", opened.person, opened.id)
         # Whoever was signed in here before is not any more: a session is never handed on.
         await self._end(cookie_of(request, self._core))
         response = RedirectResponse(follow, 303, HEADERS)
@@ -112,6 +124,12 @@ class SignIn:
         before = await find_session(self._core, token) if token else None
         if before is not None:
             await end_session(self._core, before.person.account_id, before.id)
+            await self._record("sign_out", before.person, before.id)
+
+    async def _record(self, operation: str, person: PersonRow, session_id: str) -> None:
+        await self._audit.record(
+            by_principal(person_principal(person), operation, {"session_id": session_id})
+        )
 
 
 def sign_in_page(status: int, follow: str, problem: str = "") -> Response:
