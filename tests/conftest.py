@@ -88,6 +88,7 @@ LONG = frozenset(
         "engine/test_webhook_watch.py",
         "engine/test_webhooks.py",
         "habits/test_github.py",
+        "hosts/test_command.py",
         "http/test_authorisation.py",
         "http/test_bad_input.py",
         "http/test_document.py",

@@ -56,6 +56,9 @@ COMMANDS = {
         "say what is wrong with a deployment, and what to do about it",
         HOME,
     ),
+    "install": Command(
+        "e2a_mcp.program.install:install_command", "set up MCP hosts on this machine, or undo that", HOME
+    ),
 }
 
 
