@@ -199,8 +199,8 @@ def test_a_clock_that_others_contradict(
     store: int | None, server: int | None, status: str, code: str
 ) -> None:
     newest = 0 if store is None else to_micros(NOW + timedelta(seconds=store))
-    dates = {} if server is None else {"https://e2a.example": NOW + timedelta(seconds=server)}
-    finding = check_clock(SetClock(NOW), newest, dates)
+    ahead_of = {} if server is None else {"https://e2a.example": -timedelta(seconds=server)}
+    finding = check_clock(SetClock(NOW), newest, ahead_of)
     assert (finding.status, finding.reason_code) == (status, code)
     assert bool(finding.fix) == (status != "pass")
 

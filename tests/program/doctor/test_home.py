@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -17,12 +18,19 @@ import pytest
 
 from e2a_core.clock import SystemClock
 from e2a_core.settings import Settings, load_settings
+from e2a_mcp.program.doctor.examination import examine
 from e2a_mcp.program.doctor.finding import Finding
 from e2a_mcp.program.doctor.home import check_home
 from e2a_mcp.program.doctor.ports import check_ports
 from e2a_mcp.program.doctor.store import check_store
+from e2a_mcp.program.doctor.wishes import Wishes
 from tests.program.doctor.doctoring import doctor, e2a, environment, unchanged
+from tests.program.doctor.test_connections import DAY, certificate
+from tests.support.home import MovableClock
+from tests.support.listening import vacant_port
 from tests.support.serving import running
+
+NOWHERE = "127.0.0.1:9"
 
 
 def settings_of(home: Path, **settings: str) -> Settings:
@@ -208,16 +216,47 @@ def test_half_of_the_credentials_of_the_relay_and_never_the_password(home: Path)
 
 def test_it_works_while_the_home_is_served(home: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "e2a_mcp.program.e2a", "serve", "--print-run"]
-    names = {path.name for path in home.iterdir()}
     with running(command, environment(home), tmp_path / "serve.log") as run:
         served = {path.name for path in home.iterdir()}
         done = doctor(home)
         assert {path.name for path in home.iterdir()} == served
+        ahead = MovableClock()
+        ahead.advance(hours=1)
+        report = asyncio.run(examine(Wishes(), ahead, environment(home)))
     assert done.status == 0, done.troubles()
     assert done.one("port.smtp")["target"] == run["smtp"]
     assert done.one("port.http")["target"] == run["http"]
-    assert "ready" in done.one("port.http")["detail"]
-    assert names <= served
+    assert (
+        done.code("port.http")
+        == done.code("api.reachability")
+        == done.code("mcp.reachability")
+        == ("pass", "ok")
+    )
+    assert done.report["deployment_url"] == run["http"]
+    [clock] = [finding for finding in report.findings if finding.id == "clock.offset"]
+    assert (clock.reason_code, report.exit_code) == ("clock_ahead", 9)
+
+
+def test_all_that_is_broken_is_told_at_once(home: Path, tmp_path: Path) -> None:
+    """A mode, a store, a port, a certificate and a relay: each has its line and its fix."""
+    files = certificate(tmp_path, since=-90 * DAY, until=-DAY)
+    (home / "secret").chmod(0o644)
+    (home / "e2a.db").write_bytes(b"no database" * 1000)
+    with socket.create_server(("127.0.0.1", 0)) as other, vacant_port() as port:
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        relay = {"outbound_smtp_host": "127.0.0.1", "outbound_smtp_port": str(port)}
+        done = doctor(
+            home, smtp_listen=taken, shared_domain="mail.example.com", dns_server=NOWHERE, **files, **relay
+        )
+    assert done.status == 9
+    assert {
+        ("home.files", "open_to_others"),
+        ("store.integrity", "corrupt"),
+        ("port.smtp", "port_taken"),
+        ("tls.certificate", "expired"),
+        ("relay.connection", "connection_failed"),
+        ("domain.mx", "dns_lookup_failed"),
+    } <= done.troubles()
 
 
 def test_what_a_killed_server_left_is_read_along_and_left(home: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from e2a_core.clock import Clock, from_micros, rfc3339
 from e2a_mcp.program.doctor.finding import Finding, fail, passed, warn
@@ -16,10 +16,9 @@ HARMFUL = timedelta(minutes=5)
 """From here on signatures, tokens and links of others are taken for expired, or for not valid yet."""
 
 
-def check_clock(clock: Clock, newest: int, dates: Mapping[str, datetime]) -> Finding:
-    """`newest` is in microseconds, 0 if unknown; `dates` are what servers gave as the time, by their URL."""
-    now = clock.now()
-    offsets = {url: now - date for url, date in dates.items()}
+def check_clock(clock: Clock, newest: int, ahead_of: Mapping[str, timedelta]) -> Finding:
+    """`newest` is in microseconds, 0 if unknown; `ahead_of` is how far the clock is ahead of servers, by their URL."""
+    now, offsets = clock.now(), dict(ahead_of)
     if newest and now < from_micros(newest):
         offsets["the latest entry of the store"] = now - from_micros(newest)
     if not offsets:

@@ -10,7 +10,7 @@ from typing import Any
 
 from e2a_core.errors import SettingsError
 from e2a_core.settings import Settings, load_settings
-from e2a_mcp.program.doctor.finding import Cause, Finding, fail, passed, warn
+from e2a_mcp.program.doctor.finding import Cause, Finding, fail, passed, skip, warn
 
 __all__ = ["check_configuration", "check_relay_settings"]
 
@@ -70,6 +70,8 @@ def check_relay_settings(settings: Settings) -> Finding:
             f"set E2A_OUTBOUND_SMTP_{missing}",
             **evidence,
         )
+    if settings.remote and settings.sandbox:
+        return skip("smtp.config", "not_visible", "the relay of the deployment cannot be seen from here")
     if settings.sandbox:
         return passed("smtp.config", "sandbox: mail to other hosts is captured and not sent", **evidence)
     return passed(

@@ -19,7 +19,7 @@ from e2a_mcp.program.doctor.lookups import look, resolver_of, unanswered, unansw
 from e2a_mcp.program.doctor.records import check_records
 from e2a_mcp.program.doctor.store import StoredDomain, StoreFacts
 
-__all__ = ["check_domains", "check_sending", "is_public_name", "not_registered", "too_many"]
+__all__ = ["check_domains", "check_sending", "no_domains", "not_registered", "too_many"]
 
 OWN_NAMES = ("localhost", "test", "invalid", "local", "internal")
 """Top-level names that only one machine or network knows (RFC 6761, RFC 6762, ICANN's `internal`)."""
@@ -52,11 +52,11 @@ async def check_domains(settings: Settings, facts: StoreFacts, clock: Clock, onl
         )
     finally:
         await resolver.aclose()
-    more = [too_many(len(chosen))] if len(chosen) > MAX_DOMAINS else []
+    more = [too_many()] if len(chosen) > MAX_DOMAINS else []
     return [*(finding for part in seen for finding in part), *more]
 
 
-def is_public_name(name: str) -> bool:
+def _is_public_name(name: str) -> bool:
     return "." in name and name.rpartition(".")[2] not in OWN_NAMES
 
 
@@ -74,13 +74,12 @@ def no_domains() -> Finding:
     return skip("domain.registered", "no_domains", "there are none")
 
 
-def too_many(count: int) -> Finding:
+def too_many() -> Finding:
     return warn(
         "domain.registered",
         "too_many_domains",
         f"looked at the first {MAX_DOMAINS} domains only",
         "look at another one with --domain",
-        count=count,
     )
 
 
@@ -95,7 +94,7 @@ def _unchecked() -> Finding:
 
 async def _domain(resolver: Resolver, settings: Settings, stored: StoredDomain) -> list[Finding]:
     domain, shared = stored.row.domain, stored.row.account_id is None
-    if not is_public_name(domain):
+    if not _is_public_name(domain):
         return [
             skip(
                 "domain.registered",
@@ -157,7 +156,7 @@ def check_sending(domain: str, status: str, why: str) -> Finding:
 
 async def _host(resolver: Resolver, host: str) -> list[Finding]:
     """The addresses that the MX leads to, and whether each has the host's name (RFC 1912 section 2.1)."""
-    if not is_public_name(host):
+    if not _is_public_name(host):
         return []
     four, six = await asyncio.gather(look(resolver, host, "A"), look(resolver, host, "AAAA"))
     addresses = [*four.answer.addresses, *six.answer.addresses]

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Mapping, Sequence
-from datetime import datetime
+from datetime import timedelta
 from pathlib import Path
 
 from e2a_core.clock import Clock
@@ -16,11 +16,12 @@ from e2a_mcp.program.doctor.clocks import check_clock
 from e2a_mcp.program.doctor.configuration import check_configuration, check_relay_settings
 from e2a_mcp.program.doctor.deployment import check_reachability
 from e2a_mcp.program.doctor.domains import check_domains
-from e2a_mcp.program.doctor.finding import Cause, Finding, fail, passed
+from e2a_mcp.program.doctor.finding import Cause, Finding, Status, fail, passed, skip
 from e2a_mcp.program.doctor.home import check_folder, check_home
 from e2a_mcp.program.doctor.mcp import check_mcp_http, check_stdio
 from e2a_mcp.program.doctor.ports import Run, check_ports, running_listeners
 from e2a_mcp.program.doctor.relay import check_relay
+from e2a_mcp.program.doctor.remote import check_account
 from e2a_mcp.program.doctor.report import Report
 from e2a_mcp.program.doctor.signature import check_signatures
 from e2a_mcp.program.doctor.store import StoredDomain, StoreFacts, check_store
@@ -29,6 +30,8 @@ from e2a_mcp.program.doctor.wishes import Wishes
 from e2a_mcp.version import VERSION
 
 __all__ = ["examine"]
+
+HOSTED_URL = "https://api.e2a.dev"
 
 
 async def examine(wishes: Wishes, clock: Clock, environ: Mapping[str, str] | None = None) -> Report:
@@ -41,7 +44,8 @@ async def examine(wishes: Wishes, clock: Clock, environ: Mapping[str, str] | Non
     else:
         run = {} if settings.remote else await running_listeners(settings)
         url = _deployment_url(settings, run)
-        findings += await _home(settings, wishes, clock, run)
+        look = _remote(settings, wishes, clock) if settings.remote else _home(settings, wishes, clock, run)
+        findings += await look
     return Report(clock.now(), VERSION, url, findings)
 
 
@@ -63,9 +67,10 @@ def _deployment_url(settings: Settings, run: Run) -> str:
 async def _home(settings: Settings, wishes: Wishes, clock: Clock, run: Run) -> list[Finding]:
     """The checks of a home. What the store says is read first, since others need it."""
     home = check_home(settings)
-    store, known = await check_store(settings, clock)
+    agent = wishes.agent or settings.agent_email
+    store, known = await check_store(settings, clock, agent)
     facts = known or _before_the_start(settings)
-    dates: dict[str, datetime] = {}
+    offsets: dict[str, timedelta] = {}
     mcp_url = wishes.mcp_url or str(run.get("mcp", ""))
     rest = await _all(
         {
@@ -74,13 +79,49 @@ async def _home(settings: Settings, wishes: Wishes, clock: Clock, run: Run) -> l
             "relay": check_relay(settings),
             "domain": check_domains(settings, facts, clock, wishes.domain),
             "signature.dkim": check_signatures(settings, known, clock, wishes.domain),
-            "api.reachability": _reachability(_deployment_url(settings, run), dates),
+            "api.reachability": _reachability(_deployment_url(settings, run), clock, offsets),
             "mcp": check_mcp_http(settings, mcp_url, discovery=bool(wishes.mcp_url)),
             "mcp.stdio": check_stdio(),
         }
     )
-    time = check_clock(clock, facts.newest, dates)
-    return [time, *home, *store, check_relay_settings(settings), *rest]
+    time = check_clock(clock, facts.newest, offsets)
+    inbox = [_inbox(agent, known.inbox)] if known else []
+    return [time, *home, *store, *inbox, check_relay_settings(settings), *rest]
+
+
+def _inbox(wanted: str, found: str) -> Finding:
+    if found:
+        return passed(
+            "agent.access", "is the inbox asked for" if wanted else "is the default inbox", target=found
+        )
+    if wanted:
+        fix = "correct --agent or E2A_AGENT_EMAIL, or create the inbox"
+        return fail("agent.access", "agent_not_found", "is no inbox of this home", fix, target=wanted)
+    return skip("agent.access", "no_agent_selected", "there is no default inbox")
+
+
+async def _remote(settings: Settings, wishes: Wishes, clock: Clock) -> list[Finding]:
+    """The checks of another deployment. If it does not answer, its API is not asked further."""
+    offsets: dict[str, timedelta] = {}
+    reached = await _reachability(settings.api_url, clock, offsets)
+    checks: dict[str, Awaitable[Sequence[Finding]]] = {}
+    if reached[0].status is Status.PASS:
+        checks["api.auth"] = check_account(settings, wishes, clock)
+    else:
+        checks["api.auth"] = _unasked(settings.api_url)
+    checks["mcp"] = check_mcp_http(settings, wishes.mcp_url or _hosted_mcp(settings), discovery=True)
+    checks["mcp.stdio"] = check_stdio()
+    rest = await _all(checks)
+    return [check_clock(clock, 0, offsets), *reached, *rest, check_relay_settings(settings)]
+
+
+async def _unasked(url: str) -> list[Finding]:
+    return [skip("api.auth", "not_reached", "the deployment does not answer", target=url)]
+
+
+def _hosted_mcp(settings: Settings) -> str:
+    """The MCP URL of the hosted service; that of any other deployment may be anywhere."""
+    return f"{HOSTED_URL}/mcp" if settings.api_url == HOSTED_URL else ""
 
 
 def _before_the_start(settings: Settings) -> StoreFacts:
@@ -91,13 +132,13 @@ def _before_the_start(settings: Settings) -> StoreFacts:
     return StoreFacts([StoredDomain(row, [])])
 
 
-async def _reachability(url: str, dates: dict[str, datetime]) -> list[Finding]:
-    """Asks the deployment as others reach it, and takes down what time it has."""
+async def _reachability(url: str, clock: Clock, offsets: dict[str, timedelta]) -> list[Finding]:
+    """Asks the deployment as others reach it, and takes down how far the clock is ahead of its own."""
     if not url:
         return []
     reached = await check_reachability(url)
     if reached.date is not None:
-        dates[url] = reached.date
+        offsets[url] = clock.now() - reached.date
     return [reached.finding]
 
 

@@ -74,8 +74,12 @@ def _first(problem: BaseException) -> str:
 async def check_mcp_http(settings: Settings, url: str, *, discovery: bool) -> list[Finding]:
     """The endpoint at `url`, a session with the key of the settings if there is one, and sign-in with `discovery`."""
     if not url:
-        detail = "nothing is served now that the settings know of"
-        fix = "start e2a serve, or give the URL with --mcp-url"
+        detail = "its URL is not known" if settings.remote else "nothing is served now"
+        fix = (
+            "give the URL with --mcp-url"
+            if settings.remote
+            else "start e2a serve, or give the URL with --mcp-url"
+        )
         return [skip("mcp.reachability", "no_mcp_url", detail, fix=fix)]
     if not is_http_url(url):
         fix = "give --mcp-url an http:// or https:// URL"

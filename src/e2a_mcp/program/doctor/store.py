@@ -20,10 +20,11 @@ from e2a_core.domains.queries import (
     domain_from,
 )
 from e2a_core.errors import SettingsError, StoreUnavailable
+from e2a_core.local.queries import named_inbox, owner_inbox
 from e2a_core.settings import Settings
 from e2a_core.store.migrate import Reads, pending_migrations
 from e2a_core.store.open import sqlite_path
-from e2a_core.store.statement import first, sql
+from e2a_core.store.statement import Statement, first, sql
 from e2a_mcp.program.doctor.finding import Cause, Finding, fail, passed, quoted, skip, warn
 from e2a_mcp.program.doctor.limits import MAX_DOMAINS, NETWORK_SECONDS
 from e2a_mcp.program.doctor.snapshot import INTEGRITY_SECONDS, open_snapshot
@@ -49,19 +50,23 @@ class StoredDomain:
 class StoreFacts:
     """What the store says to other checks. `newest` is the latest instant in it, in microseconds; 0 if there is none.
 
+    `inbox` is the one that was asked for, or else the default one; empty if it does not exist.
     `domains` has one more than `MAX_DOMAINS` if there are more than that.
     """
 
     domains: Sequence[StoredDomain] = ()
     newest: int = 0
+    inbox: str = ""
 
 
-async def check_store(settings: Settings, clock: Clock) -> tuple[list[Finding], StoreFacts | None]:
+async def check_store(
+    settings: Settings, clock: Clock, agent: str = ""
+) -> tuple[list[Finding], StoreFacts | None]:
     """The findings, and the facts if the store could be read and has the schema of this release."""
     url = settings.effective_database_url
     try:
         if url.lower().startswith("postgres"):
-            return await _postgresql(settings)
+            return await _postgresql(settings, agent)
         path = sqlite_path(url)
     except SettingsError as problem:
         return [fail("store.integrity", "invalid_url", str(problem), "correct E2A_DATABASE_URL")], None
@@ -75,15 +80,17 @@ async def check_store(settings: Settings, clock: Clock) -> tuple[list[Finding], 
                 target=str(path),
             )
         ], None
-    return await _sqlite(settings, path, clock)
+    return await _sqlite(settings, path, clock, agent)
 
 
-async def _sqlite(settings: Settings, path: Path, clock: Clock) -> tuple[list[Finding], StoreFacts | None]:
+async def _sqlite(
+    settings: Settings, path: Path, clock: Clock, agent: str
+) -> tuple[list[Finding], StoreFacts | None]:
     place, room = str(path), [_size(path), _space(path)]
     try:
         async with open_snapshot(path) as snapshot:
             integrity = _integrity(place, await snapshot.faults(clock))
-            schema, facts = await _contents(snapshot, settings)
+            schema, facts = await _contents(snapshot, settings, agent)
     except sqlite3.Error as problem:
         return [_broken(place, problem), *room], None
     return [integrity, schema, *room], facts
@@ -136,7 +143,7 @@ def _corrupt(place: str, what: str) -> Finding:
     )
 
 
-async def _postgresql(settings: Settings) -> tuple[list[Finding], StoreFacts | None]:
+async def _postgresql(settings: Settings, agent: str) -> tuple[list[Finding], StoreFacts | None]:
     try:
         from e2a_core.store.postgresql.database import PostgresqlDatabase
     except ImportError:
@@ -155,7 +162,7 @@ async def _postgresql(settings: Settings) -> tuple[list[Finding], StoreFacts | N
         return [_no_server(str(problem) or "no answer within 5 seconds")], None
     try:
         async with asyncio.timeout(NETWORK_SECONDS):
-            schema, facts = await _contents(database, settings)
+            schema, facts = await _contents(database, settings, agent)
             row = first(await database.read(sql("SELECT pg_database_size(current_database()) AS octets")))
     except (StoreUnavailable, TimeoutError) as problem:
         return [_no_server(str(problem) or "no answer within 5 seconds")], None
@@ -179,7 +186,7 @@ def _no_server(why: str) -> Finding:
     )
 
 
-async def _contents(database: Reads, settings: Settings) -> tuple[Finding, StoreFacts | None]:
+async def _contents(database: Reads, settings: Settings, agent: str) -> tuple[Finding, StoreFacts | None]:
     try:
         pending = await pending_migrations(database)
     except SettingsError as problem:
@@ -189,7 +196,9 @@ async def _contents(database: Reads, settings: Settings) -> tuple[Finding, Store
     if pending:
         names = ", ".join(f"{migration.version:04d}_{migration.name}" for migration in pending)
         return _pending(names, settings), None
-    return passed("store.migrations", "is that of this release"), await _facts(database)
+    return passed("store.migrations", "is that of this release"), await _facts(
+        database, named_inbox(agent) if agent else owner_inbox(settings.shared_domain)
+    )
 
 
 def _pending(names: str, settings: Settings) -> Finding:
@@ -208,7 +217,7 @@ def _pending(names: str, settings: Settings) -> Finding:
     )
 
 
-async def _facts(database: Reads) -> StoreFacts:
+async def _facts(database: Reads, inbox_query: Statement) -> StoreFacts:
     rows = [domain_from(row) for row in await database.read(deployment_domains(MAX_DOMAINS + 1))]
     keys: dict[str, list[DkimKeyRow]] = defaultdict(list)
     for key in await database.read(dkim_keys_of([row.domain for row in rows])):
@@ -216,7 +225,12 @@ async def _facts(database: Reads) -> StoreFacts:
     latest = first(await database.read(sql("SELECT created_at FROM events ORDER BY seq DESC LIMIT 1")))
     applied = first(await database.read(sql("SELECT MAX(applied_at) AS at FROM schema_migrations")))
     newest = max(latest["created_at"] if latest else 0, (applied["at"] or 0) if applied else 0)
-    return StoreFacts([StoredDomain(row, keys[row.domain]) for row in rows], newest)
+    inbox = first(await database.read(inbox_query))
+    return StoreFacts(
+        [StoredDomain(row, keys[row.domain]) for row in rows],
+        newest,
+        str(inbox["inbox"] or "") if inbox else "",
+    )
 
 
 def _size(path: Path) -> Finding:
