@@ -145,6 +145,7 @@ APART = frozenset(
         "mcp/test_channel.py",
         "mcp/test_every_argument.py",
         "mcp/test_older_deployment.py",
+        "program/test_commands.py",
         "program/test_listen.py",
         "program/test_listen_responses.py",
         "program/test_logging.py",

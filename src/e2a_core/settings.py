@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
@@ -24,6 +25,7 @@ from e2a_core.setting_kinds import ListenAddress
 
 __all__ = ["ListenAddress", "Settings", "default_home", "load_settings", "setting_names"]
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _log = logging.getLogger(__name__)
 
 DEFAULT_OWNER = "owner@localhost"
@@ -392,13 +394,23 @@ def default_home() -> Path:
     return user_data_path("e2a", appauthor=False)
 
 
-def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+def load_settings(
+    environ: Mapping[str, str] | None = None,
+    *,
+    given: Mapping[str, str] = _NOTHING,
+    saved: Callable[[Path], Mapping[str, str]] = lambda home: _NOTHING,
+) -> Settings:
     """Returns the settings from `environ` (default: that of the process) and the home's `config.toml`.
+
+    `given` goes before the environment: the options of a command. `saved` returns what stands between the environment
+    and `config.toml`, for the home it is called with. Both are by environment variable.
 
     Raises `SettingsError`.
     """
     environment = _usable(os.environ if environ is None else environ)
     home = kinds.path(environment["E2A_HOME"]) if environment.get("E2A_HOME") else default_home()
+    set_there = {name: text for name, text in environment.items() if text}
+    environment = {**environment, **saved(home), **set_there, **given}
     from_file = _read_config(home / "config.toml")
     values: dict[str, Any] = {"home": home.absolute()}
     for item in fields(Settings):

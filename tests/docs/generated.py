@@ -23,6 +23,7 @@ from e2a_mcp.resources import REVIEWS_URI, templates
 from e2a_mcp.schema import input_schema
 from e2a_mcp.tool import Tool
 from e2a_mcp.tools import ACCOUNT_TOOLS, AGENT_TOOLS, LEGACY_ACCOUNT_TOOLS, LEGACY_AGENT_TOOLS
+from tests.docs.command_line import Documented, of_deployments
 from tests.docs.public_api import PINNED, described
 from tests.promises.manifest import DIVERGENCES
 
@@ -198,6 +199,22 @@ def _default_of(name: str) -> int:
     return default
 
 
+def commands_reference() -> str:
+    return "\n".join(_documented(command) for command in of_deployments())
+
+
+def _documented(command: Documented) -> str:
+    rows = [[f"`{name}`", _cell(meaning) or _name_in_words(name)] for name, meaning in command.options]
+    options = _table(["argument or option", "meaning"], rows) if rows else ""
+    return f"### `{command.words}`\n\n{command.summary}\n" + (f"\n{options}" if options else "")
+
+
+def _name_in_words(option: str) -> str:
+    """Stands where the name says all."""
+    words = option.strip("-").replace("-", " ").lower()
+    return f"{words[0].upper()}{words[1:]}."
+
+
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "settings": settings_table,
     "sizes": sizes_table,
@@ -209,6 +226,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "prompts": prompts_table,
     "behaviour-differences": behaviour_differences_table,
     "api-differences": api_differences_table,
+    "commands": commands_reference,
 }
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cyclopts import App
 
 from e2a_core.agents import events as inboxes
 from e2a_core.contacts import due
@@ -29,8 +28,8 @@ from e2a_core.store.statement import Statement
 from e2a_core.suppressions import entries
 from e2a_mcp.dispatch import UnknownTool
 from e2a_mcp.program import mcp
-from e2a_mcp.program.e2a import application
 from e2a_mcp.tools import ACCOUNT_TOOLS, AGENT_TOOLS, LEGACY_ACCOUNT_TOOLS, LEGACY_AGENT_TOOLS
+from tests.docs.command_line import commands
 from tests.docs.documents import DOCUMENTS, ROOT, table_rows, ticked
 from tests.docs.generated import BLOCKS, blocks_in, written
 
@@ -300,30 +299,13 @@ def test_the_members_of_suppression_events_are_documented() -> None:
 
 
 def command_options() -> dict[str, set[str]]:
-    """Each command's options, as its parser has them."""
-    return {"e2a-mcp": mcp_options(), "e2a": {"--version"}, **options_below(application())}
-
-
-def mcp_options() -> set[str]:
-    return {option for action in mcp._parser()._actions for option in action.option_strings} - {
+    """Each command's arguments and options, as its parser has them."""
+    of_mcp = {option for action in mcp._parser()._actions for option in action.option_strings} - {
         "-h",
         "--help",
     }
-
-
-def options_below(app: App) -> dict[str, set[str]]:
-    """Of each command below `app`: its arguments in capitals, and its options."""
-    found: dict[str, set[str]] = {}
-    for name in app:
-        if name.startswith("-"):
-            continue
-        command = app[name]
-        if command.default_command is None:
-            found |= {f"{app.name[0]} {path}": options for path, options in options_below(command).items()}
-            continue
-        arguments = command.assemble_argument_collection(parse_docstring=True)
-        found[f"{app.name[0]} {name}"] = {argument.name for argument in arguments if argument.show}
-    return found
+    found = {command.words: {name for name, _ in command.options} for command in commands()}
+    return {"e2a-mcp": of_mcp, "e2a": {"--version"}, **found}
 
 
 def test_every_command_and_option_is_documented() -> None:

@@ -96,10 +96,11 @@ class LocalEngine:
             public_url=settings.public_url or None,
         )
 
-    async def start(self) -> None:
-        """Follow the event log, and stand in line for the listeners and workers."""
+    async def start(self, *, leads: bool = True) -> None:
+        """Follow the event log and, if it `leads`, stand in line for the listeners and workers."""
         await self.feed.start()
-        self._leader = asyncio.create_task(self._lead(), name="home services")
+        if leads:
+            self._leader = asyncio.create_task(self._lead(), name="home services")
 
     async def wait_until_leading(self) -> None:
         """Until this process runs the listeners. Raises what kept them from starting."""
@@ -194,15 +195,17 @@ async def open_local_engine(
     clock: Clock | None = None,
     ids: Ids | None = None,
     strict: bool = False,
+    leads: bool = True,
     services: ServicesFactory = relay_services,
 ) -> LocalEngine:
     """Open the home and start; says on standard error what a first start made.
 
-    `services` makes what this process runs whenever it leads. Raises `SettingsError` and `StoreUnavailable`.
+    `services` makes what this process runs whenever it leads; a command that ends at once does not.
+    Raises `SettingsError` and `StoreUnavailable`.
     """
     core, made = await open_home(settings, clock or SystemClock(), ids or Ids())
     for line in made:
         sys.stderr.write(f"e2a: {line}\n")
     engine = LocalEngine(core, strict=strict, services=services)
-    await engine.start()
+    await engine.start(leads=leads)
     return engine

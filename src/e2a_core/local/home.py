@@ -38,7 +38,7 @@ SECRET_OCTETS = 32
 _DEFAULT_OWNER = normalize_addr_spec(DEFAULT_OWNER)
 _SECRET_FILE = "secret"
 _CONFIG_FILE = "config.toml"
-_OWN_FILES = frozenset({_SECRET_FILE, _CONFIG_FILE, "e2a.db", "run.json", "lease"})
+_OWN_FILES = frozenset({_SECRET_FILE, _CONFIG_FILE, "config.json", "e2a.db", "run.json", "lease"})
 """A folder that holds one of these is a home, and nobody else's."""
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from cyclopts import Parameter, Token
 
-__all__ = ["Address", "Url"]
+__all__ = ["Address", "Url", "Yes"]
 
 
 def _address(_: Any, tokens: Sequence[Token]) -> str:
@@ -36,3 +36,4 @@ def _url(_: Any, tokens: Sequence[Token]) -> str:
 Address = Annotated[str, Parameter(converter=_address)]
 """An address, in the form that accounts and inboxes have."""
 Url = Annotated[str, Parameter(converter=_url)]
+Yes = Annotated[bool, Parameter(help="Do not ask.")]

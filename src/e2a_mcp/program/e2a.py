@@ -11,16 +11,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from e2a_core.errors import E2AError, SettingsError
+from e2a_mcp.program.failed import Failed
+from e2a_mcp.program.statuses import FAILED, INTERRUPTED, MISUSED
 
 if TYPE_CHECKING:
     from cyclopts import App
 
-__all__ = ["COMMANDS", "Command", "Failed", "application", "main"]
+__all__ = ["COMMANDS", "Command", "application", "main"]
 
-FAILED = 1
-MISUSED = 2
-INTERRUPTED = 130
-"""128 plus the number of SIGINT, as shells report it."""
 USAGE = "usage"
 """Stands for the code of an error of the command line itself."""
 
@@ -34,8 +32,32 @@ class Command(NamedTuple):
 
 
 MAIL = "Mail"
+CONTROL = "Control"
 HOME = "The home"
+_HERE = "e2a_mcp.program.commands"
 COMMANDS = {
+    "send": Command(f"{_HERE}.mail:send", "send a new message", MAIL),
+    "reply": Command(f"{_HERE}.mail:reply", "answer a message in its thread", MAIL),
+    "forward": Command(f"{_HERE}.mail:forward", "forward a message with its attachments", MAIL),
+    "messages": Command(f"{_HERE}.messages:messages", "find, read and keep the mail of an inbox", MAIL),
+    "conversations": Command(f"{_HERE}.messages:conversations", "threads of an inbox", MAIL),
+    "labels": Command(f"{_HERE}.messages:labels", "put labels on mail, or take them off", MAIL),
+    "reviews": Command(f"{_HERE}.reviews:reviews", "decide about mail that is held for you", CONTROL),
+    "protection": Command(f"{_HERE}.protection:protection", "what is held for you, or blocked", CONTROL),
+    "pause": Command(f"{_HERE}.pausing:pause", "stop all sending at once", CONTROL),
+    "resume": Command(f"{_HERE}.pausing:resume", "let it go on", CONTROL),
+    "status": Command(f"{_HERE}.person:status", "say what runs and what waits", CONTROL),
+    "whoami": Command(f"{_HERE}.person:whoami", "say which account commands act as", CONTROL),
+    "agents": Command(f"{_HERE}.agents:agents", "inboxes of the account", CONTROL),
+    "keys": Command(f"{_HERE}.keys:keys", "API keys, shown once", CONTROL),
+    "domains": Command(f"{_HERE}.domains:domains", "domains and the records to publish for them", CONTROL),
+    "webhooks": Command(f"{_HERE}.webhooks:webhooks", "where events are posted", CONTROL),
+    "events": Command(f"{_HERE}.webhooks:events", "the log of events", CONTROL),
+    "templates": Command(f"{_HERE}.templates:templates", "words that are sent again and again", CONTROL),
+    "contacts": Command(f"{_HERE}.contacts:contacts", "whom the account writes to", CONTROL),
+    "outreach": Command(f"{_HERE}.contacts:outreach", "what an inbox wants of its contacts", CONTROL),
+    "suppressions": Command(f"{_HERE}.contacts:suppressions", "who must not be written to", CONTROL),
+    "delegations": Command(f"{_HERE}.agents:delegations", "people whose word an inbox takes", CONTROL),
     "serve": Command(
         "e2a_mcp.program.serve:serve", "run the relay, the MCP endpoint and the health checks", HOME
     ),
@@ -62,20 +84,10 @@ COMMANDS = {
 }
 
 
-class Failed(Exception):
-    """The command did not do what was asked; the exit status says why."""
-
-    def __init__(self, message: str, status: int = FAILED, *, code: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.status = status
-        self.code = code
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns the exit status.
 
-    0 is done, 1 refused or failed, 2 wrong usage or settings, 130 interrupted; `acting.status_of` has those of the
+    0 is done, 1 refused or failed, 2 wrong usage or settings, 130 interrupted; `statuses` has those of the
     commands that act on a deployment.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
@@ -111,7 +123,7 @@ def application() -> App:
         version_format="plaintext",
         result_action="return_value",
         # `--no-json` and the like would double every list of options.
-        default_parameter=Parameter(negative=()),
+        default_parameter=Parameter(negative=(), show_default=_shown_default),
         suppress_keyboard_interrupt=False,
     )
     headings = {command.heading: None for command in COMMANDS.values()}
@@ -119,6 +131,11 @@ def application() -> App:
     for name, command in COMMANDS.items():
         app.command(command.target, name=name, help=_sentence(command.summary), group=groups[command.heading])
     return app
+
+
+def _shown_default(value: object) -> str:
+    """A flag that is not given is off, which need not be said."""
+    return "" if value is False else str(value)
 
 
 def _version() -> str:

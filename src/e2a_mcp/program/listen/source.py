@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from e2a_core.errors import E2AError, Forbidden, Unauthorized
+from e2a_core.errors import E2AError
 from e2a_core.visible import one_line
 from e2a_mcp.program.output import note
+from e2a_mcp.program.statuses import CREDENTIALS, FAILED, PERMANENT, status_of
 
 __all__ = [
     "CREDENTIALS",
@@ -24,11 +25,6 @@ __all__ = [
     "pauses",
     "status_of",
 ]
-
-FAILED = 1
-CREDENTIALS = 4
-PERMANENT = 5
-"""Exit statuses, as the command line of the public clients has them."""
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
@@ -108,10 +104,3 @@ async def patiently(call: Callable[[], Awaitable[Result]]) -> Result:
             pause = next(waits)
             note(f"{one_line(problem.message)}; trying again in {pause:.1f} s")
         await asyncio.sleep(pause)
-
-
-def status_of(problem: E2AError) -> int:
-    """The exit status for an error of the deployment."""
-    if isinstance(problem, Unauthorized | Forbidden):
-        return CREDENTIALS
-    return FAILED if problem.retryable else PERMANENT

@@ -1,0 +1,1 @@
+"""The commands that act on a deployment through the contract: the own home, or one elsewhere."""

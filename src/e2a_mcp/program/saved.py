@@ -1,0 +1,83 @@
+"""`config.json` in the home: what `e2a login` and `e2a config` keep for the next command, for its owner alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from e2a_core.errors import SettingsError
+from e2a_core.local.files import replace_private
+from e2a_core.settings import Settings, load_settings
+from e2a_core.store.private import FILE_MODE, FOLDER_MODE, make_private
+
+__all__ = ["MEMBERS", "read_saved", "settings_here", "write_saved"]
+
+MEMBERS = {"api_key": "E2A_API_KEY", "api_url": "E2A_API_URL", "agent_email": "E2A_AGENT_EMAIL"}
+"""What the file may set, and the environment variable that goes before it."""
+_NAME = "config.json"
+
+
+def read_saved(home: Path) -> dict[str, Any]:
+    """The members of the file, empty if there is none. Raises `SettingsError` for a file that is no JSON object."""
+    path = home / _NAME
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError):
+        raise SettingsError(f"{path} must be a readable JSON object") from None
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path} must be a readable JSON object")
+    make_private(path, FILE_MODE)
+    return content
+
+
+def write_saved(home: Path, changes: Mapping[str, Any]) -> None:
+    """Changes members of the file; None removes one. What it does not know stays. Raises `SettingsError`."""
+    content = {**read_saved(home), **changes}
+    try:
+        home.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        replace_private(
+            home / _NAME, json.dumps({k: v for k, v in content.items() if v is not None}, indent=2) + "\n"
+        )
+    except OSError as problem:
+        raise SettingsError(f"{home / _NAME} cannot be written: {problem.strerror}") from None
+
+
+def settings_here(*, remote: str | None = None, local: bool = False) -> Settings:
+    """The settings of a command: its options, else the environment, else the file, else `config.toml`.
+
+    A saved key goes to the deployment it was saved for and to no other. Raises `SettingsError`.
+    """
+    given = {"E2A_API_URL": remote} if remote else {}
+    files: list[dict[str, Any]] = []
+
+    def saved(home: Path) -> dict[str, str]:
+        files.append(read_saved(home))
+        return {
+            variable: value
+            for name, variable in MEMBERS.items()
+            if isinstance(value := files[0].get(name), str) and value
+        }
+
+    settings = load_settings(saved=saved, given=given)
+    if local:
+        return replace(settings, api_key="")
+    saved_for = str(files[0].get("api_url") or Settings(home=settings.home).api_url)
+    if settings.api_key and _origin(settings.api_url) != _origin(saved_for):
+        own = load_settings(given=given)
+        if settings.api_key != own.api_key:
+            raise SettingsError(
+                f"the saved key is of {saved_for}, not of {settings.api_url}: set E2A_API_KEY, "
+                f"or run `e2a login {settings.api_url}`"
+            )
+    return settings
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
