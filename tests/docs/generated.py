@@ -248,6 +248,13 @@ def server_json(text: str) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
+def bundle_manifest(text: str) -> str:
+    """`text` with the tools of an agent as they are now."""
+    document = json.loads(text)
+    document["tools"] = [{"name": tool.name, "description": tool.title} for tool in AGENT_TOOLS]
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
 def _variable(item: Any) -> dict[str, Any]:
     """A setting as an input of the registry's schema, for hosts that make a form of it."""
     variable: dict[str, Any] = {"name": item.metadata["env"], "description": item.metadata["meaning"]}
@@ -270,6 +277,8 @@ _FORMATS = {bool: "boolean", int: "number", float: "number", Path: "filepath"}
 if __name__ == "__main__":
     server = ROOT / "server.json"
     server.write_text(server_json(server.read_text(encoding="utf-8")), encoding="utf-8")
+    manifest = ROOT / "bundle/manifest.json"
+    manifest.write_text(bundle_manifest(manifest.read_text(encoding="utf-8")), encoding="utf-8")
     for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         path.write_text(written(path.read_text(encoding="utf-8")), encoding="utf-8")
     PINNED.parent.mkdir(exist_ok=True)

@@ -24,7 +24,7 @@ from tests.docs.served import INBOX, ServedHome, clean_environment, served_home
 LANGUAGES = {"bash", "python", "json", "toml", "text"}
 OURS = {"e2a", "e2a-mcp"}
 # What the documents call that is not ours: the commands of hosts and of package tools, which are only read.
-OTHERS = {"agentstack", "claude", "curl", "export", "pip", "python3", "schemathesis", "swaks"}
+OTHERS = {"agentstack", "claude", "codex", "curl", "export", "pip", "python3", "schemathesis", "swaks"}
 SERVERS = {"e2a listen", "e2a serve", "e2a-mcp"}
 READY_SECONDS = 30
 

@@ -17,7 +17,7 @@ VERSION = "0.1.0"
 
 def test_there_is_one_for_each_verb() -> None:
     names = [path.name for path in SCRIPTS]
-    assert names == ["bench", "build", "check", "docs", "format", "lock", "release", "test"]
+    assert names == ["bench", "build", "bundle", "check", "docs", "format", "lock", "release", "test"]
     described = (ROOT / "docs/contributing.md").read_text(encoding="utf-8")
     for name in names:
         assert f"| `scripts/{name}` |" in described
