@@ -123,6 +123,8 @@ LONG = frozenset(
         "mcp/test_subscriptions.py",
         "mcp/test_told.py",
         "mcp/test_waiting.py",
+        "pages/test_every_page.py",
+        "pages/test_reviews.py",
         "pages/test_sign_in.py",
         "program/test_demo.py",
         "program/test_main.py",

@@ -28,7 +28,13 @@ NOBODY = "http://127.0.0.1:9/hook"
 VOLATILE = {"api_keys": {"last_used_at"}, "meta": {"value"}}
 METHODS = ("get", "post", "put", "patch", "delete")
 
-MAIL = {"to": ["bob@example.org"], "subject": "s", "text": "t"}
+MAIL: dict[str, Any] = {"to": ["bob@example.org"], "subject": "s", "text": "t"}
+HELD = {
+    **MAIL,
+    "html": "<p>t</p>",
+    "attachments": [{"filename": "a.txt", "content_type": "text/plain", "data": "YQ=="}],
+}
+"""With all that a page of its review shows."""
 OPEN: dict[str, Any] = {
     "inbound": {"gate": {}, "scan": {}},
     "outbound": {"gate": {}, "scan": {}},
@@ -174,7 +180,7 @@ async def make_world(home: Home, client: httpx.AsyncClient) -> World:
     [message] = (await call("GET", f"{base}/messages?limit=1"))["items"]
     conversation = await call("GET", f"{base}/conversations?limit=1")
     await call("PUT", f"{base}/protection", HOLD)
-    held = await call("POST", f"{base}/messages", MAIL)
+    held = await call("POST", f"{base}/messages", HELD)
     await call("POST", "/v1/agents", {"email": SIBLING})
     template = await call("POST", "/v1/templates", {"name": "Own", "subject": "s", "text": "t"})
     await call("POST", "/v1/contacts", {"address": "bob@example.org"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from html import unescape
 from types import TracebackType
 from typing import Self
@@ -77,11 +78,11 @@ class Visitor:
         return answer.text
 
     async def post(
-        self, path: str, fields: dict[str, str | list[str]] | dict[str, str], **headers: str
+        self, path: str, fields: Mapping[str, str | Sequence[str]], **headers: str
     ) -> httpx.Response:
-        return await self.client.post(path, data=fields, headers={**self.origin, **headers})
+        return await self.client.post(path, data=dict(fields), headers={**self.origin, **headers})
 
-    async def submit(self, page: str, action: str, **fields: str | list[str]) -> httpx.Response:
+    async def submit(self, page: str, action: str, **fields: str | Sequence[str]) -> httpx.Response:
         """Posts the form of `page` (a path) to `action`, with its hidden fields and `fields`."""
         hidden = fields_of(await self.read(page), action)
         return await self.post(action, {**hidden, **fields})

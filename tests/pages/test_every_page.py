@@ -3,56 +3,99 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 
 import httpx
 import pytest
 
+from e2a_core.contract.engine import Session
 from e2a_core.contract.principal import Role
 from e2a_core.http.pages.dashboard import PAGES
+from tests.pages.held import held_draft
 from tests.pages.people import Visitor, fields_of
 from tests.support.home import Home
 
 pytestmark = pytest.mark.anyio
 
-PATHS = ("/", "/pause")
-"""What stands for each page that can be asked for without arguments."""
+ROLES: tuple[Role, ...] = ("viewer", "reviewer", "owner")
 
-OWNERS = frozenset({"/pause", "/resume"})
-"""Forms that only an owner may send."""
-REVIEWERS: frozenset[str] = frozenset()
-"""Forms that a reviewer may send too."""
+PATHS = ("/", "/pause", "/reviews", "/reviews/{held_id}", "/reviews/{held_id}/edit")
+"""Each page that has a frame."""
+PARTS = (
+    "/reviews/list",
+    "/reviews/{held_id}/html",
+    "/reviews/{held_id}/text",
+    "/reviews/{held_id}/files/{index}",
+)
+"""What is asked for by a page."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A form: the least role that may send it, and its fields; `{held_id}` and `{hash}` are those of a held draft."""
+
+    role: Role
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+SEEN = {"content_hash": "{hash}"}
+MANY = {"action": "reject", "message": "{held_id} {hash}"}
+FORMS = {
+    "/pause": Sent("owner"),
+    "/resume": Sent("owner"),
+    "/reviews/ask": Sent("viewer", {"action": "approve", "message": "{held_id}"}),
+    "/reviews/decide": Sent("reviewer", MANY),
+    "/reviews/{held_id}/edit": Sent("viewer", SEEN),
+    "/reviews/{held_id}/approve": Sent("reviewer", SEEN),
+    "/reviews/{held_id}/reject": Sent("reviewer", SEEN),
+}
+
+
+@pytest.fixture
+async def held(owner: Session, agent: Session) -> dict[str, str]:
+    """A held draft with a file and HTML: the values of paths and fields."""
+    files = [{"filename": "a.txt", "content_type": "text/plain", "data": "YQ=="}]
+    message_id = await held_draft(owner, agent, html="<p>Hello Bob</p>", attachments=files)
+    view = await owner.reviews.get(message_id)
+    return {"held_id": message_id, "hash": str(view.content_hash), "index": "0"}
 
 
 def test_the_lists_are_complete() -> None:
-    posts = {page.path for page in PAGES if page.method == "POST"}
-    assert posts == OWNERS | REVIEWERS
-    plain = {page.path for page in PAGES if page.method == "GET" and "{" not in page.path}
-    assert plain | {"/"} == set(PATHS)
+    assert {page.path for page in PAGES if page.method == "POST"} == set(FORMS)
+    assert {page.path for page in PAGES if page.method == "GET"} | {"/"} == {*PATHS, *PARTS}
 
 
-@pytest.mark.parametrize("role", ["owner", "reviewer", "viewer"])
-async def test_each_page_opens_for_each_role(home: Home, url: str, role: Role) -> None:
+@pytest.mark.parametrize("role", ROLES)
+async def test_each_page_opens_for_each_role(home: Home, url: str, held: dict[str, str], role: Role) -> None:
     async with Visitor(home, url) as person:
         await person.sign_in(role, "rita@example.org")
-        for path in PATHS:
-            answer = await person.get(path)
+        for path in (*PATHS, *PARTS):
+            answer = await person.get(path.format(**held))
             assert answer.status_code == 200, path
             assert len(answer.content) < 50_000
-            assert re.findall(r'(?:src|href|action)="(?!/|#|data:)[^"]*"', answer.text) == []
-            assert re.findall(r"<[^>]*\b(?:style|on\w+)=", answer.text) == []
-            assert answer.text.count("<h1") == 1
-            assert (await person.client.head(path)).status_code == 200
+            assert (await person.client.head(path.format(**held))).status_code == 200
+            if path in PATHS:
+                assert re.findall(r'(?:src|href|action)="(?!/|#|data:)[^"]*"', answer.text) == []
+                assert re.findall(r"<[^>]*\b(?:style|on\w+)=", answer.text) == []
+                assert answer.text.count("<h1") == 1
 
 
-@pytest.mark.parametrize("role", ["reviewer", "viewer"])
-async def test_what_a_role_may_not_send_is_refused(home: Home, url: str, role: Role) -> None:
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("path", FORMS)
+async def test_what_a_role_may_not_send_is_refused(
+    home: Home, url: str, owner: Session, held: dict[str, str], path: str, role: Role
+) -> None:
+    sent = FORMS[path]
     async with Visitor(home, url) as person:
         await person.sign_in(role, "rita@example.org")
-        proof = fields_of(await person.read("/"), "/sign-out")
-        for path in OWNERS if role == "reviewer" else OWNERS | REVIEWERS:
-            answer = await person.post(path.replace("{message_id}", "msg_0"), proof)
-            assert answer.status_code == 403, path
-            assert role in answer.text
+        fields = {name: value.format(**held) for name, value in sent.fields.items()}
+        fields |= fields_of(await person.read("/"), "/sign-out")
+        answer = await person.post(path.format(**held), fields)
+        if ROLES.index(role) < ROLES.index(sent.role):
+            assert (answer.status_code, role in answer.text) == (403, True)
+            assert (await owner.reviews.get(held["held_id"])).review_status == "pending_review"
+        else:
+            assert answer.status_code in {200, 303}
 
 
 async def test_who_is_not_signed_in_sees_nothing(stranger: httpx.AsyncClient, url: str) -> None:

@@ -27,6 +27,10 @@ Sending
     submission.repeats: REPEAT_WINDOW
     submission.retry: MAX_ATTEMPTS, PATIENCE
     submission.waiting: WAIT_SENT_SECONDS, WAIT_SELF_SECONDS
+    http.pages.mail_html: MAX_FRAME_CHARS, MAX_PICTURE_OCTETS
+    http.pages.review: MAX_LINKS, MAX_EARLIER, MAX_FILES
+    http.pages.review_edit: MAX_COMPARED_LINES
+    http.pages.review_words: MAX_SHOWN
     reviews.bodies: MAX_WORDS
     reviews.notice: MAX_SUBJECT_CHARS, MAX_LISTED
     reviews.views: MAX_FILES

@@ -66,6 +66,7 @@ from e2a_core.signing.cursor import Json, decode_cursor, encode_cursor
 from e2a_core.signing.tokens import sign_download
 from e2a_core.store.statement import StaleWrite, Statement, first
 from e2a_core.submission.conclusion import TRASHED, call_off, cancel_statements, take_up
+from e2a_core.submission.draft import drafted_attachment
 from e2a_core.submission.send import Sender
 from e2a_core.texts import is_storable
 
@@ -257,6 +258,8 @@ class Messages:
         # A reviewer looks at what is held, attachments included; for the agent it does not exist.
         if not row.visible and self._principal.scope != "account":
             raise NotFound("no such message")
+        if row.content_hash is None and row.hold.draft is not None:
+            return drafted_attachment(row.hold.draft, index)
         return await self._attachment(row, index)
 
     async def send(self, email: str, request: SendEmailRequest, options: SendOptions) -> SendResultView:

@@ -163,7 +163,8 @@ def _edit(draft: Draft, request: ApproveRequest) -> bool:
     for name in ("subject", "text", "html", "to", "cc", "bcc"):
         value = getattr(request, name)
         if value is not None:
-            setattr(draft, name, value)
+            # An empty HTML is none: a text alone has no empty part beside it.
+            setattr(draft, name, (value or None) if name == "html" else value)
     if request.attachments is not None:
         draft.attachments = decode_attachments(request.attachments)
     return request.attachments is not None or draft.digest != before

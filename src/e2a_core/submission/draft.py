@@ -7,7 +7,7 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,8 +22,10 @@ from e2a_core.contract.limits import (
     MAX_CONVERSATION_ID,
     MAX_RECIPIENTS,
 )
+from e2a_core.contract.message_views import AttachmentContent, AttachmentMetaView
 from e2a_core.contract.sending import Attachment
 from e2a_core.errors import (
+    AttachmentNotFound,
     InvalidAttachment,
     InvalidRecipient,
     InvalidRequest,
@@ -43,6 +45,7 @@ __all__ = [
     "check_draft",
     "check_sizes",
     "decode_attachments",
+    "drafted_attachment",
     "due_at",
     "parse_recipients",
     "refuse_past",
@@ -221,6 +224,22 @@ def decode_attachments(attachments: Sequence[Attachment] | None) -> list[DraftAt
     if len(given) > MAX_ATTACHMENTS:
         raise InvalidRequest(f"at most {MAX_ATTACHMENTS} attachments", location="body.attachments")
     return [_decode(item, f"body.attachments[{index}]") for index, item in enumerate(given)]
+
+
+def drafted_attachment(draft: Mapping[str, Any], index: int) -> AttachmentContent:
+    """A file of a stored draft, for its reviewer. Raises `AttachmentNotFound` if there is none."""
+    files = Draft.from_json(dict(draft)).attachments
+    if not 0 <= index < len(files):
+        raise AttachmentNotFound("no such attachment")
+    file = files[index]
+    meta = AttachmentMetaView(
+        index=index,
+        filename=file.filename or None,
+        content_type=file.content_type,
+        content_id=file.content_id,
+        size_bytes=len(file.data),
+    )
+    return AttachmentContent(meta=meta, data=file.data)
 
 
 def carried_attachments(raw: bytes, letter: Letter) -> list[DraftAttachment]:

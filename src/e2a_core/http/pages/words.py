@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-__all__ = ["ago", "count_words", "full_time", "short_address", "size_words", "until"]
+__all__ = ["ago", "count_words", "cut", "full_time", "short_address", "size_words", "until"]
 
 _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
 
@@ -51,3 +51,19 @@ def _span(span: timedelta) -> str:
         if span >= unit:
             return f"{span // unit} {name}"
     return ""
+
+
+def cut(text: str, octets: int) -> tuple[str, bool]:
+    """The beginning of a text that takes at most `octets` in a page, and whether it is all of it."""
+    if len(text) * _MOST_OCTETS <= octets:
+        return text, True
+    used = 0
+    for place, character in enumerate(text):
+        used += _ESCAPED.get(character) or len(character.encode("utf-8", "replace"))
+        if used > octets:
+            return text[:place], False
+    return text, True
+
+
+_ESCAPED = {"&": 5, "<": 4, ">": 4, '"': 5, "'": 5}
+_MOST_OCTETS = 5
