@@ -18,6 +18,8 @@ Accounts and their data
     local.messages: MAX_LABELS_PER_MESSAGE
     local.templates: MAX_TEMPLATES, MAX_NAME_BYTES
     http.pages.guards: MAX_FIELDS, MAX_PATH_CHARS
+    http.pages.message: MAX_FILES, MAX_STEPS
+    http.pages.words: MAX_LINE_CHARS
     people.sessions: MAX_TOKEN_CHARS, MAX_USER_AGENT_CHARS, MAX_SESSIONS_SHOWN
     protection.config: MAX_HOLD_TTL
     templates.language: MAX_SOURCE_BYTES, MAX_RENDERED_BYTES, MAX_DATA_DEPTH

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -61,7 +61,7 @@ from e2a_core.messages.search import MessageSearch
 from e2a_core.messages.state import UNDER_WAY
 from e2a_core.messages.views import lifecycle_view, message_view, read_status, summary_view
 from e2a_core.paging import Position, check_limit, paged
-from e2a_core.reviews.decide import Decider, reject, supersede
+from e2a_core.reviews.decide import Decider, reject
 from e2a_core.signing.cursor import Json, decode_cursor, encode_cursor
 from e2a_core.signing.tokens import sign_download
 from e2a_core.store.statement import StaleWrite, Statement, first
@@ -115,7 +115,7 @@ class Messages:
     ) -> MessageView:
         row = await self._visible(email, message_id)
         if not peek:
-            await self._mark_read(row)
+            await self._seen(row)
         return await self._view(row, whole=whole)
 
     async def raw(self, email: str, message_id: str) -> bytes:
@@ -224,7 +224,7 @@ class Messages:
         self, email: str, message_id: str, index: int, *, inline: bool = False
     ) -> AttachmentView:
         row = await self._visible(email, message_id)
-        await self._mark_read(row)
+        await self._seen(row)
         found = await self._attachment(row, index)
         if inline and found.meta.size_bytes > MAX_INLINE_BYTES:
             raise AttachmentTooLarge(
@@ -264,29 +264,14 @@ class Messages:
 
     async def send(self, email: str, request: SendEmailRequest, options: SendOptions) -> SendResultView:
         agent = await resolve_agent(self._core, self._principal, email)
-        then = self._instead_of_held(agent.email, "") if request.conversation_id else None
-        return await self._sender.send(agent, request, options, self._principal.credential_id, then)
+        return await self._sender.send(agent, request, options, self._principal.credential_id)
 
     async def reply(
         self, email: str, message_id: str, request: ReplyRequest, options: SendOptions
     ) -> SendResultView:
         agent = await resolve_agent(self._core, self._principal, email)
         parent, credential = await self._parent(email, message_id), self._principal.credential_id
-        then = self._instead_of_held(agent.email, parent.thread_id)
-        return await self._sender.reply(agent, parent, request, options, credential, then)
-
-    def _instead_of_held(
-        self, agent_email: str, thread_id: str
-    ) -> Callable[[SendResultView], Awaitable[None]] | None:
-        """Ends the agent's held answers in the conversation in which a person has answered; None if it is no person."""
-        if not self._principal.is_person:
-            return None
-        decider = Decider(self._principal.person or self._principal.account_email)
-
-        async def end(result: SendResultView) -> None:
-            await supersede(self._core, agent_email, result.conversation_id or "", thread_id, decider)
-
-        return end
+        return await self._sender.reply(agent, parent, request, options, credential)
 
     async def forward(
         self, email: str, message_id: str, request: ForwardRequest, options: SendOptions
@@ -351,10 +336,12 @@ class Messages:
             raise AttachmentNotFound("a draft's attachments cannot be read before it is approved")
         return await self._core.offload.run(len(content), stored_attachment, content, index)
 
+    async def _seen(self, row: MessageRow) -> None:
+        """Marks mail that its agent reads. People leave it as it is, so that the agent does not miss it."""
+        if self._principal.door != "dashboard" and self._principal.role == "owner":
+            await self._mark_read(row)
+
     async def _mark_read(self, row: MessageRow) -> None:
-        """Leaves mail as it is for people who may change nothing, so that its agent does not miss it."""
-        if self._principal.role != "owner":
-            return
         if row.inbound and row.read_at is None:
             row.read_at = self._now()
             await self._write(row, "read", [queries.mark_read(row.id, row.read_at)])

@@ -125,9 +125,7 @@ def review_approved(row: MessageRow, ledger: Ledger = (), *, auto_resolved: bool
     return with_ledger(data, ledger)
 
 
-def review_rejected(
-    row: MessageRow, ledger: Ledger = (), *, auto_resolved: bool, reason_code: str | None = None
-) -> dict[str, Any]:
+def review_rejected(row: MessageRow, ledger: Ledger = (), *, auto_resolved: bool) -> dict[str, Any]:
     data: dict[str, Any] = {
         "message_id": row.id,
         "direction": row.direction,
@@ -135,8 +133,6 @@ def review_rejected(
         "message_type": row.type,
         "reason": row.hold.rejection_reason or "",
     }
-    if reason_code is not None:
-        data["reason_code"] = reason_code
     if auto_resolved:
         data["auto_resolved"] = True
     return with_ledger(data, ledger)

@@ -17,7 +17,7 @@ from e2a_mcp.program.statuses import FAILED, INTERRUPTED, MISUSED
 if TYPE_CHECKING:
     from cyclopts import App
 
-__all__ = ["COMMANDS", "USAGE", "Command", "application", "main"]
+__all__ = ["COMMANDS", "Command", "application", "main"]
 
 USAGE = "usage"
 """Stands for the code of an error of the command line itself."""

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from e2a_core.core import Core
-from e2a_core.http.pages import control, home, review, reviews
+from e2a_core.http.pages import compose, control, home, mail, message, review, reviews
 from e2a_core.http.pages.assets import asset_routes
 from e2a_core.http.pages.guards import cookie_of
 from e2a_core.http.pages.plain import front_page
@@ -17,7 +17,15 @@ from e2a_core.people.sessions import find_session
 
 __all__ = ["PAGES", "page_routes"]
 
-PAGES: tuple[Page, ...] = (*home.PAGES, *reviews.PAGES, *review.PAGES, *control.PAGES)
+PAGES: tuple[Page, ...] = (
+    *home.PAGES,
+    *reviews.PAGES,
+    *review.PAGES,
+    *mail.PAGES,
+    *message.PAGES,
+    *compose.PAGES,
+    *control.PAGES,
+)
 
 
 def page_routes(engine: PeopleEngine, core: Core) -> list[Route]:

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from e2a_core.clock import from_micros
 from e2a_core.contract.engine import Session
+from e2a_core.contract.principal import Role
 from e2a_core.core import Core
 from e2a_core.http.pages import words
 from e2a_core.http.pages.assets import asset_url
@@ -49,7 +50,7 @@ class Entry(NamedTuple):
 
 
 NAVIGATION: tuple[tuple[Entry, ...], ...] = (
-    (Entry("home", "/", "Overview"), Entry("reviews", "/reviews", "Reviews")),
+    (Entry("home", "/", "Overview"), Entry("reviews", "/reviews", "Reviews"), Entry("mail", "/mail", "Mail")),
 )
 """The lines by group."""
 
@@ -62,6 +63,21 @@ SAID = {
     "rejected-inbound": "Rejected. The agent will not see it.",
     "paused": "All sending is paused. Mail that waits stays where it is.",
     "resumed": "Sending is on again.",
+    "sent": "It is on its way.",
+    "scheduled": "It leaves at its time.",
+    "held": "Protection holds it: it leaves once somebody approves it.",
+    "kept": "Kept in the sandbox: nothing is sent from here.",
+    "labelled": "The labels are changed.",
+    "trashed": "It is in the trash.",
+    "called-off": "Called off. It is in the trash and will not be sent.",
+    "restored": "It is out of the trash.",
+    "erased": "It is deleted for good.",
+    "unread": "The agent sees it as unread.",
+    "read": "The agent sees it as read.",
+    "saved": "Saved.",
+    "made": "Done.",
+    "deleted": "Deleted.",
+    "revoked": "Ended. It cannot be used any more.",
 }
 """What a page says of what was just done, by the word in its address; nobody can put other words there."""
 
@@ -93,6 +109,10 @@ class Visit:
     def decides(self) -> bool:
         """Whether the person may decide held mail."""
         return self.who.person.role in {"owner", "reviewer"}
+
+    def may(self, role: Role) -> bool:
+        """Whether the person has that role, or one that may more."""
+        return role == "viewer" or self.owner or (role == "reviewer" and self.decides)
 
     def asked(self, name: str, default: str = "") -> str:
         """A value of the address."""

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-__all__ = ["ago", "count_words", "cut", "full_time", "short_address", "size_words", "until"]
+from e2a_core.visible import one_line, visible_text
+
+__all__ = ["ago", "count_words", "cut", "full_time", "line", "lines", "short_address", "size_words", "until"]
+
+MAX_LINE_CHARS = 600
+"""Of one line of a page; the whole is in its source."""
 
 _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
 
@@ -25,6 +30,17 @@ def until(instant: datetime, now: datetime) -> str:
 
 def full_time(instant: datetime) -> str:
     return instant.strftime("%a, %-d %b %Y %H:%M:%S UTC")
+
+
+def line(text: str) -> str:
+    """A stranger's words as one line of bounded length in which nothing hides."""
+    shown = one_line(text[:MAX_LINE_CHARS])
+    return shown if len(text) <= MAX_LINE_CHARS else f"{shown}…"
+
+
+def lines(text: str) -> str:
+    """A text without control characters and with nothing hidden."""
+    return visible_text(text)
 
 
 def size_words(octets: int) -> str:

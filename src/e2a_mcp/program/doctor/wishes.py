@@ -9,13 +9,8 @@ __all__ = ["Wishes"]
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """An inbox, a domain and the URL of MCP over HTTP; empty means what there is.
-
-    `remote` is the URL of another deployment; `local` means the home even if a key is set.
-    """
+    """An inbox, a domain and the URL of MCP over HTTP; empty means what there is."""
 
     agent: str = ""
     domain: str = ""
     mcp_url: str = ""
-    remote: str = ""
-    local: bool = False
