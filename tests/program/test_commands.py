@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import re
 import smtplib
+import sqlite3
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 
 from tests.program.commanding import at_home, e2a, on_terminal
@@ -276,3 +280,63 @@ def test_pausing_stops_and_resuming_lets_go_on(own: dict[str, str]) -> None:
         assert (refused.returncode, refused.stderr.split()[-1]) == (5, "[sending_paused]")
         assert e2a(own, "resume", *whose).returncode == 0
     assert e2a(own, *send).returncode == 0
+
+
+def test_the_dashboard_is_opened_by_a_link_that_signs_in_once(served: Served, own: dict[str, str]) -> None:
+    nobody = e2a(own, "open")
+    assert (nobody.returncode, nobody.stderr.split()[-1]) == (5, "[not_found]")
+    url = json.loads(e2a(served.environment, "open").stdout)["url"]
+    assert url.startswith(f"{served.url}/sign-in?t=e2a_in_")
+    with httpx.Client(trust_env=False, headers={"Origin": served.url}) as http:
+        token = parse_qs(urlsplit(url).query)["t"][0]
+        first = http.post(f"{served.url}/sign-in", data={"t": token})
+        again = http.post(f"{served.url}/sign-in", data={"t": token})
+    assert (first.status_code, again.status_code) == (303, 410)
+    asked = e2a(served.environment, "open", "--role", "reviewer")
+    assert asked.returncode == 5
+    assert e2a(served.environment, "open", "--role", "reviewer", "--email", "r@example.org").returncode == 0
+
+
+def test_what_was_done_is_listed_and_verified(served: Served) -> None:
+    made = json.loads(e2a(served.environment, "agents", "create", "audited").stdout)["email"]
+    [entry] = [
+        entry
+        for line in e2a(served.environment, "audit", "list").stdout.splitlines()
+        if (entry := json.loads(line))["operation"] == "create_agent" and made in entry["subjects"].values()
+    ]
+    assert (entry["door"], entry["outcome"]) == ("command", "ok")
+    _, seen = on_terminal(served.environment, "audit", "list", "--limit", "2")
+    assert "by command: create_agent" in seen
+    whole = e2a(served.environment, "audit", "verify")
+    assert whole.returncode == 0, whole.stderr
+    assert json.loads(whole.stdout)["rows"] > 0
+
+
+def test_a_changed_row_of_the_audit_log_is_found(tmp_path: Path) -> None:
+    environment = at_home(tmp_path / "home")
+    e2a(environment, "agents", "create", "one")
+    e2a(environment, "agents", "create", "two")
+    with sqlite3.connect(tmp_path / "home" / "e2a.db") as database:
+        database.execute("UPDATE audit_log SET operation = 'get_agent' WHERE number = 1")
+    database.close()
+    done = e2a(environment, "audit", "verify")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "e2a: row 1: the row was changed [broken]\n"
+
+
+def test_everything_is_exported_into_a_new_file(own: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "export.json"
+    assert e2a(own, "export", str(file)).returncode == 0
+    assert file.stat().st_mode & 0o077 == 0
+    assert INBOX in [agent["email"] for agent in json.loads(file.read_text())["agents"]]
+    assert e2a(own, "export", str(file)).returncode == 2
+    assert json.loads(e2a(own, "export", "-").stdout)["schema_version"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_every_command(own: dict[str, str], shell: str) -> None:
+    done = e2a(own, "completion", shell)
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in ("hold-all-outgoing", "messages", "--idempotency-key"))
+    if shell == "bash":
+        subprocess.run(["bash", "-n"], input=done.stdout, text=True, check=True)

@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from e2a_core.errors import E2AError, SettingsError
 from e2a_mcp.program.failed import Failed
-from e2a_mcp.program.statuses import FAILED, INTERRUPTED, MISUSED
+from e2a_mcp.program.statuses import FAILED, INTERRUPTED, MISUSED, USAGE
 
 if TYPE_CHECKING:
     from cyclopts import App
 
 __all__ = ["COMMANDS", "Command", "application", "main"]
-
-USAGE = "usage"
-"""Stands for the code of an error of the command line itself."""
 
 
 class Command(NamedTuple):
@@ -48,6 +45,9 @@ COMMANDS = {
     "resume": Command(f"{_HERE}.pausing:resume", "let it go on", CONTROL),
     "status": Command(f"{_HERE}.person:status", "say what runs and what waits", CONTROL),
     "whoami": Command(f"{_HERE}.person:whoami", "say which account commands act as", CONTROL),
+    "open": Command(f"{_HERE}.opening:open_", "open the dashboard", CONTROL),
+    "audit": Command(f"{_HERE}.audit:audit", "who did what, and whether that record is whole", CONTROL),
+    "export": Command(f"{_HERE}.exporting:export", "write everything the account holds", CONTROL),
     "agents": Command(f"{_HERE}.agents:agents", "inboxes of the account", CONTROL),
     "keys": Command(f"{_HERE}.keys:keys", "API keys, shown once", CONTROL),
     "domains": Command(f"{_HERE}.domains:domains", "domains and the records to publish for them", CONTROL),
@@ -58,6 +58,9 @@ COMMANDS = {
     "outreach": Command(f"{_HERE}.contacts:outreach", "what an inbox wants of its contacts", CONTROL),
     "suppressions": Command(f"{_HERE}.contacts:suppressions", "who must not be written to", CONTROL),
     "delegations": Command(f"{_HERE}.agents:delegations", "people whose word an inbox takes", CONTROL),
+    "login": Command(f"{_HERE}.login:login", "sign in to a deployment elsewhere", CONTROL),
+    "logout": Command(f"{_HERE}.login:logout", "forget its key", CONTROL),
+    "config": Command(f"{_HERE}.config:config", "what is kept for the next command", CONTROL),
     "serve": Command(
         "e2a_mcp.program.serve:serve", "run the relay, the MCP endpoint and the health checks", HOME
     ),
@@ -73,11 +76,14 @@ COMMANDS = {
         "show mail of an inbox as it comes, or hand it to a program",
         MAIL,
     ),
+    "backup": Command("e2a_mcp.program.backup:backup", "copy a home while it runs", HOME),
+    "restore": Command("e2a_mcp.program.backup:restore", "make a home of a copy", HOME),
     "doctor": Command(
         "e2a_mcp.program.doctor.command:doctor",
         "say what is wrong with a deployment, and what to do about it",
         HOME,
     ),
+    "completion": Command("e2a_mcp.program.completion:completion", "what a shell completes", HOME),
     "install": Command(
         "e2a_mcp.program.install:install_command", "set up MCP hosts on this machine, or undo that", HOME
     ),

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from e2a_mcp.program.e2a import MISUSED, USAGE, Failed
+from e2a_mcp.program.failed import Failed
 from e2a_mcp.program.hosts.deeplinks import LINKED, deeplink
 from e2a_mcp.program.hosts.entry import Entry, local_entry, remote_entry, shared_entry
 from e2a_mcp.program.hosts.install import Outcome, install
@@ -20,6 +20,7 @@ from e2a_mcp.program.hosts.locate import Machine, is_present, project_file, user
 from e2a_mcp.program.hosts.problems import HostProblem
 from e2a_mcp.program.hosts.table import HOSTS, Host
 from e2a_mcp.program.output import note, result
+from e2a_mcp.program.statuses import MISUSED, USAGE
 
 __all__ = ["HostName", "install_command"]
 

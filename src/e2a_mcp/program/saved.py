@@ -14,7 +14,7 @@ from e2a_core.local.files import replace_private
 from e2a_core.settings import Settings, load_settings
 from e2a_core.store.private import FILE_MODE, FOLDER_MODE, make_private
 
-__all__ = ["MEMBERS", "read_saved", "settings_here", "write_saved"]
+__all__ = ["MEMBERS", "read_saved", "same_deployment", "settings_here", "write_saved"]
 
 MEMBERS = {"api_key": "E2A_API_KEY", "api_url": "E2A_API_URL", "agent_email": "E2A_AGENT_EMAIL"}
 """What the file may set, and the environment variable that goes before it."""
@@ -67,15 +67,19 @@ def settings_here(*, remote: str | None = None, local: bool = False) -> Settings
     settings = load_settings(saved=saved, given=given)
     if local:
         return replace(settings, api_key="")
-    saved_for = str(files[0].get("api_url") or Settings(home=settings.home).api_url)
-    if settings.api_key and _origin(settings.api_url) != _origin(saved_for):
+    if settings.api_key and not same_deployment(settings.api_url, files[0].get("api_url")):
         own = load_settings(given=given)
         if settings.api_key != own.api_key:
             raise SettingsError(
-                f"the saved key is of {saved_for}, not of {settings.api_url}: set E2A_API_KEY, "
+                f"the saved key is of another deployment than {settings.api_url}: set E2A_API_KEY, "
                 f"or run `e2a login {settings.api_url}`"
             )
     return settings
+
+
+def same_deployment(url: str, saved: object) -> bool:
+    """Whether two URLs have one origin (RFC 6454 section 4); nothing saved stands for the default."""
+    return _origin(url) == _origin(str(saved or Settings(home=Path()).api_url))
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -13,6 +13,7 @@ __all__ = [
     "MISUSED",
     "PERMANENT",
     "UNKNOWN",
+    "USAGE",
     "status_of",
 ]
 
@@ -30,6 +31,9 @@ UNKNOWN = 7
 """The message was stored, and it failed or nobody knows what became of it: sending it again may send it twice."""
 INTERRUPTED = 130
 """128 plus the number of SIGINT, as shells report it."""
+
+USAGE = "usage"
+"""Stands for the code of an error of the command line itself."""
 
 
 def status_of(problem: E2AError) -> int:

@@ -17,13 +17,14 @@ from urllib.parse import urlsplit
 from cyclopts import Parameter
 
 from e2a_core.errors import E2AError, SettingsError
-from e2a_core.settings import Settings, load_settings
+from e2a_core.settings import Settings
 from e2a_core.visible import one_line
 from e2a_mcp.program.arguments import Address, Url
 from e2a_mcp.program.listen.parts import Options, opened
 from e2a_mcp.program.listen.source import FAILED, Ended, Event, status_of
 from e2a_mcp.program.logging import configure_logging
 from e2a_mcp.program.output import note, result, result_json
+from e2a_mcp.program.saved import settings_here
 
 __all__ = ["listen"]
 
@@ -66,7 +67,7 @@ class Asked:
 def listen(asked: Asked | None = None) -> int:
     """Show mail of an inbox as it comes, or hand it to a program."""
     asked = asked or Asked()
-    settings = load_settings()
+    settings = settings_here(remote=asked.url)
     configure_logging(settings.log_level)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A subject may hold what the terminal's charset does not.
