@@ -23,6 +23,7 @@ FIGURES = {
     "takeover": "bench.takeover",
     "idle_memory": "bench.idle_memory",
     "page_time": "bench.page_time",
+    "review_pages": "bench.review_pages",
     "tool_text": "bench.tool_text",
     "loop_lag": "bench.loop_lag",
     "event_log": "bench.event_log",

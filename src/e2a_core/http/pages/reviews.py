@@ -16,8 +16,8 @@ from e2a_core.http.pages.visit import Visit
 
 __all__ = ["PAGES"]
 
-AT_ONCE = 30
-"""Lines of one page, which stays under 50 kB, and decisions of one form."""
+AT_ONCE = 15
+"""Lines of one page, and decisions of one form: a screen or two, and as fast in a long queue as in a short one."""
 
 
 async def queue(visit: Visit) -> Response:
