@@ -125,6 +125,7 @@ LONG = frozenset(
         "mcp/test_waiting.py",
         "pages/test_every_page.py",
         "pages/test_mail.py",
+        "pages/test_home.py",
         "pages/test_reviews.py",
         "pages/test_sign_in.py",
         "program/test_demo.py",

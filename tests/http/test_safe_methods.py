@@ -29,7 +29,8 @@ MARKS_READ = frozenset({MESSAGE, MESSAGE + "/attachments/{index}"})
 """Their GET marks received mail read and tells it in an event, as the API promises (of a message, unless `peek` is
 given). Nothing else may change by them.
 
-What `world.VOLATILE` leaves out besides: `api_keys.last_used_at`, which any request with a key moves, and `meta`, whose
+What `world.VOLATILE` leaves out besides: `api_keys.last_used_at`, which any request with a key moves,
+`accounts.mcp_seen_at`, which any use through MCP moves, and `meta`, whose
 values are the workers' own."""
 NO_PLAIN_GET = frozenset({"/mcp", "/mcp/", "/v1/agents/{email}/ws"})
 """Speak through POST, with a GET for the session of an earlier one, and through a WebSocket."""

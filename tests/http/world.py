@@ -25,7 +25,7 @@ SIBLING = f"sibling@{SHARED}"
 SUPPRESSED = "erin@example.org"
 FOREIGNER = f"foreigner@{SHARED}"
 NOBODY = "http://127.0.0.1:9/hook"
-VOLATILE = {"api_keys": {"last_used_at"}, "meta": {"value"}}
+VOLATILE = {"accounts": {"mcp_seen_at"}, "api_keys": {"last_used_at"}, "meta": {"value"}}
 METHODS = ("get", "post", "put", "patch", "delete")
 
 MAIL: dict[str, Any] = {"to": ["bob@example.org"], "subject": "s", "text": "t"}

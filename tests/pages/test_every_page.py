@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
+from e2a_core.contract.agents import CreateAgentRequest
 from e2a_core.contract.engine import Session
 from e2a_core.contract.principal import Role
-from e2a_core.http.pages.dashboard import PAGES
+from e2a_core.http.pages.dashboard import PAGES as OTHERS
+from e2a_core.http.pages.home import FirstLook
 from tests.engine.mailbox import arrived
 from tests.pages.held import held_draft
 from tests.pages.people import Visitor, fields_of
@@ -18,12 +20,15 @@ from tests.support.home import ASSISTANT, Home
 
 pytestmark = [pytest.mark.anyio, pytest.mark.local_only]
 
+PAGES = (*FirstLook(dict, {}).pages(), *OTHERS)
+
 ROLES: tuple[Role, ...] = ("viewer", "reviewer", "owner")
 
 BOX = "/mail/{email}"
 ONE = "/mail/{email}/messages/{message_id}"
 PATHS = (
     "/",
+    "/connect",
     "/pause",
     "/reviews",
     "/reviews/{held_id}",
@@ -64,8 +69,10 @@ class Sent:
 SEEN = {"content_hash": "{hash}"}
 MANY = {"action": "reject", "message": "{held_id} {hash}"}
 FORMS = {
+    "/hold-outgoing": Sent("owner"),
     "/pause": Sent("owner"),
     "/resume": Sent("owner"),
+    "/test-mail": Sent("owner", {"inbox": ASSISTANT}),
     "/reviews/ask": Sent("viewer", {"action": "approve", "message": "{held_id}"}),
     "/reviews/decide": Sent("reviewer", MANY),
     "/reviews/{held_id}/edit": Sent("viewer", SEEN),
@@ -90,6 +97,7 @@ async def held(home: Home, owner: Session, agent: Session) -> dict[str, str]:
     assert (await home.deliver(headers=headers, body=body)).accepted
     received = await arrived(owner)
     files = [{"filename": "a.txt", "content_type": "text/plain", "data": "YQ=="}]
+    await owner.agents.create(CreateAgentRequest(email="free@agents.example"))
     message_id = await held_draft(owner, agent, html="<p>Hello Bob</p>", attachments=files)
     view = await owner.reviews.get(message_id)
     return {
@@ -118,7 +126,9 @@ async def test_each_page_opens_for_each_role(home: Home, url: str, held: dict[st
             assert len(answer.content) < 50_000
             assert (await person.client.head(asked)).status_code == 200
             if path in PATHS:
-                assert re.findall(r'(?:src|href|action)="(?!/|#|data:)[^"]*"', answer.text) == []
+                assert (
+                    re.findall(r'(?:src|href|action)="(?!/|#|data:|cursor:|vscode:)[^"]*"', answer.text) == []
+                )
                 assert re.findall(r"<[^>]*\b(?:style|on\w+)=", answer.text) == []
                 assert answer.text.count("<h1") == 1
 

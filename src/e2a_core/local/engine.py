@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, cast
 
 from e2a_core.accounts.credentials import authenticate
 from e2a_core.audit.log import AuditLog
-from e2a_core.clock import Clock, SystemClock
+from e2a_core.clock import Clock, SystemClock, to_micros
 from e2a_core.contract.deployment import API_VERSION, DeploymentInfoView
 from e2a_core.contract.principal import Door, Principal, Scope
 from e2a_core.core import Core
 from e2a_core.errors import InvalidScope, SettingsError, StoreUnavailable
 from e2a_core.ids import Ids
 from e2a_core.local.home import home_principal, open_home
+from e2a_core.local.queries import record_mcp
 from e2a_core.local.run_file import read_run_file
 from e2a_core.local.session import LocalSession
 from e2a_core.settings import Settings
@@ -36,6 +38,8 @@ __all__ = ["LocalEngine", "ServicesFactory", "open_local_engine", "relay_service
 
 STOP_GRACE_SECONDS = 10.0
 LEASE_FILE = "lease"
+MCP_RECORDED_EVERY = 60_000_000
+"""Microseconds."""
 REMEMBERED_SESSIONS = 256
 """Callers whose session is kept: it has no state, and making it takes a fiftieth of what accepting a message takes."""
 RETRY_SECONDS = 10.0
@@ -68,9 +72,12 @@ class LocalEngine:
         self._services: LocalServices | None = None
         self._leading = asyncio.Event()
         self._leader: asyncio.Task[None] | None = None
+        self._mcp_seen: dict[str, int] = {}
 
     async def session(self, credential: str, *, door: Door = "api") -> LocalSession:
-        return self.session_of(await authenticate(self.core, credential, door))
+        principal = await authenticate(self.core, credential, door)
+        await self._record_mcp(principal)
+        return self.session_of(principal)
 
     async def home_session(
         self, *, agent_email: str | None = None, scope: str = "agent", door: Door = "command"
@@ -80,12 +87,28 @@ class LocalEngine:
         principal = await home_principal(
             self.core, agent_email=agent_email, scope=cast("Scope", scope), door=door
         )
+        await self._record_mcp(principal)
         return self.session_of(principal)
 
     def session_of(self, principal: Principal) -> LocalSession:
         """Returns the session of somebody who was authenticated elsewhere, such as a person who signed in."""
         self._refresh_base_url()
         return self._session_of(principal)
+
+    async def _record_mcp(self, principal: Principal) -> None:
+        """Keeps when an MCP host last used the account, at most once a minute, for whoever sets one up."""
+        now = to_micros(self.core.clock.now())
+        if principal.door != "mcp" or now - self._mcp_seen.get(principal.account_id, 0) < MCP_RECORDED_EVERY:
+            return
+        self._mcp_seen[principal.account_id] = now
+        # A read-only store must not keep hosts out.
+        with suppress(StoreUnavailable):
+            await self.core.db.write([record_mcp(principal.account_id, now, now - MCP_RECORDED_EVERY)])
+
+    def addresses(self) -> Mapping[str, str]:
+        """Where the home is served: `smtp`, `http` and `mcp`; empty while nobody serves it."""
+        run = read_run_file(self.core.settings.home) or {}
+        return {name: str(run[name]) for name in ("smtp", "http", "mcp") if name in run}
 
     async def info(self) -> DeploymentInfoView:
         settings = self.core.settings

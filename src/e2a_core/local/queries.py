@@ -103,6 +103,17 @@ def insert_inbox(email: str, account_id: str, domain: str, now: int) -> Statemen
     )
 
 
+def record_mcp(account_id: str, now: int, unless_since: int) -> Statement:
+    return sql(
+        "UPDATE accounts SET mcp_seen_at = :now "
+        "WHERE id = :account AND (mcp_seen_at IS NULL OR mcp_seen_at <= :unless_since)",
+        by_key=True,
+        account=account_id,
+        now=now,
+        unless_since=unless_since,
+    )
+
+
 def count_jobs(kind: str, now: int, limit: int) -> Statement:
     """Jobs of a kind, and those of them that are due and that nobody works on; the due ones are counted first."""
     return sql(

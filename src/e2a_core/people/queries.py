@@ -253,9 +253,10 @@ def expired_sessions(before: int, count: int) -> Statement:
 
 
 def frame(account_id: str, most: int) -> Statement:
-    """What every page shows of the account: since when it is paused, and how many reviews wait, counted to `most`."""
+    """What every page shows of the account: since when it is paused, when MCP was used, and how many reviews wait."""
     return sql(
-        "SELECT paused_at, (SELECT COUNT(*) FROM (SELECT 1 FROM messages m JOIN agents a ON a.email = m.agent_email "
+        "SELECT paused_at, mcp_seen_at, "
+        "(SELECT COUNT(*) FROM (SELECT 1 FROM messages m JOIN agents a ON a.email = m.agent_email "
         f"AND a.deleted_at IS NULL WHERE m.account_id = :account AND m.status = '{Review.PENDING}' "
         f"AND m.deleted_at IS NULL AND {beside_notices('a.email')} LIMIT :most) waiting) AS reviews "
         "FROM accounts WHERE id = :account",

@@ -56,6 +56,7 @@ def home_application(engine: LocalEngine, metrics: ProcessMetrics | None = None)
     from e2a_core.http.websocket import websocket_routes
     from e2a_mcp.asgi import rpc_refusal
     from e2a_mcp.program.application import mcp_routes
+    from e2a_mcp.program.hosts.offered import host_links
     from e2a_mcp.program.metrics import ProcessMetrics
 
     core = engine.core
@@ -71,7 +72,7 @@ def home_application(engine: LocalEngine, metrics: ProcessMetrics | None = None)
             *routes,
             *link_routes(core),
             *websocket_routes(engine, core, engine.feed, metrics),
-            *page_routes(engine, core),
+            *page_routes(engine, core, host_links(core.settings)),
         ],
         lifespan=mcp.run,
         refusals={"/mcp": rpc_refusal},

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from e2a_core.core import Core
-from e2a_core.http.pages import compose, control, home, mail, message, review, reviews
+from e2a_core.http.pages import compose, control, mail, message, review, reviews
 from e2a_core.http.pages.assets import asset_routes
 from e2a_core.http.pages.guards import cookie_of
+from e2a_core.http.pages.home import FirstLook
 from e2a_core.http.pages.plain import front_page
 from e2a_core.http.pages.routes import Page, PeopleEngine, routes_of
 from e2a_core.http.pages.sign_in import SignIn, sign_in_page
@@ -18,7 +21,6 @@ from e2a_core.people.sessions import find_session
 __all__ = ["PAGES", "page_routes"]
 
 PAGES: tuple[Page, ...] = (
-    *home.PAGES,
     *reviews.PAGES,
     *review.PAGES,
     *mail.PAGES,
@@ -28,8 +30,11 @@ PAGES: tuple[Page, ...] = (
 )
 
 
-def page_routes(engine: PeopleEngine, core: Core) -> list[Route]:
-    [overview] = routes_of([Page("GET", "/", home.overview)], engine, core)
+def page_routes(engine: PeopleEngine, core: Core, hosts: Mapping[str, str] | None = None) -> list[Route]:
+    """`hosts` are the links that set up an MCP host, by its name."""
+    first_look = FirstLook(engine.addresses, hosts or {})
+    pages = (*first_look.pages(), *PAGES)
+    [overview] = routes_of([Page("GET", "/", first_look.overview)], engine, core)
 
     async def front(request: Request) -> Response:
         """The overview for people, a way in for strangers, and what this is for programs."""
@@ -46,7 +51,7 @@ def page_routes(engine: PeopleEngine, core: Core) -> list[Route]:
 
     return [
         Route("/", front, methods=["GET"]),
-        *routes_of(PAGES, engine, core),
+        *routes_of(pages, engine, core),
         *SignIn(engine, core).routes(),
         *asset_routes(),
     ]

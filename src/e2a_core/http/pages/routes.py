@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -33,6 +33,9 @@ class PeopleEngine(Engine, Protocol):
     """An engine that people who signed in can use."""
 
     def session_of(self, principal: Principal) -> Session: ...
+
+    def addresses(self) -> Mapping[str, str]:
+        """Where the home is served: `smtp`, `http` and `mcp`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -61,6 +62,10 @@ SAID = {
     "approved-inbound": "Approved. It is in the inbox.",
     "rejected": "Rejected. It will not go out.",
     "rejected-inbound": "Rejected. The agent will not see it.",
+    "tested": "A test mail is on its way to the inbox.",
+    "test-arrived": "A test mail arrived in the inbox.",
+    "test-held": "The test mail is held, as your protection asks: it waits under Reviews.",
+    "held-all": "Outgoing mail now waits for a decision, except to the agents' own domain.",
     "paused": "All sending is paused. Mail that waits stays where it is.",
     "resumed": "Sending is on again.",
     "sent": "It is on its way.",
@@ -118,13 +123,18 @@ class Visit:
         """A value of the address."""
         return self.request.query_params.get(name, default)
 
+    async def account_row(self) -> Mapping[str, Any]:
+        """What every page shows of the account; read in constant time, which `session.account` is not."""
+        row = first(await self.core.db.read(queries.frame(self.who.person.account_id, MOST_COUNTED)))
+        return row or {"reviews": 0, "paused_at": None, "mcp_seen_at": None}
+
     async def page(
         self, template: str, *, title: str, at: str = "", status: int = 200, **values: object
     ) -> Response:
         """A page within the frame: `at` marks its line of the navigation."""
-        row = first(await self.core.db.read(queries.frame(self.who.person.account_id, MOST_COUNTED)))
-        waiting = row["reviews"] if row else 0
-        paused_at = from_micros(row["paused_at"]) if row and row["paused_at"] is not None else None
+        row = await self.account_row()
+        waiting = row["reviews"]
+        paused_at = None if row["paused_at"] is None else from_micros(row["paused_at"])
         return html(
             template,
             status,
