@@ -8,6 +8,7 @@ import re
 import secrets
 import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
 import tomllib
@@ -24,7 +25,18 @@ from tests.docs.served import INBOX, ServedHome, clean_environment, served_home
 LANGUAGES = {"bash", "python", "json", "toml", "text"}
 OURS = {"e2a", "e2a-mcp"}
 # What the documents call that is not ours: the commands of hosts and of package tools, which are only read.
-OTHERS = {"agentstack", "claude", "codex", "curl", "export", "pip", "python3", "schemathesis", "swaks"}
+OTHERS = {
+    "agentstack",
+    "claude",
+    "codex",
+    "curl",
+    "docker",
+    "export",
+    "pip",
+    "python3",
+    "schemathesis",
+    "swaks",
+}
 SERVERS = {"e2a listen", "e2a serve", "e2a-mcp"}
 READY_SECONDS = 30
 
@@ -159,14 +171,18 @@ def test_python_of_the_documents_runs(snippet: Snippet, home: ServedHome) -> Non
 
 
 def test_what_is_published_for_dkim_is_what_signs(home: ServedHome) -> None:
-    [snippet] = [item for item in snippets("python") if "dkim_keys" in item.text]
+    """The key is made before the first mail, and its record is that of the mail."""
+    [record] = map(json.loads, home.run("e2a", "domains", "records").stdout.splitlines())
     home.mail("Lunch", "Are you free?")
     answered = home.run(sys.executable, "-c", snippets("python")[1].text)
     assert answered.returncode == 0, answered.stderr
-    printed = home.run(sys.executable, "-c", snippet.text).stdout
-    assert re.fullmatch(
-        r"e2a\d{6}\._domainkey\.agents\.localhost\. TXT v=DKIM1; k=rsa; p=[\w+/=]+\n", printed
-    )
+    assert home.run("e2a", "domains", "records").stdout == json.dumps(record) + "\n"
+    assert re.fullmatch(r"e2a\d{6}\._domainkey\.agents\.localhost", record["name"])
+    assert re.fullmatch(r"v=DKIM1; k=rsa; p=[\w+/=]+", record["value"])
+    with sqlite3.connect(next(Path(home.environment["HOME"]).rglob("e2a.db"))) as database:
+        keys = database.execute("SELECT public_key FROM dkim_keys").fetchall()
+    database.close()
+    assert keys == [(record["value"],)]
 
 
 def test_the_first_start_says_what_the_readme_says(home: ServedHome) -> None:

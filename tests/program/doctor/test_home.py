@@ -273,3 +273,22 @@ def test_what_a_killed_server_left_is_read_along_and_left(home: Path, tmp_path: 
     assert done.status == 0, done.troubles()
     assert done.code("port.smtp") == ("pass", "ok")
     assert before == {name: (home / name).read_bytes() for name in before}
+
+
+def test_a_tried_home_that_was_moved(home: Path, tmp_path: Path) -> None:
+    """As docs/deployment.md says: the secret of the file becomes the setting, and keys are opened with it."""
+    assert e2a(home, "domains", "records").returncode == 0
+    moved = tmp_path / "moved"
+    subprocess.run(["cp", "-a", str(home), str(moved)], check=True)
+    production = {"env": "production", "public_url": "https://mail.example.com", "dns_server": NOWHERE}
+    secret = (home / "secret").read_text(encoding="utf-8").strip()
+    with unchanged(moved):
+        done = doctor(
+            moved, hmac_secret=f"{'a-new-one-' * 3}7f3kQz81, {secret}", shared_domain="agents.localhost"
+        )
+    assert done.code("signature.dkim") == done.code("home.secret") == ("pass", "ok")
+    done = doctor(moved, hmac_secret=secret, **production)
+    for id in ("home.folder", "home.files", "home.secret", "store.integrity", "signature.dkim"):
+        assert done.code(id) == ("pass", "ok")
+    done = doctor(moved, hmac_secret="q8Zt3" + secret[::-1], **production)
+    assert (done.status, done.code("signature.dkim")) == (9, ("fail", "key_undecryptable"))
