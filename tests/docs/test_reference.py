@@ -164,7 +164,9 @@ BOTH: dict[str, dict[str, Payload]] = {
         "outbound": lambda row, full: payloads.review_approved(row, ledger(full), auto_resolved=full),
     },
     "email.review_rejected": {
-        "inbound": lambda row, full: payloads.review_rejected(row, ledger(full), auto_resolved=full)
+        "inbound": lambda row, full: payloads.review_rejected(
+            row, ledger(full), auto_resolved=full, reason_code="code" if full else None
+        )
     },
     "email.sent": {"outbound": lambda row, full: payloads.sent(row, ledger(full))},
     "email.failed": {

@@ -42,6 +42,13 @@ class Principal:
     door: Door = "api"
     person: str = ""
 
+    @property
+    def is_person(self) -> bool:
+        """Whether somebody acts themselves: signed in, or at the home's command line. A key may be a program's."""
+        return self.credential_id.startswith(PERSON) or (
+            self.scope == "account" and self.door in {"dashboard", "command"}
+        )
+
     def require_account(self) -> None:
         """Raises `Forbidden` for an agent credential."""
         if self.scope != "account":

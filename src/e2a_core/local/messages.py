@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -61,7 +61,7 @@ from e2a_core.messages.search import MessageSearch
 from e2a_core.messages.state import UNDER_WAY
 from e2a_core.messages.views import lifecycle_view, message_view, read_status, summary_view
 from e2a_core.paging import Position, check_limit, paged
-from e2a_core.reviews.decide import Decider, reject
+from e2a_core.reviews.decide import Decider, reject, supersede
 from e2a_core.signing.cursor import Json, decode_cursor, encode_cursor
 from e2a_core.signing.tokens import sign_download
 from e2a_core.store.statement import StaleWrite, Statement, first
@@ -264,14 +264,29 @@ class Messages:
 
     async def send(self, email: str, request: SendEmailRequest, options: SendOptions) -> SendResultView:
         agent = await resolve_agent(self._core, self._principal, email)
-        return await self._sender.send(agent, request, options, self._principal.credential_id)
+        then = self._instead_of_held(agent.email, "") if request.conversation_id else None
+        return await self._sender.send(agent, request, options, self._principal.credential_id, then)
 
     async def reply(
         self, email: str, message_id: str, request: ReplyRequest, options: SendOptions
     ) -> SendResultView:
         agent = await resolve_agent(self._core, self._principal, email)
         parent, credential = await self._parent(email, message_id), self._principal.credential_id
-        return await self._sender.reply(agent, parent, request, options, credential)
+        then = self._instead_of_held(agent.email, parent.thread_id)
+        return await self._sender.reply(agent, parent, request, options, credential, then)
+
+    def _instead_of_held(
+        self, agent_email: str, thread_id: str
+    ) -> Callable[[SendResultView], Awaitable[None]] | None:
+        """Ends the agent's held answers in the conversation in which a person has answered; None if it is no person."""
+        if not self._principal.is_person:
+            return None
+        decider = Decider(self._principal.person or self._principal.account_email)
+
+        async def end(result: SendResultView) -> None:
+            await supersede(self._core, agent_email, result.conversation_id or "", thread_id, decider)
+
+        return end
 
     async def forward(
         self, email: str, message_id: str, request: ForwardRequest, options: SendOptions

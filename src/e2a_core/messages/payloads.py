@@ -125,7 +125,9 @@ def review_approved(row: MessageRow, ledger: Ledger = (), *, auto_resolved: bool
     return with_ledger(data, ledger)
 
 
-def review_rejected(row: MessageRow, ledger: Ledger = (), *, auto_resolved: bool) -> dict[str, Any]:
+def review_rejected(
+    row: MessageRow, ledger: Ledger = (), *, auto_resolved: bool, reason_code: str | None = None
+) -> dict[str, Any]:
     data: dict[str, Any] = {
         "message_id": row.id,
         "direction": row.direction,
@@ -133,6 +135,8 @@ def review_rejected(row: MessageRow, ledger: Ledger = (), *, auto_resolved: bool
         "message_type": row.type,
         "reason": row.hold.rejection_reason or "",
     }
+    if reason_code is not None:
+        data["reason_code"] = reason_code
     if auto_resolved:
         data["auto_resolved"] = True
     return with_ledger(data, ledger)

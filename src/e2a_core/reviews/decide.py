@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from e2a_core.agents import queries as agent_queries
 from e2a_core.agents.queries import AgentRow, agent_from
 from e2a_core.clock import to_micros
+from e2a_core.contract.principal import PERSON
 from e2a_core.contract.reviews import ApproveRequest, RejectResultView
 from e2a_core.contract.sending import SendResultView
 from e2a_core.contract.states import Review
@@ -26,7 +28,11 @@ from e2a_core.submission.queries import forget_pending
 from e2a_core.submission.queue import queue
 from e2a_core.submission.rehold import end_rest
 
-__all__ = ["Also", "Decider", "approve", "reject"]
+__all__ = ["ANSWERED", "Also", "Decider", "approve", "reject", "supersede"]
+
+ANSWERED = "answered_by_person"
+"""The reason code of a draft that was rejected because a person answered first."""
+ANSWERED_REASON = "a person answered in this conversation meanwhile, so this draft was not sent"
 
 ARRIVAL_ROWS = 10
 """Of the ledger, told when held mail is released: it has two until then."""
@@ -67,8 +73,12 @@ async def reject(
     decider: Decider,
     *,
     content_hash: str | None = None,
+    reason_code: str | None = None,
 ) -> RejectResultView:
-    """Rejects a held message; inbound mail stays stored but hidden. Raises as `approve` does."""
+    """Rejects a held message; inbound mail stays stored but hidden. Raises as `approve` does.
+
+    The event has `reason_code` where a program should know why.
+    """
     _check_pending(row, content_hash)
     now = to_micros(core.clock.now())
     row.hold.decide(Review.EXPIRED_REJECTED if decider.automatic else Review.REJECTED)
@@ -76,7 +86,9 @@ async def reject(
     resolution = _resolution(
         core, row, "review.expired_rejected" if decider.automatic else "review.rejected", now
     )
-    data = payloads.review_rejected(row, [resolution], auto_resolved=decider.automatic)
+    data = payloads.review_rejected(
+        row, [resolution], auto_resolved=decider.automatic, reason_code=reason_code
+    )
     await _write(
         core,
         [
@@ -96,6 +108,22 @@ async def reject(
         ],
     )
     return RejectResultView(message_id=row.id, status=Review.REJECTED, rejection_reason=reason)
+
+
+async def supersede(
+    core: Core, agent_email: str, conversation_id: str, thread_id: str, decider: Decider
+) -> list[str]:
+    """Rejects the held answers of an agent where a person has answered; returns the ids of the drafts.
+
+    One that is approved meanwhile leaves all the same: the first decision on a hold is the only one.
+    """
+    ended: list[str] = []
+    for found in await core.db.read(review_queries.held_answers(agent_email, conversation_id, thread_id)):
+        row = MessageRow.from_store(found)
+        with suppress(MessageNotPending):
+            await reject(core, row, ANSWERED_REASON, decider, reason_code=ANSWERED)
+            ended.append(row.id)
+    return ended
 
 
 async def _release(core: Core, row: MessageRow, decider: Decider, also: Also) -> SendResultView:
@@ -154,6 +182,8 @@ async def _send(
             *emit(core, "email.review_approved", row, approved, now),
         ],
     )
+    if (row.credential_id or "").startswith(PERSON) and row.type != "forward":
+        await supersede(core, row.agent_email, row.conversation_id or "", row.thread_id, decider)
     return result
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from e2a_core.contract.principal import PERSON
 from e2a_core.contract.states import Review
+from e2a_core.messages.queries import CONVERSATION
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.state import REVIEW, any_before
 from e2a_core.paging import Position, beyond
@@ -13,6 +15,7 @@ __all__ = [
     "SHOWN",
     "all_untold",
     "held",
+    "held_answers",
     "insert_told",
     "message",
     "pace",
@@ -66,6 +69,20 @@ def page(account_id: str, after: Position | None, limit: int) -> Statement:
 def message(message_id: str) -> Statement:
     """A message of any live agent. Only for callers with a signed link, and for the deployment itself."""
     return sql(f"SELECT m.* FROM messages m {_LIVE} WHERE m.id = :id", id=message_id)
+
+
+def held_answers(agent_email: str, conversation_id: str, thread_id: str) -> Statement:
+    """The held drafts of a conversation or thread that answer somebody in it; what a person wrote is not among them."""
+    return sql(
+        "SELECT m.* FROM messages m WHERE m.agent_email = :agent AND m.direction = 'outbound' "
+        f"AND ({CONVERSATION} = :conversation OR m.thread_id = :thread) AND m.status = '{Review.PENDING}' "
+        "AND m.deleted_at IS NULL AND m.type <> 'forward' AND COALESCE(m.credential_id, '') NOT LIKE :person "
+        "ORDER BY m.created_at, m.id",
+        agent=agent_email,
+        conversation=conversation_id,
+        thread=thread_id,
+        person=f"{PERSON}%",
+    )
 
 
 def held(message_id: str) -> Statement:

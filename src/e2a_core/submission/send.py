@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -54,6 +54,10 @@ from e2a_core.templates.rendering import check_reference, refers_to_template, re
 __all__ = ["Sender"]
 
 
+Then = Callable[[SendResultView], Awaitable[None]] | None
+"""What follows as soon as a message was accepted, and before its outcome is waited for."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Call:
     """One request to send; `route` distinguishes it from the same request to another endpoint."""
@@ -65,6 +69,7 @@ class _Call:
     route: str
     options: SendOptions
     credential: str
+    then: Then
 
     @property
     def template(self) -> SendEmailRequest | None:
@@ -90,11 +95,16 @@ class Sender:
         self._waiting = waiting
 
     async def send(
-        self, agent: AgentRow, request: SendEmailRequest, options: SendOptions, credential: str
+        self,
+        agent: AgentRow,
+        request: SendEmailRequest,
+        options: SendOptions,
+        credential: str,
+        then: Then = None,
     ) -> SendResultView:
         check_reference(request)
-        route = f"/v1/agents/{agent.email}/messages"
-        return await self._send(_Call(agent, send_draft(request), None, request, route, options, credential))
+        route, draft = f"/v1/agents/{agent.email}/messages", send_draft(request)
+        return await self._send(_Call(agent, draft, None, request, route, options, credential, then))
 
     async def reply(
         self,
@@ -103,11 +113,12 @@ class Sender:
         request: ReplyRequest,
         options: SendOptions,
         credential: str,
+        then: Then = None,
     ) -> SendResultView:
         _, parsed, letter = await self._read(parent)
         draft = reply_draft(agent, parent, parsed, letter, request)
         route = f"/v1/reply/{parent.id}"
-        result = await self._send(_Call(agent, draft, parent, request, route, options, credential))
+        result = await self._send(_Call(agent, draft, parent, request, route, options, credential, then))
         missed = parsed.unreadable if request.reply_all else parsed.unreadable_in("Reply-To")
         return result.model_copy(update={"not_addressed": missed}) if missed else result
 
@@ -123,7 +134,7 @@ class Sender:
         carried = await self._core.offload.run(len(content), carried_attachments, content, letter)
         draft = forward_draft(parent, parsed, letter, carried, request)
         route = f"/v1/forward/{parent.id}"
-        return await self._send(_Call(agent, draft, parent, request, route, options, credential))
+        return await self._send(_Call(agent, draft, parent, request, route, options, credential, None))
 
     async def test(self, agent: AgentRow) -> SendResultView:
         """Sends a message from the deployment to the agent, over the same path as mail from outside."""
@@ -309,9 +320,14 @@ class Sender:
         return None
 
     async def _finish(self, call: _Call, result: SendResultView) -> SendResultView:
-        """Waits for the outcome if the caller asked to, or if the agent writes to itself, which takes milliseconds."""
+        """Does what follows, and waits for the outcome if the caller asked to, or if the agent writes to itself.
+
+        That takes milliseconds.
+        """
         if result.status != "accepted":
             return result
+        if call.then is not None:
+            await call.then(result)
         if call.options.wait_sent:
             return await self._waiting.settled(result, call.agent.email, WAIT_SENT_SECONDS)
         if is_self_send(call.agent, call.draft):

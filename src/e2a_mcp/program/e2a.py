@@ -17,7 +17,7 @@ from e2a_mcp.program.statuses import FAILED, INTERRUPTED, MISUSED, USAGE
 if TYPE_CHECKING:
     from cyclopts import App
 
-__all__ = ["COMMANDS", "Command", "application", "main"]
+__all__ = ["COMMANDS", "USAGE", "Command", "application", "main"]
 
 
 class Command(NamedTuple):

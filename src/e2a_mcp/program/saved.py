@@ -21,8 +21,11 @@ MEMBERS = {"api_key": "E2A_API_KEY", "api_url": "E2A_API_URL", "agent_email": "E
 _NAME = "config.json"
 
 
-def read_saved(home: Path) -> dict[str, Any]:
-    """The members of the file, empty if there is none. Raises `SettingsError` for a file that is no JSON object."""
+def read_saved(home: Path, *, mend: bool = True) -> dict[str, Any]:
+    """The members of the file, empty if there is none. Raises `SettingsError` for a file that is no JSON object.
+
+    With `mend` a file that is open to others is closed to them.
+    """
     path = home / _NAME
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -32,7 +35,8 @@ def read_saved(home: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} must be a readable JSON object") from None
     if not isinstance(content, dict):
         raise SettingsError(f"{path} must be a readable JSON object")
-    make_private(path, FILE_MODE)
+    if mend:
+        make_private(path, FILE_MODE)
     return content
 
 
@@ -48,27 +52,34 @@ def write_saved(home: Path, changes: Mapping[str, Any]) -> None:
         raise SettingsError(f"{home / _NAME} cannot be written: {problem.strerror}") from None
 
 
-def settings_here(*, remote: str | None = None, local: bool = False) -> Settings:
+def settings_here(
+    *,
+    remote: str | None = None,
+    local: bool = False,
+    environ: Mapping[str, str] | None = None,
+    mend: bool = True,
+) -> Settings:
     """The settings of a command: its options, else the environment, else the file, else `config.toml`.
 
-    A saved key goes to the deployment it was saved for and to no other. Raises `SettingsError`.
+    A saved key goes to the deployment it was saved for and to no other. `environ` stands for the environment of the
+    process, and without `mend` nothing is changed. Raises `SettingsError`.
     """
     given = {"E2A_API_URL": remote} if remote else {}
     files: list[dict[str, Any]] = []
 
     def saved(home: Path) -> dict[str, str]:
-        files.append(read_saved(home))
+        files.append(read_saved(home, mend=mend))
         return {
             variable: value
             for name, variable in MEMBERS.items()
             if isinstance(value := files[0].get(name), str) and value
         }
 
-    settings = load_settings(saved=saved, given=given)
+    settings = load_settings(environ, saved=saved, given=given)
     if local:
         return replace(settings, api_key="")
     if settings.api_key and not same_deployment(settings.api_url, files[0].get("api_url")):
-        own = load_settings(given=given)
+        own = load_settings(environ, given=given)
         if settings.api_key != own.api_key:
             raise SettingsError(
                 f"the saved key is of another deployment than {settings.api_url}: set E2A_API_KEY, "

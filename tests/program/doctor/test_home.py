@@ -204,6 +204,24 @@ def test_a_setting_that_is_wrong_and_one_that_is_none(home: Path) -> None:
 def test_a_deployment_without_a_key(home: Path) -> None:
     done = doctor(home, api_url="https://e2a.example")
     assert (done.status, done.code("cli.config")) == (4, ("fail", "no_api_key"))
+    done = doctor(home, "--remote", "https://e2a.example")
+    assert (done.status, done.code("cli.config")) == (4, ("fail", "no_api_key"))
+    assert {check["id"] for check in done.report["checks"]} == {"cli.config", "cli.version"}
+
+
+def test_a_saved_key_is_used_and_its_file_left_as_it_is(home: Path) -> None:
+    with vacant_port() as port:
+        url = f"http://127.0.0.1:{port}"
+        (home / "config.json").write_text(
+            json.dumps({"api_key": "e2a_acct_saved", "api_url": url}), encoding="utf-8"
+        )
+        (home / "config.json").chmod(0o644)
+        with unchanged(home):
+            done = doctor(home)
+            here = codes(in_home(home))
+    assert (done.status, done.code("api.reachability")) == (1, ("fail", "connection_failed"))
+    assert done.one("cli.config")["evidence"] == {"key_from": "config.json or config.toml"}
+    assert here["home.files"] == ("fail", "open_to_others")
 
 
 def test_half_of_the_credentials_of_the_relay_and_never_the_password(home: Path) -> None:

@@ -47,7 +47,7 @@ async def home(tmp_path: Path, dns: DnsServer, keys: Keys) -> AsyncIterator[Home
         yield opened
 
 
-async def account(home: Home, url: str, key: str, **wishes: str) -> list[Finding]:
+async def account(home: Home, url: str, key: str, **wishes: Any) -> list[Finding]:
     dns = home.local.core.settings.dns_server
     return await check_account(settings(url, key, dns), Wishes(**wishes), SystemClock())
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from e2a_mcp.program.arguments import Url
 from e2a_mcp.program.output import result
 
 __all__ = ["doctor"]
@@ -18,6 +19,13 @@ def doctor(
     agent: Annotated[str, Parameter(help="Look at this inbox.", show_default=False)] = "",
     domain: Annotated[str, Parameter(help="Look at this domain alone.", show_default=False)] = "",
     mcp_url: Annotated[str, Parameter(help="Look at MCP over HTTP here.", show_default=False)] = "",
+    remote: Annotated[
+        Url | None,
+        Parameter(
+            help="Look at the deployment at this URL, with E2A_API_KEY or the saved key.", show_default=False
+        ),
+    ] = None,
+    local: Annotated[bool, Parameter(help="Look at the home on this machine even if a key is set.")] = False,
     json: Annotated[bool, Parameter(help="Print the report as JSON, schema e2a.doctor/v1.")] = False,
 ) -> int:
     """Say what is wrong with a deployment, and what to do about it. The exit status is that of the report."""
@@ -27,9 +35,10 @@ def doctor(
     from e2a_mcp.program.doctor.report import as_json, as_lines
     from e2a_mcp.program.doctor.wishes import Wishes
 
-    report = asyncio.run(
-        examine(Wishes(agent.strip().lower(), domain.strip().rstrip(".").lower(), mcp_url), SystemClock())
+    wishes = Wishes(
+        agent.strip().lower(), domain.strip().rstrip(".").lower(), mcp_url.strip(), remote or "", local
     )
+    report = asyncio.run(examine(wishes, SystemClock()))
     lines = [as_json(report)] if json else as_lines(report, colour=sys.stdout.isatty())
     for line in lines:
         result(line)

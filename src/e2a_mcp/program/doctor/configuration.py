@@ -11,6 +11,8 @@ from typing import Any
 from e2a_core.errors import SettingsError
 from e2a_core.settings import Settings, load_settings
 from e2a_mcp.program.doctor.finding import Cause, Finding, fail, passed, skip, warn
+from e2a_mcp.program.doctor.wishes import Wishes
+from e2a_mcp.program.saved import settings_here
 
 __all__ = ["check_configuration", "check_relay_settings"]
 
@@ -19,12 +21,16 @@ _DEFAULT_API_URL = next(
 )
 
 
-def check_configuration(environ: Mapping[str, str] | None = None) -> tuple[Settings | None, list[Finding]]:
+def check_configuration(
+    wishes: Wishes, environ: Mapping[str, str] | None = None
+) -> tuple[Settings | None, list[Finding]]:
     """The settings, None if they cannot be used, and what is to say of them."""
     environment = os.environ if environ is None else environ
     with _warnings() as said:
         try:
-            settings = load_settings(environment)
+            settings = settings_here(
+                remote=wishes.remote or None, local=wishes.local, environ=environment, mend=False
+            )
         except SettingsError as problem:
             fix = "correct it in the environment or in config.toml; docs/settings.md lists all settings"
             return None, [fail("cli.config", "invalid_setting", str(problem), fix)]
@@ -32,20 +38,21 @@ def check_configuration(environ: Mapping[str, str] | None = None) -> tuple[Setti
         warn("cli.config", "unknown_setting", line, "correct the name, or remove it from the environment")
         for line in said
     ]
-    return settings, [_where(settings), *strange]
+    return settings, [_where(settings, wishes, environment), *strange]
 
 
-def _where(settings: Settings) -> Finding:
+def _where(settings: Settings, wishes: Wishes, environment: Mapping[str, str]) -> Finding:
     if settings.remote:
-        return passed(
-            "cli.config", "acts on another deployment with the key of E2A_API_KEY", target=settings.api_url
-        )
-    if settings.api_url != _DEFAULT_API_URL:
+        source = "E2A_API_KEY" if environment.get("E2A_API_KEY") else "config.json or config.toml"
+        detail = f"acts on another deployment with the key of {source}"
+        return passed("cli.config", detail, target=settings.api_url, key_from=source)
+    if wishes.remote or (settings.api_url != _DEFAULT_API_URL and not wishes.local):
+        fix = "set E2A_API_KEY to a key of that deployment, or use the home with --local"
         return fail(
             "cli.config",
             "no_api_key",
-            "E2A_API_URL is set, but no key",
-            "set E2A_API_KEY to a key of that deployment, or remove E2A_API_URL to use the home",
+            "a deployment is named, but no key",
+            fix,
             cause=Cause.AUTH,
             target=settings.api_url,
         )

@@ -36,12 +36,12 @@ HOSTED_URL = "https://api.e2a.dev"
 
 async def examine(wishes: Wishes, clock: Clock, environ: Mapping[str, str] | None = None) -> Report:
     """Makes all checks and changes nothing. Raises nothing that a deployment can be the reason for."""
-    settings, configuration = check_configuration(environ)
+    settings, configuration = check_configuration(wishes, environ)
     findings = [*configuration, _version()]
     url = ""
     if settings is None:
         findings.append(check_folder(_home_of(environ)))
-    else:
+    elif not (wishes.remote and not settings.remote):
         run = {} if settings.remote else await running_listeners(settings)
         url = _deployment_url(settings, run)
         look = _remote(settings, wishes, clock) if settings.remote else _home(settings, wishes, clock, run)

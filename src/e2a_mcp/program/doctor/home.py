@@ -13,7 +13,16 @@ from e2a_mcp.program.doctor.finding import Finding, Status, fail, passed, skip
 
 __all__ = ["check_folder", "check_home"]
 
-PRIVATE_NAMES = ("secret", "config.toml", "run.json", "e2a.db", "e2a.db-wal", "e2a.db-shm", "e2a.db-journal")
+PRIVATE_NAMES = (
+    "secret",
+    "config.toml",
+    "config.json",
+    "run.json",
+    "e2a.db",
+    "e2a.db-wal",
+    "e2a.db-shm",
+    "e2a.db-journal",
+)
 
 
 def check_home(settings: Settings) -> list[Finding]:

@@ -9,8 +9,13 @@ __all__ = ["Wishes"]
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """An inbox, a domain and the URL of MCP over HTTP; empty means what there is."""
+    """An inbox, a domain and the URL of MCP over HTTP; empty means what there is.
+
+    `remote` is the URL of another deployment; `local` means the home even if a key is set.
+    """
 
     agent: str = ""
     domain: str = ""
     mcp_url: str = ""
+    remote: str = ""
+    local: bool = False
