@@ -248,6 +248,26 @@ def server_json(text: str) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
+def llms_txt() -> str:
+    """The index of the documentation for models, as https://llmstxt.org has it, made of the one for people."""
+    index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    title, what = index.split("\n\n")[:2]
+    rows = re.findall(r"^\| \[([^]]+)\]\(([^)]+)\) \| (.*) \|$", index, re.MULTILINE)
+    pages = [f"- [{name}]({_RAW}/docs/{page}): {content}" for name, page, content in rows]
+    first = f"To set it up on a person's computer, follow [setup.md]({_RAW}/docs/setup.md); it needs no other page."
+    quoted = "> " + what.replace("\n", "\n> ")
+    readme = f"- [README]({_RAW}/README.md): How to run it, and what keeps it safe."
+    return (
+        "\n\n".join([title, quoted, first, "## Documentation\n", ""]).rstrip()
+        + "\n\n"
+        + "\n".join([readme, *pages])
+        + "\n"
+    )
+
+
+_RAW = "https://raw.githubusercontent.com/Mnexa-AI/e2a-mcp/main"
+
+
 def bundle_manifest(text: str) -> str:
     """`text` with the tools of an agent as they are now."""
     document = json.loads(text)
@@ -279,6 +299,7 @@ if __name__ == "__main__":
     server.write_text(server_json(server.read_text(encoding="utf-8")), encoding="utf-8")
     manifest = ROOT / "bundle/manifest.json"
     manifest.write_text(bundle_manifest(manifest.read_text(encoding="utf-8")), encoding="utf-8")
+    (ROOT / "docs/llms.txt").write_text(llms_txt(), encoding="utf-8")
     for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         path.write_text(written(path.read_text(encoding="utf-8")), encoding="utf-8")
     PINNED.parent.mkdir(exist_ok=True)

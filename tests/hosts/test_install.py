@@ -50,7 +50,10 @@ EXPECTED_HTTP: dict[str, dict[str, Any]] = {
     "cursor": {"url": URL, "headers": {"Authorization": "Bearer ${env:E2A_API_KEY}"}},
     "vscode": {"type": "http", "url": URL, "headers": {"Authorization": "Bearer ${input:e2a-key}"}},
     "codex": {"url": URL, "bearer_token_env_var": "E2A_API_KEY"},
-    "windsurf": {"serverUrl": URL, "headers": {"Authorization": "Bearer ${env:E2A_API_KEY}"}},
+    "windsurf": {
+        "serverUrl": f"{URL}?profile=inbox",
+        "headers": {"Authorization": "Bearer ${env:E2A_API_KEY}"},
+    },
     "gemini": {"type": "http", "url": URL, "headers": {"Authorization": "Bearer $E2A_API_KEY"}},
     "goose": {
         **GOOSE,

@@ -20,7 +20,7 @@ from e2a_mcp.program.hosts.locate import Machine, is_present, project_file, user
 from e2a_mcp.program.hosts.problems import HostProblem
 from e2a_mcp.program.hosts.table import HOSTS, Host
 from e2a_mcp.program.output import note, result
-from e2a_mcp.program.statuses import MISUSED, USAGE
+from e2a_mcp.program.statuses import FAILED, MISUSED, USAGE
 
 __all__ = ["HostName", "install_command"]
 
@@ -93,13 +93,13 @@ def _linked(entry: Entry) -> Callable[[Host], None]:
 
 
 def _each(hosts: list[Host], act: Callable[[Host], None]) -> int:
-    """Does it for each host, whatever becomes of the others."""
+    """Does it for each host, whatever becomes of the others, and returns the exit status."""
     failed = 0
     for host in hosts:
         try:
             act(host)
         except HostProblem as problem:
-            failed = 1
+            failed = FAILED
             note(f"{host.title}: {problem}")
             if problem.snippet:
                 sys.stderr.write(f"{problem.snippet}\n")

@@ -130,7 +130,8 @@ def _typed_http(host: Host, entry: Entry) -> Member:
 
 
 def _windsurf_http(host: Host, entry: Entry) -> Member:
-    return {"serverUrl": entry.url, "headers": _headers(host)}
+    # It takes 100 tools of all servers together, and an account's key would bring most of them.
+    return {"serverUrl": f"{entry.url}?profile=inbox", "headers": _headers(host)}
 
 
 def _codex_http(host: Host, entry: Entry) -> Member:
