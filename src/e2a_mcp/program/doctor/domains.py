@@ -65,7 +65,7 @@ def not_registered(domain: str) -> Finding:
         "domain.registered",
         "not_registered",
         "is not registered here",
-        "register it with register_domain, or correct --domain",
+        f"e2a domains register {quoted(domain)}, or correct --domain",
         target=domain,
     )
 
@@ -119,7 +119,7 @@ def _registered(stored: StoredDomain) -> Finding:
             "domain.registered",
             "not_verified",
             "is registered, but not verified: there are no inboxes under it yet",
-            "publish its records, then call verify_domain",
+            f"publish what e2a domains records {domain} prints, then e2a domains verify {domain}",
             target=domain,
         )
     return passed("domain.registered", "is verified", target=domain)
@@ -140,7 +140,7 @@ def check_sending(domain: str, status: str, why: str) -> Finding:
             id,
             "sending_failed",
             quoted(why) or "receivers cannot verify its mail",
-            "publish the DKIM record, then call verify_domain",
+            f"publish the DKIM record, then e2a domains verify {quoted(domain)}",
             target=domain,
         )
     if status == "pending":
@@ -148,7 +148,7 @@ def check_sending(domain: str, status: str, why: str) -> Finding:
             id,
             "sending_pending",
             "its DKIM record was not found yet",
-            "publish the DKIM record, then call verify_domain",
+            f"publish the DKIM record, then e2a domains verify {quoted(domain)}",
             target=domain,
         )
     return skip(id, "sending_not_provisioned", "sends once it is verified", target=domain)

@@ -40,7 +40,16 @@ async def check_records(resolver: Resolver, domain: str, records: Sequence[DNSRe
     return [
         _ownership(domain, prescribed.get("ownership"), texts),
         _mx("domain.mx", domain, prescribed.get("inbound_mx"), exchanges),
-        *(dkim or [_not_prescribed("domain.dkim", domain, "the key is made when the first message leaves")]),
+        *(
+            dkim
+            or [
+                _not_prescribed(
+                    "domain.dkim",
+                    domain,
+                    "it has no key yet: e2a domains records makes one, as the first message does",
+                )
+            ]
+        ),
         mailfrom,
         sender_policy,
         dmarc,

@@ -168,10 +168,10 @@ def _configured(webhook: WebhookView) -> Finding:
     id, url = "webhook.config", quoted(webhook.url)
     if not webhook.enabled and webhook.auto_disabled_at is not None:
         why = quoted(webhook.auto_disabled_reason or "deliveries failed")
-        fix = "mend the endpoint, then enable the webhook again with update_webhook"
+        fix = f"mend the endpoint, then e2a webhooks update {quoted(webhook.id)} --enabled"
         return fail(id, "webhook_auto_disabled", f"{url} was disabled: {why}", fix, target=webhook.id)
     if not webhook.enabled:
-        fix = "enable it with update_webhook, or delete it"
+        fix = f"e2a webhooks update {quoted(webhook.id)} --enabled, or delete it"
         return warn(id, "webhook_disabled", f"{url} is disabled", fix, target=webhook.id)
     if not webhook.url.lower().startswith("https://"):
         fix = "give the endpoint TLS, and the webhook its https:// URL"

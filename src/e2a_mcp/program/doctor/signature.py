@@ -61,7 +61,7 @@ def _stored(row: DkimKeyRow, secrets: Secrets | None, clock: Clock) -> Finding:
             "key_undecryptable",
             f"mail is sent unsigned: {problem}",
             "restore the signing secret that the home was made with, "
-            "or call rotate_domain_key and publish the new record",
+            f"or e2a domains rotate-key {row.domain}, and publish the new record",
             target=row.domain,
         )
     return _verdict(
@@ -75,7 +75,7 @@ def _verdict(refused: str, key: str, domain: str) -> Finding:
             "signature.dkim",
             "signature_invalid",
             f"dkimpy does not accept what {key} signs: {quoted(refused)}",
-            "call rotate_domain_key and publish the new record; if it stays, report it",
+            f"e2a domains rotate-key {domain}, and publish the new record; if it stays, report it",
             target=domain,
         )
     return passed("signature.dkim", f"dkimpy verified what {key} signed", target=domain)
