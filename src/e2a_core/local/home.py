@@ -11,6 +11,8 @@ from pathlib import Path
 
 from e2a_core.accounts.queries import account_by_email
 from e2a_core.agents.events import emit
+from e2a_core.audit.entry import by_home
+from e2a_core.audit.log import AuditLog
 from e2a_core.clock import Clock, to_micros
 from e2a_core.contract.principal import HOME_CREDENTIAL, Door, Principal, Scope
 from e2a_core.core import Core, Links, shared_resolver
@@ -206,10 +208,11 @@ async def move_account(core: Core, email: str, new_email: str) -> str:
     set_there = normalize_addr_spec(core.settings.owner_email)
     if account["id"] == marks.get(queries.OWNER_ACCOUNT) and set_there not in {after, _DEFAULT_OWNER}:
         raise InvalidRequest(f"E2A_OWNER_EMAIL says that the owner is {set_there}; change it there")
-    try:
-        await core.db.write([queries.move_account(account["id"], after)])
-    except UniqueViolation:
-        raise Conflict(f"{after} has an account of its own") from None
+    async with AuditLog(core).during(by_home(str(account["id"]), "move_account", {"email": after})):
+        try:
+            await core.db.write([queries.move_account(account["id"], after)])
+        except UniqueViolation:
+            raise Conflict(f"{after} has an account of its own") from None
     return str(account["id"])
 
 

@@ -8,6 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from e2a_core.accounts.credentials import ensure_account, mint_key
+from e2a_core.audit.entry import by_home
+from e2a_core.audit.log import AuditLog
 from e2a_core.clock import SystemClock
 from e2a_core.ids import Ids
 from e2a_core.local.home import open_home
@@ -44,7 +46,9 @@ async def _bootstrap(settings: Settings, email: str) -> tuple[str, str, bool]:
         for line in made:
             note(line)
         account_id, created = await ensure_account(core, email)
-        key = await mint_key(core, account_id, name=KEY_NAME)
+        async with AuditLog(core).during(by_home(account_id, "create_api_key")) as subjects:
+            key = await mint_key(core, account_id, name=KEY_NAME)
+            subjects["id"] = key.row.id
         return account_id, key.plaintext, created or any(line.startswith("made the account") for line in made)
     finally:
         await core.db.close()
