@@ -123,6 +123,7 @@ LONG = frozenset(
         "mcp/test_subscriptions.py",
         "mcp/test_told.py",
         "mcp/test_waiting.py",
+        "pages/test_control.py",
         "pages/test_every_page.py",
         "pages/test_mail.py",
         "pages/test_home.py",

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from e2a_core.contract.agents import CreateAgentRequest
+from e2a_core.contract.agents import CreateAgentRequest, CreateDelegationRequest
+from e2a_core.contract.api_keys import CreateAPIKeyRequest
+from e2a_core.contract.domains import RegisterDomainRequest
 from e2a_core.contract.engine import Session
+from e2a_core.contract.events import EventQuery
 from e2a_core.contract.principal import Role
 from e2a_core.http.pages.dashboard import PAGES as OTHERS
 from e2a_core.http.pages.home import FirstLook
@@ -40,8 +43,23 @@ PATHS = (
     ONE,
     f"{ONE}/reply",
     f"{ONE}/forward",
+    "/agents",
+    "/agents/{email}",
+    "/agents/{email}/delete",
+    "/protection",
+    "/protection/{email}",
+    "/keys",
+    "/domains",
+    "/domains/{domain}",
+    "/activity",
+    "/activity/events/{event_id}",
+    "/settings",
+    "/settings/export",
+    "/settings/delete",
 )
 """Each page that has a frame."""
+OWNERS = ("/activity/audit",)
+"""Pages that an owner alone may read."""
 ASKED = {f"{BOX}/thread": "?id={thread}"}
 """The values that some pages are asked with."""
 PARTS = (
@@ -68,6 +86,17 @@ class Sent:
 
 SEEN = {"content_hash": "{hash}"}
 MANY = {"action": "reject", "message": "{held_id} {hash}"}
+NAMED = {"name": "{email}"}
+GUARDED = {
+    "outbound_policy": "open",
+    "outbound_action": "flag",
+    "outbound_scan": "off",
+    "inbound_policy": "open",
+    "inbound_action": "flag",
+    "inbound_scan": "off",
+    "ttl": "3600",
+    "on_expiry": "reject",
+}
 FORMS = {
     "/hold-outgoing": Sent("owner"),
     "/pause": Sent("owner"),
@@ -78,6 +107,27 @@ FORMS = {
     "/reviews/{held_id}/edit": Sent("viewer", SEEN),
     "/reviews/{held_id}/approve": Sent("reviewer", SEEN),
     "/reviews/{held_id}/reject": Sent("reviewer", SEEN),
+    "/agents": Sent("owner", {"email": "new@agents.example"}),
+    "/agents/{email}": Sent("owner", {"name": "New"}),
+    "/agents/{email}/pause": Sent("owner"),
+    "/agents/{email}/resume": Sent("owner"),
+    "/agents/{email}/delete": Sent("owner", NAMED),
+    "/agents/{email}/restore": Sent("owner", {}, 409),
+    "/agents/{email}/erase": Sent("owner", NAMED),
+    "/agents/{email}/delegations": Sent("owner", {"human": "ann@example.org"}),
+    "/agents/{email}/delegations/end": Sent("owner", {"id": "{delegation_id}"}),
+    "/protection/{email}": Sent("owner", GUARDED),
+    "/protection/{email}/hold-all": Sent("owner"),
+    "/keys": Sent("owner", {"reach": "{email}"}),
+    "/keys/revoke": Sent("owner", {"id": "{key_id}"}),
+    "/domains": Sent("owner", {"domain": "more.example.net"}),
+    "/domains/{domain}/verify": Sent("owner"),
+    "/domains/{domain}/rotate-key": Sent("owner"),
+    "/domains/{domain}/delete": Sent("owner", {"name": "{domain}"}),
+    "/activity/events/{event_id}/redeliver": Sent("owner"),
+    "/settings/sessions/end": Sent("viewer", {"id": "none"}, 404),
+    "/settings/export": Sent("owner"),
+    "/settings/delete": Sent("owner", {"name": "owner@localhost"}),
     f"{BOX}/compose": Sent("owner", {"to": "bob@example.org", "subject": "Hi", "text": "Hello"}),
     f"{ONE}/reply": Sent("owner", {"text": "Hello"}),
     f"{ONE}/forward": Sent("owner", {"to": "bob@example.org"}),
@@ -100,7 +150,15 @@ async def held(home: Home, owner: Session, agent: Session) -> dict[str, str]:
     await owner.agents.create(CreateAgentRequest(email="free@agents.example"))
     message_id = await held_draft(owner, agent, html="<p>Hello Bob</p>", attachments=files)
     view = await owner.reviews.get(message_id)
+    domain = await owner.domains.register(RegisterDomainRequest(domain="own.example.net"))
+    key = await owner.api_keys.create(CreateAPIKeyRequest(name="spare"))
+    person = await owner.agents.delegate(ASSISTANT, CreateDelegationRequest(human="dora@example.org"))
+    [event] = (await owner.events.list(EventQuery(limit=1))).items
     return {
+        "domain": domain.domain,
+        "key_id": key.id,
+        "delegation_id": person.id,
+        "event_id": event.id,
         "held_id": message_id,
         "hash": str(view.content_hash),
         "index": "0",
@@ -112,20 +170,23 @@ async def held(home: Home, owner: Session, agent: Session) -> dict[str, str]:
 
 def test_the_lists_are_complete() -> None:
     assert {page.path for page in PAGES if page.method == "POST"} == set(FORMS)
-    assert {page.path for page in PAGES if page.method == "GET"} | {"/"} == {*PATHS, *PARTS}
+    assert {page.path for page in PAGES if page.method == "GET"} | {"/"} == {*PATHS, *OWNERS, *PARTS}
 
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_each_page_opens_for_each_role(home: Home, url: str, held: dict[str, str], role: Role) -> None:
     async with Visitor(home, url) as person:
         await person.sign_in(role, "rita@example.org")
-        for path in (*PATHS, *PARTS):
+        for path in (*PATHS, *OWNERS, *PARTS):
             asked = (path + ASKED.get(path, "")).format(**held)
             answer = await person.get(asked)
+            if path in OWNERS and role != "owner":
+                assert answer.status_code == 403
+                continue
             assert answer.status_code == 200, path
             assert len(answer.content) < 50_000
             assert (await person.client.head(asked)).status_code == 200
-            if path in PATHS:
+            if path in (*PATHS, *OWNERS):
                 assert (
                     re.findall(r'(?:src|href|action)="(?!/|#|data:|cursor:|vscode:)[^"]*"', answer.text) == []
                 )

@@ -9,7 +9,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from e2a_core.core import Core
-from e2a_core.http.pages import compose, control, mail, message, review, reviews
+from e2a_core.http.pages import (
+    activity,
+    agents,
+    compose,
+    control,
+    domains,
+    keys,
+    mail,
+    message,
+    protection,
+    review,
+    reviews,
+    settings,
+)
 from e2a_core.http.pages.assets import asset_routes
 from e2a_core.http.pages.guards import cookie_of
 from e2a_core.http.pages.home import FirstLook
@@ -26,6 +39,12 @@ PAGES: tuple[Page, ...] = (
     *mail.PAGES,
     *message.PAGES,
     *compose.PAGES,
+    *agents.PAGES,
+    *protection.PAGES,
+    *keys.PAGES,
+    *domains.PAGES,
+    *activity.PAGES,
+    *settings.PAGES,
     *control.PAGES,
 )
 

@@ -60,6 +60,9 @@ class Form:
     small: bool = False
     role: Role = "owner"
     cancel: str = ""
+    also: Sequence[tuple[str, str]] = ()
+    """More buttons: the value of `do` and what stands on it."""
+    intro: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,13 @@ class Entry(NamedTuple):
 
 NAVIGATION: tuple[tuple[Entry, ...], ...] = (
     (Entry("home", "/", "Overview"), Entry("reviews", "/reviews", "Reviews"), Entry("mail", "/mail", "Mail")),
+    (
+        Entry("agents", "/agents", "Agents"),
+        Entry("protection", "/protection", "Protection"),
+        Entry("keys", "/keys", "API keys"),
+        Entry("domains", "/domains", "Domains"),
+    ),
+    (Entry("activity", "/activity", "Activity"), Entry("settings", "/settings", "Settings")),
 )
 """The lines by group."""
 
@@ -79,6 +86,10 @@ SAID = {
     "erased": "It is deleted for good.",
     "unread": "The agent sees it as unread.",
     "read": "The agent sees it as read.",
+    "agent-paused": "The agent is paused. What waits stays where it is.",
+    "agent-resumed": "The agent may send again.",
+    "looked-up": "Looked up just now.",
+    "redelivered": "It is sent again.",
     "saved": "Saved.",
     "made": "Done.",
     "deleted": "Deleted.",
