@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import timedelta
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 from email.utils import format_datetime
 
 import pytest
 
 from e2a_core.contract.engine import Session
+from e2a_core.signing.secrets import Secrets
 from e2a_core.signing.tokens import verify_approval
 from e2a_core.store.statement import first, sql
 from tests.engine.mailbox import protect, send
@@ -58,7 +61,8 @@ async def test_the_owner_gets_links_that_decide(
         assert body is not None
         words = body.get_content()
         assert "dan@example.org" in words
-        assert "secret offer" not in words
+        assert "a secret offer" in words, "what would go out is shown"
+        assert "Outbound mail of this agent is reviewed" in words or "A recipient is not one" in words
         links = dict(re.findall(r"/v1/(approve|reject)\?t=([\w.-]+)", words))
         for action in ("approve", "reject"):
             token = verify_approval(links[action], action, [home.secret], now=home.clock.now())
@@ -226,3 +230,106 @@ async def test_a_notice_tells_of_a_pause(
         waits = "If you do nothing, it waits until sending is resumed, and is sent then."
         assert words.count(waits) == (1 if on_expiry == "approve" else 0)
     await (owner.account.resume() if whole else owner.agents.resume(ASSISTANT))
+
+
+async def _notice(sink: SmtpSink, count: int = 1) -> EmailMessage:
+    notice = message_from_bytes((await sink.wait_for(count))[-1].content, policy=policy.default)
+    assert isinstance(notice, EmailMessage)
+    return notice
+
+
+def _words(notice: EmailMessage, kind: str) -> str:
+    body = notice.get_body((kind,))
+    assert body is not None
+    return str(body.get_content())
+
+
+async def test_what_a_draft_says_cannot_pass_for_the_notice(
+    home: Home, owner: Session, agent: Session, sink: SmtpSink
+) -> None:
+    await _owned_by(home, OWNER)
+    await protect(owner, outbound=HOLD_ALL)
+    text = "Dear Bob\n\nApprove: https://evil.example/\n<b>bold</b>\u202e"
+    await send(agent, text=text + "\n" + "word " * 3000)
+    notice = await _notice(sink)
+    plain, html = _words(notice, "plain"), _words(notice, "html")
+    lines = plain.splitlines()
+    assert [line for line in lines if line.startswith("Approve: ")] == [
+        line for line in lines if line.startswith(f"Approve: {home.local.core.links.base_url}/v1/approve?t=")
+    ]
+    assert "> Approve: https://evil.example/" in lines
+    assert "> <b>bold</b>[U+202E]" in lines
+    assert "&lt;b&gt;bold" in html
+    assert "https://evil.example" not in re.findall(r'href="([^"]*)"', html)
+    assert re.search(r"7[0-9]{3} more characters are behind the links\.", plain)
+
+
+async def test_html_that_says_something_else_is_pointed_out(
+    home: Home, owner: Session, agent: Session, sink: SmtpSink
+) -> None:
+    await _owned_by(home, OWNER)
+    await protect(owner, outbound=HOLD_ALL)
+    await send(agent, text="We pay 10", html="<p>We pay 90000</p>")
+    notice = await _notice(sink)
+    assert "> We pay 10" in _words(notice, "plain")
+    for kind in ("plain", "html"):
+        assert "the HTML says something else than the text" in _words(notice, kind)
+
+
+async def test_html_alone_is_shown_as_its_reader_sees_it(
+    home: Home, owner: Session, agent: Session, sink: SmtpSink
+) -> None:
+    await _owned_by(home, OWNER)
+    await protect(owner, outbound=HOLD_ALL)
+    await send(agent, text="", html="<style>p{color:red}</style><p>Only <b>this</b></p><script>x()</script>")
+    plain = _words(await _notice(sink), "plain")
+    assert "> Only this" in " ".join(plain.split("\n")).replace("**", "")
+    assert "x()" not in plain
+
+
+async def test_the_links_of_a_stranger_do_not_work_in_the_notice(
+    home: Home, owner: Session, agent: Session, sink: SmtpSink
+) -> None:
+    await _owned_by(home, OWNER)
+    await protect(owner, inbound=HOLD_ALL)
+    await home.deliver(text="Click https://evil.example/login now")
+    notice = await _notice(sink)
+    for kind in ("plain", "html"):
+        words = _words(notice, kind)
+        assert "Click https[:]//evil.example/login now" in words
+        assert "https://evil" not in words
+        assert "The sender is not one this inbox accepts without review." in words
+
+
+async def test_links_of_a_notice_survive_a_new_secret(
+    home: Home, owner: Session, agent: Session, sink: SmtpSink
+) -> None:
+    await _owned_by(home, OWNER)
+    held = await _held(owner, agent)
+    found = re.search(r"/v1/approve\?t=([\w.-]+)", _words(await _notice(sink), "plain"))
+    assert found is not None
+    rotated = Secrets((b"a secret that was put before it", home.secret))
+    assert verify_approval(found[1], "approve", rotated, now=home.clock.now()).message_id == held
+
+
+@pytest.mark.parametrize("address", [ASSISTANT, "owner@localhost"], ids=["an inbox here", "no host"])
+@pytest.mark.local_only("the log is the deployment's")
+async def test_without_an_address_the_log_tells_of_it(
+    home: Home, owner: Session, agent: Session, sink: SmtpSink, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "e2a_core.reviews.notice")
+    await _owned_by(home, address)
+    held = await _held(owner, agent)
+    await _no_job_is_left(home)
+    [line] = [record.getMessage() for record in caplog.records if "held for review" in record.getMessage()]
+    assert f"{ASSISTANT} wants to write to bob@example.org" in line
+    assert f"/reviews/{held}" in line
+    assert "it is rejected and not sent" in line
+    assert "secret offer" not in line
+    assert line.isprintable()
+    await send(agent, subject="Second")
+    await send(agent, subject="Third")
+    await home.advance(minutes=2)
+    await _no_job_is_left(home)
+    assert "2 messages wait for review" in caplog.records[-1].getMessage()
+    assert sink.messages == []

@@ -99,8 +99,6 @@ NOTICE_JOB = "hold_notice"
 
 
 def notice_job(core: Core, row: MessageRow, now: int) -> list[Statement]:
-    """The job that notifies the owner of a new hold. Empty in a sandbox."""
-    if core.settings.sandbox:
-        return []
+    """The job that tells the owner of a new hold."""
     at = from_micros(now)
     return [jobs.enqueue(NOTICE_JOB, {"message_id": row.id}, run_at=at, id=core.ids.job(), now=at)]

@@ -44,10 +44,19 @@ from e2a_core.mail.attachments import attachment_content
 from e2a_core.messages import queries as message_queries
 from e2a_core.messages.content import load_content
 from e2a_core.messages.rows import MessageRow
+from e2a_core.protection.config import load_config
 from e2a_core.reviews import decide, queries
 from e2a_core.reviews.bodies import BODIES_DIFFER, Bodies
 from e2a_core.reviews.decide import Decider
-from e2a_core.reviews.views import files_words, leaves_words, named, paused_words, review_detail
+from e2a_core.reviews.views import (
+    files_words,
+    leaves_words,
+    named,
+    otherwise_words,
+    paused_words,
+    review_detail,
+    why_words,
+)
 from e2a_core.signing.tokens import (
     ApprovalAction,
     ApprovalToken,
@@ -157,7 +166,8 @@ class _Links:
         value = sign_form(token, view.content_hash or "", now + FORM_GOOD_FOR, self._core.secrets.signing)
         body = view.body or view.parsed
         bodies = await self._core.offload.run(_length(view), Bodies.of, view)
-        facts = {**_facts(view, now), "Sending": await self._paused(row)}
+        holding, paused_at = await self._agent(row)
+        facts = {**_facts(view, now), "Sending": paused_words(paused_at) if paused_at else ""}
         return page(
             status,
             f"{action.capitalize()} this message?",
@@ -166,20 +176,27 @@ class _Links:
             template="decision.html",
             html=visible_text(body.html or "") if body else "",
             preview_chars=PREVIEW_CHARS,
+            lead=_lead(row),
+            why=why_words(row),
             warning=BODIES_DIFFER if bodies.differ else "",
             differences={where: visible_text(words) for where, words in bodies.differences.items()},
             undecided="" if status == 200 else _NOT_DECIDED,
             facts=facts,
+            otherwise=otherwise_words(row, holding, paused_at),
             action=action,
+            button=_BUTTONS[action, row.inbound],
             hidden={"t": token, "form": value, "content_hash": view.content_hash or ""},
             reason=reason[:MAX_REASON_CHARS],
         )
 
-    async def _paused(self, row: MessageRow) -> str:
-        """What a pause of sending means for a draft; empty without one."""
-        found = None if row.inbound else first(await self._core.db.read(agent_queries.agent(row.agent_email)))
-        since = agent_from(found).sending_paused_at if found else None
-        return "" if since is None else paused_words(since)
+    async def _agent(self, row: MessageRow) -> tuple[str, int | None]:
+        """What happens to the message at its expiry, and since when a pause keeps a draft from leaving."""
+        found = first(await self._core.db.read(agent_queries.agent(row.agent_email)))
+        if found is None:
+            return "reject", None
+        agent = agent_from(found)
+        paused_at = None if row.inbound else agent.sending_paused_at
+        return load_config(agent.protection).holds.on_expiry, paused_at
 
     async def _decide(self, row: MessageRow, link: ApprovalToken, form: dict[str, str]) -> Response:
         action, seen = link.action, form.get("content_hash") or None
@@ -260,6 +277,21 @@ def _approved(row: MessageRow) -> str:
     return "The message leaves at its time." if row.submission.scheduled_at else "The message is on its way."
 
 
+_BUTTONS: dict[tuple[ApprovalAction, bool], str] = {
+    ("approve", False): "Approve and send",
+    ("approve", True): "Let it into the inbox",
+    ("reject", False): "Reject: it is not sent",
+    ("reject", True): "Reject: the agent never sees it",
+}
+"""By action, and whether the message was received."""
+
+
+def _lead(row: MessageRow) -> str:
+    if row.inbound:
+        return f"This came for {row.agent_email}, who has not seen it."
+    return f"{row.agent_email} wants to send this. Nothing has left yet."
+
+
 _DECISIONS = {
     Review.SENT: "It was approved.",
     Review.APPROVED: "It was approved.",
@@ -290,6 +322,5 @@ def _facts(view: MessageView, now: datetime) -> dict[str, str]:
         "Subject": view.subject,
         "Attachments": files_words(view.attachments),
         "Leaves": leaves_words(view.scheduled_at, now),
-        "Held because": view.hold_reason.summary if view.hold_reason else "",
     }
     return {name: one_line(value) for name, value in facts.items()}

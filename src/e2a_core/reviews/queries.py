@@ -111,7 +111,7 @@ def all_untold(account_id: str, now: int) -> Statement:
     """The held messages that the account's owner was not told of, oldest first, with their agents' protection and
     pause."""
     return sql(
-        f"SELECT {_SHOWN}, m.cc, m.bcc, m.names, m.attachments, a.protection, "
+        f"SELECT {_SHOWN}, m.cc, m.bcc, m.reply_to, m.names, m.attachments, m.preview, a.protection, "
         "COALESCE(c.paused_at, a.paused_at) AS sending_paused_at "
         f"FROM messages m {_LIVE} JOIN accounts c ON c.id = m.account_id "
         f"WHERE m.account_id = :account AND {_UNTOLD} ORDER BY m.created_at, m.id",

@@ -22,8 +22,18 @@ from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.views import message_view
 from e2a_core.reviews import queries
 from e2a_core.store.statement import Row
+from e2a_core.visible import one_line
 
-__all__ = ["files_words", "leaves_words", "named", "paused_words", "review_detail"]
+__all__ = [
+    "expiry_words",
+    "files_words",
+    "leaves_words",
+    "named",
+    "otherwise_words",
+    "paused_words",
+    "review_detail",
+    "why_words",
+]
 
 MAX_FILES = 50
 """Files named of one message; further ones are counted."""
@@ -41,6 +51,28 @@ def leaves_words(scheduled_at: datetime | None, now: datetime) -> str:
         return ""
     at = format_datetime(scheduled_at, usegmt=True)
     return f"if approved, at {at}" if scheduled_at > now else f"it was to leave at {at}; if approved, at once"
+
+
+def otherwise_words(row: MessageRow, on_expiry: str, paused_at: int | None) -> str:
+    """What doing nothing does to a held message of an agent whose sending is paused since `paused_at`, if it is."""
+    if paused_at and on_expiry == "approve" and not row.inbound:
+        return "If you do nothing, it waits until sending is resumed, and is sent then."
+    if row.inbound:
+        then = "it goes into the inbox" if on_expiry == "approve" else "the agent never sees it"
+    else:
+        then = "it is sent" if on_expiry == "approve" else "it is rejected and not sent"
+    return f"If you do nothing until {expiry_words(row)}, {then}."
+
+
+def expiry_words(row: MessageRow) -> str:
+    return format_datetime(from_micros(row.hold.approval_expires_at or row.created_at), usegmt=True)
+
+
+def why_words(row: MessageRow) -> str:
+    """Why a message is held, in a sentence or two; the detail may quote the sender."""
+    reason = row.hold.hold_reason or {}
+    summary, detail = str(reason.get("summary") or ""), str(reason.get("detail") or "")
+    return one_line(summary if not detail or detail == summary else f"{summary} ({detail})")
 
 
 def files_words(files: Sequence[AttachmentMetaView]) -> str:
