@@ -51,7 +51,7 @@ from e2a_core.errors import (
 from e2a_core.extraction.texts import document_text, files_found
 from e2a_core.mail.parse import parse_message
 from e2a_core.messages import lifecycle, payloads, queries
-from e2a_core.messages.conditions import normalize_labels
+from e2a_core.messages.conditions import own_labels
 from e2a_core.messages.content import load_content, stored_attachment
 from e2a_core.messages.events import emit_unique
 from e2a_core.messages.index_queries import set_label_cache
@@ -127,8 +127,8 @@ class Messages:
     async def update(
         self, email: str, message_id: str, request: UpdateMessageRequest
     ) -> UpdateMessageResultView:
-        adding = _labels(request.add_labels, "body.add_labels")
-        removing = _labels(request.remove_labels, "body.remove_labels")
+        adding = own_labels(request.add_labels, "body.add_labels")
+        removing = own_labels(request.remove_labels, "body.remove_labels")
         row = await self._live(email, message_id)
         labels: Sequence[str] = sorted((set(row.labels) | set(adding)) - set(removing))
         if len(labels) > MAX_LABELS_PER_MESSAGE:
@@ -397,13 +397,3 @@ def _called_off(row: MessageRow, now: int) -> str:
     if due is None or due <= now:
         return "it will not be sent, unless it is restored soon"
     return f"it will not be sent, unless it is restored before {rfc3339(from_micros(due))}"
-
-
-def _labels(labels: list[str] | None, location: str) -> list[str]:
-    normal = normalize_labels(labels or [], location, InvalidRequest)
-    for index, label in enumerate(normal):
-        if label.startswith("e2a:"):
-            raise InvalidRequest(
-                "labels beginning with e2a: are the server's", location=f"{location}[{index}]"
-            )
-    return normal

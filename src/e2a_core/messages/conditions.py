@@ -9,7 +9,7 @@ from typing import Any
 from e2a_core.clock import to_micros
 from e2a_core.contract.limits import MAX_CONVERSATION_ID
 from e2a_core.contract.message_views import Verdict
-from e2a_core.errors import InvalidFilter
+from e2a_core.errors import InvalidFilter, InvalidRequest
 from e2a_core.instants import read_instant
 from e2a_core.messages.filter import HAS_ATTACHMENT, compile_filter, needed, parse_filter
 from e2a_core.messages.queries import CONVERSATION
@@ -19,7 +19,7 @@ from e2a_core.messages.verdict import verdict_condition
 from e2a_core.store.statement import containing, like
 from e2a_core.texts import is_storable
 
-__all__ = ["SINCE", "UNTIL", "Conditions", "instant", "normalize_labels"]
+__all__ = ["SINCE", "UNTIL", "Conditions", "instant", "normalize_labels", "own_labels"]
 
 MAX_TEXT_OCTETS = 200
 MAX_LABEL = 64
@@ -157,3 +157,14 @@ def normalize_labels(labels: list[str], location: str, error: type[InvalidFilter
 def _require_storable(value: str, location: str) -> None:
     if not is_storable(value):
         raise InvalidFilter("must not contain NUL or lone surrogates", location=location)
+
+
+def own_labels(labels: list[str] | None, location: str) -> list[str]:
+    """The labels that a caller sets or removes. Raises `InvalidRequest` for one that is not theirs to change."""
+    normal = normalize_labels(labels or [], location, InvalidRequest)
+    for index, label in enumerate(normal):
+        if label.startswith("e2a:"):
+            raise InvalidRequest(
+                "labels beginning with e2a: are the server's", location=f"{location}[{index}]"
+            )
+    return normal
