@@ -128,6 +128,8 @@ def query(world: World, template: str) -> dict[str, str]:
     expires = home.clock.now() + timedelta(minutes=5)
     if template.endswith("/download"):
         return {"token": sign_download(message_id, 0, expires, home.secret)}
+    if template == "/api/auth/login":
+        return {"cli_callback": "http://127.0.0.1:9/callback", "cli_state": "0123456789abcdef"}
     actions: tuple[ApprovalAction, ...] = ("approve", "reject")
     for action in actions:
         if template == f"/v1/{action}":

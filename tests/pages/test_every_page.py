@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -32,6 +33,7 @@ ONE = "/mail/{email}/messages/{message_id}"
 PATHS = (
     "/",
     "/connect",
+    "/api/auth/login",
     "/pause",
     "/reviews",
     "/reviews/{held_id}",
@@ -60,7 +62,8 @@ PATHS = (
 """Each page that has a frame."""
 OWNERS = ("/activity/audit",)
 """Pages that an owner alone may read."""
-ASKED = {f"{BOX}/thread": "?id={thread}"}
+COMMAND = {"cli_callback": "http://127.0.0.1:9/callback", "cli_state": "0123456789abcdef0123456789abcdef"}
+ASKED = {f"{BOX}/thread": "?id={thread}", "/api/auth/login": f"?{urlencode(COMMAND)}"}
 """The values that some pages are asked with."""
 PARTS = (
     f"{ONE}/html",
@@ -99,6 +102,7 @@ GUARDED = {
 }
 FORMS = {
     "/hold-outgoing": Sent("owner"),
+    "/api/auth/login": Sent("owner", COMMAND),
     "/pause": Sent("owner"),
     "/resume": Sent("owner"),
     "/test-mail": Sent("owner", {"inbox": ASSISTANT}),

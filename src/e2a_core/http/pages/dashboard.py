@@ -12,6 +12,7 @@ from e2a_core.core import Core
 from e2a_core.http.pages import (
     activity,
     agents,
+    command_line,
     compose,
     control,
     domains,
@@ -46,6 +47,7 @@ PAGES: tuple[Page, ...] = (
     *activity.PAGES,
     *settings.PAGES,
     *control.PAGES,
+    *command_line.PAGES,
 )
 
 

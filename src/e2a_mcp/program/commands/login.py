@@ -31,6 +31,8 @@ __all__ = ["login", "logout"]
 
 WAIT_SECONDS = 120.0
 STATE_OCTETS = 16
+CODE_DIGITS = 6
+"""Digits of the state that the page shows too, so that a person sees that it is this sign-in."""
 MAX_FORM_OCTETS = 16 * 1024
 LOGIN_PATH = "/api/auth/login"
 
@@ -100,7 +102,7 @@ def _key_from_browser(url: str) -> str:
             {"cli_callback": callback.url, "cli_state": state, "cli_name": socket.gethostname()}
         )
         page = f"{url}{LOGIN_PATH}?{query}"
-        note(f"open {page}")
+        note(f"open {page} (code {state[:CODE_DIGITS]})")
         if sys.stderr.isatty():
             webbrowser.open(page)
         answer = callback.wait(WAIT_SECONDS)
