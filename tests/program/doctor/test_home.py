@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -12,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,7 @@ from e2a_mcp.program.doctor.store import check_store
 from e2a_mcp.program.doctor.wishes import Wishes
 from tests.program.doctor.doctoring import doctor, e2a, environment, unchanged
 from tests.program.doctor.test_connections import DAY, certificate
+from tests.support.dns import DnsServer, Zones
 from tests.support.home import MovableClock
 from tests.support.listening import vacant_port
 from tests.support.serving import running
@@ -310,3 +313,55 @@ def test_a_tried_home_that_was_moved(home: Path, tmp_path: Path) -> None:
         assert done.code(id) == ("pass", "ok")
     done = doctor(moved, hmac_secret="q8Zt3" + secret[::-1], **production)
     assert (done.status, done.code("signature.dkim")) == (9, ("fail", "key_undecryptable"))
+
+
+@pytest.mark.anyio
+async def test_a_database_that_cannot_be_reached(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name in ("x" * 300, f"{tmp_path}/loop/e2a.db", f"{home}/secret/e2a.db"):
+        found = await in_store(home, database_url=f"sqlite:///{name}")
+        assert codes(found)["store.integrity"] in {("fail", "not_readable"), ("skip", "not_started")}
+    found = await in_store(home, database_url=f"sqlite:///{tmp_path}")
+    assert codes(found)["store.integrity"] == ("fail", "not_readable")
+    found = await in_store(home, database_url="mysql://db.example/e2a")
+    assert codes(found)["store.integrity"] == ("fail", "invalid_url")
+
+
+def test_what_to_do_can_be_pasted_whatever_the_folder_is_called(started: Path, tmp_path: Path) -> None:
+    home = tmp_path / "it's my $(home) \x1b[31m"
+    subprocess.run(["cp", "-a", str(started), str(home)], check=True)
+    home.chmod(0o755)
+    found = in_home(home)["home.folder"]
+    assert "\x1b" not in str(found.as_json())
+    subprocess.run(["sh", "-c", found.fix], check=True)
+    assert codes(in_home(home))["home.folder"] == ("pass", "ok")
+
+
+def test_the_terminal_obeys_nobody_else(home: Path) -> None:
+    """On a terminal, the only control sequences are the colours of the four words."""
+    hostile = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp.exe\u2066"
+    zones: Zones = {
+        "mail.example.com": {"TXT": [f"v=spf1 {hostile}"], "MX": [(10, "mx\x1b.example.net")]},
+        "_dmarc.mail.example.com": {"TXT": [f"v=DMARC1; p={hostile}"]},
+    }
+    with DnsServer(zones) as dns:
+        settings = environment(home, shared_domain="mail.example.com", dns_server=dns.address)
+        shown = on_terminal([sys.executable, "-m", "e2a_mcp.program.e2a", "doctor"], settings)
+    assert "gnp.exe" in shown
+    assert "\x1b[31mfail\x1b[0m  domain.mx" in shown
+    rest = re.sub(r"\x1b\[(?:2|3[123])m(pass|warn|fail|skip)\x1b\[0m", r"\1", shown).replace("\r\n", "")
+    assert rest.isprintable()
+    assert "\u202e" not in rest
+
+
+def on_terminal(command: list[str], settings: dict[str, str]) -> str:
+    """What a command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, env=settings, stdout=theirs, stdin=theirs, stderr=subprocess.DEVNULL):
+        os.close(theirs)
+        written = b""
+        with suppress(OSError):  # the terminal is gone once its last process is
+            while piece := os.read(ours, 65536):
+                written += piece
+    os.close(ours)
+    return written.decode("utf-8")

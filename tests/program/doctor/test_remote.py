@@ -194,6 +194,15 @@ async def test_what_answers_at_the_url(response: Response, code: str, cause: Cau
 
 
 @pytest.mark.anyio
+async def test_another_deployment_at_the_public_url() -> None:
+    async with answering(info=JSONResponse(INFO)) as url:
+        assert (await check_reachability(url, "agents.example")).finding.reason_code == "ok"
+        finding = (await check_reachability(url, "other.example")).finding
+    assert (finding.reason_code, finding.cause) == ("unexpected_response", Cause.CONFIG)
+    assert "agents.example" in finding.detail
+
+
+@pytest.mark.anyio
 async def test_urls_that_lead_nowhere() -> None:
     with vacant_port() as port:
         finding = (await check_reachability(f"http://127.0.0.1:{port}")).finding

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -69,7 +70,7 @@ async def _home(settings: Settings, wishes: Wishes, clock: Clock, run: Run) -> l
     home = check_home(settings)
     agent = wishes.agent or settings.agent_email
     store, known = await check_store(settings, clock, agent)
-    facts = known or _before_the_start(settings)
+    facts = _with_shared_domain(known or StoreFacts(), settings)
     offsets: dict[str, timedelta] = {}
     mcp_url = wishes.mcp_url or str(run.get("mcp", ""))
     rest = await _all(
@@ -79,7 +80,9 @@ async def _home(settings: Settings, wishes: Wishes, clock: Clock, run: Run) -> l
             "relay": check_relay(settings),
             "domain": check_domains(settings, facts, clock, wishes.domain),
             "signature.dkim": check_signatures(settings, known, clock, wishes.domain),
-            "api.reachability": _reachability(_deployment_url(settings, run), clock, offsets),
+            "api.reachability": _reachability(
+                _deployment_url(settings, run), clock, offsets, settings.shared_domain
+            ),
             "mcp": check_mcp_http(settings, mcp_url, discovery=bool(wishes.mcp_url)),
             "mcp.stdio": check_stdio(),
         }
@@ -124,19 +127,22 @@ def _hosted_mcp(settings: Settings) -> str:
     return f"{HOSTED_URL}/mcp" if settings.api_url == HOSTED_URL else ""
 
 
-def _before_the_start(settings: Settings) -> StoreFacts:
-    """The domain that the first start makes: its records can be published before."""
-    if not settings.shared_domain:
-        return StoreFacts()
-    row = DomainRow(settings.shared_domain, None, "", 0, 0, None)
-    return StoreFacts([StoredDomain(row, [])])
+def _with_shared_domain(facts: StoreFacts, settings: Settings) -> StoreFacts:
+    """Adds the domain that the next start makes, so that its records can be looked at before."""
+    domain = settings.shared_domain
+    if not domain or any(stored.row.domain == domain for stored in facts.domains):
+        return facts
+    made = StoredDomain(DomainRow(domain, None, "", 0, 0, None), [])
+    return replace(facts, domains=[made, *facts.domains])
 
 
-async def _reachability(url: str, clock: Clock, offsets: dict[str, timedelta]) -> list[Finding]:
+async def _reachability(
+    url: str, clock: Clock, offsets: dict[str, timedelta], shared_domain: str | None = None
+) -> list[Finding]:
     """Asks the deployment as others reach it, and takes down how far the clock is ahead of its own."""
     if not url:
         return []
-    reached = await check_reachability(url)
+    reached = await check_reachability(url, shared_domain)
     if reached.date is not None:
         offsets[url] = clock.now() - reached.date
     return [reached.finding]

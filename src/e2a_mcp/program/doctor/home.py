@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from shlex import quote
 
 from e2a_core.secret_strength import MIN_BYTES
 from e2a_core.settings import Settings
@@ -76,7 +77,7 @@ def _folder(home: Path) -> Finding:
             "home.folder",
             "open_to_others",
             f"has mode {_mode(home)}, so other users of this machine may have read mail and keys",
-            f"chmod {FOLDER_MODE:o} {home}",
+            f"chmod {FOLDER_MODE:o} {quote(str(home))}",
             target=place,
             mode=_mode(home),
         )
@@ -90,7 +91,7 @@ def _absent(home: Path) -> Finding:
             "home.folder",
             "not_writable",
             f"does not exist, and this user cannot make it in {above}",
-            f"mkdir -m {FOLDER_MODE:o} {home} as a user who may, and give it to this one; or set E2A_HOME",
+            f"mkdir -m {FOLDER_MODE:o} {quote(str(home))} as a user who may, and give it to this one; or set E2A_HOME",
             target=str(home),
         )
     return skip(
@@ -107,7 +108,7 @@ def _files(home: Path) -> Finding:
             "home.files",
             "open_to_others",
             f"{', '.join(f'{path.name} has mode {_mode(path)}' for path in opened)}",
-            f"cd {home} && chmod {FILE_MODE:o} {names}",
+            f"cd {quote(str(home))} && chmod {FILE_MODE:o} {names}",
             target=str(home),
             files={path.name: _mode(path) for path in opened},
         )

@@ -17,7 +17,7 @@ from mcp.client.stdio import stdio_client
 from mcp.shared.exceptions import MCPError
 
 from e2a_core.settings import Settings
-from e2a_mcp.program.doctor.deployment import is_http_url
+from e2a_mcp.program.doctor.deployment import http_client, is_http_url
 from e2a_mcp.program.doctor.finding import Cause, Finding, fail, passed, quoted, skip, warn
 from e2a_mcp.program.doctor.limits import NETWORK_SECONDS
 from e2a_mcp.version import VERSION
@@ -84,7 +84,7 @@ async def check_mcp_http(settings: Settings, url: str, *, discovery: bool) -> li
     if not is_http_url(url):
         fix = "give --mcp-url an http:// or https:// URL"
         return [fail("mcp.reachability", "invalid_mcp_url", "is no http:// or https:// URL", fix, target=url)]
-    async with httpx.AsyncClient(timeout=NETWORK_SECONDS) as http:
+    async with http_client(url) as http:
         reached, answer = await _reached(http, url)
         if answer is None or reached.cause is not None:
             return [reached]

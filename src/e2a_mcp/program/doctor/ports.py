@@ -14,6 +14,7 @@ import httpx
 
 from e2a_core.local.run_file import read_run_file
 from e2a_core.settings import ListenAddress, Settings
+from e2a_mcp.program.doctor.deployment import http_client
 from e2a_mcp.program.doctor.finding import Cause, Finding, fail, passed, quoted
 from e2a_mcp.program.doctor.limits import NETWORK_SECONDS
 
@@ -94,7 +95,7 @@ async def _http(listener: _Listener, run: Run) -> Finding:
     if not urlsplit(url).hostname:
         return _free(listener)
     try:
-        async with asyncio.timeout(NETWORK_SECONDS), httpx.AsyncClient(trust_env=False) as client:
+        async with asyncio.timeout(NETWORK_SECONDS), http_client(url) as client:
             answer = await client.get(f"{url}/readyz")
     except (TimeoutError, httpx.TimeoutException):
         return _silent(listener, url)

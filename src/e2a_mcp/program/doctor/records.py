@@ -21,6 +21,8 @@ from e2a_mcp.program.doctor.lookups import Looked, look, unanswered, unanswered_
 __all__ = ["check_records"]
 
 SHOWN_RECORDS = 4
+LISTED_RECORDS = 16
+"""A name can have hundreds, and a few show what is wrong."""
 _VERIFY_PREFIX = "e2a-verify="
 
 
@@ -91,9 +93,9 @@ def _mx(id: str, domain: str, record: DNSRecord | None, found: Looked) -> Findin
             f"mail goes to {quoted(exchanges[0][1])} first",
             f"give {wanted} the lowest preference, or remove the other MX records of {domain}",
             target=domain,
-            found=shown,
+            found=_evidence(shown),
         )
-    return passed(id, f"leads to {wanted}", target=domain, found=shown)
+    return passed(id, f"leads to {wanted}", target=domain, found=_evidence(shown))
 
 
 async def _mailfrom(resolver: Resolver, domain: str, record: DNSRecord | None) -> Finding:
@@ -137,7 +139,7 @@ async def _spf(
             f"does not name {', '.join(sorted(wanted - named))}: {_shown(policies)}",
             f"add {terms} to the SPF record of {record.name}, in front of its all",
         )
-    return passed(id, f"names {', '.join(sorted(wanted))}", target=domain, found=policies)
+    return passed(id, f"names {', '.join(sorted(wanted))}", target=domain, found=_evidence(policies))
 
 
 def _hosts_of(policy: str) -> set[str]:
@@ -235,7 +237,7 @@ def _mismatch(
     id: str, target: str, record: DNSRecord, found: Sequence[str], detail: str, fix: str = ""
 ) -> Finding:
     fix = fix or f"replace it by {_zone_line(record)}"
-    return fail(id, "record_mismatch", detail, fix, target=target, found=[quoted(text) for text in found])
+    return fail(id, "record_mismatch", detail, fix, target=target, found=_evidence(found))
 
 
 def _zone_line(record: DNSRecord) -> str:
@@ -243,6 +245,10 @@ def _zone_line(record: DNSRecord) -> str:
     if record.type == "TXT":
         return f'{record.name}. TXT "{record.value}"'
     return f"{record.name}. {record.type} {record.priority or 10} {record.value}."
+
+
+def _evidence(texts: Sequence[str]) -> list[str]:
+    return [quoted(text) for text in texts[:LISTED_RECORDS]]
 
 
 def _shown(texts: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from e2a_core.clock import Clock
 from e2a_core.domains.queries import (
@@ -70,7 +71,11 @@ async def check_store(
         path = sqlite_path(url)
     except SettingsError as problem:
         return [fail("store.integrity", "invalid_url", str(problem), "correct E2A_DATABASE_URL")], None
-    if not path.exists():
+    try:
+        exists = path.exists()
+    except OSError as problem:
+        return [_unreachable(str(path), problem)], None
+    if not exists:
         return [
             skip(
                 "store.integrity",
@@ -86,14 +91,22 @@ async def check_store(
 async def _sqlite(
     settings: Settings, path: Path, clock: Clock, agent: str
 ) -> tuple[list[Finding], StoreFacts | None]:
-    place, room = str(path), [_size(path), _space(path)]
+    place = str(path)
     try:
+        room = [_size(path), _space(path)]
         async with open_snapshot(path) as snapshot:
             integrity = _integrity(place, await snapshot.faults(clock))
             schema, facts = await _contents(snapshot, settings, agent)
     except sqlite3.Error as problem:
         return [_broken(place, problem), *room], None
+    except OSError as problem:
+        return [_unreachable(place, problem)], None
     return [integrity, schema, *room], facts
+
+
+def _unreachable(place: str, problem: Exception) -> Finding:
+    fix = "run this as the user who owns the file, on the disk that holds it"
+    return fail("store.integrity", "not_readable", str(problem), fix, target=place)
 
 
 def _integrity(place: str, faults: list[str] | None) -> Finding:
@@ -102,7 +115,7 @@ def _integrity(place: str, faults: list[str] | None) -> Finding:
             "store.integrity",
             "too_large",
             f"there was no time to read all of it in {INTEGRITY_SECONDS:.0f} seconds",
-            fix=f"at a quiet time: sqlite3 {place} 'PRAGMA integrity_check'",
+            fix=f"at a quiet time: sqlite3 {quote(place)} 'PRAGMA integrity_check'",
             target=place,
         )
     if faults:
@@ -123,13 +136,7 @@ def _broken(place: str, problem: sqlite3.Error) -> Finding:
             cause=Cause.TRANSIENT,
             target=place,
         )
-    return fail(
-        "store.integrity",
-        "not_readable",
-        str(problem),
-        "run this as the user who owns the file, on the disk that holds it",
-        target=place,
-    )
+    return _unreachable(place, problem)
 
 
 def _corrupt(place: str, what: str) -> Finding:
@@ -138,7 +145,7 @@ def _corrupt(place: str, what: str) -> Finding:
         "corrupt",
         f"is damaged: {quoted(what)}",
         f"stop e2a, keep a copy of {place}, and restore the last backup; "
-        f"without one: sqlite3 {place} .recover | sqlite3 recovered.db",
+        f"without one: sqlite3 {quote(place)} .recover | sqlite3 recovered.db",
         target=place,
     )
 
