@@ -129,6 +129,8 @@ LONG = frozenset(
         "pages/test_home.py",
         "pages/test_reviews.py",
         "pages/test_sign_in.py",
+        "pages/test_browser.py",
+        "pages/test_hostile.py",
         "program/test_demo.py",
         "program/test_main.py",
         "program/test_metrics.py",

@@ -9,16 +9,10 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from e2a_core.contract.agents import CreateAgentRequest, CreateDelegationRequest
-from e2a_core.contract.api_keys import CreateAPIKeyRequest
-from e2a_core.contract.domains import RegisterDomainRequest
 from e2a_core.contract.engine import Session
-from e2a_core.contract.events import EventQuery
 from e2a_core.contract.principal import Role
 from e2a_core.http.pages.dashboard import PAGES as OTHERS
 from e2a_core.http.pages.home import FirstLook
-from tests.engine.mailbox import arrived
-from tests.pages.held import held_draft
 from tests.pages.people import Visitor, fields_of
 from tests.support.home import ASSISTANT, Home
 
@@ -141,35 +135,6 @@ FORMS = {
     f"{ONE}/restore": Sent("owner", {}, 409),
     f"{ONE}/erase": Sent("owner", {}, 409),
 }
-
-
-@pytest.fixture
-async def held(home: Home, owner: Session, agent: Session) -> dict[str, str]:
-    """A received message with a file, and a held draft with a file and HTML: the values of paths and fields."""
-    headers = {"Content-Type": "multipart/mixed; boundary=x"}
-    body = b"--x\r\n\r\nHello\r\n--x\r\nContent-Type: text/x-a; name=a.txt\r\n\r\na\r\n--x--\r\n"
-    assert (await home.deliver(headers=headers, body=body)).accepted
-    received = await arrived(owner)
-    files = [{"filename": "a.txt", "content_type": "text/plain", "data": "YQ=="}]
-    await owner.agents.create(CreateAgentRequest(email="free@agents.example"))
-    message_id = await held_draft(owner, agent, html="<p>Hello Bob</p>", attachments=files)
-    view = await owner.reviews.get(message_id)
-    domain = await owner.domains.register(RegisterDomainRequest(domain="own.example.net"))
-    key = await owner.api_keys.create(CreateAPIKeyRequest(name="spare"))
-    person = await owner.agents.delegate(ASSISTANT, CreateDelegationRequest(human="dora@example.org"))
-    [event] = (await owner.events.list(EventQuery(limit=1))).items
-    return {
-        "domain": domain.domain,
-        "key_id": key.id,
-        "delegation_id": person.id,
-        "event_id": event.id,
-        "held_id": message_id,
-        "hash": str(view.content_hash),
-        "index": "0",
-        "email": ASSISTANT,
-        "message_id": received.id,
-        "thread": str(received.thread_id),
-    }
 
 
 def test_the_lists_are_complete() -> None:

@@ -172,6 +172,15 @@ async def test_sessions_end_when_idle_and_however_busy(
     assert (await visitor.get("/pause")).status_code == 303
 
 
+async def test_a_page_left_open_does_not_keep_its_session(visitor: Visitor, home: Home) -> None:
+    for _ in range(2):
+        home.clock.advance(hours=11)
+        assert (await visitor.get("/reviews/list", **{"HX-Request": "true"})).status_code == 200
+    home.clock.advance(hours=2)
+    late = await visitor.get("/reviews/list", **{"HX-Request": "true"})
+    assert (late.status_code, late.headers["hx-redirect"]) == (401, "/sign-in?next=%2Freviews%2Flist")
+
+
 @pytest.mark.parametrize(
     ("follow", "led"),
     [

@@ -65,8 +65,11 @@ def new_session(core: Core, person: PersonRow, *, user_agent: str, key_id: str |
     return NewSession(session_id, person, token, statement)
 
 
-async def find_session(core: Core, token: str) -> SessionRow | None:
-    """Returns the open session of a cookie's token, by one indexed read, so that revocation is immediate."""
+async def find_session(core: Core, token: str, *, used: bool = True) -> SessionRow | None:
+    """Returns the open session of a cookie's token, by one indexed read, so that revocation is immediate.
+
+    It is `used` unless a page asks by itself: one left open must not keep its session.
+    """
     if not token.startswith(_PREFIX) or len(token) > MAX_TOKEN_CHARS:
         return None
     now = core.clock.now()
@@ -74,7 +77,7 @@ async def find_session(core: Core, token: str) -> SessionRow | None:
     if row is None:
         return None
     session = session_from(row)
-    if session.last_seen_at <= to_micros(now - SEEN_RECORDED_EVERY):
+    if used and session.last_seen_at <= to_micros(now - SEEN_RECORDED_EVERY):
         # A read-only store must not keep people out.
         with suppress(StoreUnavailable):
             await core.db.write([queries.record_seen(session.id, to_micros(now))])

@@ -56,7 +56,8 @@ def _endpoint(page: Page, engine: PeopleEngine, core: Core) -> Callable[[Request
     async def endpoint(request: Request) -> Response:
         request.scope["e2a.operation"] = "page"
         token = cookie_of(request, core)
-        who = await find_session(core, token) if token else None
+        used = "hx-request" not in request.headers
+        who = await find_session(core, token, used=used) if token else None
         if who is None:
             return _sign_in_first(request)
         session = engine.session_of(person_principal(who.person))
