@@ -48,12 +48,19 @@ def by_place(snippet: Snippet) -> str:
 def command_lines() -> Iterator[tuple[str, list[str]]]:
     """Each command of the shell snippets, `&&` and settings in front of a command taken apart."""
     for snippet in snippets("bash"):
+        if snippet in sequences():
+            continue
         for line in snippet.text.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
             while words:
                 end = words.index("&&") if "&&" in words else len(words)
                 yield snippet.place, words[:end]
                 words = words[end + 1 :]
+
+
+def sequences() -> list[Snippet]:
+    """The shell snippets whose commands need a home, or what the one before made."""
+    return [snippet for snippet in snippets("bash") if "e2a backup" in snippet.text]
 
 
 def own_commands() -> list[list[str]]:
@@ -108,6 +115,20 @@ def test_only_known_commands_are_shown() -> None:
 def test_commands_that_end_succeed(words: list[str], tmp_path: Path) -> None:
     done = subprocess.run(
         words, env=clean_environment(tmp_path), capture_output=True, text=True, timeout=90, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("snippet", sequences(), ids=by_place)
+def test_commands_that_belong_together_succeed(snippet: Snippet, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-ec", f"e2a status\n{snippet.text}"],
+        env=clean_environment(tmp_path),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 
