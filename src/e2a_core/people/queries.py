@@ -253,12 +253,16 @@ def expired_sessions(before: int, count: int) -> Statement:
 
 
 def frame(account_id: str, most: int) -> Statement:
-    """What every page shows of the account: since when it is paused, when MCP was used, and how many reviews wait."""
+    """What every page shows of the account: since when it is paused, when MCP was used, and how many reviews wait.
+
+    The order makes the database read the index of held messages, and not all messages of the account.
+    """
     return sql(
         "SELECT paused_at, mcp_seen_at, "
         "(SELECT COUNT(*) FROM (SELECT 1 FROM messages m JOIN agents a ON a.email = m.agent_email "
         f"AND a.deleted_at IS NULL WHERE m.account_id = :account AND m.status = '{Review.PENDING}' "
-        f"AND m.deleted_at IS NULL AND {beside_notices('a.email')} LIMIT :most) waiting) AS reviews "
+        f"AND m.deleted_at IS NULL AND {beside_notices('a.email')} "
+        "ORDER BY m.created_at DESC, m.id DESC LIMIT :most) waiting) AS reviews "
         "FROM accounts WHERE id = :account",
         account=account_id,
         most=most,

@@ -1,4 +1,4 @@
-"""Pages of people: a review from the hold to what is shown, and the queue of many holds against that of a few."""
+"""Pages of people: a review from the hold on, and the queue and the inbox when they are long against short ones."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ import httpx
 
 from bench.homes import Relay, account_key, agent_key, home_environment, make_home, serve
 from bench.report import Figure
+from bench.seed import seed
 from e2a_core.contract.protection import ProtectionConfig
 from e2a_core.contract.sending import SendEmailRequest, SendOptions
 from e2a_core.local.engine import open_local_engine
 from e2a_core.settings import load_settings
 
-__all__ = ["review_pages"]
+__all__ = ["mailbox_page", "review_pages"]
 
 FEW, MANY, TOY = 10, 10_000, 200
-QUEUE_BOUND = 1.3
+SMALL_INBOX, LARGE_INBOX, TOY_INBOX = 1000, 200_000, 3000
+BOUND = 1.3
 REVIEW_BOUND_MS = 100.0
 HOLD = ProtectionConfig.model_validate(
     {
@@ -65,11 +67,42 @@ def review_pages(folder: Path, *, quick: bool) -> list[Figure]:
             "ms",
             median(ours),
             median(baseline),
-            QUEUE_BOUND,
+            BOUND,
             note=f"baseline: {FEW} holds",
         ),
         Figure("review page, from the hold on", "ms", median(shown), bound=REVIEW_BOUND_MS),
     ]
+
+
+def mailbox_page(folder: Path, *, quick: bool) -> list[Figure]:
+    """Measures the first page of an inbox. Something is committed before each, since reads are kept until then."""
+    large, calls = (TOY_INBOX, 5) if quick else (LARGE_INBOX, 100)
+    few, many = folder / "few", folder / "many"
+    for home, count in ((few, SMALL_INBOX), (many, large)):
+        path = f"/mail/{make_home(home)}"
+        seed(home / "e2a.db", path.removeprefix("/mail/"), count)
+    with (
+        serve(few, UNLIMITED) as short,
+        serve(many, UNLIMITED) as long,
+        _person(short, few) as there,
+        _person(long, many) as here,
+    ):
+        baseline: list[float] = []
+        ours: list[float] = []
+        for _ in range(calls):
+            for home, client, times in ((few, there, baseline), (many, here, ours)):
+                _commit(home / "e2a.db")
+                times.append(_milliseconds(client, path))
+    note = f"baseline: {SMALL_INBOX:,} messages"
+    return [Figure(f"inbox page of {large:,}", "ms", median(ours), median(baseline), BOUND, note=note)]
+
+
+def _commit(database: Path) -> None:
+    with sqlite3.connect(database, timeout=30) as connection:
+        connection.execute(
+            "INSERT INTO meta (key, value) VALUES ('bench', '') ON CONFLICT (key) DO UPDATE SET value = ''"
+        )
+    connection.close()
 
 
 async def _hold_one(home: Path, inbox: str) -> None:
