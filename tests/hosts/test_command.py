@@ -44,6 +44,10 @@ def test_all_hosts_are_set_up_and_restored(furnished: User) -> None:
         told = json.dumps(member_of(host, path.read_bytes()))
         assert PROGRAM in told
         assert str(furnished.folder / "e2a-home") in told
+    contents = furnished.contents()
+    tried = furnished.run("--all", "--undo", "--dry-run")
+    assert tried.stdout.count(": would be restored  ") == len(HOSTS)
+    assert furnished.contents() == contents
     again = furnished.run("--all")
     assert again.stdout.count("unchanged") == len(HOSTS)
     undone = furnished.run("--all", "--undo")
@@ -160,7 +164,9 @@ def test_a_host_is_found_by_its_program(user: User) -> None:
     assert done.stdout.splitlines()[-1] == f"Gemini CLI: installed  {user.file('gemini')}"
 
 
-@pytest.mark.parametrize("words", [[], ["cursor", "--all"], ["emacs"], ["cursor", "--nothing"]])
+@pytest.mark.parametrize(
+    "words", [[], ["cursor", "--all"], ["emacs"], ["cursor", "--agent", "nobody"], ["cursor", "--nothing"]]
+)
 def test_wrong_usage(user: User, words: list[str]) -> None:
     assert user.run(*words).returncode == 2
 

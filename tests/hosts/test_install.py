@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from pathlib import Path
@@ -364,6 +365,79 @@ def test_what_is_no_configuration_is_refused(user: User, kind: str) -> None:
         path.write_bytes(b" " * 5_000_001)
     with pytest.raises(HostProblem, match=str(path)):
         install(HOSTS["cursor"], path, LOCAL, user.journal)
+
+
+def test_a_link_to_nothing_yet_is_followed(user: User) -> None:
+    target, path = user.folder / "dotfiles" / "cursor.json", user.file("cursor")
+    path.parent.mkdir(parents=True)
+    path.symlink_to(target)
+    install(HOSTS["cursor"], path, LOCAL, user.journal)
+    assert path.is_symlink()
+    assert member_of(HOSTS["cursor"], target.read_bytes()) == EXPECTED["cursor"]
+    undo(HOSTS["cursor"], path, user.journal)
+    assert path.is_symlink()
+    assert not target.parent.exists()
+
+
+def test_servers_that_came_after_ours_stay(user: User) -> None:
+    """We made the file and its container; somebody else uses both by now."""
+    path = user.file("cursor")
+    install(HOSTS["cursor"], path, LOCAL, user.journal)
+    document = loaded(HOSTS["cursor"], path.read_bytes())
+    document["mcpServers"]["other"] = {"command": "x"}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    undo(HOSTS["cursor"], path, user.journal)
+    assert loaded(HOSTS["cursor"], path.read_bytes()) == {"mcpServers": {"other": {"command": "x"}}}
+
+
+def test_an_entry_that_its_owner_took_out_is_no_more_to_undo(user: User) -> None:
+    path = user.with_sample("gemini")
+    install(HOSTS["gemini"], path, LOCAL, user.journal)
+    path.write_text('{ "mine": 1 } // now', encoding="utf-8")
+    undo(HOSTS["gemini"], path, user.journal)
+    assert path.read_text(encoding="utf-8") == '{ "mine": 1 } // now'
+    path.unlink()
+    install(HOSTS["gemini"], path, LOCAL, user.journal)
+    path.unlink()
+    undo(HOSTS["gemini"], path, user.journal)
+    assert not path.exists()
+    assert user.journal.read() == []
+
+
+def test_without_a_place_for_the_copy_nothing_is_written(user: User) -> None:
+    path = user.with_sample("cursor")
+    (user.folder / "e2a-home").write_text("no folder", encoding="utf-8")
+    with pytest.raises(HostProblem, match="cannot be kept"):
+        install(HOSTS["cursor"], path, LOCAL, user.journal)
+    assert path.read_bytes() == SAMPLES["cursor"].read_bytes()
+
+
+def test_a_journal_that_cannot_be_read_stops_it(user: User) -> None:
+    path = user.with_sample("cursor")
+    install(HOSTS["cursor"], path, LOCAL, user.journal)
+    once = path.read_bytes()
+    (user.folder / "e2a-home/hosts/journal.jsonl").write_text('{"host": "cursor"}\n', encoding="utf-8")
+    with pytest.raises(HostProblem, match="journal"):
+        undo(HOSTS["cursor"], path, user.journal)
+    assert path.read_bytes() == once
+
+
+def test_a_run_that_ended_before_it_wrote_does_no_harm(user: User) -> None:
+    """The journal comes first, so a crash can leave an entry without its change."""
+    path = user.with_sample("cursor")
+    install(HOSTS["cursor"], path, LOCAL, user.journal)
+    path.write_bytes(SAMPLES["cursor"].read_bytes())
+    assert undo(HOSTS["cursor"], path, user.journal).state == "restored"
+    assert path.read_bytes() == SAMPLES["cursor"].read_bytes()
+
+
+def test_a_copy_that_is_lost_or_spoilt_is_not_used(user: User) -> None:
+    path = user.with_sample("codex")
+    outcome = install(HOSTS["codex"], path, LOCAL, user.journal)
+    assert outcome.copy is not None
+    outcome.copy.write_bytes(b"spoilt")
+    assert undo(HOSTS["codex"], path, user.journal).state == "removed"
+    assert path.read_bytes() == SAMPLES["codex"].read_bytes()
 
 
 def test_copies_are_for_the_owner_alone(user: User) -> None:

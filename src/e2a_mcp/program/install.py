@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from e2a_mcp.program.arguments import Address
 from e2a_mcp.program.failed import Failed
 from e2a_mcp.program.hosts.deeplinks import LINKED, deeplink
 from e2a_mcp.program.hosts.entry import Entry, local_entry, remote_entry, shared_entry
@@ -44,7 +45,7 @@ def install_command(
     *,
     all: Annotated[bool, Parameter(help="Every host found on this machine.")] = False,
     http: Annotated[str, Parameter(help="Use this deployment's /mcp URL.", show_default=False)] = "",
-    agent: Annotated[str, Parameter(help="Act as this inbox.", show_default=False)] = "",
+    agent: Annotated[Address | None, Parameter(help="Act as this inbox.", show_default=False)] = None,
     project: Annotated[bool, Parameter(help="Write the file of the project in this folder.")] = False,
     undo: Annotated[bool, Parameter(help="Restore the file as it was.")] = False,
     dry_run: Annotated[bool, Parameter(help="Show what would change and write nothing.")] = False,
@@ -73,7 +74,7 @@ def install_command(
     return _each(hosts, act)
 
 
-def _entry(http: str, agent: str, *, project: bool) -> Entry:
+def _entry(http: str, agent: str | None, *, project: bool) -> Entry:
     try:
         if http:
             return remote_entry(http)

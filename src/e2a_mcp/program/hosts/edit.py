@@ -5,7 +5,6 @@ After each edit the new text is parsed again: it has to mean what the old one me
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,8 +127,7 @@ def put(form: Format, text: str, place: Place, value: Any) -> tuple[str, Change]
     had, before = find(document, place)
     depth = next((n for n in range(1, len(place)) if not find(document, place[:n])[0]), len(place))
     outer, inner = place[:depth], _wrapped(place[depth:], value)
-    expected = copy.deepcopy(document)
-    _set(expected, outer, inner)
+    expected = _with(document, outer, inner)
     after = _first(form.put(text, outer, inner), form, expected, place)
     return after, Change(place, value, had, before, outer if depth < len(place) else None)
 
@@ -146,8 +144,7 @@ def take_back(form: Format, text: str, change: Change) -> str:
         place[len(change.made) :], find(document, place)[1]
     ):
         place = change.made
-    expected = copy.deepcopy(document)
-    _unset(expected, place)
+    expected = _without(document, place)
     return _first(form.drop(text, place), form, expected, place)
 
 
@@ -167,34 +164,26 @@ def _wrapped(steps: Place, value: Any) -> Any:
     return value
 
 
-def _set(document: Any, place: Place, value: Any) -> None:
-    container, step = _container(document, place)
+def _with(document: Any, place: Place, value: Any) -> Any:
+    """The document with `value` at `place`; containers on the way are copied, and the rest is shared."""
+    step, rest = place[0], place[1:]
     if isinstance(step, Item):
-        found = next((n for n, each in enumerate(container) if step.matches(each)), None)
-        if found is None:
-            container.append(value)
-        else:
-            container[found] = value
-    else:
-        container[step] = value
+        if not isinstance(document, list):
+            raise HostProblem(f"{shown(place)} needs a list around it")
+        found = next((n for n, each in enumerate(document) if step.matches(each)), len(document))
+        return [*document[:found], value, *document[found + 1 :]]
+    # YAML writes an empty mapping as nothing at all.
+    if not isinstance(document, dict | None):
+        raise HostProblem(f"{shown(place)} needs an object around it")
+    inner = _with((document or {}).get(step), rest, value) if rest else value
+    return {**(document or {}), step: inner}
 
 
-def _unset(document: Any, place: Place) -> None:
-    container, step = _container(document, place)
+def _without(document: Any, place: Place) -> Any:
+    step, rest = place[0], place[1:]
     if isinstance(step, Item):
-        container.remove(next(each for each in container if step.matches(each)))
-    else:
-        del container[step]
-
-
-def _container(document: Any, place: Place) -> tuple[Any, Any]:
-    *outer, step = place
-    container = find(document, tuple(outer))[1]
-    if container is None and outer:
-        # YAML writes an empty mapping as nothing at all.
-        container = {}
-        _set(document, tuple(outer), container)
-    wanted = list if isinstance(step, Item) else dict
-    if not isinstance(container, wanted):
-        raise HostProblem(f"{shown(tuple(outer))} is no {'list' if wanted is list else 'object'}")
-    return container, step
+        found = next(n for n, each in enumerate(document) if step.matches(each))
+        return [*document[:found], *document[found + 1 :]]
+    if rest:
+        return {**document, step: _without(document[step], rest)}
+    return {name: value for name, value in document.items() if name != step}

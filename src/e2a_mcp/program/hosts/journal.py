@@ -52,13 +52,19 @@ class Journal:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keeps other runs of this command out. Raises `HostProblem` after half a minute."""
+        lock = FileLock(self._folder / "lock", timeout=LOCK_SECONDS)
         try:
             for folder in (self._home, self._folder, self._folder / "backups"):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with FileLock(self._folder / "lock", timeout=LOCK_SECONDS):
-                yield
+            lock.acquire()
         except Timeout:
             raise HostProblem("another e2a install is running") from None
+        except OSError as problem:
+            raise HostProblem(f"the copy for --undo cannot be kept: {problem}") from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def read(self) -> list[Done]:
         """Returns what was done and not undone, the oldest first. Raises `HostProblem`."""
@@ -78,13 +84,12 @@ class Journal:
     def keep(self, host: str, content: bytes) -> Path:
         """Copies a file as it is before a change, readable by its owner alone, and returns where."""
         copy = self.copy(host, digest(content) or "")
-        copy.parent.mkdir(mode=0o700, exist_ok=True)
         self._put(copy, content)
         return copy
 
     def copy(self, host: str, sha: str) -> Path:
         """Where the copy with this digest is."""
-        return self._folder / "backups" / host / f"{sha[:16]}.bak"
+        return self._folder / "backups" / f"{host}-{sha[:16]}.bak"
 
     def _put(self, path: Path, content: bytes) -> None:
         try:

@@ -65,24 +65,40 @@ class _Child:
 
 def load(text: str) -> Any:
     """Returns the value of the text; an empty text is an empty object. Raises `BrokenFile`."""
-    return _plain(_parse(text)) if text.strip() else {}
+    if not text.strip():
+        return {}
+    try:
+        # Most files are JSON alone, which this reads a hundred times faster.
+        return json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        return _plain(_parse(text))
 
 
 def load_strict(text: str) -> Any:
     """Does so for a host that ignores a whole file with a comment or a trailing comma in it."""
     if not text.strip():
         return {}
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        _require_strict(text)
+        return _plain(_parse(text))
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _require_strict(text: str) -> None:
     for token in _tokens(text):
         if token.kind == "comment":
             raise _broken(text, token.start, "a comment, which this host does not take in JSON")
-    root = _parse(text)
-    pending = [root]
+    pending = [_parse(text)]
     while pending:
         node = pending.pop()
         if node.trailing_comma is not None:
             raise _broken(text, node.trailing_comma - 1, "a comma before the closing bracket")
         pending += [child.node for child in node.children or ()]
-    return _plain(root)
 
 
 def put(text: str, place: Place, value: Any) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -95,6 +96,7 @@ def snippet(place: Place, value: dict[str, Any]) -> str:
     return (outer + _block(str(place[-1]), value, "  " * (len(place) - 1))).rstrip("\n")
 
 
+@lru_cache(maxsize=4)
 def _compose(text: str) -> Node | None:
     try:
         composed: Node | None = YAML(typ="safe", pure=True).compose(text)
