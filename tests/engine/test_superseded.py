@@ -124,18 +124,18 @@ async def test_other_conversations_forwards_and_other_mail_stay(
         assert await status(owner, message_id) == "pending_review"
 
 
-async def test_a_persons_reply_that_is_held_counts_once_it_is_approved(
-    home: Home, owner: Session, agent: Session
-) -> None:
+async def test_a_persons_reply_that_is_held_counts_too(home: Home, owner: Session, agent: Session) -> None:
+    """Where all that goes out is held, a person's own mail may be, and they have answered all the same."""
     question = await received(home, agent)
     draft = await held(owner, agent, question)
     await protect(owner, outbound=HOLD)
     session = await person(home)
     own = await session.messages.reply(ASSISTANT, question, ReplyRequest(text="Friday"), SendOptions())
     assert own.status == "pending_review"
-    assert await status(owner, draft) == "pending_review"
-    await owner.reviews.approve(own.message_id, ApproveRequest())
     assert await status(owner, draft) == "review_rejected"
+    late = await held(owner, agent, question)
+    await owner.reviews.approve(own.message_id, ApproveRequest())
+    assert await status(owner, late) == "review_rejected", "what the agent wrote meanwhile is late too"
     assert await status(owner, own.message_id) == "sent"
 
 

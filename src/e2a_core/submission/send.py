@@ -55,7 +55,7 @@ __all__ = ["Sender"]
 
 
 Then = Callable[[SendResultView], Awaitable[None]] | None
-"""What follows as soon as a message was accepted, and before its outcome is waited for."""
+"""What follows as soon as a message was accepted or held, and before its outcome is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,10 +324,10 @@ class Sender:
 
         That takes milliseconds.
         """
-        if result.status != "accepted":
-            return result
         if call.then is not None:
             await call.then(result)
+        if result.status != "accepted":
+            return result
         if call.options.wait_sent:
             return await self._waiting.settled(result, call.agent.email, WAIT_SENT_SECONDS)
         if is_self_send(call.agent, call.draft):
