@@ -13,7 +13,7 @@ import pytest
 from starlette.routing import BaseRoute
 
 from e2a_core.http.pages.assets import asset_url
-from e2a_core.people.links import mint_link, redeem
+from e2a_core.people.links import ensure_person, mint_link, redeem
 from e2a_core.signing.tokens import ApprovalAction, sign_approval, sign_download, unsubscribe_digest
 from e2a_core.store.statement import sql
 from e2a_mcp.program.home import home_application
@@ -62,7 +62,11 @@ def templates(home: Home) -> dict[str, bool]:
 
 @pytest.fixture
 async def world(home: Home, browser: httpx.AsyncClient) -> World:
-    return await make_world(home, browser)
+    made = await make_world(home, browser)
+    account_id = (await home.local.session(home.account_key)).principal.account_id
+    other = await ensure_person(home.local.core, account_id, role="viewer", email="rita@example.org")
+    made.ids["person"] = other.id
+    return made
 
 
 async def unsubscribe_token(home: Home) -> str:
@@ -99,6 +103,7 @@ def filled(world: World, template: str, email: str, unsubscribing: str) -> str:
         "/api-keys/": ids["key"],
         "/webhooks/": ids["webhook"],
         "/events/": ids["event"],
+        "/people/": ids["person"],
     }
     values = {
         "email": email,

@@ -12,6 +12,7 @@ from e2a_core.contract.api_keys import CreateAPIKeyRequest
 from e2a_core.contract.domains import RegisterDomainRequest
 from e2a_core.contract.engine import Session
 from e2a_core.contract.events import EventQuery
+from e2a_core.people.links import ensure_person
 from tests.engine.conftest import agent, engine, home, owner, sink
 from tests.engine.mailbox import arrived
 from tests.pages.held import held_draft
@@ -62,12 +63,17 @@ async def held(home: Home, owner: Session, agent: Session) -> dict[str, str]:
     domain = await owner.domains.register(RegisterDomainRequest(domain="own.example.net"))
     key = await owner.api_keys.create(CreateAPIKeyRequest(name="spare"))
     person = await owner.agents.delegate(ASSISTANT, CreateDelegationRequest(human="dora@example.org"))
+    other = await ensure_person(
+        home.local.core, owner.principal.account_id, role="viewer", email="al@example.org"
+    )
     [event] = (await owner.events.list(EventQuery(limit=1))).items
     return {
         "domain": domain.domain,
         "key_id": key.id,
         "delegation_id": person.id,
         "event_id": event.id,
+        "person_id": other.id,
+        "passkey_id": "psk_none",
         "held_id": message_id,
         "hash": str(view.content_hash),
         "index": "0",

@@ -52,6 +52,9 @@ PATHS = (
     "/settings",
     "/settings/export",
     "/settings/delete",
+    "/settings/people",
+    "/settings/people/{person_id}/remove",
+    "/settings/sign-in",
 )
 """Each page that has a frame."""
 OWNERS = ("/activity/audit",)
@@ -100,6 +103,15 @@ FORMS = {
     "/pause": Sent("owner"),
     "/resume": Sent("owner"),
     "/test-mail": Sent("owner", {"inbox": ASSISTANT}),
+    "/settings/people": Sent("owner", {"email": "new@example.org", "role": "viewer"}),
+    "/settings/people/{person_id}/link": Sent("owner"),
+    "/settings/people/{person_id}/role": Sent("owner", {"role": "viewer"}),
+    "/settings/people/{person_id}/remove": Sent("owner"),
+    "/settings/sign-in/device": Sent("viewer"),
+    # Each person has their own passkeys, and none of those that are named here.
+    "/settings/sign-in/passkeys": Sent("viewer", {"passkey": "{{}}"}, 400),
+    "/settings/sign-in/passkeys/{passkey_id}/rename": Sent("viewer", {"name": "x"}, 404),
+    "/settings/sign-in/passkeys/{passkey_id}/remove": Sent("viewer", {}, 404),
     "/reviews/ask": Sent("viewer", {"action": "approve", "message": "{held_id}"}),
     "/reviews/decide": Sent("reviewer", MANY),
     "/reviews/{held_id}/edit": Sent("viewer", SEEN),

@@ -230,7 +230,7 @@ async def test_what_every_page_says_to_the_browser(visitor: Visitor, stranger: h
 async def test_files_are_kept_by_their_hash(stranger: httpx.AsyncClient) -> None:
     page = (await stranger.get("/sign-in")).text
     names = [part.partition('"')[0] for part in page.replace("href=", "src=").split('src="/static')[1:]]
-    assert len(names) == 4
+    assert len(names) == 5
     for name in names:
         answer = await stranger.get(f"/static{name}")
         assert answer.status_code == 200

@@ -20,6 +20,8 @@ Accounts and their data
     http.pages.guards: MAX_FIELDS, MAX_PATH_CHARS
     http.pages.message: MAX_FILES, MAX_STEPS
     http.pages.words: MAX_LINE_CHARS
+    people.membership: MAX_PEOPLE, MAX_NAME_CHARS
+    people.passkeys: MAX_PASSKEYS, MAX_NAME_CHARS
     people.sessions: MAX_TOKEN_CHARS, MAX_USER_AGENT_CHARS, MAX_SESSIONS_SHOWN
     protection.config: MAX_HOLD_TTL
     templates.language: MAX_SOURCE_BYTES, MAX_RENDERED_BYTES, MAX_DATA_DEPTH

@@ -8,6 +8,7 @@ from datetime import timedelta
 from e2a_core.clock import to_micros
 from e2a_core.core import Core
 from e2a_core.erasure import queries
+from e2a_core.people.passkey_queries import expired_attempts
 from e2a_core.people.queries import expired_links, expired_sessions
 from e2a_core.store.statement import Row, Statement
 
@@ -107,7 +108,7 @@ async def purge_sign_ins(core: Core) -> int:
     """Deletes the links and sessions of people that expired days ago."""
     before = _before(core, SIGN_INS_KEPT)
     purged = 0
-    for expired in (expired_links, expired_sessions):
+    for expired in (expired_links, expired_sessions, expired_attempts):
         while True:
             [deleted] = await core.db.write([expired(before, EVENT_BATCH)])
             purged += deleted.rowcount

@@ -24,8 +24,9 @@ BATCH = 50
 async def export_account(core: Core, account_id: str) -> UserExport:
     """Exports the account, including trashed items, without secrets. Raises `NotFound`.
 
-    Contacts, outreach, templates, delegations, webhooks, event subscriptions, people, their sessions and the audit log
-    are in additional members, which readers of version 4 ignore. Changes during the export may or may not be included.
+    Contacts, outreach, templates, delegations, webhooks, event subscriptions, people, their sessions and passkeys, and
+    the audit log are in additional members, which readers of version 4 ignore. Changes during the export may or may not
+    be included.
     """
     now = core.clock.now()
     row = first(await core.db.read(account_by_id(account_id)))
@@ -48,6 +49,7 @@ async def export_account(core: Core, account_id: str) -> UserExport:
         subscriptions,
         people,
         sessions,
+        passkeys,
         audit_log,
     ) = await core.db.read(
         [
@@ -66,6 +68,7 @@ async def export_account(core: Core, account_id: str) -> UserExport:
             queries.event_subscriptions(account_id),
             queries.people(account_id),
             queries.sessions(account_id),
+            queries.passkeys(account_id),
             queries.audit_log(account_id),
         ]
     )
@@ -79,6 +82,7 @@ async def export_account(core: Core, account_id: str) -> UserExport:
         "event_subscriptions": subscriptions,
         "people": people,
         "sessions": sessions,
+        "passkeys": passkeys,
         "audit_log": audit_log,
     }
     return UserExport(

@@ -178,6 +178,15 @@ def sessions(account_id: str) -> Statement:
     )
 
 
+def passkeys(account_id: str) -> Statement:
+    """The passkeys of the account's people, without their keys."""
+    return sql(
+        "SELECT k.id, k.person_id, k.name, k.created_at, k.last_used_at FROM passkeys k "
+        "JOIN people p ON p.id = k.person_id WHERE p.account_id = :account ORDER BY k.created_at, k.id",
+        account=account_id,
+    )
+
+
 def audit_log(account_id: str) -> Statement:
     return sql(
         "SELECT number, at, actor, actor_kind, person, door, operation, subjects, outcome, code, hash "

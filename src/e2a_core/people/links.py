@@ -16,7 +16,7 @@ from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.people import queries
 from e2a_core.people.queries import PersonRow, person_from
 from e2a_core.people.sessions import MAX_TOKEN_CHARS, NewSession, new_session
-from e2a_core.store.statement import first
+from e2a_core.store.statement import Statement, first
 from e2a_core.texts import require_storable
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "LinkUsed",
     "ensure_person",
     "mint_link",
+    "new_link",
     "open_link",
     "redeem",
 ]
@@ -55,13 +56,18 @@ async def mint_link(
     address, or with that of the account, whose own person is an owner; and `NotFound` if the account does not exist.
     """
     person = await ensure_person(core, account_id, role=role, email=email, name=name)
+    url, statement = new_link(core, person, LINK_GOOD_FOR)
+    async with AuditLog(core).during(by_home(account_id, "create_sign_in_link", {"person_id": person.id})):
+        await core.db.write([statement])
+    return url
+
+
+def new_link(core: Core, person: PersonRow, good_for: timedelta) -> tuple[str, Statement]:
+    """The URL of a link that is good once its statement is committed."""
     token = _PREFIX + core.ids.secret()
     now = core.clock.now()
-    async with AuditLog(core).during(by_home(account_id, "create_sign_in_link", {"person_id": person.id})):
-        await core.db.write(
-            [queries.insert_link(_hash(token), person.id, to_micros(now), to_micros(now + LINK_GOOD_FOR))]
-        )
-    return f"{core.links.base_url}/sign-in?t={quote(token)}"
+    statement = queries.insert_link(_hash(token), person.id, to_micros(now), to_micros(now + good_for))
+    return f"{core.links.base_url}/sign-in?t={quote(token)}", statement
 
 
 async def ensure_person(

@@ -19,10 +19,12 @@ from e2a_core.http.pages import (
     keys,
     mail,
     message,
+    people,
     protection,
     review,
     reviews,
     settings,
+    ways,
 )
 from e2a_core.http.pages.assets import asset_routes
 from e2a_core.http.pages.guards import cookie_of
@@ -48,6 +50,8 @@ PAGES: tuple[Page, ...] = (
     *settings.PAGES,
     *control.PAGES,
     *command_line.PAGES,
+    *people.PAGES,
+    *ways.PAGES,
 )
 
 

@@ -15,6 +15,7 @@ from e2a_core.errors import Forbidden, InvalidRequest
 from e2a_core.http.edge import Replay, read_body
 
 __all__ = [
+    "ATTEMPT_COOKIE",
     "FORM_OCTETS",
     "Form",
     "clear_cookie",
@@ -30,6 +31,8 @@ FORM_OCTETS = 64 * 1024
 MAX_FIELDS = 300
 MAX_PATH_CHARS = 300
 COOKIE = "e2a_session"
+ATTEMPT_COOKIE = "e2a_attempt"
+"""Binds what an issuer or a device answers to the browser that asked."""
 PROOF = "proof"
 
 
@@ -85,23 +88,23 @@ def require_proof(form: Form, proof: str) -> None:
         raise Forbidden("this form is not of this session, so nothing was done; open the page again")
 
 
-def cookie_of(request: Request, core: Core) -> str:
-    return request.cookies.get(_cookie_name(core), "")
+def cookie_of(request: Request, core: Core, name: str = COOKIE) -> str:
+    return request.cookies.get(_cookie_name(core, name), "")
 
 
-def set_cookie(response: Response, core: Core, token: str) -> None:
+def set_cookie(response: Response, core: Core, token: str, name: str = COOKIE) -> None:
     """Gives the browser the secret of a session, until the browser is closed or the session ends.
 
-    `Lax`, since people come from links in mail; every form asks for more than the cookie.
+    `Lax`, since people come from links in mail and from issuers; every form asks for more than the cookie.
     """
     response.set_cookie(
-        _cookie_name(core), token, path="/", secure=_is_secure(core), httponly=True, samesite="lax"
+        _cookie_name(core, name), token, path="/", secure=_is_secure(core), httponly=True, samesite="lax"
     )
 
 
-def clear_cookie(response: Response, core: Core) -> None:
+def clear_cookie(response: Response, core: Core, name: str = COOKIE) -> None:
     response.delete_cookie(
-        _cookie_name(core), path="/", secure=_is_secure(core), httponly=True, samesite="lax"
+        _cookie_name(core, name), path="/", secure=_is_secure(core), httponly=True, samesite="lax"
     )
 
 
@@ -115,6 +118,6 @@ def _is_secure(core: Core) -> bool:
     return core.links.base_url.startswith("https://")
 
 
-def _cookie_name(core: Core) -> str:
+def _cookie_name(core: Core, name: str) -> str:
     """With the prefix, no other host of the domain and no page without TLS can set it (RFC 6265bis section 4.1.3.2)."""
-    return f"__Host-{COOKIE}" if _is_secure(core) else COOKIE
+    return f"__Host-{name}" if _is_secure(core) else name

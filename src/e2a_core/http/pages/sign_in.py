@@ -1,4 +1,4 @@
-"""Signing in by a one-time link or an API key, and signing out.
+"""Signing in by a one-time link, a passkey or an API key, and signing out.
 
 Looking at a link uses nothing up, since mail scanners and previews follow links: the form of its page does.
 """
@@ -6,7 +6,7 @@ Looking at a link uses nothing up, since mail scanners and previews follow links
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from e2a_core.audit.entry import by_principal
@@ -15,6 +15,7 @@ from e2a_core.core import Core
 from e2a_core.errors import E2AError, Forbidden, Unauthorized
 from e2a_core.http.limits import Budget, RequestLimits, client_address
 from e2a_core.http.pages.guards import (
+    ATTEMPT_COOKIE,
     Form,
     clear_cookie,
     cookie_of,
@@ -27,6 +28,7 @@ from e2a_core.http.pages.guards import (
 from e2a_core.http.pages.routes import PeopleEngine
 from e2a_core.http.pages.visit import HEADERS, html
 from e2a_core.people.links import LinkExpired, LinkUnknown, LinkUsed, ensure_person, open_link, redeem
+from e2a_core.people.passkeys import Passkeys
 from e2a_core.people.queries import PersonRow
 from e2a_core.people.sessions import (
     NewSession,
@@ -50,11 +52,13 @@ class SignIn:
         self._engine = engine
         self._core = core
         self._audit = AuditLog(core)
+        self._passkeys = Passkeys(core)
 
     def routes(self) -> list[Route]:
         return [
             Route("/sign-in", self.ask, methods=["GET"]),
             Route("/sign-in", self.enter, methods=["POST"]),
+            Route("/sign-in/passkey", self.ask_device, methods=["POST"]),
             Route("/sign-out", self.leave, methods=["POST"]),
         ]
 
@@ -71,6 +75,20 @@ class SignIn:
             return _refused(problem, follow)
         return html("sign_in_link.html", 200, title="Sign in", person=person, token=token, follow=follow)
 
+    async def ask_device(self, request: Request) -> Response:
+        """What the browser asks a device for, as JSON for our script."""
+        request.scope["e2a.operation"] = "page"
+        limits: RequestLimits = request.app.state.limits
+        try:
+            require_own_site(request, self._core.links.base_url)
+            limits.spend(request, SIGN_IN, client_address(request))
+            begun = await self._passkeys.begin_sign_in()
+        except E2AError as problem:
+            return PlainTextResponse(problem.message, problem.status, HEADERS)
+        response = JSONResponse(begun.options, headers=HEADERS)
+        set_cookie(response, self._core, begun.token, ATTEMPT_COOKIE)
+        return response
+
     async def enter(self, request: Request) -> Response:
         request.scope["e2a.operation"] = "page"
         limits: RequestLimits = request.app.state.limits
@@ -80,11 +98,9 @@ class SignIn:
             limits.spend(request, SIGN_IN, client_address(request))
             form = await read_form(request)
             follow = local_path(form.text("next", "/"))
-            opened = await self._opened(form, request.headers.get("user-agent", ""))
+            opened = await self._opened(request, form)
         except (LinkUnknown, LinkUsed, LinkExpired) as problem:
             return _refused(problem, follow)
-        except Unauthorized:
-            return sign_in_page(401, follow, "This is no key of this deployment, or it was revoked.")
         except E2AError as problem:
             return sign_in_page(problem.status, follow, problem.message)
         await self._record("sign_in", opened.person, opened.id)
@@ -92,6 +108,7 @@ class SignIn:
         await self._end(cookie_of(request, self._core))
         response = RedirectResponse(follow, 303, HEADERS)
         set_cookie(response, self._core, opened.token)
+        clear_cookie(response, self._core, ATTEMPT_COOKIE)
         return response
 
     async def leave(self, request: Request) -> Response:
@@ -107,12 +124,22 @@ class SignIn:
         clear_cookie(response, self._core)
         return response
 
-    async def _opened(self, form: Form, user_agent: str) -> NewSession:
-        """Raises `Unauthorized` for what is no key, `Forbidden` for the key of an agent, and what `redeem` raises."""
+    async def _opened(self, request: Request, form: Form) -> NewSession:
+        """Raises `Unauthorized` for what signs nobody in, and what `redeem` raises."""
+        user_agent = request.headers.get("user-agent", "")
         if "t" in form:
             return await redeem(self._core, form.text("t"), user_agent)
-        key = form.text("key").strip()
-        principal = (await self._engine.session(key)).principal
+        if "passkey" in form:
+            token = cookie_of(request, self._core, ATTEMPT_COOKIE)
+            return await self._passkeys.sign_in(token, form.text("passkey"), user_agent)
+        return await self._opened_by_key(form.text("key").strip(), user_agent)
+
+    async def _opened_by_key(self, key: str, user_agent: str) -> NewSession:
+        """Raises `Unauthorized` for what is no key, and `Forbidden` for the key of an agent."""
+        try:
+            principal = (await self._engine.session(key)).principal
+        except Unauthorized:
+            raise Unauthorized("this is no key of this deployment, or it was revoked") from None
         if principal.scope != "account":
             raise Forbidden("this is the key of an agent, and deciding is for people: use an account key")
         person = await ensure_person(self._core, principal.account_id)
@@ -140,5 +167,5 @@ def _refused(problem: LinkUnknown | LinkUsed | LinkExpired, follow: str) -> Resp
     if isinstance(problem, LinkUsed):
         return sign_in_page(410, follow, "This link was used already. Each one signs in once.")
     if isinstance(problem, LinkExpired):
-        return sign_in_page(410, follow, "This link has expired. A link is good for 15 minutes.")
+        return sign_in_page(410, follow, "This link has expired. Ask for another one.")
     return sign_in_page(400, follow, "This link is not valid. Open it exactly as it was printed or sent.")

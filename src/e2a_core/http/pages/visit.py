@@ -58,7 +58,12 @@ NAVIGATION: tuple[tuple[Entry, ...], ...] = (
         Entry("keys", "/keys", "API keys"),
         Entry("domains", "/domains", "Domains"),
     ),
-    (Entry("activity", "/activity", "Activity"), Entry("settings", "/settings", "Settings")),
+    (
+        Entry("activity", "/activity", "Activity"),
+        Entry("people", "/settings/people", "People"),
+        Entry("ways", "/settings/sign-in", "Signing in"),
+        Entry("settings", "/settings", "Settings"),
+    ),
 )
 """The lines by group."""
 
@@ -94,6 +99,11 @@ SAID = {
     "made": "Done.",
     "deleted": "Deleted.",
     "revoked": "Ended. It cannot be used any more.",
+    "role-given": "The role is changed. They sign in again.",
+    "passkey-added": "The passkey is added. It signs you in from now on.",
+    "passkey-renamed": "The passkey has its new name.",
+    "passkey-removed": "The passkey is removed, and your other sessions ended.",
+    "person-removed": "Removed. Their sessions ended.",
 }
 """What a page says of what was just done, by the word in its address; nobody can put other words there."""
 
