@@ -66,7 +66,7 @@ async def test_a_device_signs_in(home: Home, url: str) -> None:
         assert said == []
 
         await page.goto(f"{url}/sign-in")
-        await page.goto((await mint(home)))
+        await page.goto(await mint(home))
         await page.get_by_role("button", name="Sign in").click()
         await page.goto(f"{url}/settings/sign-in")
         assert await page.get_by_text(f"{here}/settings/sign-in").count() == 1
