@@ -292,13 +292,25 @@ async def test_the_links_of_a_stranger_do_not_work_in_the_notice(
 ) -> None:
     await _owned_by(home, OWNER)
     await protect(owner, inbound=HOLD_ALL)
-    await home.deliver(text="Click https://evil.example/login now")
+    await home.deliver(text="Click https://evil.example/login now", mail_from="alice@elsewhere.example")
     notice = await _notice(sink)
     for kind in ("plain", "html"):
         words = _words(notice, kind)
         assert "Click https[:]//evil.example/login now" in words
         assert "https://evil" not in words
         assert "The sender is not one this inbox accepts without review." in words
+        assert "not verified: somebody else may have written this" in " ".join(words.split())
+
+
+async def test_a_proven_sender_is_called_so(
+    home: Home, owner: Session, agent: Session, sink: SmtpSink
+) -> None:
+    await _owned_by(home, OWNER)
+    await protect(owner, inbound=HOLD_ALL)
+    await home.deliver(signer=home.keys.alice)
+    notice = await _notice(sink)
+    for kind in ("plain", "html"):
+        assert "verified: this is from example.org" in " ".join(_words(notice, kind).split())
 
 
 async def test_links_of_a_notice_survive_a_new_secret(

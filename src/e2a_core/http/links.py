@@ -23,7 +23,7 @@ from e2a_core.audit.log import AuditLog
 from e2a_core.contract.limits import MAX_REASON_CHARS
 from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.reviews import ApproveRequest
-from e2a_core.contract.states import Review
+from e2a_core.contract.states import Direction, Review
 from e2a_core.core import Core
 from e2a_core.errors import (
     AttachmentNotFound,
@@ -55,6 +55,7 @@ from e2a_core.reviews.views import (
     otherwise_words,
     paused_words,
     review_detail,
+    sender_words,
     why_words,
 )
 from e2a_core.signing.tokens import (
@@ -315,6 +316,7 @@ def _facts(view: MessageView, now: datetime) -> dict[str, str]:
     names = [item.model_dump() for item in view.names or ()]
     facts = {
         "From": f"{view.from_name or ''} <{view.header_from}>".strip() if view.header_from else "",
+        "Sender": sender_words(view.verified_domain) if view.direction == Direction.INBOUND else "",
         "To": named(view.to, names),
         "Cc": named(view.cc, names),
         "Bcc": named(view.bcc or [], names),

@@ -25,6 +25,7 @@ from e2a_core.reviews.views import (
     otherwise_words,
     paused_words,
     review_detail,
+    sender_words,
     why_words,
 )
 from e2a_core.signing.tokens import ApprovalAction, sign_approval
@@ -179,6 +180,7 @@ def _facts(hold: _Untold, now: datetime) -> dict[str, str]:
     facts = {
         "Agent": row.agent_email,
         "From": _author(row) if row.inbound else "",
+        "Sender": sender_words(row.verified_domain) if row.inbound else "",
         "To": named(row.to_addresses, row.names),
         "Cc": named(row.cc, row.names),
         "Bcc": ", ".join(row.bcc),

@@ -32,6 +32,7 @@ __all__ = [
     "otherwise_words",
     "paused_words",
     "review_detail",
+    "sender_words",
     "why_words",
 ]
 
@@ -73,6 +74,13 @@ def why_words(row: MessageRow) -> str:
     reason = row.hold.hold_reason or {}
     summary, detail = str(reason.get("summary") or ""), str(reason.get("detail") or "")
     return one_line(summary if not detail or detail == summary else f"{summary} ({detail})")
+
+
+def sender_words(verified_domain: str | None) -> str:
+    """Whether the sender of received mail is proven."""
+    if verified_domain is None:
+        return "not verified: somebody else may have written this"
+    return f"verified: this is from {verified_domain}"
 
 
 def files_words(files: Sequence[AttachmentMetaView]) -> str:
