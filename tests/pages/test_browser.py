@@ -65,8 +65,9 @@ async def test_a_draft_is_edited_and_approved(person: Person, owner: Session, ag
 async def test_a_draft_is_rejected_with_a_reason(person: Person, owner: Session, agent: Session) -> None:
     held = await held_draft(owner, agent)
     await person.open(f"/reviews/{held}")
+    await person.page.get_by_text("Reject with a reason").click()
     await person.page.get_by_label("Reason").fill("Too blunt")
-    await person.page.get_by_role("button", name="Reject").click()
+    await person.page.get_by_role("button", name="Reject it").click()
     await person.page.wait_for_url("**/reviews?said=rejected")
     assert (await owner.reviews.get(held)).rejection_reason == "Too blunt"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from starlette.responses import PlainTextResponse, Response
 
@@ -233,8 +232,11 @@ async def _shown(
 def _heading(view: MessageView, email: str) -> str:
     if view.direction == Direction.INBOUND:
         return f"Somebody wrote to {email}. The agent has not seen it."
-    what: dict[str, Literal["answer", "forward", "send"]] = {"reply": "answer", "forward": "forward"}
-    return f"{email} wants to {what.get(view.type or '', 'send')} this. Nothing has left yet."
+    what = {"reply": "answer", "forward": "forward mail to"}.get(view.type or "", "write to")
+    names = [item.model_dump() for item in view.names or ()]
+    whom = _start(named(view.to[:2], names), 300) or "hidden recipients"
+    more = f" and {len(view.to) - 2} more" if len(view.to) > 2 else ""
+    return f"{email} wants to {what} {whom}{more}. Nothing has left yet."
 
 
 def _bodies(view: MessageView) -> Shown:

@@ -26,7 +26,11 @@
     const target = one(`[data-key="${CSS.escape(key)}"]`);
     if (!target) return false;
     if (target.matches("input,textarea,select")) target.focus();
-    else target.click();
+    else if (target.matches("summary")) {
+      // What it holds is there to be filled in, and at once: the next key must not be taken for a command.
+      target.parentElement.open = true;
+      target.parentElement.querySelector("input:not([type=hidden]),textarea").focus();
+    } else target.click();
     return true;
   }
 
@@ -35,6 +39,7 @@
     if (event.key === "Escape" && typing(event.target)) event.target.blur();
     if (typing(event.target)) return;
     const key = event.key;
+    if (event.repeat && key !== "j" && key !== "k") return; // a key held down decides once
     if (after === "g" && places[key]) location.assign(places[key]);
     else if (key === "j") move(1);
     else if (key === "k") move(-1);
