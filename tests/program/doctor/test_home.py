@@ -20,10 +20,12 @@ import pytest
 
 from e2a_core.clock import SystemClock
 from e2a_core.settings import Settings, load_settings
+from e2a_mcp.program.doctor.configuration import check_configuration, check_relay_settings
 from e2a_mcp.program.doctor.examination import examine
-from e2a_mcp.program.doctor.finding import Finding
+from e2a_mcp.program.doctor.finding import Cause, Finding
 from e2a_mcp.program.doctor.home import check_home
 from e2a_mcp.program.doctor.ports import check_ports
+from e2a_mcp.program.doctor.signature import check_signatures
 from e2a_mcp.program.doctor.store import check_store
 from e2a_mcp.program.doctor.wishes import Wishes
 from tests.program.doctor.doctoring import doctor, e2a, environment, unchanged
@@ -33,6 +35,7 @@ from tests.support.home import MovableClock
 from tests.support.listening import vacant_port
 from tests.support.serving import running
 
+pytestmark = pytest.mark.slow
 NOWHERE = "127.0.0.1:9"
 
 
@@ -67,9 +70,12 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(started: Path, tmp_path: Path) -> Path:
-    copy = tmp_path / "home"
-    subprocess.run(["cp", "-a", str(started), str(copy)], check=True)
-    return copy
+    return copied(started, tmp_path / "home")
+
+
+def copied(home: Path, target: Path) -> Path:
+    subprocess.run(["cp", "-a", str(home), str(target)], check=True)
+    return target
 
 
 def test_before_the_first_start_nothing_is_wrong_and_nothing_is_made(tmp_path: Path) -> None:
@@ -195,21 +201,37 @@ async def test_an_address_of_another_machine(home: Path) -> None:
     assert codes(found)["port.smtp"] == ("fail", "address_unusable")
 
 
+def configured(home: Path, wishes: Wishes | None = None, **settings: str) -> list[Finding]:
+    return check_configuration(wishes or Wishes(), environment(home, **settings))[1]
+
+
 def test_a_setting_that_is_wrong_and_one_that_is_none(home: Path) -> None:
     done = doctor(home, smtp_listen="here")
     assert (done.status, done.code("cli.config")) == (9, ("fail", "invalid_setting"))
-    done = doctor(home, smtp_lisen="127.0.0.1:0")
-    assert done.status == 8
-    assert done.troubles() == {("cli.config", "unknown_setting")}
-    assert "did you mean E2A_SMTP_LISTEN?" in done.all("cli.config")[1]["detail"]
+    where, strange = configured(home, smtp_lisen="127.0.0.1:0")
+    assert (where.status, strange.status, strange.reason_code) == ("pass", "warn", "unknown_setting")
+    assert "did you mean E2A_SMTP_LISTEN?" in strange.detail
 
 
 def test_a_deployment_without_a_key(home: Path) -> None:
-    done = doctor(home, api_url="https://e2a.example")
-    assert (done.status, done.code("cli.config")) == (4, ("fail", "no_api_key"))
+    for found in (
+        configured(home, api_url="https://e2a.example"),
+        configured(home, Wishes(remote="https://e2a.example")),
+    ):
+        assert [(finding.reason_code, finding.cause) for finding in found] == [("no_api_key", Cause.AUTH)]
+    [finding] = configured(home, Wishes(local=True), api_url="https://e2a.example", api_key="e2a_acct_x")
+    assert (finding.status, finding.detail) == ("pass", f"development on the home {home}")
     done = doctor(home, "--remote", "https://e2a.example")
     assert (done.status, done.code("cli.config")) == (4, ("fail", "no_api_key"))
     assert {check["id"] for check in done.report["checks"]} == {"cli.config", "cli.version"}
+
+
+def test_half_of_the_credentials_of_the_relay_and_never_the_password(home: Path) -> None:
+    for half in ({"password": "it is my secret"}, {"username": "e2a", "host": "relay.example.net"}):
+        given = {f"outbound_smtp_{name}": value for name, value in half.items()}
+        finding = check_relay_settings(settings_of(home, **given))
+        assert (finding.status, finding.reason_code) == ("warn", "smtp_partial")
+        assert "it is my secret" not in str(finding.as_json())
 
 
 def test_a_saved_key_is_used_and_its_file_left_as_it_is(home: Path) -> None:
@@ -225,14 +247,6 @@ def test_a_saved_key_is_used_and_its_file_left_as_it_is(home: Path) -> None:
     assert (done.status, done.code("api.reachability")) == (1, ("fail", "connection_failed"))
     assert done.one("cli.config")["evidence"] == {"key_from": "config.json or config.toml"}
     assert here["home.files"] == ("fail", "open_to_others")
-
-
-def test_half_of_the_credentials_of_the_relay_and_never_the_password(home: Path) -> None:
-    done = e2a(home, "doctor", "--json", outbound_smtp_password="it is my secret")
-    assert "it is my secret" not in done.stdout + done.stderr
-    report = json.loads(done.stdout)
-    [check] = [check for check in report["checks"] if check["id"] == "smtp.config"]
-    assert (done.returncode, check["reason_code"]) == (8, "smtp_partial")
 
 
 def test_it_works_while_the_home_is_served(home: Path, tmp_path: Path) -> None:
@@ -296,23 +310,25 @@ def test_what_a_killed_server_left_is_read_along_and_left(home: Path, tmp_path: 
     assert before == {name: (home / name).read_bytes() for name in before}
 
 
-def test_a_tried_home_that_was_moved(home: Path, tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_a_tried_home_that_was_moved(home: Path, tmp_path: Path) -> None:
     """As docs/deployment.md says: the secret of the file becomes the setting, and keys are opened with it."""
     assert e2a(home, "domains", "records").returncode == 0
-    moved = tmp_path / "moved"
-    subprocess.run(["cp", "-a", str(home), str(moved)], check=True)
-    production = {"env": "production", "public_url": "https://mail.example.com", "dns_server": NOWHERE}
+    moved = copied(home, tmp_path / "moved")
     secret = (home / "secret").read_text(encoding="utf-8").strip()
+    production = {"env": "production", "public_url": "https://mail.example.com"}
     with unchanged(moved):
-        done = doctor(
-            moved, hmac_secret=f"{'a-new-one-' * 3}7f3kQz81, {secret}", shared_domain="agents.localhost"
-        )
-    assert done.code("signature.dkim") == done.code("home.secret") == ("pass", "ok")
-    done = doctor(moved, hmac_secret=secret, **production)
-    for id in ("home.folder", "home.files", "home.secret", "store.integrity", "signature.dkim"):
-        assert done.code(id) == ("pass", "ok")
-    done = doctor(moved, hmac_secret="q8Zt3" + secret[::-1], **production)
-    assert (done.status, done.code("signature.dkim")) == (9, ("fail", "key_undecryptable"))
+        for secrets in (secret, f"q8Zt3{secret[::-1]}, {secret}"):
+            assert await signing(moved, hmac_secret=secrets, **production) == "ok"
+        other = f"q8Zt3{secret[::-1]}"
+        assert await signing(moved, hmac_secret=other, **production) == "key_undecryptable"
+
+
+async def signing(home: Path, **settings: str) -> str:
+    _, facts = await check_store(settings_of(home, **settings), SystemClock())
+    [finding] = await check_signatures(settings_of(home, **settings), facts, SystemClock())
+    assert finding.target == "agents.localhost"
+    return finding.reason_code
 
 
 @pytest.mark.anyio
@@ -328,8 +344,7 @@ async def test_a_database_that_cannot_be_reached(home: Path, tmp_path: Path) -> 
 
 
 def test_what_to_do_can_be_pasted_whatever_the_folder_is_called(started: Path, tmp_path: Path) -> None:
-    home = tmp_path / "it's my $(home) \x1b[31m"
-    subprocess.run(["cp", "-a", str(started), str(home)], check=True)
+    home = copied(started, tmp_path / "it's my $(home) \x1b[31m")
     home.chmod(0o755)
     found = in_home(home)["home.folder"]
     assert "\x1b" not in str(found.as_json())
