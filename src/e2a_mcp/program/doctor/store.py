@@ -144,7 +144,7 @@ def _corrupt(place: str, what: str) -> Finding:
         "store.integrity",
         "corrupt",
         f"is damaged: {quoted(what)}",
-        f"stop e2a, keep a copy of {place}, and restore the last backup; "
+        f"stop e2a, keep a copy of {place}, and make a home of the last backup with e2a restore; "
         f"without one: sqlite3 {quote(place)} .recover | sqlite3 recovered.db",
         target=place,
     )
