@@ -96,6 +96,13 @@ def test_all_outgoing_mail_is_held_by_one_word_and_decided(own: dict[str, str]) 
         (["agents", "nope"], 2, "usage"),
         (["agents", "list", "--nope"], 2, "usage"),
         (["agents", "list", "--limit", "many"], 2, "usage"),
+        (["agents", "list", "--limit=-1"], 2, "usage"),
+        (["agents", "list", "extra"], 2, "usage"),
+        (["contacts", "create", "a@example.org", "--metadata", "{"], 2, "usage"),
+        (["contacts", "create", "a@example.org", "--metadata", "[1]"], 2, "usage"),
+        (["send", "--to", "a@example.org", "--template", "x", "--template-data", "[1]"], 2, "usage"),
+        (["send", "--to", "a@example.org", "--subject", "x", "--body", ""], 5, "invalid_request"),
+        (["messages", "list", "--since", "nonsense"], 2, "usage"),
         (["agents", "delete", INBOX], 2, "usage"),
         (["keys", "create"], 2, "usage"),
         (["keys", "create", "--account", "--agent", INBOX], 2, "usage"),
@@ -224,6 +231,19 @@ def test_records_are_lines_of_a_zone_file(own: dict[str, str]) -> None:
     shared = json.loads(e2a(own, "domains", "records").stdout)
     assert re.fullmatch(r"e2a\d{6}\._domainkey\.agents\.localhost", shared["name"])
     assert e2a(own, "domains", "records").stdout == e2a(own, "domains", "records").stdout
+
+
+def test_objects_are_given_as_json(served: Served) -> None:
+    own = served.environment
+    made = e2a(own, "contacts", "create", "meta@example.org", "--metadata", '{"team": "blue", "n": 1}')
+    assert json.loads(made.stdout)["metadata"] == {"team": "blue", "n": 1}
+    hook = ("webhooks", "create", "http://127.0.0.1:9/", "--events", "email.received")
+    created = json.loads(e2a(own, *hook, "--filters", '{"labels": ["urgent"]}').stdout)
+    assert created["filters"] == {"labels": ["urgent"]}
+    off = json.loads(e2a(own, "webhooks", "update", created["id"], "--no-enabled").stdout)
+    assert off["enabled"] is False
+    empty = e2a(own, "send", "--to", "a@example.org", "--subject", "x", "--body", "")
+    assert empty.stderr == "e2a: text must not be empty [invalid_request]\n"
 
 
 def test_contacts_come_from_a_file_and_can_be_taken_back(own: dict[str, str], tmp_path: Path) -> None:

@@ -173,7 +173,8 @@ def _complete(folder: Path) -> Iterator[Path]:
         yield partial
         partial.rename(folder)
     except (OSError, sqlite3.Error) as problem:
-        raise Failed(f"{folder} cannot be written: {problem}", code="failed") from None
+        reason = problem.strerror if isinstance(problem, OSError) else problem
+        raise Failed(f"{folder} cannot be written: {reason}", code="failed") from None
     finally:
         with suppress(OSError):
             shutil.rmtree(partial)

@@ -101,10 +101,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The framework would load what it draws help with.
         sys.stdout.write(f"{_version()}\n")
         return 0
-    from cyclopts import CycloptsError
+    from cyclopts import CycloptsError, UnusedCliTokensError
 
     try:
         return int(application()(arguments, exit_on_error=False, print_error=False) or 0)
+    except UnusedCliTokensError as problem:
+        return _fail(f"unexpected argument: {' '.join(problem.unused_tokens or ())}", MISUSED, USAGE)
     except CycloptsError as problem:
         return _fail(str(problem), MISUSED, USAGE)
     except Failed as problem:

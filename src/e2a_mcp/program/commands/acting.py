@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from e2a_core.errors import E2AError, SettingsError
+from e2a_core.errors import E2AError, InvalidRequest, SettingsError
 from e2a_core.settings import Settings
 from e2a_mcp.program.arguments import Address, Url
+from e2a_mcp.program.commands.requesting import named
 from e2a_mcp.program.commands.show import Output
 from e2a_mcp.program.failed import Failed
 from e2a_mcp.program.saved import settings_here
@@ -81,7 +82,8 @@ def act(where: Where, work: Callable[[Acting], Awaitable[int | None]], *, agent:
     except SettingsError:
         raise
     except E2AError as problem:
-        raise Failed(problem.message, status_of(problem), code=problem.code) from None
+        message = named(problem) if isinstance(problem, InvalidRequest) else problem.message
+        raise Failed(message, status_of(problem), code=problem.code) from None
     except BrokenPipeError:
         # The reader of the output is gone; the interpreter must not write to it again when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -19,7 +19,7 @@ from e2a_mcp.program.commands.asking import confirmed
 from e2a_mcp.program.commands.derive import Verb, add
 from e2a_mcp.program.commands.progress import counting
 from e2a_mcp.program.commands.reading import text_of
-from e2a_mcp.schema import validated
+from e2a_mcp.program.commands.requesting import requested
 
 __all__ = ["contacts", "outreach", "suppressions"]
 
@@ -74,7 +74,7 @@ def import_(
         with counting("importing", len(rows)) as advance:
             for start in range(0, len(rows), BATCH):
                 batch = rows[start : start + BATCH]
-                request = validated(
+                request = requested(
                     ImportContactsRequest,
                     _given(contacts=batch, agent_email=agent, stage=stage, on_conflict=on_conflict),
                 )
@@ -139,7 +139,7 @@ def add_(
     """Stop an inbox from writing to an address."""
 
     async def work(it: Acting) -> None:
-        request = validated(CreateAgentSuppressionRequest, _given(address=address, reason=reason))
+        request = requested(CreateAgentSuppressionRequest, _given(address=address, reason=reason))
         it.output.one(await it.session.suppressions.create_for_agent(await it.inbox(agent), request))
 
     return act(where, work, agent=agent)

@@ -15,17 +15,17 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from cyclopts import App, Parameter
 from pydantic import BaseModel
 
-from e2a_core.clock import SystemClock
 from e2a_core.contract.base import Page, View
 from e2a_core.contract.engine import GROUPS
 from e2a_core.contract.operation import Confirm, Operation, Place, bare
 from e2a_core.contract.operation import Parameter as Carried
 from e2a_core.contract.rows import operations_of
+from e2a_core.errors import SettingsError
 from e2a_mcp.program.arguments import Address, Yes
 from e2a_mcp.program.commands.acting import HERE, Acting, Agent, Where, act
 from e2a_mcp.program.commands.asking import confirmed
+from e2a_mcp.program.commands.requesting import requested
 from e2a_mcp.program.commands.show import Lines
-from e2a_mcp.schema import validated
 from e2a_mcp.words import WORDS
 
 __all__ = ["Verb", "add"]
@@ -120,6 +120,8 @@ def _command(verb: Verb, row: Operation) -> Callable[..., int]:
         given |= zip((option.name for option in options if option.argument), positional, strict=True)
         given |= named
         yes, limit = bool(given.pop("yes", False)), given.pop("limit", ROWS)
+        if limit < 0:
+            raise SettingsError("--limit must be 0 or more")
         agent = given.pop("agent", None)
         values = {option.member: given.get(option.name) for option in options if option.name in given}
         if _wants_word(row, values):
@@ -200,8 +202,9 @@ def _plain(annotation: Any) -> Any:
     if origin is Annotated:
         return _plain(get_args(annotation)[0])
     if origin in {Union, types.UnionType}:
-        (kind,) = [item for item in get_args(annotation) if item is not type(None)][:1]
-        return _plain(kind) | None
+        kind = _plain(next(item for item in get_args(annotation) if item is not type(None)))
+        # A converter within a union would not be asked.
+        return kind if get_origin(kind) is Annotated else kind | None
     if origin is Literal or annotation in (str, bool, int, float):
         return annotation
     if origin is list and not _is_model(bare(get_args(annotation)[0])):
@@ -267,7 +270,7 @@ def _values(row: Operation, given: Mapping[str, Any]) -> dict[str, Any]:
     for item in row.parameters:
         if item.place in {Place.BODY, Place.SPREAD}:
             members = {name: given[name] for name in item.model.model_fields if given.get(name) is not None}
-            values[item.name] = validated(item.model, members, SystemClock().now())
+            values[item.name] = requested(item.model, members)
         elif given.get(_named(item)) is not None:
             values[item.name] = given[_named(item)]
     return values

@@ -7,13 +7,12 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from e2a_core.clock import SystemClock
 from e2a_core.contract.api_keys import CreateAPIKeyRequest
 from e2a_core.errors import SettingsError
 from e2a_mcp.program.arguments import Address
 from e2a_mcp.program.commands.acting import HERE, Acting, Where, act
 from e2a_mcp.program.commands.derive import Verb, add
-from e2a_mcp.schema import validated
+from e2a_mcp.program.commands.requesting import requested
 
 __all__ = ["keys"]
 
@@ -60,7 +59,7 @@ def create(
 
     async def work(it: Acting) -> None:
         members = {name: value for name, value in given.items() if value is not None}
-        made = await it.session.api_keys.create(validated(CreateAPIKeyRequest, members, SystemClock().now()))
+        made = await it.session.api_keys.create(requested(CreateAPIKeyRequest, members))
         if only_key:
             it.output.line(made.key)
         else:

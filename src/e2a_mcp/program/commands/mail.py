@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from e2a_core.clock import SystemClock
 from e2a_core.contract.sending import (
     ForwardRequest,
     ReplyRequest,
@@ -23,9 +22,9 @@ from e2a_core.contract.sending import (
 from e2a_core.errors import SettingsError
 from e2a_mcp.program.commands.acting import HERE, Acting, Agent, Where, act
 from e2a_mcp.program.commands.reading import STANDARD_INPUT, octets_of, text_of
+from e2a_mcp.program.commands.requesting import requested
 from e2a_mcp.program.commands.show import ago
 from e2a_mcp.program.statuses import EXPIRED, HELD, UNKNOWN
-from e2a_mcp.schema import validated
 
 __all__ = ["forward", "outcome", "reply", "send", "told"]
 
@@ -120,7 +119,7 @@ def send(
         **named,
         **draft.members(),
     }
-    request = validated(SendEmailRequest, _kept(given), SystemClock().now())
+    request = requested(SendEmailRequest, _kept(given))
 
     async def sent(it: Acting, inbox: str) -> SendResultView:
         return await it.session.messages.send(inbox, request, draft.options())
@@ -140,7 +139,7 @@ def reply(
 ) -> int:
     """Answer a message in its thread. Exit status 3 says that the answer is held for a person."""
     given = {"reply_all": all or None, "quote_history": quote or None, **draft.members()}
-    request = validated(ReplyRequest, _kept(given), SystemClock().now())
+    request = requested(ReplyRequest, _kept(given))
 
     async def sent(it: Acting, inbox: str) -> SendResultView:
         return await it.session.messages.reply(inbox, id, request, draft.options())
@@ -152,7 +151,7 @@ def forward(
     id: MessageId, /, *, to: To, draft: Draft = EMPTY, agent: Agent = None, where: Where = HERE
 ) -> int:
     """Forward a message with its attachments. Exit status 3 says that it is held for a person."""
-    request = validated(ForwardRequest, _kept({"to": to, **draft.members()}), SystemClock().now())
+    request = requested(ForwardRequest, _kept({"to": to, **draft.members()}))
 
     async def sent(it: Acting, inbox: str) -> SendResultView:
         return await it.session.messages.forward(inbox, id, request, draft.options())

@@ -12,7 +12,7 @@ from e2a_core.contract.protection import ProtectionConfig, ProtectionConfigView,
 from e2a_core.errors import SettingsError
 from e2a_mcp.program.arguments import Address
 from e2a_mcp.program.commands.acting import HERE, Acting, Where, act
-from e2a_mcp.schema import validated
+from e2a_mcp.program.commands.requesting import requested
 
 __all__ = ["protection"]
 
@@ -148,7 +148,7 @@ def _change(
             scan = document[direction].setdefault("scan", {})
             if sensitivity and not (sensitivity == _UNLESS_SET and scan.get("sensitivity", "off") != "off"):
                 scan["sensitivity"] = sensitivity
-        config = validated(ProtectionConfig, document)
+        config = requested(ProtectionConfig, document)
         it.output.one(await it.session.protection.put(email, config), _told)
 
     return act(where, work, agent=email)

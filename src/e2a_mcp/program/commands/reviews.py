@@ -17,7 +17,7 @@ from e2a_mcp.program.commands.derive import Verb, add
 from e2a_mcp.program.commands.letters import letter, review_line
 from e2a_mcp.program.commands.mail import MessageId, outcome, told
 from e2a_mcp.program.commands.reading import text_of
-from e2a_mcp.schema import validated
+from e2a_mcp.program.commands.requesting import requested
 
 __all__ = ["reviews"]
 
@@ -61,7 +61,7 @@ def approve(
     """Approve held mail: a draft is sent, with the changes given, and an incoming message is let in."""
     text = None if body_file is None else text_of(body_file)
     edits = {"subject": subject, "text": text, "to": to, "cc": cc, "bcc": bcc, "content_hash": content_hash}
-    request = validated(ApproveRequest, {name: value for name, value in edits.items() if value is not None})
+    request = requested(ApproveRequest, {name: value for name, value in edits.items() if value is not None})
 
     async def work(it: Acting) -> int:
         result = await it.session.reviews.approve(id, request)
