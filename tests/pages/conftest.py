@@ -9,9 +9,13 @@ import pytest
 
 from e2a_core.contract.agents import CreateAgentRequest, CreateDelegationRequest
 from e2a_core.contract.api_keys import CreateAPIKeyRequest
+from e2a_core.contract.contacts import CreateContactRequest
 from e2a_core.contract.domains import RegisterDomainRequest
 from e2a_core.contract.engine import Session
-from e2a_core.contract.events import EventQuery
+from e2a_core.contract.events import EventQuery, EventType
+from e2a_core.contract.suppressions import CreateAgentSuppressionRequest
+from e2a_core.contract.templates import CreateTemplateRequest
+from e2a_core.contract.webhooks import CreateWebhookRequest
 from e2a_core.people.links import ensure_person
 from tests.engine.conftest import agent, engine, home, owner, sink
 from tests.engine.mailbox import arrived
@@ -67,7 +71,19 @@ async def held(home: Home, owner: Session, agent: Session) -> dict[str, str]:
         home.local.core, owner.principal.account_id, role="viewer", email="al@example.org"
     )
     [event] = (await owner.events.list(EventQuery(limit=1))).items
+    events: list[EventType] = ["email.received"]
+    hook = await owner.webhooks.create(CreateWebhookRequest(url="http://127.0.0.1:9/", events=events))
+    await owner.contacts.create(CreateContactRequest(address="ann@example.org"))
+    blocked = CreateAgentSuppressionRequest(address="dan@example.org")
+    await owner.suppressions.create_for_agent(ASSISTANT, blocked)
+    template = await owner.templates.create(
+        CreateTemplateRequest(name="Own", subject="s", text="t", html="<p>")
+    )
+    [starter] = (await owner.templates.list_starters(limit=1)).items
     return {
+        "webhook_id": hook.id,
+        "template_id": template.id,
+        "starter": starter.alias,
         "domain": domain.domain,
         "key_id": key.id,
         "delegation_id": person.id,

@@ -6,11 +6,15 @@ import re
 
 import pytest
 
+from e2a_core.contract.audit import AuditQuery
+from e2a_core.contract.contacts import ContactQuery
 from e2a_core.contract.engine import Session
-from e2a_core.errors import Unauthorized
+from e2a_core.contract.templates import CreateTemplateRequest
+from e2a_core.errors import RecipientSuppressed, Unauthorized
 from tests.engine.mailbox import all_mail, send
 from tests.pages.people import Visitor, fields_of
 from tests.support.home import ASSISTANT, Home
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.local_only]
 
@@ -209,3 +213,126 @@ async def test_data_is_taken_along_and_an_account_deleted_by_its_name(visitor: V
     assert (await visitor.get("/settings")).status_code == 303
     with pytest.raises(Unauthorized):
         await home.local.session(home.account_key)
+
+
+async def test_a_webhook_with_its_deliveries(
+    visitor: Visitor, home: Home, owner: Session, agent: Session
+) -> None:
+    given = {
+        "url": "http://127.0.0.1:9/hook",
+        "description": HOSTILE,
+        "events": ["email.sent", "email.received"],
+    }
+    made = await visitor.submit("/webhooks", "/webhooks", **given)
+    [secret] = re.findall(r"<code>(whsec_[^<]+)</code>", made.text)
+    page = await visitor.read("/webhooks")
+    assert secret not in page
+    assert "<script>alert" not in page
+    [path] = re.findall(r'href="(/webhooks/[^"?]+)"', page)
+    assert (await home.deliver()).accepted
+
+    async def told() -> bool:
+        return "email.received" in (await visitor.read(path)).partition("Deliveries")[2].partition("<form")[0]
+
+    await until(told)
+    await visitor.submit(path, f"{path}/turn")
+    assert "It is turned off." in await visitor.read(path)
+    [view] = (await owner.webhooks.list()).items
+    assert (view.enabled, view.events) == (False, ["email.sent", "email.received"])
+    await visitor.submit(path, path, **{**given, "events": ["email.failed"], "description": ""})
+    [view] = (await owner.webhooks.list()).items
+    assert (view.description, view.events) == ("", ["email.failed"])
+    rotated = await visitor.submit(path, f"{path}/rotate")
+    assert "whsec_" in rotated.text
+    assert secret not in rotated.text
+    wrong = await visitor.submit("/webhooks", "/webhooks", url="ftp://x", events="email.sent")
+    assert (wrong.status_code, 'value="ftp://x"' in wrong.text) == (400, True)
+    await visitor.submit(path, f"{path}/delete")
+    assert (await owner.webhooks.list()).items == []
+
+
+async def test_suppressions_of_an_agent(visitor: Visitor, agent: Session) -> None:
+    await visitor.submit(
+        "/suppressions", "/suppressions", agent=ASSISTANT, address="bob@example.org", reason=HOSTILE
+    )
+    page = await visitor.read(f"/suppressions?agent={ASSISTANT}")
+    assert "bob@example.org" in page
+    assert "[U+202E]" in page
+    with pytest.raises(RecipientSuppressed):
+        await send(agent)
+    await visitor.submit(f"/suppressions?agent={ASSISTANT}", "/suppressions/lift")
+    assert (await send(agent)).status
+    assert "Nobody is suppressed" in await visitor.read("/suppressions")
+
+
+async def test_contacts_one_by_one_and_many(visitor: Visitor, owner: Session) -> None:
+    await visitor.submit("/contacts", "/contacts", address="ann@example.org", name=HOSTILE)
+    page = await visitor.read("/contacts")
+    assert "<script>alert" not in page
+    assert "[U+202E]" in page
+    lines = 'bob@example.org, Bob\r\n"Carl" carl@example.org\r\n\r\ndan@example.org'
+    done = await visitor.submit("/contacts", "/contacts/import", lines=lines)
+    assert "2 contacts added" in done.text
+    assert "carl@example.org" in done.text.partition("not taken")[2]
+    [batch] = re.findall(r'href="(/contacts\?batch=[^"]+)"', done.text)
+    await visitor.submit(batch, "/contacts/undo")
+    assert [item.address for item in (await owner.contacts.list(ContactQuery())).items] == ["ann@example.org"]
+    one = "/contacts/one?address=ann@example.org"
+    await visitor.submit(one, "/contacts/rename", name="Ann")
+    assert "Ann" in await visitor.read(one)
+    await visitor.submit(one, "/contacts/delete")
+    assert (await visitor.get(one)).status_code == 404
+
+
+async def test_templates_are_shown_filled_in_before_they_are_saved(visitor: Visitor, owner: Session) -> None:
+    parts = {"name": HOSTILE, "subject": "Hi {{name}}", "text": "Dear {{name}},", "html": "<p>{{name}}</p>"}
+    shown = await visitor.submit(
+        "/templates/new", "/templates/new", **parts, data='{"name": "<b>Ann"}', do="preview"
+    )
+    assert "Dear &lt;b&gt;Ann," in shown.text
+    assert (await owner.templates.list()).items == []
+    wrong = await visitor.submit(
+        "/templates/new", "/templates/new", **{**parts, "text": "{{#each}}"}, do="preview"
+    )
+    assert "What is wrong with it" in wrong.text
+    assert (
+        await visitor.submit("/templates/new", "/templates/new", **parts, data="{", do="preview")
+    ).status_code == 400
+    made = await visitor.submit("/templates/new", "/templates/new", **parts)
+    path = made.headers["location"].partition("?")[0]
+    page = await visitor.read(path)
+    assert "<script>alert" not in page
+    assert "Dear {{name}}," in page
+    await visitor.submit(path, path, **{**parts, "name": "Plain", "html": ""})
+    [view] = (await owner.templates.list()).items
+    assert (view.name, (await owner.templates.get(view.id)).html) == ("Plain", None)
+    await visitor.submit("/templates", "/templates/copy")
+    assert len((await owner.templates.list()).items) == 2
+    await visitor.submit(path, f"{path}/delete")
+    assert (await visitor.get(path)).status_code == 404
+
+
+async def test_figures_are_drawn(visitor: Visitor, home: Home, agent: Session) -> None:
+    assert "<svg" not in await visitor.read("/figures?days=7")
+    assert (await home.deliver()).accepted
+    await send(agent)
+    page = await visitor.read("/figures?days=7")
+    assert page.count("<svg") >= 2
+    assert "1 received" in page
+    assert f"/agents/{ASSISTANT.replace('@', '%40')}" in page
+
+
+async def test_looking_writes_nothing_to_the_audit_log(visitor: Visitor, home: Home, owner: Session) -> None:
+    before = (await owner.audit.list(AuditQuery(limit=1))).items[0].number
+    made = await owner.templates.create(CreateTemplateRequest(name="T", subject="s", text="t"))
+    for path in (
+        "/templates",
+        f"/templates/{made.id}",
+        "/webhooks",
+        "/contacts",
+        "/figures",
+        "/settings",
+        "/keys",
+    ):
+        await visitor.read(path)
+    assert (await owner.audit.list(AuditQuery(limit=1))).items[0].number == before + 1

@@ -47,6 +47,15 @@ PATHS = (
     "/keys",
     "/domains",
     "/domains/{domain}",
+    "/webhooks",
+    "/webhooks/{webhook_id}",
+    "/contacts",
+    "/contacts/one",
+    "/suppressions",
+    "/templates",
+    "/templates/new",
+    "/templates/{template_id}",
+    "/figures",
     "/activity",
     "/activity/events/{event_id}",
     "/settings",
@@ -60,7 +69,11 @@ PATHS = (
 OWNERS = ("/activity/audit",)
 """Pages that an owner alone may read."""
 COMMAND = {"cli_callback": "http://127.0.0.1:9/callback", "cli_state": "0123456789abcdef0123456789abcdef"}
-ASKED = {f"{BOX}/thread": "?id={thread}", "/api/auth/login": f"?{urlencode(COMMAND)}"}
+ASKED = {
+    "/contacts/one": "?address=ann@example.org",
+    f"{BOX}/thread": "?id={thread}",
+    "/api/auth/login": f"?{urlencode(COMMAND)}",
+}
 """The values that some pages are asked with."""
 PARTS = (
     f"{ONE}/html",
@@ -86,6 +99,7 @@ class Sent:
 
 SEEN = {"content_hash": "{hash}"}
 MANY = {"action": "reject", "message": "{held_id} {hash}"}
+TEMPLATE = {"name": "Mine", "subject": "Hi {{{{name}}}}", "text": "Dear {{{{name}}}}"}
 NAMED = {"name": "{email}"}
 GUARDED = {
     "outbound_policy": "open",
@@ -134,6 +148,24 @@ FORMS = {
     "/domains/{domain}/verify": Sent("owner"),
     "/domains/{domain}/rotate-key": Sent("owner"),
     "/domains/{domain}/delete": Sent("owner", {"name": "{domain}"}),
+    "/webhooks": Sent("owner", {"url": "http://127.0.0.1:9/a", "events": "email.sent"}),
+    "/webhooks/{webhook_id}": Sent("owner", {"url": "http://127.0.0.1:9/a", "events": "email.sent"}),
+    "/webhooks/{webhook_id}/turn": Sent("owner"),
+    "/webhooks/{webhook_id}/test": Sent("owner"),
+    "/webhooks/{webhook_id}/rotate": Sent("owner"),
+    "/webhooks/{webhook_id}/delete": Sent("owner"),
+    "/webhooks/{webhook_id}/again": Sent("owner", {"event": "{event_id}"}, 409),
+    "/contacts": Sent("owner", {"address": "new@example.org"}),
+    "/contacts/import": Sent("owner", {"lines": "a@example.org, A\nnobody"}),
+    "/contacts/undo": Sent("owner", {"batch": "none"}, 404),
+    "/contacts/rename": Sent("owner", {"address": "ann@example.org", "name": "Ann"}),
+    "/contacts/delete": Sent("owner", {"address": "ann@example.org"}),
+    "/suppressions": Sent("owner", {"agent": "{email}", "address": "bob@example.org"}),
+    "/suppressions/lift": Sent("owner", {"agent": "{email}", "address": "dan@example.org"}),
+    "/templates/new": Sent("owner", TEMPLATE),
+    "/templates/copy": Sent("owner", {"starter": "{starter}"}),
+    "/templates/{template_id}": Sent("owner", TEMPLATE),
+    "/templates/{template_id}/delete": Sent("owner"),
     "/activity/events/{event_id}/redeliver": Sent("owner"),
     "/settings/sessions/end": Sent("viewer", {"id": "none"}, 404),
     "/settings/export": Sent("owner"),

@@ -18,6 +18,7 @@ Accounts and their data
     local.messages: MAX_LABELS_PER_MESSAGE
     local.templates: MAX_TEMPLATES, MAX_NAME_BYTES
     http.pages.guards: MAX_FIELDS, MAX_PATH_CHARS
+    http.pages.contacts: MAX_PROBLEMS_SHOWN
     http.pages.message: MAX_FILES, MAX_STEPS
     http.pages.words: MAX_LINE_CHARS
     people.membership: MAX_PEOPLE, MAX_NAME_CHARS
