@@ -163,10 +163,10 @@ WRONG: list[tuple[str, dict[str, Any], str, str, str]] = [
         "all but",
     ),
     ("domain.dmarc", {"dmarc": {"TXT": ["v=DMARC1; p=later"]}}, "no_dmarc_record", "p=later", "publish"),
-    ("domain.ownership", {DOMAIN: SERVFAIL}, "dns_lookup_failed", DOMAIN, "try again"),
-    ("domain.mx", {DOMAIN: SERVFAIL}, "dns_lookup_failed", DOMAIN, "try again"),
-    ("domain.spf", {DOMAIN: TIMEOUT}, "dns_lookup_failed", DOMAIN, "try again"),
-    ("domain.dkim", {"dkim": SERVFAIL}, "dns_lookup_failed", SELECTOR, "try again"),
+    ("domain.ownership", {DOMAIN: SERVFAIL}, "dns_lookup_failed", "no server", "try again"),
+    ("domain.mx", {DOMAIN: SERVFAIL}, "dns_lookup_failed", "no server", "try again"),
+    ("domain.spf", {DOMAIN: TIMEOUT}, "dns_lookup_failed", "TXT: not answered", "try again"),
+    ("domain.dkim", {"dkim": SERVFAIL}, "dns_lookup_failed", "TXT: no server", "try again"),
     ("domain.dmarc", {"dmarc": SERVFAIL}, "dns_lookup_failed", "_dmarc", "try again"),
 ]
 

@@ -45,7 +45,7 @@ def unanswered(id: str, looked: Looked, target: str) -> Finding:
     return fail(
         id,
         "dns_lookup_failed",
-        quoted(looked.trouble),
+        quoted(looked.trouble.removeprefix(f"{target} ")),
         "try again; if it stays, see that this machine reaches a DNS server (E2A_DNS_SERVER)",
         cause=Cause.TRANSIENT,
         target=target,
