@@ -273,3 +273,31 @@ async def test_a_reviewer_needs_an_address(home: Home) -> None:
     for email in ("", session.principal.account_email):
         with pytest.raises(InvalidRequest, match="address of their own"):
             await mint_link(home.local.core, mine, role="viewer", email=email)
+
+
+async def test_a_store_that_does_not_answer_is_told_on_a_page(visitor: Visitor, home: Home) -> None:
+    await home.local.core.db.close()
+    for path in ("/", "/pause", "/reviews"):
+        answer = await visitor.get(path)
+        assert (answer.status_code, answer.headers["content-type"]) == (503, "text/html; charset=utf-8")
+        assert "This could not be done" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status"),
+    [
+        ("application/json", b"{}", 403),
+        ("text/plain", b"proof=x", 403),
+        ("multipart/form-data; boundary=x", b"--x\r\n", 403),
+        ("application/x-www-form-urlencoded", b"a=1&" * 400, 400),
+        ("application/x-www-form-urlencoded", b"proof=" + b"a" * 70_000, 413),
+    ],
+)
+async def test_what_is_no_form_does_nothing(
+    visitor: Visitor, content_type: str, body: bytes, status: int
+) -> None:
+    headers = {**visitor.origin, "Content-Type": content_type}
+    answer = await visitor.client.post("/pause", content=body, headers=headers)
+    assert answer.status_code == status
+    owner = await visitor.home.local.session(visitor.home.account_key)
+    assert (await owner.account.get()).sending_paused is None

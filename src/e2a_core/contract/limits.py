@@ -17,6 +17,7 @@ Accounts and their data
     erasure.expired: DELIVERIES_KEPT
     local.messages: MAX_LABELS_PER_MESSAGE
     local.templates: MAX_TEMPLATES, MAX_NAME_BYTES
+    http.pages.command_line: MAX_NAME
     http.pages.guards: MAX_FIELDS, MAX_PATH_CHARS
     http.pages.contacts: MAX_PROBLEMS_SHOWN
     http.pages.message: MAX_FILES, MAX_STEPS

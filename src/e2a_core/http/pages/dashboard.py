@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from e2a_core.core import Core
+from e2a_core.errors import E2AError
 from e2a_core.http.pages import (
     activity,
     agents,
@@ -35,7 +36,7 @@ from e2a_core.http.pages.assets import asset_routes
 from e2a_core.http.pages.guards import cookie_of
 from e2a_core.http.pages.home import FirstLook
 from e2a_core.http.pages.plain import front_page
-from e2a_core.http.pages.routes import Page, PeopleEngine, routes_of
+from e2a_core.http.pages.routes import Page, PeopleEngine, routes_of, unavailable
 from e2a_core.http.pages.sign_in import SignIn, sign_in_page
 from e2a_core.people.sessions import find_session
 
@@ -75,12 +76,14 @@ def page_routes(engine: PeopleEngine, core: Core, hosts: Mapping[str, str] | Non
         """The overview for people, a way in for strangers, and what this is for programs."""
         if "text/html" not in request.headers.get("accept", "").lower():
             return await front_page(request)
+        request.scope["e2a.operation"] = "page"
         token = cookie_of(request, core)
-        if token and await find_session(core, token):
-            response: Response = await overview.endpoint(request)
-        else:
-            request.scope["e2a.operation"] = "page"
-            response = sign_in_page(200, "/")
+        response: Response
+        try:
+            known = token and await find_session(core, token)
+            response = await overview.endpoint(request) if known else sign_in_page(200, "/")
+        except E2AError as problem:
+            response = unavailable(problem)
         response.headers["Vary"] = "Accept"
         return response
 

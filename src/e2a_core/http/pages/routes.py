@@ -24,7 +24,7 @@ from e2a_core.http.pages.guards import (
 from e2a_core.http.pages.visit import HEADERS, Visit, html
 from e2a_core.people.sessions import find_session, person_principal, proof_of
 
-__all__ = ["Handler", "Page", "PeopleEngine", "routes_of"]
+__all__ = ["Handler", "Page", "PeopleEngine", "routes_of", "unavailable"]
 
 Handler = Callable[[Visit], Awaitable[Response]]
 
@@ -55,6 +55,13 @@ def routes_of(pages: Sequence[Page], engine: PeopleEngine, core: Core) -> list[R
 def _endpoint(page: Page, engine: PeopleEngine, core: Core) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         request.scope["e2a.operation"] = "page"
+        try:
+            return await answered(request)
+        except E2AError as problem:
+            # Also what a page within the frame cannot say, since the store that it needs does not answer.
+            return unavailable(problem)
+
+    async def answered(request: Request) -> Response:
         token = cookie_of(request, core)
         used = "hx-request" not in request.headers
         who = await find_session(core, token, used=used) if token else None
@@ -74,6 +81,11 @@ def _endpoint(page: Page, engine: PeopleEngine, core: Core) -> Callable[[Request
             )
 
     return endpoint
+
+
+def unavailable(problem: E2AError) -> Response:
+    """The page for what kept another from being made."""
+    return html("unavailable.html", problem.status, title="This could not be done", problem=problem)
 
 
 def _sign_in_first(request: Request) -> Response:

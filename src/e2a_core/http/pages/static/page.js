@@ -50,6 +50,15 @@
     event.preventDefault();
   });
 
+  // A form is sent once: a second click would only be told that somebody decided before.
+  document.addEventListener("submit", (event) => {
+    if (event.target.dataset.sent) event.preventDefault();
+    event.target.dataset.sent = "yes";
+  });
+  addEventListener("pageshow", () => {
+    for (const form of document.forms) delete form.dataset.sent;
+  });
+
   // A list in use stays as it is; its notice says that there is more.
   const used = (list) =>
     list.matches(":hover") || list.contains(document.activeElement) || list.querySelector("input:checked");
