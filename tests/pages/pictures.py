@@ -2,7 +2,7 @@
 
     python -m tests.pages.pictures [FOLDER]
 
-A deployment with a few messages is brought up for it and taken down again. Needs Chromium at /usr/bin/chromium.
+A deployment with a few messages is brought up for it and taken down again. Needs Chromium.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import anyio
-from playwright.async_api import Browser, Page, ViewportSize, async_playwright
+from playwright.async_api import ViewportSize
 
 from e2a_core.contract.agents import CreateAgentRequest, UpdateAgentRequest
 from e2a_core.contract.engine import Session
 from e2a_core.contract.messages import MessageQuery
 from e2a_core.contract.sending import Attachment, ReplyRequest, SendEmailRequest, SendOptions
 from tests.engine.mailbox import protect
+from tests.pages.browser import Scheme, launched
 from tests.pages.people import mint
 from tests.support.dns import DnsServer
 from tests.support.home import ASSISTANT, Home, Keys, correspondents, open_home_for_test
@@ -33,7 +33,7 @@ SIZES: Mapping[str, ViewportSize] = {
     "desktop": {"width": 1120, "height": 720},
     "phone": {"width": 390, "height": 780},
 }
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 QUESTION = (
     "Hello,\n\nwe cannot find your invoice. Please send it again, and copy our CFO so that it is not lost this "
     "time.\n\nAnn Keller"
@@ -53,7 +53,13 @@ async def draw(folder: Path) -> list[Path]:
     ):
         async with open_home_for_test(Path(scratch), "", dns, keys) as home, home.listening() as url:
             review = await _fill(home)
-            pages = {"overview": "/", "reviews": "/reviews", "review": f"/reviews/{review}"}
+            pages = {
+                "overview": "/",
+                "reviews": "/reviews",
+                "review": f"/reviews/{review}",
+                "mail": f"/mail/{ASSISTANT}",
+                "protection": f"/protection/{ASSISTANT}",
+            }
             return await _draw(home, url, pages, folder)
 
 
@@ -100,29 +106,20 @@ async def _others(home: Home, owner: Session, agent: Session) -> None:
 
 async def _draw(home: Home, url: str, pages: Mapping[str, str], folder: Path) -> list[Path]:
     drawn = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium")
+    async with launched() as browser:
         for device, size in SIZES.items():
             for scheme in SCHEMES:
-                page = await _signed_in(browser, home, size, scheme)
+                context = await browser.new_context(viewport=size, color_scheme=scheme)
+                page = await context.new_page()
+                await page.goto(await mint(home))
+                await page.get_by_role("button", name="Sign in").click()
+                await page.wait_for_url("**/")
                 for name, path in pages.items():
                     await page.goto(url + path)
                     drawn.append(folder / f"{name}-{device}-{scheme}.png")
                     await page.screenshot(path=drawn[-1])
-                await page.context.close()
-        await browser.close()
+                await context.close()
     return drawn
-
-
-async def _signed_in(
-    browser: Browser, home: Home, size: ViewportSize, scheme: Literal["light", "dark"]
-) -> Page:
-    context = await browser.new_context(viewport=size, color_scheme=scheme)
-    page = await context.new_page()
-    await page.goto(await mint(home))
-    await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url("**/")
-    return page
 
 
 def main() -> int:
