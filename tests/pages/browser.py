@@ -19,7 +19,7 @@ from e2a_core.contract.principal import Role
 from tests.pages.people import mint
 from tests.support.home import Home
 
-__all__ = ["Person", "Scheme", "chromium_path", "errors", "launched", "signed_in"]
+__all__ = ["REQUIRED", "Person", "Scheme", "chromium_path", "errors", "launched", "signed_in"]
 
 REQUIRED = "E2A_BROWSER_REQUIRED"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
