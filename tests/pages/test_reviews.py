@@ -333,3 +333,22 @@ async def test_a_pause_stands_on_the_page(visitor: Visitor, owner: Session, agen
     answer = await visitor.submit(f"/reviews/{held}", f"/reviews/{held}/approve")
     assert answer.status_code == 409
     assert await status(owner, held) == "pending_review"
+
+
+async def test_the_worst_draft_fits_a_page(visitor: Visitor, owner: Session, agent: Session) -> None:
+    link = '<a href="https://' + "a" * 60 + ".example/" + "&amp;" * 300 + '">' + "&lt;" * 300 + "</a>"
+    held = await held_draft(
+        owner,
+        agent,
+        to=[f'"{"<>&" * 40}" <{"a" * 60}{number}@{"b" * 60}.example>' for number in range(50)],
+        subject="<&>" * 300,
+        text="<&>" * 20_000,
+        html=f"<p>{'<b>&lt;</b>' * 5_000}{link * 50}</p>",
+        attachments=[
+            {"filename": "&" * 250 + f"{number}.txt", "content_type": "text/plain", "data": "YQ=="}
+            for number in range(10)
+        ],
+    )
+    for path in (f"/reviews/{held}", f"/reviews/{held}/edit", "/reviews"):
+        answer = await visitor.get(path)
+        assert (answer.status_code, len(answer.content) < 50_000) == (200, True), (path, len(answer.content))

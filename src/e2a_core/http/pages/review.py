@@ -313,9 +313,14 @@ def _people(
                 mark = "not signed" if "reply-to" in [item.lower() for item in unsigned or ()] else ""
             elif field == "Reply-To":
                 mark = "answers go here"
-            marks.append((one_line(named([address], names)), mark))
+            marks.append((_person(one_line(named([address], names))), mark))
         found.append((field, marks))
     return found
+
+
+def _person(shown: str) -> str:
+    """A recipient, whose name is left out if it is too long for a page; the address never is."""
+    return shown if cut(shown, 300)[1] or "<" not in shown else f"… <{shown.rpartition('<')[2]}"
 
 
 def _known(view: MessageView, thread: ConversationDetailView | None) -> set[str] | None:
