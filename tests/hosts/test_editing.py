@@ -303,3 +303,22 @@ def test_any_text_is_edited_or_refused(form: Callable[[], Format]) -> None:
         assert form().load(after)["servers"]["e2a"] == MEMBER
 
     edited_or_refused()
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "left"),
+    [
+        ('\n{"//": 1, "servers": {}}', ("servers",), '\n{"//": 1}'),
+        ('{"a": 1, // why\n"servers": {}}', ("servers",), '{"a": 1 // why\n}'),
+        ('{"servers": {}, "a": "//"}', ("servers",), '{ "a": "//"}'),
+        ('{\n  // mine\n  "servers": {}\n}', ("servers",), "{\n  // mine\n}"),
+        ('{\n  "a": 1,\n  // of ours\n  "servers": {}, // too\n  "b": 2\n}', ("servers",), None),
+    ],
+)
+def test_what_stands_around_a_member_that_goes(text: str, place: Place, left: str | None) -> None:
+    form = json_format()
+    [after] = form.drop(text, place)
+    document = form.load(text)
+    del document["servers"]
+    assert form.load(after) == document
+    assert left is None or after == left

@@ -1,7 +1,7 @@
 """JSON with comments and trailing commas, edited in place: what is not edited keeps its bytes.
 
-The parser notes where each member and value stands. An edit inserts, replaces or deletes that span and nothing else. A
-text without comments and trailing commas stays without them, so that hosts with a strict parser can read the result.
+An edit inserts, replaces or deletes one span of the text. A text without comments and trailing commas stays without
+them, so that hosts with a strict parser can read the result.
 """
 
 from __future__ import annotations
@@ -9,58 +9,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
+from e2a_mcp.program.hosts.jsonc_tree import Child, Node, broken, parse, plain, tokens
 from e2a_mcp.program.hosts.places import Item, Place, Step, shown
-from e2a_mcp.program.hosts.problems import BrokenFile, HostProblem
+from e2a_mcp.program.hosts.problems import HostProblem
 
 __all__ = ["drop", "load", "load_strict", "put", "snippet"]
 
-MAX_DEPTH = 100
-"""Of nesting: far more than a configuration has, and less than Python's stack takes."""
-
-_TOKEN = re.compile(
-    r"(?P<space>[ \t\r\n]+)"
-    r"|(?P<comment>//[^\r\n]*|/\*.*?\*/)"
-    r'|(?P<string>"(?:[^"\\\x00-\x1f]|\\.)*")'
-    r"|(?P<number>-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
-    r"|(?P<word>true|false|null)"
-    r"|(?P<mark>[{}\[\],:])",
-    re.DOTALL,
-)
 _REST_OF_LINE = re.compile(r"(?:[ \t]+|/\*(?:(?!\*/)[^\n])*\*/)*(?://[^\n]*)?")
 _UNIT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
-
-
-@dataclass(slots=True)
-class _Token:
-    kind: str
-    text: str
-    start: int
-    end: int
-
-
-@dataclass(slots=True)
-class _Node:
-    """A value and where it stands; `children` of an object or an array."""
-
-    start: int
-    end: int = 0
-    value: Any = None
-    children: list[_Child] | None = None
-    keyed: bool = False
-    trailing_comma: int | None = None
-    """The end of the comma after the last child, if there is one."""
-
-
-@dataclass(slots=True)
-class _Child:
-    start: int
-    node: _Node
-    key: str | None = None
-    comma: int | None = field(default=None)
-    """The end of the comma that follows, if one does."""
 
 
 def load(text: str) -> Any:
@@ -71,7 +29,7 @@ def load(text: str) -> Any:
         # Most files are JSON alone, which this reads a hundred times faster.
         return json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        return _plain(_parse(text))
+        return plain(parse(text))
 
 
 def load_strict(text: str) -> Any:
@@ -82,7 +40,7 @@ def load_strict(text: str) -> Any:
         return json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
         _require_strict(text)
-        return _plain(_parse(text))
+        return plain(parse(text))
 
 
 def _no_number(name: str) -> float:
@@ -90,14 +48,14 @@ def _no_number(name: str) -> float:
 
 
 def _require_strict(text: str) -> None:
-    for token in _tokens(text):
+    for token in tokens(text):
         if token.kind == "comment":
-            raise _broken(text, token.start, "a comment, which this host does not take in JSON")
-    pending = [_parse(text)]
+            raise broken(text, token.start, "a comment, which this host does not take in JSON")
+    pending = [parse(text)]
     while pending:
         node = pending.pop()
         if node.trailing_comma is not None:
-            raise _broken(text, node.trailing_comma - 1, "a comma before the closing bracket")
+            raise broken(text, node.trailing_comma - 1, "a comma before the closing bracket")
         pending += [child.node for child in node.children or ()]
 
 
@@ -108,7 +66,7 @@ def put(text: str, place: Place, value: Any) -> Iterator[str]:
     """
     if not text.strip():
         text = "{}\n"
-    root = _parse(text)
+    root = parse(text)
     container = _at(root, place[:-1])
     found = _child(container, place[-1])
     if found is not None:
@@ -119,7 +77,7 @@ def put(text: str, place: Place, value: Any) -> Iterator[str]:
 
 def drop(text: str, place: Place) -> Iterator[str]:
     """Yields the text without the member or element at `place`, and without the comma it needed."""
-    root = _parse(text)
+    root = parse(text)
     container = _at(root, place[:-1])
     found = _child(container, place[-1])
     yield text if found is None else _delete(text, container, found)
@@ -132,134 +90,10 @@ def snippet(place: Place, value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-# Reading
-
-
-def _tokens(text: str) -> Iterator[_Token]:
-    """Yields the tokens but for white space. Raises `BrokenFile`."""
-    position = 0
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None:
-            raise _broken(text, position, _unreadable(text, position))
-        position = match.end()
-        kind = match.lastgroup or ""
-        if kind != "space":
-            yield _Token(kind, match[0], match.start(), match.end())
-
-
-def _unreadable(text: str, position: int) -> str:
-    if text[position] == '"':
-        return "a string that does not end on its line"
-    if text.startswith("/*", position):
-        return "a comment that does not end"
-    return f"unexpected {text[position]!r}"
-
-
-def _broken(text: str, position: int, reason: str) -> BrokenFile:
-    before = text[:position]
-    return BrokenFile(reason, before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1)
-
-
-def _parse(text: str) -> _Node:
-    tokens = [token for token in _tokens(text) if token.kind != "comment"]
-    return _Parser(text, tokens).document()
-
-
-class _Parser:
-    """One reading of one text."""
-
-    def __init__(self, text: str, tokens: list[_Token]) -> None:
-        self._text = text
-        self._tokens = tokens
-        self._next = 0
-
-    def document(self) -> _Node:
-        root = self._value(0)
-        if self._next < len(self._tokens):
-            raise self._unexpected("the end of the file")
-        return root
-
-    def _value(self, depth: int) -> _Node:
-        token = self._take("a value")
-        if token.text in ("{", "["):
-            if depth >= MAX_DEPTH:
-                raise _broken(self._text, token.start, f"nested deeper than {MAX_DEPTH}")
-            return self._children(token, depth, keyed=token.text == "{")
-        if token.kind == "mark":
-            self._next -= 1
-            raise self._unexpected("a value")
-        return _Node(token.start, token.end, self._scalar(token))
-
-    def _children(self, opening: _Token, depth: int, *, keyed: bool) -> _Node:
-        node = _Node(opening.start, children=[], keyed=keyed)
-        children: list[_Child] = []
-        node.children = children
-        closing = "}" if keyed else "]"
-        while not self._is(closing):
-            if children and children[-1].comma is None:
-                raise self._unexpected(f"',' or '{closing}'")
-            children.append(self._member(depth) if keyed else self._element(depth))
-            if self._is(","):
-                children[-1].comma = self._take(",").end
-        node.end = self._take(closing).end
-        if children:
-            node.trailing_comma = children[-1].comma
-        return node
-
-    def _member(self, depth: int) -> _Child:
-        key = self._take("a name in double quotes")
-        if key.kind != "string":
-            self._next -= 1
-            raise self._unexpected("a name in double quotes")
-        if not self._is(":"):
-            raise self._unexpected("':'")
-        self._next += 1
-        return _Child(key.start, self._value(depth + 1), str(self._scalar(key)))
-
-    def _element(self, depth: int) -> _Child:
-        node = self._value(depth + 1)
-        return _Child(node.start, node)
-
-    def _scalar(self, token: _Token) -> Any:
-        try:
-            return json.loads(token.text)
-        except json.JSONDecodeError as problem:
-            raise _broken(self._text, token.start + problem.pos, problem.msg) from None
-        except ValueError:
-            # More digits than Python converts; it is only compared.
-            return token.text
-
-    def _is(self, mark: str) -> bool:
-        if self._next >= len(self._tokens):
-            raise self._unexpected(f"'{mark}'")
-        return self._tokens[self._next].text == mark
-
-    def _take(self, wanted: str) -> _Token:
-        if self._next >= len(self._tokens):
-            raise self._unexpected(wanted)
-        self._next += 1
-        return self._tokens[self._next - 1]
-
-    def _unexpected(self, wanted: str) -> BrokenFile:
-        if self._next >= len(self._tokens):
-            return _broken(self._text, len(self._text), f"the file ends where {wanted} is expected")
-        token = self._tokens[self._next]
-        return _broken(self._text, token.start, f"{token.text[:20]!r} where {wanted} is expected")
-
-
-def _plain(node: _Node) -> Any:
-    if node.children is None:
-        return node.value
-    if node.keyed:
-        return {child.key: _plain(child.node) for child in node.children}
-    return [_plain(child.node) for child in node.children]
-
-
 # Finding
 
 
-def _at(root: _Node, place: Place) -> _Node:
+def _at(root: Node, place: Place) -> Node:
     node = root
     for depth, step in enumerate(place):
         child = _child(node, step)
@@ -269,13 +103,13 @@ def _at(root: _Node, place: Place) -> _Node:
     return node
 
 
-def _child(container: _Node, step: Step) -> _Child | None:
+def _child(container: Node, step: Step) -> Child | None:
     if container.children is None or container.keyed == isinstance(step, Item):
         raise HostProblem(
             f"{shown((step,))} needs {'a list' if isinstance(step, Item) else 'an object'} around it"
         )
     if isinstance(step, Item):
-        return next((child for child in container.children if step.matches(_plain(child.node))), None)
+        return next((child for child in container.children if step.matches(plain(child.node))), None)
     found = [child for child in container.children if child.key == step]
     if len(found) > 1:
         raise HostProblem(f"{step!r} is there twice")
@@ -285,7 +119,7 @@ def _child(container: _Node, step: Step) -> _Child | None:
 # Writing
 
 
-def _insert(text: str, container: _Node, step: Step, value: Any) -> str:
+def _insert(text: str, container: Node, step: Step, value: Any) -> str:
     children = container.children or []
     key = "" if isinstance(step, Item) else f"{json.dumps(step, ensure_ascii=False)}: "
     inner = text[container.start + 1 : container.end - 1]
@@ -313,15 +147,16 @@ def _insert(text: str, container: _Node, step: Step, value: Any) -> str:
     return f"{text[: last.node.end]},{text[last.node.end : after]}\n{indent}{drawn}{text[after:]}"
 
 
-def _delete(text: str, container: _Node, found: _Child) -> str:
+def _delete(text: str, container: Node, found: Child) -> str:
     children = container.children or []
     place = children.index(found)
     previous = children[place - 1] if place else None
     start = len(text[: found.start].rstrip())
     end = found.comma or found.node.end
-    if text[end : end + 1] != "\n" and "//" in text[text.rfind("\n", 0, start) + 1 : start]:
-        # What stands before may be a comment to the end of its line.
-        start = text.rfind("\n", 0, found.start) + 1 or start
+    before = list(tokens(text[(previous.comma if previous else None) or container.start + 1 : found.start]))
+    if before and before[-1].text.startswith("//") and text[end : end + 1] != "\n":
+        # A comment to the end of its line needs that end.
+        start = text.find("\n", start) + 1
     result = text[:start] + text[end:]
     if previous is not None and found.comma is None and previous.comma is not None:
         result = result[: previous.comma - 1] + result[previous.comma :]
