@@ -131,6 +131,8 @@ def filled(world: World, template: str, email: str, unsubscribing: str) -> str:
 def query(world: World, template: str) -> dict[str, str]:
     home, message_id = world.home, world.ids["message"]
     expires = home.clock.now() + timedelta(minutes=5)
+    if template.endswith("/thread"):
+        return {"id": world.ids["conversation"]}
     if template.endswith("/download"):
         return {"token": sign_download(message_id, 0, expires, home.secret)}
     if template == "/api/auth/login":
