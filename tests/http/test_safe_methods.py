@@ -133,6 +133,8 @@ def query(world: World, template: str) -> dict[str, str]:
     expires = home.clock.now() + timedelta(minutes=5)
     if template.endswith("/thread"):
         return {"id": world.ids["conversation"]}
+    if template == "/contacts/one":
+        return {"address": "bob@example.org"}
     if template.endswith("/download"):
         return {"token": sign_download(message_id, 0, expires, home.secret)}
     if template == "/api/auth/login":
