@@ -23,6 +23,7 @@ __all__ = [
     "host",
     "integer",
     "is_unexpanded",
+    "issuer",
     "listen",
     "networks",
     "optional_email",
@@ -159,6 +160,12 @@ def url(value: str) -> str:
     if not known or not value.isprintable() or any(char in value for char in ' @?#<>"\\'):
         raise ValueError(wanted)
     return value.rstrip("/")
+
+
+def issuer(value: str) -> str:
+    """An issuer's name, which is compared as it is: with a slash at the end or without."""
+    url(value)
+    return value
 
 
 def host(value: str) -> str:

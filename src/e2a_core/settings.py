@@ -117,7 +117,7 @@ class Settings:
         "E2A_PUSH_ALLOW_LOOPBACK",
         kinds.flag,
         False,
-        "Webhooks and event subscriptions may call `http://` URLs of this machine; never in production.",
+        "Webhooks, event subscriptions and the issuer may be `http://` URLs of this machine; never in production.",
     )
     http_max_connections: int = _setting(
         "E2A_HTTP_MAX_CONNECTIONS", kinds.integer(1, 100_000), 2000, "Concurrent HTTP connections in total."
@@ -235,6 +235,33 @@ class Settings:
         kinds.optional_email,
         "",
         "The inbox a local session acts as; empty means the default inbox.",
+    )
+    oidc_issuer: str = _setting(
+        "E2A_OIDC_ISSUER",
+        kinds.issuer,
+        "",
+        "Issuer at which people may sign in, exactly as it calls itself, such as `https://accounts.google.com`.",
+    )
+    oidc_client_id: str = _setting(
+        "E2A_OIDC_CLIENT_ID", kinds.text, "", "What the issuer calls this deployment."
+    )
+    oidc_client_secret: str = _setting(
+        "E2A_OIDC_CLIENT_SECRET", kinds.text, "", "Secret of the client; empty for a public one.", secret=True
+    )
+    oidc_scopes: str = _setting(
+        "E2A_OIDC_SCOPES",
+        kinds.text,
+        "openid email profile",
+        "Scopes asked for, separated by spaces; `openid` is always among them.",
+    )
+    oidc_name: str = _setting(
+        "E2A_OIDC_NAME", kinds.text, "", "The issuer's name on the sign-in page; empty means its host."
+    )
+    oidc_match_email: bool = _setting(
+        "E2A_OIDC_MATCH_EMAIL",
+        kinds.flag,
+        False,
+        "A person of the account is known by an address that the issuer has verified; nobody is added.",
     )
     mcp_scope: Literal["", "agent", "account"] = _setting(
         "E2A_MCP_SCOPE",
@@ -474,6 +501,8 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError("E2A_SMTP_TLS_CERT and E2A_SMTP_TLS_KEY must be set together")
     if settings.outbound_smtp_username and not settings.outbound_smtp_host:
         raise SettingsError("E2A_OUTBOUND_SMTP_USERNAME needs E2A_OUTBOUND_SMTP_HOST")
+    if settings.oidc_issuer and not settings.oidc_client_id:
+        raise SettingsError("E2A_OIDC_ISSUER needs E2A_OIDC_CLIENT_ID")
     secrets = kinds.comma_list(settings.hmac_secret)
     if settings.hmac_secret and not secrets:
         raise SettingsError("E2A_HMAC_SECRET must hold at least one secret")

@@ -181,7 +181,8 @@ async def rows_by_table(core: Core) -> dict[str, int]:
         "idempotency", "suppressions", "agent_suppressions", "unsubscribe_tokens", "contacts", "engagements",
         "import_batches", "message_labels", "lifecycle", "protection_events", "templates", "delegations",
         "webhooks", "webhook_deliveries", "event_subscriptions",
-        "people", "sign_in_links", "sessions", "passkeys", "sign_in_attempts", "audit_log", "audit_heads", "audit_open",
+        "people", "sign_in_links", "sessions",
+        "passkeys", "sign_in_attempts", "identities", "audit_log", "audit_heads", "audit_open",
     ]  # fmt: skip
     found = {}
     for table in tables:

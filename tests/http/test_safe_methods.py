@@ -32,8 +32,9 @@ given). Nothing else may change by them.
 What `world.VOLATILE` leaves out besides: `api_keys.last_used_at`, which any request with a key moves,
 `accounts.mcp_seen_at`, which any use through MCP moves, and `meta`, whose
 values are the workers' own."""
-NO_PLAIN_GET = frozenset({"/mcp", "/mcp/", "/v1/agents/{email}/ws"})
-"""Speak through POST, with a GET for the session of an earlier one, and through a WebSocket."""
+NO_PLAIN_GET = frozenset({"/mcp", "/mcp/", "/v1/agents/{email}/ws", "/sign-in/openid/callback"})
+"""Speak through POST, with a GET for the session of an earlier one, and through a WebSocket; and what
+ends a sign-in that a form began, with the cookie of that browser."""
 UNMADE = f"postmaster@{SHARED}"
 
 

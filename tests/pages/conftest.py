@@ -90,6 +90,7 @@ async def held(home: Home, owner: Session, agent: Session) -> dict[str, str]:
         "event_id": event.id,
         "person_id": other.id,
         "passkey_id": "psk_none",
+        "identity_id": "idn_none",
         "held_id": message_id,
         "hash": str(view.content_hash),
         "index": "0",

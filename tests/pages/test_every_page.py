@@ -126,6 +126,7 @@ FORMS = {
     "/settings/sign-in/passkeys": Sent("viewer", {"passkey": "{{}}"}, 400),
     "/settings/sign-in/passkeys/{passkey_id}/rename": Sent("viewer", {"name": "x"}, 404),
     "/settings/sign-in/passkeys/{passkey_id}/remove": Sent("viewer", {}, 404),
+    "/settings/sign-in/identities/{identity_id}/remove": Sent("viewer", {}, 404),
     "/reviews/ask": Sent("viewer", {"action": "approve", "message": "{held_id}"}),
     "/reviews/decide": Sent("reviewer", MANY),
     "/reviews/{held_id}/edit": Sent("viewer", SEEN),

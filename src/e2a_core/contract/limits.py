@@ -23,6 +23,9 @@ Accounts and their data
     http.pages.message: MAX_FILES, MAX_STEPS
     http.pages.words: MAX_LINE_CHARS
     people.membership: MAX_PEOPLE, MAX_NAME_CHARS
+    people.identities: MAX_IDENTITIES
+    people.openid.flow: MAX_CODE_CHARS
+    people.openid.id_token: MAX_TOKEN_OCTETS, MAX_SUBJECT_CHARS
     people.passkeys: MAX_PASSKEYS, MAX_NAME_CHARS
     people.sessions: MAX_TOKEN_CHARS, MAX_USER_AGENT_CHARS, MAX_SESSIONS_SHOWN
     protection.config: MAX_HOLD_TTL

@@ -50,6 +50,7 @@ async def export_account(core: Core, account_id: str) -> UserExport:
         people,
         sessions,
         passkeys,
+        identities,
         audit_log,
     ) = await core.db.read(
         [
@@ -69,6 +70,7 @@ async def export_account(core: Core, account_id: str) -> UserExport:
             queries.people(account_id),
             queries.sessions(account_id),
             queries.passkeys(account_id),
+            queries.identities(account_id),
             queries.audit_log(account_id),
         ]
     )
@@ -83,6 +85,7 @@ async def export_account(core: Core, account_id: str) -> UserExport:
         "people": people,
         "sessions": sessions,
         "passkeys": passkeys,
+        "identities": identities,
         "audit_log": audit_log,
     }
     return UserExport(

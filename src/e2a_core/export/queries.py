@@ -17,7 +17,9 @@ __all__ = [
     "domains",
     "engagements",
     "event_subscriptions",
+    "identities",
     "messages_after",
+    "passkeys",
     "people",
     "protection_events",
     "sessions",
@@ -183,6 +185,15 @@ def passkeys(account_id: str) -> Statement:
     return sql(
         "SELECT k.id, k.person_id, k.name, k.created_at, k.last_used_at FROM passkeys k "
         "JOIN people p ON p.id = k.person_id WHERE p.account_id = :account ORDER BY k.created_at, k.id",
+        account=account_id,
+    )
+
+
+def identities(account_id: str) -> Statement:
+    """Whom the account's people are at an issuer."""
+    return sql(
+        "SELECT i.id, i.person_id, i.issuer, i.subject, i.label, i.created_at, i.last_used_at FROM identities i "
+        "JOIN people p ON p.id = i.person_id WHERE p.account_id = :account ORDER BY i.created_at, i.id",
         account=account_id,
     )
 

@@ -25,10 +25,13 @@ __all__ = [
     "LinkUnknown",
     "LinkUsed",
     "ensure_person",
+    "hash_of",
     "mint_link",
     "new_link",
+    "open_hashed",
     "open_link",
     "redeem",
+    "use_of",
 ]
 
 LINK_GOOD_FOR = timedelta(minutes=15)
@@ -66,7 +69,7 @@ def new_link(core: Core, person: PersonRow, good_for: timedelta) -> tuple[str, S
     """The URL of a link that is good once its statement is committed."""
     token = _PREFIX + core.ids.secret()
     now = core.clock.now()
-    statement = queries.insert_link(_hash(token), person.id, to_micros(now), to_micros(now + good_for))
+    statement = queries.insert_link(hash_of(token), person.id, to_micros(now), to_micros(now + good_for))
     return f"{core.links.base_url}/sign-in?t={quote(token)}", statement
 
 
@@ -103,7 +106,14 @@ async def ensure_person(
 
 async def open_link(core: Core, token: str) -> PersonRow:
     """Returns whom a link signs in, without using it. Raises `LinkUnknown`, `LinkUsed` and `LinkExpired`."""
-    found = first(await core.db.read(queries.link_person(_hash(token)))) if _plausible(token) else None
+    if not _plausible(token):
+        raise LinkUnknown
+    return await open_hashed(core, hash_of(token))
+
+
+async def open_hashed(core: Core, token_hash: str) -> PersonRow:
+    """As `open_link`, for who keeps no token."""
+    found = first(await core.db.read(queries.link_person(token_hash)))
     if found is None:
         raise LinkUnknown
     if found["used_at"] is not None:
@@ -118,11 +128,16 @@ async def redeem(core: Core, token: str, user_agent: str) -> NewSession:
     person = await open_link(core, token)
     session = new_session(core, person, user_agent=user_agent)
     async with core.db.transaction() as transaction:
-        [used] = await transaction.write([queries.use_link(_hash(token), to_micros(core.clock.now()))])
+        [used] = await transaction.write([queries.use_link(hash_of(token), to_micros(core.clock.now()))])
         if not used.rowcount:
             raise LinkUsed
         await transaction.write([session.statement])
     return session
+
+
+def use_of(core: Core, token_hash: str) -> Statement:
+    """Uses a link up, together with what it is used for. Affects no row if that was done before."""
+    return queries.use_link(token_hash, to_micros(core.clock.now()))
 
 
 async def _person(core: Core, account_id: str, email: str | None) -> PersonRow | None:
@@ -134,6 +149,6 @@ def _plausible(token: str) -> bool:
     return token.startswith(_PREFIX) and len(token) <= MAX_TOKEN_CHARS
 
 
-def _hash(token: str) -> str:
+def hash_of(token: str) -> str:
     """SHA-256 without salt or stretching, since a token has 256 random bits."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

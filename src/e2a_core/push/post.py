@@ -122,10 +122,17 @@ class Endpoint:
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Posts once. Never raises for what the other side does; a redirect is a failure."""
+        return await self._asked("POST", body, headers)
+
+    async def get(self, headers: Mapping[str, str]) -> Answer:
+        """Asks once, as `post`."""
+        return await self._asked("GET", None, headers)
+
+    async def _asked(self, method: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         late = Answer(None, error=f"no answer within {self._seconds:g} s", reason="timeout")
         try:
             async with asyncio.timeout(self._seconds):
-                return await self._post(body, headers)
+                return await self._sent(method, body, headers)
         except (TimeoutError, httpx.TimeoutException):
             return late
         except (BadTarget, UnreachableTarget) as refused:
@@ -133,12 +140,12 @@ class Endpoint:
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError, UnicodeError) as problem:
             return _failed(problem)
 
-    async def _post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def _sent(self, method: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         target = self._poster.target(self._url)
         [address, *_] = await addresses_of(self._core, target, allow_loopback=self._poster.allow_loopback)
         url = httpx.URL(target.url)
         request = self._client.build_request(
-            "POST",
+            method,
             url.copy_with(host=address),
             content=body,
             headers={**headers, "Host": url.netloc.decode("ascii")},

@@ -33,6 +33,7 @@ from e2a_core.http.pages import (
     webhooks,
 )
 from e2a_core.http.pages.assets import asset_routes
+from e2a_core.http.pages.at_issuer import AtIssuer
 from e2a_core.http.pages.guards import cookie_of
 from e2a_core.http.pages.home import FirstLook
 from e2a_core.http.pages.plain import front_page
@@ -69,7 +70,9 @@ PAGES: tuple[Page, ...] = (
 def page_routes(engine: PeopleEngine, core: Core, hosts: Mapping[str, str] | None = None) -> list[Route]:
     """`hosts` are the links that set up an MCP host, by its name."""
     first_look = FirstLook(engine.addresses, hosts or {})
-    pages = (*first_look.pages(), *PAGES)
+    sign_in = SignIn(engine, core)
+    at_issuer = AtIssuer(core, sign_in)
+    pages = (*first_look.pages(), *PAGES, *at_issuer.pages())
     [overview] = routes_of([Page("GET", "/", first_look.overview)], engine, core)
 
     async def front(request: Request) -> Response:
@@ -81,7 +84,7 @@ def page_routes(engine: PeopleEngine, core: Core, hosts: Mapping[str, str] | Non
         response: Response
         try:
             known = token and await find_session(core, token)
-            response = await overview.endpoint(request) if known else sign_in_page(200, "/")
+            response = await overview.endpoint(request) if known else sign_in_page(core, 200, "/")
         except E2AError as problem:
             response = unavailable(problem)
         response.headers["Vary"] = "Accept"
@@ -90,6 +93,7 @@ def page_routes(engine: PeopleEngine, core: Core, hosts: Mapping[str, str] | Non
     return [
         Route("/", front, methods=["GET"]),
         *routes_of(pages, engine, core),
-        *SignIn(engine, core).routes(),
+        *sign_in.routes(),
+        *at_issuer.routes(),
         *asset_routes(),
     ]

@@ -5,6 +5,8 @@ Looking at a link uses nothing up, since mail scanners and previews follow links
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -38,8 +40,9 @@ from e2a_core.people.sessions import (
     person_principal,
     proof_of,
 )
+from e2a_core.settings import Settings
 
-__all__ = ["SignIn", "sign_in_page"]
+__all__ = ["SIGN_IN", "SignIn", "issuer_name", "refused_link", "sign_in_page"]
 
 SIGN_IN = Budget("sign_in", 10, 60, told=False)
 """Attempts of one address in a minute: a person needs a few, and a secret of 256 bits is not guessed anyway."""
@@ -68,12 +71,21 @@ class SignIn:
         token = request.query_params.get("t")
         follow = local_path(request.query_params.get("next", "/"))
         if token is None:
-            return sign_in_page(200, follow)
+            return sign_in_page(self._core, 200, follow)
         try:
             person = await open_link(self._core, token)
         except (LinkUnknown, LinkUsed, LinkExpired) as problem:
-            return _refused(problem, follow)
-        return html("sign_in_link.html", 200, title="Sign in", person=person, token=token, follow=follow)
+            return refused_link(self._core, problem, follow)
+        issuer = issuer_name(self._core.settings)
+        return html(
+            "sign_in_link.html",
+            200,
+            title="Sign in",
+            person=person,
+            token=token,
+            follow=follow,
+            issuer=issuer,
+        )
 
     async def ask_device(self, request: Request) -> Response:
         """What the browser asks a device for, as JSON for our script."""
@@ -100,9 +112,13 @@ class SignIn:
             follow = local_path(form.text("next", "/"))
             opened = await self._opened(request, form)
         except (LinkUnknown, LinkUsed, LinkExpired) as problem:
-            return _refused(problem, follow)
+            return refused_link(self._core, problem, follow)
         except E2AError as problem:
-            return sign_in_page(problem.status, follow, problem.message)
+            return sign_in_page(self._core, problem.status, follow, problem.message)
+        return await self.finish(request, opened, follow)
+
+    async def finish(self, request: Request, opened: NewSession, follow: str) -> Response:
+        """Hands a session that was just opened to the browser, and leads on."""
         await self._record("sign_in", opened.person, opened.id)
         # Whoever was signed in here before is not any more: a session is never handed on.
         await self._end(cookie_of(request, self._core))
@@ -118,7 +134,7 @@ class SignIn:
             require_own_site(request, self._core.links.base_url)
             require_proof(await read_form(request), proof_of(token))
         except E2AError as problem:
-            return sign_in_page(problem.status, "/", problem.message)
+            return sign_in_page(self._core, problem.status, "/", problem.message)
         await self._end(token)
         response = html("signed_out.html", 200, title="You are signed out", person=None)
         clear_cookie(response, self._core)
@@ -159,13 +175,20 @@ class SignIn:
         )
 
 
-def sign_in_page(status: int, follow: str, problem: str = "") -> Response:
-    return html("sign_in.html", status, title="Sign in", follow=follow, problem=problem)
+def sign_in_page(core: Core, status: int, follow: str, problem: str = "") -> Response:
+    issuer = issuer_name(core.settings)
+    return html("sign_in.html", status, title="Sign in", follow=follow, problem=problem, issuer=issuer)
 
 
-def _refused(problem: LinkUnknown | LinkUsed | LinkExpired, follow: str) -> Response:
+def issuer_name(settings: Settings) -> str:
+    """What the issuer is called on pages; empty if there is none."""
+    return settings.oidc_name or urlsplit(settings.oidc_issuer).hostname or "" if settings.oidc_issuer else ""
+
+
+def refused_link(core: Core, problem: LinkUnknown | LinkUsed | LinkExpired, follow: str) -> Response:
     if isinstance(problem, LinkUsed):
-        return sign_in_page(410, follow, "This link was used already. Each one signs in once.")
+        return sign_in_page(core, 410, follow, "This link was used already. Each one signs in once.")
     if isinstance(problem, LinkExpired):
-        return sign_in_page(410, follow, "This link has expired. Ask for another one.")
-    return sign_in_page(400, follow, "This link is not valid. Open it exactly as it was printed or sent.")
+        return sign_in_page(core, 410, follow, "This link has expired. Ask for another one.")
+    words = "This link is not valid. Open it exactly as it was printed or sent."
+    return sign_in_page(core, 400, follow, words)

@@ -106,6 +106,8 @@ SAID = {
     "deleted": "Deleted.",
     "revoked": "Ended. It cannot be used any more.",
     "role-given": "The role is changed. They sign in again.",
+    "identity-connected": "Connected. It signs you in from now on.",
+    "identity-disconnected": "Disconnected, and your other sessions ended.",
     "passkey-added": "The passkey is added. It signs you in from now on.",
     "passkey-renamed": "The passkey has its new name.",
     "passkey-removed": "The passkey is removed, and your other sessions ended.",

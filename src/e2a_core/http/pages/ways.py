@@ -1,4 +1,4 @@
-"""How somebody signs in: their passkeys."""
+"""How somebody signs in: their passkeys, and what they are known by at the issuer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from starlette.responses import JSONResponse, Response
 from e2a_core.clock import from_micros
 from e2a_core.http.pages.guards import ATTEMPT_COOKIE, clear_cookie, cookie_of, set_cookie
 from e2a_core.http.pages.routes import Page
+from e2a_core.http.pages.sign_in import issuer_name
 from e2a_core.http.pages.visit import HEADERS, Visit
+from e2a_core.people.identities import Identities
 from e2a_core.people.passkeys import Passkeys, relying_party
 
 __all__ = ["PAGES"]
@@ -22,6 +24,8 @@ async def ways(visit: Visit) -> Response:
         title="Signing in",
         at="ways",
         passkeys=await Passkeys(visit.core).list(visit.who.person.id),
+        identities=await Identities(visit.core).list(visit.who.person.id),
+        issuer=issuer_name(visit.core.settings),
         instant=from_micros,
         party=party,
         elsewhere=party is not None and visit.request.url.hostname not in {party.id, None},
@@ -54,6 +58,12 @@ async def remove(visit: Visit) -> Response:
     return visit.go(PATH, said="passkey-removed")
 
 
+async def disconnect(visit: Visit) -> Response:
+    identity_id = str(visit.request.path_params["identity_id"])
+    await Identities(visit.core).disconnect(visit.who, identity_id)
+    return visit.go(PATH, said="identity-disconnected")
+
+
 def _passkey_id(visit: Visit) -> str:
     return str(visit.request.path_params["passkey_id"])
 
@@ -64,4 +74,5 @@ PAGES = (
     Page("POST", f"{PATH}/passkeys", add),
     Page("POST", f"{PATH}/passkeys/{{passkey_id}}/rename", rename),
     Page("POST", f"{PATH}/passkeys/{{passkey_id}}/remove", remove),
+    Page("POST", f"{PATH}/identities/{{identity_id}}/remove", disconnect),
 )
