@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 
 from e2a_core.contract.engine import Session
 from e2a_core.contract.principal import Role
+from e2a_core.http.pages.at_issuer import AtIssuer
 from e2a_core.http.pages.dashboard import PAGES as OTHERS
 from e2a_core.http.pages.home import FirstLook
 from tests.pages.people import Visitor, fields_of
@@ -18,7 +20,8 @@ from tests.support.home import ASSISTANT, Home
 
 pytestmark = [pytest.mark.anyio, pytest.mark.local_only]
 
-PAGES = (*FirstLook(dict, {}).pages(), *OTHERS)
+_NOTHING: Any = None
+PAGES = (*FirstLook(dict, {}).pages(), *AtIssuer(_NOTHING, _NOTHING).pages(), *OTHERS)
 
 ROLES: tuple[Role, ...] = ("viewer", "reviewer", "owner")
 
@@ -126,6 +129,7 @@ FORMS = {
     "/settings/sign-in/passkeys": Sent("viewer", {"passkey": "{{}}"}, 400),
     "/settings/sign-in/passkeys/{passkey_id}/rename": Sent("viewer", {"name": "x"}, 404),
     "/settings/sign-in/passkeys/{passkey_id}/remove": Sent("viewer", {}, 404),
+    "/settings/sign-in/identities": Sent("viewer", {}, 404),
     "/settings/sign-in/identities/{identity_id}/remove": Sent("viewer", {}, 404),
     "/reviews/ask": Sent("viewer", {"action": "approve", "message": "{held_id}"}),
     "/reviews/decide": Sent("reviewer", MANY),
