@@ -35,6 +35,7 @@ VALUES: dict[str, dict[str, object]] = {
         "holds": [{"facts": FACTS, "links": FACTS, "otherwise": HOSTILE}],
         "more": HOSTILE,
     },
+    "sign_in_mail.html": {"lines": [HOSTILE, HOSTILE], "url": HOSTILE},
     "webhook_notice.html": {"lines": [HOSTILE, HOSTILE], "webhook_id": HOSTILE},
     "unsubscribe_footer.html": {"url": HOSTILE, "agent_email": HOSTILE},
 }

@@ -15,6 +15,7 @@ from e2a_core.extraction.relist import RELIST_JOB
 from e2a_core.holds.hold import EXPIRY_JOB, NOTICE_JOB
 from e2a_core.local import queries
 from e2a_core.submission.queue import SUBMIT_JOB
+from e2a_core.submission.sign_in_mail import SIGN_IN_MAIL_JOB
 from e2a_core.subscriptions.queries import SUBSCRIPTION_JOB
 from e2a_core.subscriptions.sweep import SWEEP_JOB
 from e2a_core.webhooks.delivery_queries import WEBHOOK_JOB
@@ -35,6 +36,7 @@ JOB_KINDS = (
     SWEEP_JOB,
     WEBHOOK_WATCH_JOB,
     WEBHOOK_NOTICE_JOB,
+    SIGN_IN_MAIL_JOB,
     CONTACT_DUE_JOB,
 )
 MAX_COUNTED = 50_000

@@ -35,6 +35,7 @@ from e2a_core.store.event_feed import EventFeed
 from e2a_core.store.job_runner import JobRunner
 from e2a_core.submission.owner_mail import OwnerMail
 from e2a_core.submission.queue import SUBMIT_JOB
+from e2a_core.submission.sign_in_mail import SIGN_IN_MAIL_JOB, SignInMail
 from e2a_core.submission.submit import Submission
 from e2a_core.submission.transports.base import Transport
 from e2a_core.submission.transports.observed import ObservedTransport
@@ -162,6 +163,7 @@ class LocalServices:
                 SWEEP_JOB: Sweep(core),
                 WEBHOOK_WATCH_JOB: WebhookWatch(core),
                 WEBHOOK_NOTICE_JOB: WebhookNotice(core, owner_mail),
+                SIGN_IN_MAIL_JOB: SignInMail(core, owner_mail),
                 RELIST_JOB: Relist(core),
                 REINDEX_JOB: Reindex(core),
                 CONTACT_DUE_JOB: ContactDue(core),

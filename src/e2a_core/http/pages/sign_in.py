@@ -14,7 +14,7 @@ from starlette.routing import Route
 from e2a_core.audit.entry import by_principal
 from e2a_core.audit.log import AuditLog
 from e2a_core.core import Core
-from e2a_core.errors import E2AError, Forbidden, Unauthorized
+from e2a_core.errors import E2AError, Forbidden, InvalidRequest, NotFound, Unauthorized
 from e2a_core.http.limits import Budget, RequestLimits, client_address
 from e2a_core.http.pages.guards import (
     ATTEMPT_COOKIE,
@@ -29,6 +29,7 @@ from e2a_core.http.pages.guards import (
 )
 from e2a_core.http.pages.routes import PeopleEngine
 from e2a_core.http.pages.visit import HEADERS, html
+from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.people.links import LinkExpired, LinkUnknown, LinkUsed, ensure_person, open_link, redeem
 from e2a_core.people.passkeys import Passkeys
 from e2a_core.people.queries import PersonRow
@@ -41,11 +42,16 @@ from e2a_core.people.sessions import (
     proof_of,
 )
 from e2a_core.settings import Settings
+from e2a_core.submission.sign_in_mail import ask_for_mail
 
 __all__ = ["SIGN_IN", "SignIn", "issuer_name", "refused_link", "sign_in_page"]
 
 SIGN_IN = Budget("sign_in", 10, 60, told=False)
 """Attempts of one address in a minute: a person needs a few, and a secret of 256 bits is not guessed anyway."""
+
+MAILS = Budget("sign_in_mail", 3, 900, told=False)
+"""Links to one address, whether an account has it or not."""
+MAX_ADDRESS_CHARS = 320
 
 
 class SignIn:
@@ -62,6 +68,7 @@ class SignIn:
             Route("/sign-in", self.ask, methods=["GET"]),
             Route("/sign-in", self.enter, methods=["POST"]),
             Route("/sign-in/passkey", self.ask_device, methods=["POST"]),
+            Route("/sign-in/mail", self.ask_for_link, methods=["POST"]),
             Route("/sign-out", self.leave, methods=["POST"]),
         ]
 
@@ -100,6 +107,24 @@ class SignIn:
         response = JSONResponse(begun.options, headers=HEADERS)
         set_cookie(response, self._core, begun.token, ATTEMPT_COOKIE)
         return response
+
+    async def ask_for_link(self, request: Request) -> Response:
+        """Has a link mailed to the account with an address, and says the same if there is none."""
+        request.scope["e2a.operation"] = "page"
+        limits: RequestLimits = request.app.state.limits
+        try:
+            require_own_site(request, self._core.links.base_url)
+            limits.spend(request, SIGN_IN, client_address(request))
+            email = normalize_addr_spec((await read_form(request)).text("email").strip())
+            if self._core.settings.sandbox:
+                raise NotFound("no mail leaves this deployment")
+            if not 0 < len(email) <= MAX_ADDRESS_CHARS or not email.isprintable():
+                raise InvalidRequest("give the address of the account", location="email")
+            limits.spend(request, MAILS, email)
+            await ask_for_mail(self._core, email)
+        except E2AError as problem:
+            return sign_in_page(self._core, problem.status, "/", problem.message)
+        return html("sign_in_mailed.html", 200, title="Look at your mail")
 
     async def enter(self, request: Request) -> Response:
         request.scope["e2a.operation"] = "page"
@@ -177,7 +202,15 @@ class SignIn:
 
 def sign_in_page(core: Core, status: int, follow: str, problem: str = "") -> Response:
     issuer = issuer_name(core.settings)
-    return html("sign_in.html", status, title="Sign in", follow=follow, problem=problem, issuer=issuer)
+    return html(
+        "sign_in.html",
+        status,
+        title="Sign in",
+        follow=follow,
+        problem=problem,
+        issuer=issuer,
+        mails=not core.settings.sandbox,
+    )
 
 
 def issuer_name(settings: Settings) -> str:
