@@ -10,6 +10,8 @@ from mcp_types import INVALID_PARAMS, ResourceTemplateReference
 
 from e2a_core.contract.agents import CreateAgentRequest
 from e2a_core.contract.base import Page
+from e2a_core.local.agents import Agents
+from e2a_core.local.reviews import Reviews
 
 from .conftest import Connect
 from .relay import LEGACY, Inbox, Relay
@@ -25,13 +27,12 @@ async def short_pages(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> list[str
     for number in range(2 * PAGE):
         await relay.owner.agents.create(CreateAgentRequest(email=f"page-{number}@agents.example"))
     emails = [agent.email for agent in (await relay.owner.agents.list()).items]
-    kind = type(relay.owner.agents)
-    whole = kind.list
+    whole = Agents.list
 
     async def listed(self: Any, *, cursor: str | None = None, **options: Any) -> Page[Any]:
         return await whole(self, cursor=cursor, **{**options, "limit": PAGE})
 
-    monkeypatch.setattr(kind, "list", listed)
+    monkeypatch.setattr(Agents, "list", listed)
     return emails
 
 
@@ -78,13 +79,12 @@ async def test_the_review_queue_goes_beyond_a_page(
             await client.call_tool(
                 "send_message", {"to": ["bob@example.net"], "subject": f"n{number}", "text": "t"}
             )
-    kind = type(relay.owner.reviews)
-    whole = kind.list
+    whole = Reviews.list
 
     async def listed(self: Any, *, cursor: str | None = None, **options: Any) -> Page[Any]:
         return await whole(self, cursor=cursor, **{**options, "limit": PAGE})
 
-    monkeypatch.setattr(kind, "list", listed)
+    monkeypatch.setattr(Reviews, "list", listed)
     async with connect("account") as client:
         first = (await client.read_resource("mail://reviews")).contents[0].text  # type: ignore[union-attr]
         cursor = first.partition("cursor=")[2].split()[0]
