@@ -71,7 +71,6 @@ LONG = frozenset(
         "client/test_operations.py",
         "docs/test_distribution.py",
         "docs/test_reference.py",
-        "docs/test_self_hosting.py",
         "docs/test_snippets.py",
         "documents/test_reader.py",
         "domains/test_service.py",
@@ -134,16 +133,11 @@ LONG = frozenset(
         "mcp/test_told.py",
         "mcp/test_waiting.py",
         "pages/test_at_issuer.py",
-        "pages/test_at_issuer_browser.py",
-        "pages/test_browser.py",
         "pages/test_command_line.py",
         "pages/test_control.py",
-        "pages/test_every_page.py",
         "pages/test_home.py",
-        "pages/test_hostile.py",
         "pages/test_mail.py",
         "pages/test_passkeys.py",
-        "pages/test_passkeys_browser.py",
         "pages/test_reviews.py",
         "pages/test_sign_in.py",
         "program/test_demo.py",
@@ -166,9 +160,18 @@ LONG = frozenset(
 APART = frozenset(
     {
         "docs/test_examples.py",
+        "docs/test_self_hosting.py",
         "mcp/test_channel.py",
         "mcp/test_every_argument.py",
         "mcp/test_older_deployment.py",
+        "pages/test_at_issuer_browser.py",
+        "pages/test_browser.py",
+        "pages/test_browser_mail.py",
+        "pages/test_every_page.py",
+        "pages/test_hostile.py",
+        "pages/test_passkeys_browser.py",
+        "pages/test_pictures.py",
+        "program/doctor/test_home.py",
         "program/test_backup.py",
         "program/test_commands.py",
         "program/test_config.py",
@@ -177,7 +180,7 @@ APART = frozenset(
         "program/test_logging.py",
     }
 )
-"""Modules that start many programs, or try each tool with each argument: they run in CI, after the others."""
+"""Modules that start many programs or a browser, or try each tool with each argument: CI runs them after the others."""
 
 WHOLE = ("engine", "http", "mcp", "pages")
 """Folders that try a whole deployment. What depends on the database is tried over both in the others."""

@@ -32,7 +32,6 @@ from e2a_mcp.tools import ACCOUNT_TOOLS, AGENT_TOOLS, LEGACY_ACCOUNT_TOOLS, LEGA
 from tests.docs.command_line import commands
 from tests.docs.documents import DOCUMENTS, ROOT, table_rows, ticked
 from tests.docs.generated import BLOCKS, blocks_in, written
-from tests.pages.browser import REQUIRED
 
 TOOLS = {tool.name for tool in (*AGENT_TOOLS, *ACCOUNT_TOOLS, *LEGACY_AGENT_TOOLS, *LEGACY_ACCOUNT_TOOLS)}
 
@@ -51,7 +50,7 @@ def test_every_generated_block_stands_in_one_place() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_only_settings_that_exist_are_named(document: Any) -> None:
     named = set(re.findall(r"\bE2A_[A-Z0-9_]+\b", document.read_text(encoding="utf-8")))
-    assert named <= {*setting_names(), "E2A_", REQUIRED}
+    assert named <= {*setting_names(), "E2A_"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

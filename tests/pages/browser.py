@@ -19,9 +19,9 @@ from e2a_core.contract.principal import Role
 from tests.pages.people import mint
 from tests.support.home import Home
 
-__all__ = ["REQUIRED", "Person", "Scheme", "chromium_path", "errors", "launched", "signed_in"]
+__all__ = ["Person", "Scheme", "chromium_path", "errors", "launched", "signed_in"]
 
-REQUIRED = "E2A_BROWSER_REQUIRED"
+REQUIRED = "BROWSER_REQUIRED"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE_MS = 30_000
 _AXE = Path(__file__).parent / "data" / "axe.min.js"
@@ -30,7 +30,7 @@ Scheme = Literal["light", "dark"]
 
 
 def chromium_path() -> str:
-    """The browser's program; skips the test where there is none, unless `E2A_BROWSER_REQUIRED` is 1."""
+    """The browser's program; skips the test where there is none, unless `BROWSER_REQUIRED` is 1."""
     found = next((path for name in PROGRAMS if (path := shutil.which(name))), None)
     if found is None:
         reason = "no chromium on this machine (apt-get install chromium)"
