@@ -5,6 +5,7 @@ for the whole run.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -46,6 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # Workers and the programs that tests start would compile each module anew.
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # A run in the background of a script is born ignoring it, and so would be the programs that tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Nobody on loopback is certified by a public authority, and loading their list takes 40 ms for each HTTP client.
     os.environ.pop("SSL_CERT_FILE", None)
     os.environ["SSL_CERT_DIR"] = os.devnull

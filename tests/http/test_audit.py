@@ -49,9 +49,11 @@ async def logged(home: Home, **query: Any) -> list[AuditEntryView]:
 
 
 async def stored(home: Home) -> str:
-    """Every value of the log's tables."""
+    """Every value of the log's tables, the rows of the first as they were written."""
     found = [await home.local.core.db.read(sql(f"SELECT * FROM {table}")) for table in TABLES]
-    return json.dumps([[dict(row) for row in rows] for rows in found], ensure_ascii=False)
+    tables = [[dict(row) for row in rows] for rows in found]
+    tables[0].sort(key=lambda row: (row["at"], row["number"]))
+    return json.dumps(tables, ensure_ascii=False)
 
 
 async def person(home: Home, role: Role) -> LocalSession:
