@@ -12,9 +12,10 @@ import pytest
 import websockets
 from e2a.v1 import AsyncE2AClient
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from e2a_core.contract.api_keys import CreateAPIKeyRequest
+from e2a_core.http.websocket import MAX_OBSERVERS
 from tests.processes.serving import ASSISTANT, Correspondent, Server, beside, environment
 from tests.support.dns import DnsServer
 from tests.support.waiting import until
@@ -22,7 +23,6 @@ from tests.support.waiting import until
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.apart]
 
 ROUNDS = 3
-IDLE = 200
 
 
 async def key_of(environ: dict[str, str]) -> str:
@@ -112,7 +112,7 @@ async def test_nothing_is_lost_when_the_server_is_killed(
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"])
-async def test_many_idle_connections_are_each_told(
+async def test_as_many_as_may_observe_an_inbox_are_each_told(
     tmp_path: Path, database_url: str, dns: DnsServer, servers: list[Server]
 ) -> None:
     environ = environment(tmp_path / "home", dns, database_url=database_url)
@@ -121,7 +121,10 @@ async def test_many_idle_connections_are_each_told(
     http = (await servers[-1].leading())["http"]
     door = await servers[-1].smtp()
     async with AsyncExitStack() as stack:
-        connections = [await stack.enter_async_context(connect(http, key, observe=True)) for _ in range(IDLE)]
+        observing = [connect(http, key, observe=True) for _ in range(MAX_OBSERVERS)]
+        connections = [await stack.enter_async_context(item) for item in observing]
+        with pytest.raises(InvalidStatus, match="503"):
+            await connect(http, key, observe=True)
         await Correspondent(lambda: door).send("<to-all@example.org>")
         told = await asyncio.gather(*map(subject, connections))
-    assert told == ["number <to-all@example.org>"] * IDLE
+    assert told == ["number <to-all@example.org>"] * MAX_OBSERVERS
