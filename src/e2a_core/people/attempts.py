@@ -5,12 +5,12 @@ They are in the store, since the second request may reach another process.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from e2a_core.accounts.credentials import hash_key
 from e2a_core.clock import to_micros
 from e2a_core.core import Core
 from e2a_core.json_encoding import compact_json
@@ -38,7 +38,7 @@ async def begin_attempt(
     token = _PREFIX + core.ids.secret()
     expires = to_micros(core.clock.now() + good_for)
     await core.db.write(
-        [queries.insert_attempt(_hash(token), kind, person_id, compact_json(dict(details)), expires)]
+        [queries.insert_attempt(hash_key(token), kind, person_id, compact_json(dict(details)), expires)]
     )
     return token
 
@@ -47,15 +47,10 @@ async def take_attempt(core: Core, kind: str, token: str) -> Attempt | None:
     """The attempt of a token, which is used up; None if there is none of that kind, or it came too late."""
     if not token.startswith(_PREFIX) or len(token) > MAX_TOKEN_CHARS:
         return None
-    row = first(await core.db.read(queries.attempt(_hash(token), kind)))
+    row = first(await core.db.read(queries.attempt(hash_key(token), kind)))
     if row is None:
         return None
-    [deleted] = await core.db.write([queries.delete_attempt(_hash(token))])
+    [deleted] = await core.db.write([queries.delete_attempt(hash_key(token))])
     if not deleted.rowcount or row["expires_at"] <= to_micros(core.clock.now()):
         return None
     return Attempt(row["person_id"], json.loads(row["details"]))
-
-
-def _hash(token: str) -> str:
-    """SHA-256 without salt or stretching, since a token has 256 random bits."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import timedelta
 from urllib.parse import quote
 
+from e2a_core.accounts.credentials import hash_key
 from e2a_core.audit.entry import by_home
 from e2a_core.audit.log import AuditLog
 from e2a_core.clock import to_micros
@@ -25,7 +25,6 @@ __all__ = [
     "LinkUnknown",
     "LinkUsed",
     "ensure_person",
-    "hash_of",
     "mint_link",
     "new_link",
     "open_hashed",
@@ -69,7 +68,7 @@ def new_link(core: Core, person: PersonRow, good_for: timedelta) -> tuple[str, S
     """The URL of a link that is good once its statement is committed."""
     token = _PREFIX + core.ids.secret()
     now = core.clock.now()
-    statement = queries.insert_link(hash_of(token), person.id, to_micros(now), to_micros(now + good_for))
+    statement = queries.insert_link(hash_key(token), person.id, to_micros(now), to_micros(now + good_for))
     return f"{core.links.base_url}/sign-in?t={quote(token)}", statement
 
 
@@ -108,7 +107,7 @@ async def open_link(core: Core, token: str) -> PersonRow:
     """Returns whom a link signs in, without using it. Raises `LinkUnknown`, `LinkUsed` and `LinkExpired`."""
     if not _plausible(token):
         raise LinkUnknown
-    return await open_hashed(core, hash_of(token))
+    return await open_hashed(core, hash_key(token))
 
 
 async def open_hashed(core: Core, token_hash: str) -> PersonRow:
@@ -128,7 +127,7 @@ async def redeem(core: Core, token: str, user_agent: str) -> NewSession:
     person = await open_link(core, token)
     session = new_session(core, person, user_agent=user_agent)
     async with core.db.transaction() as transaction:
-        [used] = await transaction.write([queries.use_link(hash_of(token), to_micros(core.clock.now()))])
+        [used] = await transaction.write([queries.use_link(hash_key(token), to_micros(core.clock.now()))])
         if not used.rowcount:
             raise LinkUsed
         await transaction.write([session.statement])
@@ -147,8 +146,3 @@ async def _person(core: Core, account_id: str, email: str | None) -> PersonRow |
 
 def _plausible(token: str) -> bool:
     return token.startswith(_PREFIX) and len(token) <= MAX_TOKEN_CHARS
-
-
-def hash_of(token: str) -> str:
-    """SHA-256 without salt or stretching, since a token has 256 random bits."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from e2a_core.accounts.credentials import hash_key
 from e2a_core.clock import to_micros
 from e2a_core.contract.principal import PERSON, Principal
 from e2a_core.core import Core
@@ -55,7 +56,7 @@ def new_session(core: Core, person: PersonRow, *, user_agent: str, key_id: str |
     session_id, now = core.ids.new("ses"), core.clock.now()
     statement = queries.insert_session(
         session_id,
-        _hash(token),
+        hash_key(token),
         person,
         key_id=key_id,
         user_agent=_printable(user_agent),
@@ -73,7 +74,9 @@ async def find_session(core: Core, token: str, *, used: bool = True) -> SessionR
     if not token.startswith(_PREFIX) or len(token) > MAX_TOKEN_CHARS:
         return None
     now = core.clock.now()
-    row = first(await core.db.read(queries.live_session(_hash(token), to_micros(now), to_micros(now - IDLE))))
+    row = first(
+        await core.db.read(queries.live_session(hash_key(token), to_micros(now), to_micros(now - IDLE)))
+    )
     if row is None:
         return None
     session = session_from(row)
@@ -118,11 +121,6 @@ def person_principal(person: PersonRow) -> Principal:
 def proof_of(token: str) -> str:
     """What every form of a session carries and no other site can know: derived from the secret of the cookie."""
     return hmac.new(token.encode("utf-8", "surrogatepass"), b"form", hashlib.sha256).hexdigest()
-
-
-def _hash(token: str) -> str:
-    """SHA-256 without salt or stretching, since a token has 256 random bits."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _printable(text: str) -> str:

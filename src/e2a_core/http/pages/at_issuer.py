@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from e2a_core.accounts.credentials import hash_key
 from e2a_core.core import Core
 from e2a_core.errors import E2AError, Forbidden, MethodNotAllowed, NotFound
 from e2a_core.http.limits import Budget, RequestLimits, client_address
@@ -22,7 +23,7 @@ from e2a_core.http.pages.routes import Page
 from e2a_core.http.pages.sign_in import SIGN_IN, SignIn, issuer_name, refused_link, sign_in_page
 from e2a_core.http.pages.visit import HEADERS, Visit, html
 from e2a_core.people.identities import Identities
-from e2a_core.people.links import LinkExpired, LinkUnknown, LinkUsed, hash_of, open_link
+from e2a_core.people.links import LinkExpired, LinkUnknown, LinkUsed, open_link
 from e2a_core.people.openid.flow import CALLBACK, Finished, OpenId
 from e2a_core.people.openid.issuer import Issuer
 from e2a_core.people.sessions import find_session
@@ -65,7 +66,7 @@ class AtIssuer:
             details = {"next": follow}
             if "t" in form:
                 await open_link(self._core, form.text("t"))
-                details["link"] = hash_of(form.text("t"))
+                details["link"] = hash_key(form.text("t"))
             return await self._go(details)
         except (LinkUnknown, LinkUsed, LinkExpired) as problem:
             return refused_link(self._core, problem, follow)
