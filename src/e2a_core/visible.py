@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["one_line", "visible", "visible_text", "written_out"]
+__all__ = ["one_line", "sentence", "visible", "visible_text", "written_out"]
 
 _INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
@@ -61,6 +61,14 @@ def visible_text(text: str) -> str:
     """Returns `text` without control characters and with nothing hidden; line ends become LF."""
     lines = visible(text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join(line if line.isprintable() else "".join(map(_seen, line)) for line in lines)
+
+
+def sentence(text: str) -> str:
+    """Returns what we say, such as a finding, as a sentence; an address at its beginning stays as it is written."""
+    if not text:
+        return ""
+    begin = text[:1] if "@" in text.partition(" ")[0] else text[:1].upper()
+    return f"{begin}{text[1:].rstrip('.')}."
 
 
 def _seen(character: str) -> str:

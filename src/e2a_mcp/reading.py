@@ -33,10 +33,27 @@ MAX_MAX_CHARS = 100_000
 _LEFT_OUT = {"raw_message", "parsed", "body", "created_at", "verdict"}
 _SENDER_FIELDS = (
     *("header_from", "from_name", "envelope_from", "to", "cc", "reply_to", "names", "delivered_to", "tag"),
-    *("subject", "email_message_id", "auth_headers", "authentication", "auto_submitted", "flag_reason"),
+    *(
+        "subject",
+        "email_message_id",
+        "auth_headers",
+        "authentication",
+        "auto_submitted",
+        "flag_reason",
+        "hold_reason",
+    ),
 )
 _PART_FIELDS = ("conversation_id", "unreadable_addresses", "attachments", "nested", "delivery_report")
-_OTHERS_FIELDS = ("delivery_detail", "recipients", "rejection_reason", "provider_message_id", "flag_reason")
+_OTHERS_FIELDS = (
+    *(
+        "delivery_detail",
+        "recipients",
+        "rejection_reason",
+        "provider_message_id",
+        "flag_reason",
+        "hold_reason",
+    ),
+)
 """Members of sent mail that hold words of other servers or people."""
 MAX_ADDRESS_CHARS = 4000
 """Characters shown of one address field; the members have each address."""

@@ -272,6 +272,7 @@ def message_head(view: MessageView, email: str, fence: Fence) -> list[str]:
     if view.hold_reason:
         facts.append(f"held={plain_line(view.hold_reason.code, 80)}")
     said = {
+        "held": view.hold_reason.sentences[1] if view.hold_reason else None,
         "flagged": view.flag_reason,
         "rejected": view.rejection_reason,
         "delivery": view.delivery_detail,

@@ -62,7 +62,8 @@ async def test_the_owner_gets_links_that_decide(
         words = body.get_content()
         assert "dan@example.org" in words
         assert "a secret offer" in words, "what would go out is shown"
-        assert "Outbound mail of this agent is reviewed" in words or "A recipient is not one" in words
+        said = "may write to without review. bob@example.org and dan@example.org are not on the allowlist."
+        assert said in " ".join(words.split())
         links = dict(re.findall(r"/v1/(approve|reject)\?t=([\w.-]+)", words))
         for action in ("approve", "reject"):
             token = verify_approval(links[action], action, [home.secret], now=home.clock.now())

@@ -93,6 +93,12 @@ async def test_a_review_is_decided_on_what_was_seen(relay: Relay) -> None:
             attachments=attached,
         )
         assert held["message_id"] in [row["id"] for row in (await call(client, "list_reviews"))["reviews"]]
+        for told in (
+            await client.call_tool("list_reviews", {}),
+            await client.call_tool("get_review", {"message_id": held["message_id"]}),
+        ):
+            assert "a@example.org, c@example.org and b@example.org are not on" in text_of(told)
+            assert "hold_reason" in told.structured_content["untrusted"]["fields"]
         seen = await call(client, "get_review", message_id=held["message_id"])
         marker = seen["untrusted"]["marker"]
         for name, words in {"text": "draft", "html": "<b>other</b>"}.items():

@@ -46,7 +46,8 @@ async def test_a_draft_is_shown_and_approved(visitor: Visitor, owner: Session, a
     page = await visitor.read(f"/reviews/{held}")
     for words in (
         "dan@example.org · hidden from the others",
-        "A recipient is not one this agent may write to without review.",
+        "A recipient is not one this agent may write to without review.</strong> "
+        "bob@example.org and dan@example.org are not on the allowlist.",
         "please pay &amp; reply.",
         "it is rejected and not sent",
         "as soon as you approve",
@@ -116,7 +117,7 @@ async def test_received_mail_is_let_in(visitor: Visitor, home: Home, owner: Sess
     held = await held_mail(home, owner, subject="Change of bank details", text="Pay here.")
     queue = await visitor.read("/reviews")
     assert "received from" in queue
-    assert "The sender" in queue
+    assert "alice@example.org is not on the allowlist." in queue
     page = await visitor.read(f"/reviews/{held}")
     assert "Let it in" in page
     assert "the agent never sees it" in page

@@ -207,6 +207,7 @@ def test_a_person_goes_through_what_waits(own: dict[str, str]) -> None:
     status, seen = on_terminal(own, "reviews", "interactive", types="a\nr\ntoo late\ns\n")
     assert status == 0, seen
     assert "3 of 3" in seen
+    assert "ann@example.org is not on the allowlist" in seen
     left = [json.loads(line) for line in e2a(own, "reviews", "list").stdout.splitlines()]
     assert [review["subject"] for review in left if review["agent_email"] == inbox] == ["No 0"]
 

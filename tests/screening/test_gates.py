@@ -36,12 +36,12 @@ def test_listed_senders_pass(author: str) -> None:
         (LISTED, "alice@example.org, bob@example.net", True, "not authenticated"),
         (LISTED, "agent@relay.example", True, "shared relay"),
         (LISTED, "agent@eu.relay.example", True, "shared relay"),
-        (LISTED, "carol@example.org", True, "address is not on"),
-        (Gate("allowlist"), "alice@example.org", True, "address is not on"),
+        (LISTED, "Carol@EXAMPLE.org", True, "carol@example.org is not on the allowlist"),
+        (Gate("allowlist"), "alice@example.org", True, "alice@example.org is not on"),
         (DOMAINS, "alice@example.org", False, "not authenticated"),
-        (DOMAINS, "alice@sub.example.org", True, "domain is not on"),
-        (DOMAINS, "alice@example.org.evil.example", True, "domain is not on"),
-        (Gate("domain"), "alice@example.org", True, "domain is not on"),
+        (DOMAINS, "alice@sub.example.org", True, "the domain sub.example.org is not on the allowlist"),
+        (DOMAINS, "alice@example.org.evil.example", True, "the domain example.org.evil.example is not"),
+        (Gate("domain"), "alice@example.org", True, "the domain example.org is not on"),
     ],
 )
 def test_other_senders_are_found(gate: Gate, author: str | None, dmarc_pass: bool, said: str) -> None:
@@ -76,16 +76,65 @@ def test_listed_recipients_pass_in_any_spelling(recipient: str) -> None:
     assert recipient_gate(LISTED, recipients=[recipient], agent_domain="x") is None
 
 
-def test_the_first_recipient_not_covered_is_named() -> None:
-    finding = recipient_gate(
-        LISTED,
-        recipients=["alice@example.org", "Eve <eve@evil.example>", "mallory@evil.example"],
-        agent_domain="x",
-    )
+@pytest.mark.parametrize(
+    ("gate", "own", "recipients", "said"),
+    [
+        (
+            LISTED,
+            None,
+            ["alice@example.org", "Eve <EVE@evil.example>"],
+            "eve@evil.example is not on the allowlist",
+        ),
+        (
+            LISTED,
+            None,
+            ["eve@evil.example", "Eve <eve@evil.example>"],
+            "eve@evil.example is not on the allowlist",
+        ),
+        (
+            LISTED,
+            None,
+            ["eve@a.example", "bob@example.net", "m@b.example"],
+            "eve@a.example and m@b.example are not on",
+        ),
+        (
+            LISTED,
+            None,
+            ["eve@a.example", "m@b.example", "t@c.example"],
+            "eve@a.example, m@b.example and t@c.example",
+        ),
+        (
+            LISTED,
+            None,
+            [f"eve@{host}.example" for host in "abcde"],
+            "eve@a.example, eve@b.example, eve@c.example and 2 more are not on the allowlist",
+        ),
+        (LISTED, None, ["not an address", "eve@a.example"], "not an address and eve@a.example are not on"),
+        (Gate("allowlist"), None, ["bob@example.net"], "bob@example.net is not on the allowlist"),
+        (Gate("domain"), None, ["eve@a.example"], "eve@a.example is not at the agent's own domain x.example"),
+        (
+            Gate("domain"),
+            None,
+            ["a@x.example", "b@sub.x.example"],
+            "b@sub.x.example is not at the agent's own domain",
+        ),
+        (Gate("domain"), (), ["a@x.example"], "a@x.example is not an inbox of the agent's account"),
+        (
+            Gate("domain"),
+            ("a@x.example",),
+            ["a@x.example", "b@x.example", "c@y.example"],
+            "b@x.example and c@y.example",
+        ),
+    ],
+)
+def test_the_recipients_not_covered_are_named(
+    gate: Gate, own: tuple[str, ...] | None, recipients: list[str], said: str
+) -> None:
+    finding = recipient_gate(gate, recipients=recipients, agent_domain="x.example", own=own)
     assert finding is not None
-    assert finding.reason == "recipient_gate"
-    assert finding.subject_addr == "eve@evil.example"
-    assert finding.action is Disposition.REVIEW
+    assert (finding.source, finding.reason, finding.action) == ("gate", "recipient_gate", gate.action)
+    assert finding.detail.startswith(said)
+    assert finding.subject_addr == said.partition(" is ")[0].partition(" and ")[0].partition(",")[0]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from e2a_core.contract.base import KeptView, Page, Timestamp, View, json_text
 from e2a_core.contract.states import DirectionText
 from e2a_core.documents.document import DocumentText, Kind, Picture, kind_of
 from e2a_core.mail.charsets import decode_bytes
+from e2a_core.visible import one_line, sentence
 
 __all__ = [
     "ArcResult",
@@ -234,6 +235,12 @@ class HoldReasonView(View):
     category: str | None = None
     detail: str | None = None
     confidence: float | None = None
+
+    @property
+    def sentences(self) -> tuple[str, str]:
+        """The summary and the finding behind it, or "" if that says no more; in each nothing hides."""
+        detail = (self.detail or "").strip()
+        return one_line(self.summary), "" if detail in self.summary else one_line(sentence(detail))
 
 
 class NamedAddressView(View):

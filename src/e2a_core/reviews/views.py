@@ -10,6 +10,7 @@ from email.utils import format_datetime
 from e2a_core.clock import from_micros
 from e2a_core.contract.message_views import (
     AttachmentMetaView,
+    HoldReasonView,
     MessageBodyView,
     MessageView,
     ProtectionFindingView,
@@ -22,7 +23,6 @@ from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.views import message_view
 from e2a_core.reviews import queries
 from e2a_core.store.statement import Row
-from e2a_core.visible import one_line
 
 __all__ = [
     "expiry_words",
@@ -70,10 +70,9 @@ def expiry_words(row: MessageRow) -> str:
 
 
 def why_words(row: MessageRow) -> str:
-    """Why a message is held, in a sentence or two; the detail may quote the sender."""
-    reason = row.hold.hold_reason or {}
-    summary, detail = str(reason.get("summary") or ""), str(reason.get("detail") or "")
-    return one_line(summary if not detail or detail == summary else f"{summary} ({detail})")
+    """Why a message is held, in a sentence or two; the second may quote the sender."""
+    reason = row.hold.hold_reason
+    return " ".join(HoldReasonView(**reason).sentences).strip() if reason else ""
 
 
 def sender_words(verified_domain: str | None) -> str:

@@ -6,7 +6,7 @@ address.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +18,9 @@ from e2a_core.screening.disposition import Disposition, Finding
 __all__ = ["Gate", "Policy", "recipient_gate", "sender_gate"]
 
 Policy = Literal["open", "allowlist", "domain"]
+
+MAX_NAMED = 3
+"""Addresses that a finding names, so that it stays a sentence; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +52,18 @@ def sender_gate(
     elif gate.policy == "allowlist":
         if address in _listed_addresses(gate):
             return None
-        detail = "the sender's address is not on the allowlist"
+        detail = f"{address} is not on the allowlist"
     else:
         if domain in _listed_domains(gate):
             return None
-        detail = "the sender's domain is not on the allowlist"
+        detail = f"the domain {domain} is not on the allowlist"
     return Finding("gate", "sender_gate", gate.action, address or author or "", detail)
 
 
 def recipient_gate(
     gate: Gate, *, recipients: Iterable[str], agent_domain: str, own: Container[str] | None = None
 ) -> Finding | None:
-    """The finding against an outbound message: its first recipient not covered; None if all are covered.
+    """The finding against an outbound message, which names the recipients not covered; None if all are covered.
 
     `recipients` are all of To, Cc, Bcc and Reply-To, bare or with a display name. The `domain` policy covers only the
     agent's own domain; it ignores the allowlist. If other accounts have inboxes at that domain too, pass as `own`
@@ -70,20 +73,34 @@ def recipient_gate(
         return None
     listed = _listed_addresses(gate)
     own_domain = _fold_domain(agent_domain)
-    for recipient in recipients:
+
+    def is_covered(recipient: str) -> bool:
         address = _bare(recipient)
         if gate.policy == "allowlist":
-            covered = address is not None and address in listed
-            detail = "the recipient's address is not on the allowlist"
-        else:
-            covered = bool(own_domain) and _domain_of(address) == own_domain
-            covered = covered and (own is None or recipient in own)
-            detail = "the recipient is outside the agent's own domain"
-            if own is not None:
-                detail = "the recipient is not an inbox of the agent's account"
-        if not covered:
-            return Finding("gate", "recipient_gate", gate.action, address or recipient.strip(), detail)
-    return None
+            return address is not None and address in listed
+        at_home = bool(own_domain) and _domain_of(address) == own_domain
+        return at_home and (own is None or recipient in own)
+
+    others = [item for item in recipients if not is_covered(item)]
+    if not others:
+        return None
+    named = list(dict.fromkeys(_bare(item) or item.strip() for item in others))
+    if gate.policy == "allowlist":
+        lack = "on the allowlist"
+    elif own is None:
+        lack = f"at the agent's own domain {own_domain}"
+    else:
+        lack = "an inbox of the agent's account" if len(named) == 1 else "inboxes of the agent's account"
+    detail = f"{_listing(named)} {'is' if len(named) == 1 else 'are'} not {lack}"
+    return Finding("gate", "recipient_gate", gate.action, named[0], detail)
+
+
+def _listing(addresses: Sequence[str]) -> str:
+    """`a, b and c`, the first few by name."""
+    named = [*addresses[:MAX_NAMED]]
+    if len(addresses) > MAX_NAMED:
+        named.append(f"{len(addresses) - MAX_NAMED} more")
+    return " and ".join(filter(None, [", ".join(named[:-1]), named[-1]]))
 
 
 def _bare(text: str) -> str | None:

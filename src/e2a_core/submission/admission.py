@@ -106,8 +106,9 @@ class Guards:
         place = stale.index - 1 - self.rate
         if place < 0:
             return None
-        detail = f"{REPLIES_PER_HOUR} replies to this counterpart within an hour"
-        return Finding("send", "reply_loop", Disposition.REVIEW, self.replies[place], detail)
+        counterpart = self.replies[place]
+        detail = f"{counterpart} was answered {REPLIES_PER_HOUR} times within an hour"
+        return Finding("send", "reply_loop", Disposition.REVIEW, counterpart, detail)
 
 
 def guards(core: Core, agent: AgentRow, thread_id: str | None, counterparts: Sequence[str]) -> Guards:

@@ -73,7 +73,7 @@ def review_rows(call: Call, name: str, views: Sequence[ReviewView], cursor: str 
     structured: dict[str, Any] = {name: rows}
     if cursor:
         structured["next_cursor"] = cursor
-    structured["untrusted"] = fence.note(ROW_FIELDS)
+    structured["untrusted"] = fence.note((*ROW_FIELDS, "hold_reason"))
     return Reply(structured, "\n".join(lines), untrusted=bool(views))
 
 
@@ -83,7 +83,9 @@ def _row(fence: Fence, view: ReviewView, row: dict[str, Any]) -> list[str]:
     leaves = f" leaves={row['scheduled_at']}" if view.scheduled_at else ""
     head = f"{view.id} {view.direction} {view.agent_email} {row['created_at']}{leaves}{expires}{reason}"
     if view.direction == "outbound":
-        return [head, fence.inline(f"To: {plain_line(', '.join(view.to))} | Subject: {row['subject']}")]
+        words = f"To: {plain_line(', '.join(view.to))} | Subject: {row['subject']}"
+        found = view.hold_reason.sentences[1] if view.hold_reason else ""
+        return [head, fence.inline(f"{words} | Held: {plain_line(found)}" if found else words)]
     words = f"From: {sender(view.header_from, view.from_name)} | Subject: {row['subject']}"
     return [f"{head} {row['trust']}", fence.inline(words)]
 

@@ -24,6 +24,7 @@ from e2a_core.http.pages.sheet import Fact, Field, Form, Item, Note, Section, ad
 from e2a_core.http.pages.visit import Visit
 from e2a_core.http.pages.words import count_words
 from e2a_core.protection.config import config_view, normalised_config
+from e2a_core.visible import sentence
 
 __all__ = ["PAGES"]
 
@@ -238,9 +239,7 @@ def _effect(what: str, action: str, email: str, found: Effect) -> Section:
     items = []
     for view, why in found.caught[:SHOWN]:
         item = item_of(email, view)
-        items.append(
-            Item(item.title, item.path, item.what, f"{why[:1].upper()}{why[1:]}.", at=item.at, strong=False)
-        )
+        items.append(Item(item.title, item.path, item.what, sentence(why), at=item.at, strong=False))
     return Section(title, lead, items=items or None)
 
 

@@ -68,11 +68,9 @@ def waiting(view: ReviewView, on_expiry: str, now: datetime) -> Waiting:
 
 def why(view: MessageView) -> tuple[str, str]:
     """Why it is held, and the finding behind it."""
-    reason = view.hold_reason
-    if reason is None:
+    if view.hold_reason is None:
         return "This message is held for a decision.", ""
-    detail = one_line(reason.detail or "")
-    return one_line(reason.summary), _sentence(detail) if detail and detail not in reason.summary else ""
+    return view.hold_reason.sentences
 
 
 def expiry_of(view: MessageView, on_expiry: str, paused: bool) -> str:
@@ -119,8 +117,5 @@ def _people(addresses: list[str]) -> str:
 def _why(reason: HoldReasonView | None) -> str:
     if reason is None:
         return ""
-    return one_line(_sentence(reason.detail) if reason.type == "gate" and reason.detail else reason.summary)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
+    summary, finding = reason.sentences
+    return finding or summary

@@ -52,14 +52,15 @@ def conversation(found: ConversationDetailView) -> Iterator[str]:
 
 def review_line(review: ReviewView) -> Iterator[str]:
     """Who wants what, why it waits, and until when."""
-    reason = review.hold_reason.summary if review.hold_reason else review.flag_reason or "a person decides"
+    summary, finding = review.hold_reason.sentences if review.hold_reason else ("", "")
+    reason = finding or summary or review.flag_reason or "a person decides"
     wish = (
         f"{review.agent_email} wants to write to {_names(review.to)}"
         if review.direction == "outbound"
         else f"{_author(review)} wrote to {review.agent_email}"
     )
     yield f"{review.id}  {wish}: {review.subject or '(no subject)'}"
-    yield f"    {reason}; came {ago(review.created_at)}{_deadline(review.approval_expires_at)}"
+    yield f"    {reason.rstrip('.')}; came {ago(review.created_at)}{_deadline(review.approval_expires_at)}"
 
 
 def step_line(step: MessageLifecycleTransition) -> Iterator[str]:
@@ -83,7 +84,8 @@ def letter(message: MessageView) -> Iterator[str]:
     if any(states):
         yield f"State     {', '.join(state for state in states if state)}"
     if message.hold_reason:
-        yield f"Held      {message.hold_reason.summary}{_deadline(message.approval_expires_at)}"
+        summary, finding = message.hold_reason.sentences
+        yield f"Held      {f'{summary} {finding}'.strip(' .')}{_deadline(message.approval_expires_at)}"
     for file in message.attachments:
         yield f"File {file.index:<4} {file.filename or '(no name)'}, {file.content_type}, {file.size_bytes:,} octets"
 
