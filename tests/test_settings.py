@@ -248,3 +248,86 @@ def test_an_unknown_variable_is_warned_of(
     load(tmp_path, **{name: "a value that stays secret"})
     assert told in caplog.text
     assert "stays secret" not in caplog.text
+
+
+SECRETS = {
+    "E2A_DATABASE_URL": "database_url",
+    "E2A_OUTBOUND_SMTP_PASSWORD": "outbound_smtp_password",
+    "E2A_HMAC_SECRET": "hmac_secret",
+    "E2A_API_KEY": "api_key",
+    "E2A_WEBHOOK_SECRET": "webhook_secret",
+    "E2A_OIDC_CLIENT_SECRET": "oidc_client_secret",
+}
+
+
+def test_every_secret_may_be_in_a_file() -> None:
+    assert {f"{name}_FILE" for name in SECRETS} == {
+        name for name in setting_names() if name.endswith("_FILE")
+    } - {"E2A_OUTBOUND_SMTP_CA_FILE"}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n", "\n\n"])
+def test_a_secret_is_read_from_its_file_without_the_newline(tmp_path: Path, name: str, ending: str) -> None:
+    (tmp_path / "secret").write_text(f"pa ss#wörd${{x}}{ending}", encoding="utf-8", newline="")
+    file = str(tmp_path / "secret")
+    read = getattr(load(tmp_path, **{f"{name}_FILE": file, name: ""}), SECRETS[name])
+    assert read == "pa ss#wörd${x}"
+    (tmp_path / "config.toml").write_text(f'{SECRETS[name]}_file = "{file}"\n')
+    assert getattr(load(tmp_path), SECRETS[name]) == read
+    assert getattr(load(tmp_path, **{name: "of the environment"}), SECRETS[name]) == "of the environment"
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        (None, "a file that can be read: .*No such file"),
+        ("folder", "a file that can be read: .*directory"),
+        (b"", "is empty"),
+        (b"\n", "is empty"),
+        (b" \r\n", "is empty"),
+        (b"\xef\xbb\xbf\n", "is empty"),
+        (b"\xff\xfe secret", "UTF-8"),
+        (b"one-secret\nanother-secret\n", "one line"),
+        (b"one-secret\0", "one line"),
+        (b"one-secret" * 10_000, "one line"),
+    ],
+)
+@pytest.mark.parametrize("at", ["environment", "config.toml"])
+def test_a_file_that_holds_no_secret_is_refused_by_the_name_of_its_setting(
+    tmp_path: Path, content: bytes | str | None, wanted: str, at: str
+) -> None:
+    file = tmp_path / "the-file"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content:
+        file.mkdir()
+    named = "E2A_HMAC_SECRET_FILE" if at == "environment" else "hmac_secret_file in config.toml"
+    given = {"E2A_HMAC_SECRET_FILE": str(file)} if at == "environment" else {}
+    if at == "config.toml":
+        (tmp_path / "config.toml").write_text(f'hmac_secret_file = "{file}"\n')
+    with pytest.raises(SettingsError, match=f"^{named} must name .*{wanted}") as caught:
+        load(tmp_path, **given)
+    assert "one-secret" not in str(caught.value)
+    assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_and_its_file_are_not_both_set(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret").write_text("in the file")
+    file = str(tmp_path / "secret")
+    with pytest.raises(SettingsError, match=f"{name} and {name}_FILE must not both be set"):
+        load(tmp_path, **{name: "in the environment", f"{name}_FILE": file})
+    low = SECRETS[name]
+    (tmp_path / "config.toml").write_text(f'{low} = "here"\n{low}_file = "{file}"\n')
+    with pytest.raises(SettingsError, match=f"{low} and {low}_file must not both be set in config.toml"):
+        load(tmp_path)
+
+
+def test_only_a_secret_may_be_in_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    load(tmp_path, E2A_OWNER_EMAIL_FILE="/etc/passwd")
+    assert "E2A_OWNER_EMAIL_FILE is no setting" in caplog.text
+    assert load(tmp_path, E2A_HMAC_SECRET_FILE="${CREDENTIALS_DIRECTORY}/hmac").hmac_secret == ""
+    (tmp_path / "config.toml").write_text('owner_email_file = "/etc/passwd"\n')
+    with pytest.raises(SettingsError, match="unknown setting owner_email_file"):
+        load(tmp_path)

@@ -1,15 +1,13 @@
 """All settings: type, default, environment variable and meaning. No other module reads the environment.
 
 A value comes from the environment, or else from `config.toml` in the home (the name in lower case without `E2A_`),
-or else from the default. An invalid value raises `SettingsError`, which names the setting and says what would be right.
+or else from the default; a secret may be in a file instead, which `NAME_FILE` names. An invalid value raises
+`SettingsError`, which names the setting and says what would be right.
 """
 
 from __future__ import annotations
 
-import difflib
-import logging
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -22,11 +20,11 @@ from e2a_core.contract.limits import MAX_MESSAGE_OCTETS
 from e2a_core.errors import SettingsError
 from e2a_core.secret_strength import weakness
 from e2a_core.setting_kinds import ListenAddress
+from e2a_core.setting_sources import FILE, read_config, usable, with_secrets
 
 __all__ = ["ListenAddress", "Settings", "default_home", "load_settings", "setting_names"]
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-_log = logging.getLogger(__name__)
 
 DEFAULT_OWNER = "owner@localhost"
 
@@ -61,6 +59,7 @@ class Settings:
         kinds.text,
         "",
         "`sqlite:///PATH` or `postgresql://...`; empty means `e2a.db` in the home.",
+        secret=True,
     )
     migration_mode: Literal["auto", "verify", "skip"] = _setting(
         "E2A_MIGRATION_MODE",
@@ -430,22 +429,21 @@ def load_settings(
     """Returns the settings from `environ` (default: that of the process) and the home's `config.toml`.
 
     `given` goes before the environment: the options of a command. `saved` returns what stands between the environment
-    and `config.toml`, for the home it is called with. Both are by environment variable.
-
-    Raises `SettingsError`.
+    and `config.toml`, for the home it is called with. Both are by environment variable. Raises `SettingsError`.
     """
-    environment = _usable(os.environ if environ is None else environ)
+    known = {item.metadata["env"]: item.metadata["secret"] for item in fields(Settings)}
+    environment = usable(os.environ if environ is None else environ, known)
     home = kinds.path(environment["E2A_HOME"]) if environment.get("E2A_HOME") else default_home()
+    environment = with_secrets(environment, [name for name, secret in known.items() if secret])
     set_there = {name: text for name, text in environment.items() if text}
     environment = {**environment, **saved(home), **set_there, **given}
-    from_file = _read_config(home / "config.toml")
+    from_file = _config(home / "config.toml", environment)
     values: dict[str, Any] = {"home": home.absolute()}
     for item in fields(Settings):
         if item.name == "home":
             continue
-        name = item.metadata["env"]
-        text = environment.get(name)
-        source = name
+        source = item.metadata["env"]
+        text = environment.get(source)
         if text is None or (text == "" and item.default is not MISSING):
             separator = os.pathsep if item.metadata["parse"] is kinds.paths else ","
             text, source = kinds.as_text(from_file.get(item.name), separator), f"{item.name} in config.toml"
@@ -460,39 +458,13 @@ def load_settings(
     return settings
 
 
-def _usable(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables of this program, without those a host has handed on unexpanded; warns of what it leaves out."""
-    known = {item.metadata["env"]: item.metadata["secret"] for item in fields(Settings)}
-    usable = {}
-    for name, value in environment.items():
-        if not name.startswith("E2A_"):
-            continue
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            _log.warning("%s is no setting%s", name, f"; did you mean {near[0]}?" if near else "")
-        elif kinds.is_unexpanded(value, secret=known[name]):
-            _log.warning(
-                "%s is still a placeholder that the host has not replaced, so it counts as unset", name
-            )
-        else:
-            usable[name] = value
-    return usable
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-        raise SettingsError(f"{path} must be readable TOML: {problem}") from None
-    known = {item.name for item in fields(Settings)} - {"home"}
-    for key in document:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise SettingsError(f"{path} has an unknown setting {key}{hint}")
-    return document
+def _config(path: Path, environment: Mapping[str, str]) -> dict[str, Any]:
+    """The members of `config.toml`; a file is read for a secret that the environment does not set."""
+    known = {item.name: item.metadata["secret"] for item in fields(Settings) if item.name != "home"}
+    suffix = FILE.lower()
+    document = read_config(path, {*known, *(name + suffix for name, secret in known.items() if secret)})
+    secrets = [name for name in known if known[name] and not environment.get(f"E2A_{name.upper()}")]
+    return with_secrets(document, secrets, suffix=suffix, where=" in config.toml")
 
 
 def _check_together(settings: Settings) -> None:
@@ -521,5 +493,7 @@ def _check_together(settings: Settings) -> None:
 
 
 def setting_names() -> dict[str, str]:
-    """Returns the meaning of every setting by the name of its environment variable."""
-    return {item.metadata["env"]: item.metadata["meaning"] for item in fields(Settings)}
+    """Returns the meaning of every setting by the name of its environment variable, with those that name a file."""
+    meanings = {item.metadata["env"]: item.metadata["meaning"] for item in fields(Settings)}
+    files = [item.metadata["env"] for item in fields(Settings) if item.metadata["secret"]]
+    return meanings | {f"{name}{FILE}": f"File that holds `{name}`." for name in files}

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from e2a_core.contract import limits
 from e2a_core.contract.operation import FILES_OCTETS, Hints
 from e2a_core.mail.headers import MAX_HEADER_BYTES
+from e2a_core.setting_sources import FILE
 from e2a_core.settings import Settings
 from e2a_mcp.prompts import ACCOUNT_PROMPTS, AGENT_PROMPTS
 from e2a_mcp.resources import REVIEWS_URI, templates
@@ -39,6 +40,12 @@ def settings_table() -> str:
         [f"`{item.metadata['env']}`", _default(item), item.metadata["meaning"]] for item in fields(Settings)
     ]
     return _table(["setting", "default", "meaning"], rows)
+
+
+def secret_files_list() -> str:
+    return "".join(
+        f"- `{item.metadata['env']}{FILE}`\n" for item in fields(Settings) if item.metadata["secret"]
+    )
 
 
 def _default(item: Any) -> str:
@@ -217,6 +224,7 @@ def _name_in_words(option: str) -> str:
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "settings": settings_table,
+    "secret-files": secret_files_list,
     "sizes": sizes_table,
     "tools": tools_table,
     "agent-tools": lambda: tools_reference(AGENT_TOOLS),

@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -20,13 +21,13 @@ from typing import Any
 import pytest
 import yaml
 
-from e2a_core.settings import setting_names
-from tests.docs.documents import ROOT
+from e2a_core.settings import load_settings, setting_names
+from tests.docs.documents import ROOT, snippets
 
 DOCKERFILE = ROOT / "Dockerfile"
 IMAGE_USER = 10001
 INSTALL_SECONDS = 300
-CONFIGURED = {"POSTGRES_PASSWORD": "0" * 32, "E2A_HMAC_SECRET": "1" * 64}
+SECRETS_MADE = "mkdir -m 700 .secrets"
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,33 @@ def test_compose_takes_the_file_and_says_what_is_missing(tmp_path: Path) -> None
     )
     assert missing.returncode != 0
     assert "docs/deployment.md" in missing.stderr
-    done = subprocess.run(
-        command, env={**environment, **CONFIGURED}, capture_output=True, text=True, timeout=60, check=False
-    )
+    make_secrets(tmp_path)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def make_secrets(folder: Path) -> None:
+    """As docs/deployment.md says."""
+    [snippet] = [each for each in snippets("bash") if SECRETS_MADE in each.text]
+    subprocess.run(["bash", "-ec", snippet.text], cwd=folder, timeout=60, check=True)
+
+
+def test_the_secrets_of_the_composition_are_read_from_their_files(tmp_path: Path) -> None:
+    make_secrets(tmp_path)
+    made, services = tmp_path / ".secrets", composed()["services"]
+    assert stat.S_IMODE(made.stat().st_mode) == 0o700
+    declared = {name: Path(item["file"]).name for name, item in composed()["secrets"].items()}
+    assert declared == {path.name: path.name for path in made.iterdir()}
+    used = {name for service in services.values() for name in service.get("secrets", ())}
+    assert used == set(declared)
+    environment = {
+        name: str(made / Path(value).name)
+        for name, value in services["e2a"]["environment"].items()
+        if name.endswith("_FILE")
+    }
+    settings = load_settings({"E2A_HOME": str(tmp_path), "E2A_ENV": "production", **environment})
+    assert (made / "database_password").read_text().strip() in settings.database_url
+    assert settings.hmac_secret == (made / "hmac_secret").read_text().strip()
 
 
 def test_the_composition_is_closed_and_starts_in_order() -> None:

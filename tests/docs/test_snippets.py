@@ -27,11 +27,14 @@ OURS = {"e2a", "e2a-mcp"}
 # What the documents call that is not ours: the commands of hosts and of package tools, which are only read.
 OTHERS = {
     "agentstack",
+    "chmod",
     "claude",
     "codex",
     "curl",
     "docker",
+    "echo",
     "export",
+    "mkdir",
     "pip",
     "python3",
     "schemathesis",

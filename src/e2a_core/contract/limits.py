@@ -130,6 +130,7 @@ Reading and searching
     local.backlog: MAX_COUNTED
     local.messages: MAX_INLINE_BYTES, DOWNLOAD_LIFETIME
     local.metrics: MAX_GROUPS
+    setting_sources: MAX_OCTETS
     store.sqlite.recent: MAX_ROWS
 
 HTTP server and client
