@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from e2a_core.contract.base import KeptView, Page, Timestamp, View, json_text
+from e2a_core.contract.screening_views import HoldReasonView, ProtectionFindingView
 from e2a_core.contract.states import DirectionText
 from e2a_core.documents.document import DocumentText, Kind, Picture, kind_of
 from e2a_core.mail.charsets import decode_bytes
-from e2a_core.visible import one_line, sentence
 
 __all__ = [
     "ArcResult",
@@ -20,7 +20,6 @@ __all__ = [
     "AutoSubmittedView",
     "DKIMResult",
     "DMARCResult",
-    "HoldReasonView",
     "MessageBodyView",
     "MessagePage",
     "MessageParsedView",
@@ -29,10 +28,8 @@ __all__ = [
     "NamedAddressView",
     "NestedMessageView",
     "PictureContent",
-    "ProtectionFindingView",
     "RecipientOutcomeView",
     "SPFResult",
-    "ThreatCategoryView",
     "Verdict",
 ]
 
@@ -212,35 +209,6 @@ class RecipientOutcomeView(View):
     enhanced: str | None = None
     detail: str | None = None
     updated_at: Timestamp
-
-
-class ThreatCategoryView(View):
-    name: str
-    score: float | None = None
-
-
-class ProtectionFindingView(View):
-    source: str
-    action: str | None = None
-    detector: str | None = None
-    score: float | None = None
-    summary: str | None = None
-    categories: list[ThreatCategoryView] | None = None
-
-
-class HoldReasonView(View):
-    type: str
-    code: str
-    summary: str
-    category: str | None = None
-    detail: str | None = None
-    confidence: float | None = None
-
-    @property
-    def sentences(self) -> tuple[str, str]:
-        """The summary and the finding behind it, or "" if that says no more; in each nothing hides."""
-        detail = (self.detail or "").strip()
-        return one_line(self.summary), "" if detail in self.summary else one_line(sentence(detail))
 
 
 class NamedAddressView(View):

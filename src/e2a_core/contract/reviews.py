@@ -8,9 +8,10 @@ from pydantic import Field
 
 from e2a_core.contract.base import Page, Request, Timestamp, View
 from e2a_core.contract.limits import MAX_REASON_CHARS
-from e2a_core.contract.message_views import HoldReasonView, MessageView
+from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.operation import READS, Budget, Hints, Tool, operation
 from e2a_core.contract.parameters import Cursor, IdempotencyKey, Limit, MessageId
+from e2a_core.contract.screening_views import HoldReasonView
 from e2a_core.contract.sending import (
     DECISION_ERRORS,
     SENT,

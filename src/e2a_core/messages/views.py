@@ -15,7 +15,6 @@ from e2a_core.contract.message_views import (
     AttachmentMetaView,
     Authentication,
     AutoSubmittedView,
-    HoldReasonView,
     MessageBodyView,
     MessageParsedView,
     MessageSummaryView,
@@ -26,6 +25,7 @@ from e2a_core.contract.message_views import (
 )
 from e2a_core.contract.messages import MessageLifecycleTransition
 from e2a_core.contract.reviews import ReviewView
+from e2a_core.contract.screening_views import HoldReasonView
 from e2a_core.contract.states import Direction, Review
 from e2a_core.mail.parse import ParsedMessage
 from e2a_core.messages.content import attachments_json

@@ -8,14 +8,8 @@ from datetime import datetime
 from email.utils import format_datetime
 
 from e2a_core.clock import from_micros
-from e2a_core.contract.message_views import (
-    AttachmentMetaView,
-    HoldReasonView,
-    MessageBodyView,
-    MessageView,
-    ProtectionFindingView,
-    ThreatCategoryView,
-)
+from e2a_core.contract.message_views import AttachmentMetaView, MessageBodyView, MessageView
+from e2a_core.contract.screening_views import HoldReasonView, ProtectionFindingView, ThreatCategoryView
 from e2a_core.core import Core
 from e2a_core.mail.parse import parse_message
 from e2a_core.messages.content import load_content

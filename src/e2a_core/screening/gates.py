@@ -19,7 +19,7 @@ __all__ = ["Gate", "Policy", "recipient_gate", "sender_gate"]
 
 Policy = Literal["open", "allowlist", "domain"]
 
-MAX_NAMED = 3
+NAMED = 3
 """Addresses that a finding names, so that it stays a sentence; the others are counted."""
 
 
@@ -97,9 +97,9 @@ def recipient_gate(
 
 def _listing(addresses: Sequence[str]) -> str:
     """`a, b and c`, the first few by name."""
-    named = [*addresses[:MAX_NAMED]]
-    if len(addresses) > MAX_NAMED:
-        named.append(f"{len(addresses) - MAX_NAMED} more")
+    named = [*addresses[:NAMED]]
+    if len(addresses) > NAMED:
+        named.append(f"{len(addresses) - NAMED} more")
     return " and ".join(filter(None, [", ".join(named[:-1]), named[-1]]))
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from e2a_core.contract.engine import Session
-from e2a_core.contract.message_views import HoldReasonView, MessageView
+from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.reviews import ReviewView
+from e2a_core.contract.screening_views import HoldReasonView
 from e2a_core.contract.states import Direction, Review
 from e2a_core.http.pages.words import short_address
 from e2a_core.visible import one_line
