@@ -397,6 +397,11 @@ class Settings:
         return self.outbound_smtp_from_domain or self.shared_domain or "localhost"
 
     @property
+    def relay_domains(self) -> tuple[str, ...]:
+        """The domains of addresses that agents without a domain of their own share, so that one identifies none."""
+        return () if self.from_domain == self.shared_domain else (self.from_domain,)
+
+    @property
     def require_tls(self) -> bool:
         if self.outbound_smtp_require_tls is None:
             return self.production

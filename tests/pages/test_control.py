@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from e2a_core.contract.agents import CreateAgentRequest
 from e2a_core.contract.audit import AuditQuery
 from e2a_core.contract.contacts import ContactQuery
 from e2a_core.contract.engine import Session
@@ -22,11 +23,9 @@ GUARDED = {
     "outbound_policy": "allowlist",
     "outbound_list": "bob@example.org\nann@example.org",
     "outbound_action": "review",
-    "outbound_scan": "medium",
     "inbound_policy": "domain",
     "inbound_list": "example.org",
     "inbound_action": "block",
-    "inbound_scan": "off",
     "ttl": "86400",
     "on_expiry": "reject",
 }
@@ -53,6 +52,7 @@ async def test_protection_is_said_in_words_previewed_and_saved(
     ):
         assert words in shown.text, words
     assert "To a listed one" not in shown.text
+    assert "_scan" not in shown.text
     assert "It may write to anybody." in await visitor.read(path)
     saved = await visitor.submit(path, path, **GUARDED)
     assert saved.headers["location"] == f"{path}?said=saved"
@@ -64,6 +64,42 @@ async def test_protection_is_said_in_words_previewed_and_saved(
     await visitor.submit(path, f"{path}/hold-all")
     assert (await send(agent)).status == "pending_review"
     assert (await owner.protection.get(ASSISTANT)).inbound.gate.policy == "domain"
+
+
+async def test_a_preview_judges_as_mail_is_judged(visitor: Visitor, owner: Session, agent: Session) -> None:
+    """By Bcc too; and neither an own Reply-To nor another inbox of the account holds a message."""
+    await owner.agents.create(CreateAgentRequest(email="free@agents.example"))
+    path, listed = f"/protection/{ASSISTANT}", "bob@example.org"
+    await send(agent, to=[listed], subject="Plain")
+    await send(agent, to=[listed], bcc=["dan@example.org"], subject="With a hidden one")
+    await send(agent, to=[listed], reply_to=[ASSISTANT], subject="Answers come here")
+    await send(agent, to=[listed], reply_to=["eve@example.org"], subject="Answers go there")
+    await send(agent, to=["free@agents.example"], subject="To another inbox")
+
+    async def caught(policy: str, addresses: str) -> tuple[str, set[str]]:
+        given = {**GUARDED, "outbound_policy": policy, "outbound_list": addresses, "do": "preview"}
+        shown = (await visitor.submit(path, path, **given)).text
+        subjects = {"Plain", "With a hidden one", "Answers come here", "Answers go there", "To another inbox"}
+        return shown, {item for item in subjects if item in shown}
+
+    shown, found = await caught("allowlist", listed)
+    assert found == {"With a hidden one", "Answers go there", "To another inbox"}
+    for words in (
+        "Of the last 5 messages sent, 3 would not have passed",
+        "dan@example.org is not on the allowlist.",
+        "eve@example.org is not on the allowlist.",
+        "Judged by To, Cc, Bcc and Reply-To. Texts are not scanned",
+        "Judged by the address in From",
+        "this deployment has no scanner",
+    ):
+        assert words in shown, words
+    assert (await caught("domain", ""))[1] == {
+        "Plain",
+        "With a hidden one",
+        "Answers come here",
+        "Answers go there",
+    }
+    assert (await caught("open", ""))[1] == set()
 
 
 @pytest.mark.parametrize(

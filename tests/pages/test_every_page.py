@@ -107,10 +107,8 @@ NAMED = {"name": "{email}"}
 GUARDED = {
     "outbound_policy": "open",
     "outbound_action": "flag",
-    "outbound_scan": "off",
     "inbound_policy": "open",
     "inbound_action": "flag",
-    "inbound_scan": "off",
     "ttl": "3600",
     "on_expiry": "reject",
 }

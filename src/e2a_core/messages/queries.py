@@ -78,6 +78,16 @@ def by_id_in_account(account_id: str, message_id: str) -> Statement:
     )
 
 
+def hidden_recipients(agent_email: str, ids: Sequence[str]) -> Statement:
+    """`id` and `bcc` of some messages of an inbox."""
+    placeholders, params = in_list("id", ids)
+    return Statement(
+        f"SELECT id, bcc FROM messages WHERE agent_email = :agent AND id IN ({placeholders})",
+        {"agent": agent_email, **params},
+        by_key=True,
+    )
+
+
 def by_dedupe_key(dedupe_key: str, agents: Sequence[str]) -> Statement:
     """Those of `agents` that already have the message with this key."""
     names, params = in_list("agent", agents)

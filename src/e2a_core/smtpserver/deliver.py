@@ -206,13 +206,11 @@ class Delivery:
         row.auth_headers = sign_headers(claim, self._core.secrets.signing)
 
     def _screen(self, arrival: Arrival, agent: AgentRow) -> Finding | None:
-        settings = self._core.settings
-        shared = () if settings.from_domain == settings.shared_domain else (settings.from_domain,)
         return sender_gate(
             gate_of(config_of(agent).inbound.gate),
             author=arrival.parsed.author.addr_spec if arrival.parsed.author else None,
             dmarc_pass=arrival.identity.dmarc_pass,
-            relay_domains=shared,
+            relay_domains=self._core.settings.relay_domains,
         )
 
     def _outcome(

@@ -16,7 +16,7 @@ from e2a_core.messages import queries
 from e2a_core.messages.rows import MessageRow
 from e2a_core.protection.config import config_of, gate_of
 from e2a_core.screening.disposition import Disposition, Finding
-from e2a_core.screening.gates import recipient_gate
+from e2a_core.screening.gates import Gate, recipient_gate
 from e2a_core.store.statement import StaleWrite, Statement
 from e2a_core.submission.addressing import local_recipients, sole_recipient
 from e2a_core.submission.draft import Draft
@@ -142,12 +142,14 @@ async def rate_exceeded(core: Core, agent: AgentRow) -> RateLimited:
     return _rate_exceeded(core.settings.send_rate_per_minute, (row["first"] or now) + _MINUTE - now)
 
 
-async def screen(core: Core, agent: AgentRow, recipients: Sequence[str]) -> Finding | None:
-    """The recipient gate's finding on a message to `recipients`, or None.
+async def screen(
+    core: Core, agent: AgentRow, recipients: Sequence[str], gate: Gate | None = None
+) -> Finding | None:
+    """The recipient gate's finding on a message to `recipients`, or None; `gate` is another than the agent has.
 
     Addresses in Reply-To belong to them, because answers go there with what the message said.
     """
-    gate = gate_of(config_of(agent).outbound.gate)
+    gate = gate or gate_of(config_of(agent).outbound.gate)
     own = None
     if gate.policy == "domain" and agent.domain == core.settings.shared_domain:
         own = await _inboxes_of(core, agent.account_id, recipients)

@@ -7,31 +7,18 @@ from typing import Any
 from starlette.responses import Response
 
 from e2a_core.contract.agents import AgentView
-from e2a_core.contract.messages import MessageQuery
 from e2a_core.contract.protection import ProtectionConfig, ProtectionConfigView
 from e2a_core.errors import E2AError
-from e2a_core.http.pages.mail_words import item_of
-from e2a_core.http.pages.protection_words import (
-    ACTIONS_IN,
-    ACTIONS_OUT,
-    Effect,
-    effect,
-    in_words,
-    span_words,
-)
+from e2a_core.http.pages.protection_effect import preview as effect_of
+from e2a_core.http.pages.protection_words import ACTIONS_IN, ACTIONS_OUT, in_words, span_words
 from e2a_core.http.pages.routes import Page
 from e2a_core.http.pages.sheet import Fact, Field, Form, Item, Note, Section, address, read, sheet
 from e2a_core.http.pages.visit import Visit
-from e2a_core.http.pages.words import count_words
 from e2a_core.protection.config import config_view, normalised_config
-from e2a_core.visible import sentence
 
 __all__ = ["PAGES"]
 
 ON_A_PAGE = 25
-PREVIEWED = 50
-"""Messages of each direction that a preview looks at."""
-SHOWN = 8
 FORM_OCTETS = 512 * 1024
 """A form with two full lists of addresses."""
 
@@ -44,12 +31,6 @@ _POLICIES_IN = [
     ("open", "anybody"),
     ("domain", "the domains below freely"),
     ("allowlist", "the addresses below freely"),
-]
-_SCANS = [
-    ("off", "not at all"),
-    ("low", "for what is surely bad"),
-    ("medium", "for what is likely bad"),
-    ("high", "strictly"),
 ]
 _SPANS = (3600, 14_400, 86_400, 259_200, 604_800, 2_592_000)
 
@@ -108,7 +89,7 @@ def _given(visit: Visit) -> dict[str, Any]:
     def direction(side: str) -> dict[str, Any]:
         listed = [entry for entry in text(f"{side}_list").replace(",", " ").split() if entry]
         gate = {"policy": text(f"{side}_policy"), "action": text(f"{side}_action"), "allowlist": listed}
-        return {"gate": gate, "scan": {"sensitivity": text(f"{side}_scan")}}
+        return {"gate": gate, "scan": {}}
 
     seconds = text("ttl")
     holds = {
@@ -132,7 +113,7 @@ async def _shown(
     hold = Form(f"{path}/hold-all", "Hold all outgoing mail", small=True)
     sections = [Section("As you have it now, not saved" if preview else "In words", facts=words)]
     if preview is not None:
-        sections += await _previewed(visit, agent, preview)
+        sections += await effect_of(visit, agent.email, preview)
     else:
         sections.append(Section(forms=[hold]))
     sections.append(
@@ -179,9 +160,6 @@ def _fields(config: ProtectionConfigView) -> list[Field]:
                 hint if side == "outbound" else f"{hint[:-1]}; domains, if it hears from domains.",
             ),
             Field(f"{side}_action", others, gate.action or "flag", "choice", choices=[*actions.items()]),
-            Field(
-                f"{side}_scan", "Texts are scanned", given.scan.sensitivity or "off", "choice", choices=_SCANS
-            ),
         ]
     ttl = config.holds.ttl_seconds or 0
     spans = sorted({*_SPANS, ttl})
@@ -208,39 +186,6 @@ def _fields(config: ProtectionConfigView) -> list[Field]:
             on=bool(config.holds.suppress_notifications),
         ),
     ]
-
-
-async def _previewed(visit: Visit, agent: AgentView, config: ProtectionConfig) -> list[Section]:
-    async def last(direction: str) -> Any:
-        given = {"direction": direction, "read_status": "all", "limit": PREVIEWED}
-        return (await visit.session.messages.list(agent.email, read(visit, MessageQuery, given))).items
-
-    shared = visit.core.settings.shared_domain
-    own = None
-    if shared and agent.domain == shared:
-        own = {item.email for item in (await visit.session.agents.list(limit=100)).items}
-    outgoing, incoming = effect(
-        config,
-        await last("outbound"),
-        await last("inbound"),
-        domain=agent.domain,
-        own=own,
-        relay_domains=[shared] if shared else [],
-    )
-    return [
-        _effect("sent", ACTIONS_OUT[config.outbound.gate.action], agent.email, outgoing),
-        _effect("received", ACTIONS_IN[config.inbound.gate.action], agent.email, incoming),
-    ]
-
-
-def _effect(what: str, action: str, email: str, found: Effect) -> Section:
-    title = f"Of the last {count_words(found.looked_at, 'message')} {what}, {len(found.caught)} would not have passed"
-    lead = f"Such mail {action}. Scans are not counted." if found.caught else "Scans are not counted."
-    items = []
-    for view, why in found.caught[:SHOWN]:
-        item = item_of(email, view)
-        items.append(Item(item.title, item.path, item.what, sentence(why), at=item.at, strong=False))
-    return Section(title, lead, items=items or None)
 
 
 PAGES = (
