@@ -429,19 +429,19 @@ def load_settings(
     environ: Mapping[str, str] | None = None,
     *,
     given: Mapping[str, str] = _NOTHING,
-    saved: Callable[[Path], Mapping[str, str]] = lambda home: _NOTHING,
+    saved: Callable[[Path, Mapping[str, str]], Mapping[str, str]] = lambda home, environment: _NOTHING,
 ) -> Settings:
     """Returns the settings from `environ` (default: that of the process) and the home's `config.toml`.
 
     `given` goes before the environment: the options of a command. `saved` returns what stands between the environment
-    and `config.toml`, for the home it is called with. Both are by environment variable. Raises `SettingsError`.
+    and `config.toml`, for the home and what the environment sets. Raises `SettingsError`.
     """
     known = {item.metadata["env"]: item.metadata["secret"] for item in fields(Settings)}
     environment = usable(os.environ if environ is None else environ, known)
     home = kinds.path(environment["E2A_HOME"]) if environment.get("E2A_HOME") else default_home()
     environment = with_secrets(environment, [name for name, secret in known.items() if secret])
     set_there = {name: text for name, text in environment.items() if text}
-    environment = {**environment, **saved(home), **set_there, **given}
+    environment = {**environment, **saved(home, set_there), **set_there, **given}
     from_file = _config(home / "config.toml", environment)
     values: dict[str, Any] = {"home": home.absolute()}
     for item in fields(Settings):

@@ -55,8 +55,9 @@ def distributions(*folders: str) -> set[str]:
 
 
 def test_runtime_dependencies_are_those_imported() -> None:
-    postgresql = declared(PROJECT["optional-dependencies"]["postgresql"])
-    assert distributions("src") | NEEDED_UNIMPORTED == declared(PROJECT["dependencies"]) | postgresql
+    extras = PROJECT["optional-dependencies"]
+    needed = declared([*PROJECT["dependencies"], *extras["postgresql"], *extras["keyring"]])
+    assert distributions("src") | NEEDED_UNIMPORTED == needed
 
 
 def test_test_dependencies_are_declared() -> None:

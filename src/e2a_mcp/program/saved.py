@@ -1,4 +1,7 @@
-"""`config.json` in the home: what `e2a login` and `e2a config` keep for the next command, for its owner alone."""
+"""`config.json` in the home: what `e2a login` and `e2a config` keep for the next command, for its owner alone.
+
+The key is in the file, or in the keyring of the system, and then the file has the name of its entry there.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,22 @@ from e2a_core.errors import SettingsError
 from e2a_core.local.files import replace_private
 from e2a_core.settings import Settings, load_settings
 from e2a_core.store.private import FILE_MODE, FOLDER_MODE, make_private
+from e2a_mcp.program.system_keyring import delete_key, key_of, store_key
 
-__all__ = ["MEMBERS", "read_saved", "same_deployment", "settings_here", "write_saved"]
+__all__ = [
+    "IN_KEYRING",
+    "MEMBERS",
+    "read_saved",
+    "same_deployment",
+    "settings_here",
+    "write_key",
+    "write_saved",
+]
 
 MEMBERS = {"api_key": "E2A_API_KEY", "api_url": "E2A_API_URL", "agent_email": "E2A_AGENT_EMAIL"}
 """What the file may set, and the environment variable that goes before it."""
+IN_KEYRING = "key_in_keyring"
+"""The member with the name of the key's entry."""
 _NAME = "config.json"
 
 
@@ -52,6 +66,19 @@ def write_saved(home: Path, changes: Mapping[str, Any]) -> None:
         raise SettingsError(f"{home / _NAME} cannot be written: {problem.strerror}") from None
 
 
+def write_key(home: Path, key: str | None, *, in_keyring: bool = False, **changes: Any) -> None:
+    """Keeps `key` in place of the one before, wherever that is; None forgets it. Raises `SettingsError`."""
+    before = read_saved(home)
+    url = changes.get("api_url") or before.get("api_url") or ""
+    entry = store_key(key, str(url)) if key and in_keyring else None
+    write_saved(home, {**changes, "api_key": None if entry else key, IN_KEYRING: entry})
+    if old := before.get(IN_KEYRING):
+        try:
+            delete_key(str(old))
+        except SettingsError as problem:
+            raise SettingsError(f"the key before is still in the keyring, as {old!r}: {problem}") from None
+
+
 def settings_here(
     *,
     remote: str | None = None,
@@ -67,13 +94,17 @@ def settings_here(
     given = {"E2A_API_URL": remote} if remote else {}
     files: list[dict[str, Any]] = []
 
-    def saved(home: Path) -> dict[str, str]:
+    def saved(home: Path, environment: Mapping[str, str]) -> dict[str, str]:
         files.append(read_saved(home, mend=mend))
-        return {
+        kept = {
             variable: value
             for name, variable in MEMBERS.items()
             if isinstance(value := files[0].get(name), str) and value
         }
+        entry = files[0].get(IN_KEYRING)
+        if entry and not local and not {**environment, **kept}.get("E2A_API_KEY"):
+            kept["E2A_API_KEY"] = key_of(str(entry))
+        return kept
 
     settings = load_settings(environ, saved=saved, given=given)
     if local:

@@ -245,7 +245,7 @@ def test_a_saved_key_is_used_and_its_file_left_as_it_is(home: Path) -> None:
             done = doctor(home)
             here = codes(in_home(home))
     assert (done.status, done.code("api.reachability")) == (1, ("fail", "connection_failed"))
-    assert done.one("cli.config")["evidence"] == {"key_from": "config.json or config.toml"}
+    assert done.one("cli.config")["evidence"] == {"key_from": "config.json, config.toml or the keyring"}
     assert here["home.files"] == ("fail", "open_to_others")
 
 

@@ -14,13 +14,15 @@ from e2a_core.settings import load_settings
 from e2a_mcp.program.commands.acting import HERE, Where
 from e2a_mcp.program.commands.show import Output
 from e2a_mcp.program.failed import Failed
-from e2a_mcp.program.saved import read_saved, same_deployment, write_saved
+from e2a_mcp.program.saved import IN_KEYRING, read_saved, same_deployment, write_key, write_saved
 from e2a_mcp.program.statuses import PERMANENT
 
 __all__ = ["config", "masked"]
 
 SHOWN_OF_KEY = 12
 """The kind of the key and a few digits: enough to tell keys apart."""
+_OPEN = {"key_scope", IN_KEYRING}
+"""What is said of a key, and is none."""
 _PARSE = {"api_key": kinds.text, "api_url": kinds.url, "agent_email": kinds.optional_email}
 
 Name = Annotated[Literal["api_key", "api_url", "agent_email"], Parameter(help="What is kept.")]
@@ -43,10 +45,13 @@ def list_(*, where: Where = HERE) -> int:
 @config.command
 def get(name: Name, /, *, where: Where = HERE) -> int:
     """Show one member, a key shortened."""
-    value = read_saved(load_settings().home).get(name)
-    if value is None:
+    kept = read_saved(load_settings().home)
+    shown = _shown(name, kept.get(name))
+    if name == "api_key" and kept.get(IN_KEYRING):
+        shown = f"in the keyring, as {kept[IN_KEYRING]}"
+    if shown is None:
         raise Failed(f"{name} is not kept", PERMANENT, code="not_found")
-    Output(as_json=False).line(str(_shown(name, value)))
+    Output(as_json=False).line(str(shown))
     return 0
 
 
@@ -75,19 +80,26 @@ def set_(
         raise SettingsError(f"{name} must not be empty; `e2a config unset {name}` forgets it")
     if name == "api_key" and not text.startswith("e2a_"):
         raise SettingsError("api_key must be a key, which begins with e2a_")
-    changes: dict[str, Any] = {name: text}
     before = read_saved(home)
-    if name == "api_url" and before.get("api_key") and not same_deployment(text, before.get("api_url")):
-        changes["api_key"] = None
+    keyed = before.get("api_key") or before.get(IN_KEYRING)
+    if name == "api_key":
+        write_key(home, text)
+    elif name == "api_url" and keyed and not same_deployment(text, before.get("api_url")):
+        write_key(home, None, api_url=text)
         sys.stderr.write("e2a: the key of the deployment before was forgotten\n")
-    write_saved(home, changes)
+    else:
+        write_saved(home, {name: text})
     return 0
 
 
 @config.command
 def unset(name: Name, /, *, where: Where = HERE) -> int:
     """Forget a member."""
-    write_saved(load_settings().home, {name: None})
+    home = load_settings().home
+    if name == "api_key":
+        write_key(home, None)
+    else:
+        write_saved(home, {name: None})
     return 0
 
 
@@ -96,7 +108,7 @@ def masked(key: str) -> str:
 
 
 def _shown(name: str, value: Any) -> Any:
-    return masked(str(value)) if "key" in name and isinstance(value, str) else value
+    return masked(value) if isinstance(value, str) and "key" in name and name not in _OPEN else value
 
 
 def _asked(name: str) -> str:

@@ -24,8 +24,9 @@ from e2a_mcp.program.arguments import Url
 from e2a_mcp.program.commands.config import masked
 from e2a_mcp.program.failed import Failed
 from e2a_mcp.program.output import note, result
-from e2a_mcp.program.saved import read_saved, write_saved
+from e2a_mcp.program.saved import IN_KEYRING, read_saved, write_key
 from e2a_mcp.program.statuses import CREDENTIALS, EXPIRED, status_of
+from e2a_mcp.program.system_keyring import key_of, require_keyring
 
 __all__ = ["login", "logout"]
 
@@ -44,9 +45,14 @@ def login(
     with_key: Annotated[
         bool, Parameter(help="Ask for a key, or read it from standard input, and open no browser.")
     ] = False,
+    keyring: Annotated[
+        bool, Parameter(help="Keep the key in the system's keyring; needs the extra `keyring`.")
+    ] = False,
 ) -> int:
     """Sign in to a deployment in the browser, and keep its key for the next commands in `config.json` of the home."""
     settings = load_settings()
+    if keyring:
+        require_keyring()
     there = (url or str(read_saved(settings.home).get("api_url") or settings.api_url)).rstrip("/")
     try:
         asyncio.run(_reached(replace(settings, api_url=there, api_key="")))
@@ -54,7 +60,7 @@ def login(
         account = asyncio.run(_account(replace(settings, api_url=there, api_key=key)))
     except E2AError as problem:
         raise Failed(problem.message, status_of(problem), code=problem.code) from None
-    write_saved(settings.home, {"api_key": key, "api_url": there, "key_scope": account.scope})
+    write_key(settings.home, key, in_keyring=keyring, api_url=there, key_scope=account.scope)
     result(f"signed in to {there} as {account.user.email} with {masked(key)}")
     note("`e2a whoami` says whom commands act as; `--local` acts on the home on this machine")
     return 0
@@ -67,10 +73,10 @@ def logout(
     """Forget the key that `e2a login` kept."""
     settings = load_settings()
     kept = read_saved(settings.home)
-    key = kept.get("api_key")
-    if not isinstance(key, str) or not key:
+    if not kept.get("api_key") and not kept.get(IN_KEYRING):
         raise Failed("nobody is signed in", CREDENTIALS, code="unauthorized")
     if revoke:
+        key = str(kept.get("api_key") or key_of(str(kept[IN_KEYRING])))
         there = str(kept.get("api_url") or settings.api_url)
         try:
             asyncio.run(_revoked(replace(settings, api_url=there, api_key=key)))
@@ -78,7 +84,7 @@ def logout(
             raise Failed(
                 f"the key was not ended: {problem.message}", status_of(problem), code=problem.code
             ) from None
-    write_saved(settings.home, {"api_key": None, "key_scope": None})
+    write_key(settings.home, None, key_scope=None)
     result("signed out" if revoke else "signed out; the key itself stays valid until it is deleted")
     return 0
 

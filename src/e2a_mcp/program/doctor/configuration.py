@@ -44,7 +44,7 @@ def check_configuration(
 def _where(settings: Settings, wishes: Wishes, environment: Mapping[str, str]) -> Finding:
     if settings.remote:
         named = [name for name in ("E2A_API_KEY", "E2A_API_KEY_FILE") if environment.get(name)]
-        source = named[0] if named else "config.json or config.toml"
+        source = named[0] if named else "config.json, config.toml or the keyring"
         detail = f"acts on another deployment with the key of {source}"
         return passed("cli.config", detail, target=settings.api_url, key_from=source)
     if wishes.remote or (settings.api_url != _DEFAULT_API_URL and not wishes.local):
