@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,29 @@ from e2a_mcp.program.hosts.journal import Journal
 from e2a_mcp.program.hosts.locate import Machine, user_file
 from e2a_mcp.program.hosts.table import HOSTS, Host
 
-__all__ = ["KEYED", "LOCAL", "PLATFORM", "REMOTE", "SAMPLES", "User", "comments", "loaded", "member_of"]
+__all__ = [
+    "KEYED",
+    "KEY_FILE",
+    "LOCAL",
+    "PLATFORM",
+    "REMOTE",
+    "SAMPLES",
+    "User",
+    "comments",
+    "loaded",
+    "member_of",
+]
 
 DATA = Path(__file__).parent / "data"
 SAMPLES = {path.stem: path for path in sorted(DATA.iterdir())}
 PLATFORM = "linux"
 
 LOCAL = Entry("/opt/e2a/bin/e2a-mcp", (), {"E2A_HOME": "/srv/mail box/é"})
-KEYED = Entry("uvx", ("e2a-mcp==0.1.0",), {"E2A_API_URL": "https://mail.example.com"}, keyed=True)
-REMOTE = Entry(url="https://mail.example.com/mcp", keyed=True)
+KEY_FILE = "/srv/mail box/é/hosts/api-key"
+KEYED = Entry(
+    "uvx", ("e2a-mcp==0.1.0",), {"E2A_API_URL": "https://mail.example.com"}, keyed=True, key_file=KEY_FILE
+)
+REMOTE = replace(LOCAL, url="https://mail.example.com/mcp", keyed=True, key_file=KEY_FILE)
 
 
 @dataclass(frozen=True)

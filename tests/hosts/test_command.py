@@ -77,12 +77,25 @@ def test_our_key_is_written_nowhere(furnished: User) -> None:
     key = "e2a_agt_0123456789abcdef"
     done = furnished.run("--all", E2A_API_KEY=key, E2A_API_URL="https://mail.example.com")
     assert key not in done.stdout + done.stderr
-    assert "Zed takes no key from the environment" in done.stderr
-    assert done.returncode == 1
-    assert done.stdout.count(": installed  ") == len(HOSTS) - 2
+    file = furnished.folder / "e2a-home/hosts/api-key"
+    assert f"Zed: put the key into {file}" in done.stderr
+    assert done.returncode == 0
+    assert done.stdout.count(": installed  ") == len(HOSTS)
     assert not any(
         key.encode() in path.read_bytes() for path in furnished.folder.rglob("*") if path.is_file()
     )
+
+
+@pytest.mark.parametrize("words", [[], ["--http", "https://mail.example.com/"]])
+def test_a_key_in_a_file_is_named_by_it(furnished: User, words: list[str]) -> None:
+    (furnished.folder / "key").write_text("e2a_agt_0123456789abcdef\n")
+    done = furnished.run(
+        "zed", *words, E2A_API_KEY_FILE="key", E2A_API_URL="https://mail.example.com", cwd=furnished.folder
+    )
+    assert (done.returncode, "put the key" in done.stderr) == (0, False)
+    member = member_of(HOSTS["zed"], furnished.sample_path("zed").read_bytes())
+    assert member["env"]["E2A_API_KEY_FILE"] == str(furnished.folder / "key")
+    assert member["env"]["E2A_API_URL"] == "https://mail.example.com"
 
 
 def test_over_http(user: User) -> None:

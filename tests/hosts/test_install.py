@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from e2a_mcp.program.hosts import files
+from e2a_mcp.program.hosts.entry import Entry
 from e2a_mcp.program.hosts.install import install, undo
 from e2a_mcp.program.hosts.problems import HostProblem
 from e2a_mcp.program.hosts.table import HOSTS
-from tests.hosts.samples import KEYED, LOCAL, REMOTE, SAMPLES, User, comments, loaded, member_of
+from tests.hosts.samples import KEY_FILE, KEYED, LOCAL, REMOTE, SAMPLES, User, comments, loaded, member_of
 
 HOME = "/srv/mail box/é"
 COMMAND = "/opt/e2a/bin/e2a-mcp"
@@ -46,7 +48,12 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "opencode": {"type": "local", "command": [COMMAND], "environment": {"E2A_HOME": HOME}},
 }
 
+BY_FILE = {"E2A_API_URL": "https://mail.example.com", "E2A_API_KEY_FILE": KEY_FILE}
+BRIDGE = {"command": COMMAND, "args": [], "env": {"E2A_HOME": HOME, **BY_FILE}}
+
 EXPECTED_HTTP: dict[str, dict[str, Any]] = {
+    "claude-desktop": BRIDGE,
+    "zed": {"source": "custom", **BRIDGE},
     "claude-code": {"type": "http", "url": URL, "headers": {"Authorization": "Bearer ${E2A_API_KEY:-}"}},
     "cursor": {"url": URL, "headers": {"Authorization": "Bearer ${env:E2A_API_KEY}"}},
     "vscode": {"type": "http", "url": URL, "headers": {"Authorization": "Bearer ${input:e2a-key}"}},
@@ -72,6 +79,8 @@ EXPECTED_HTTP: dict[str, dict[str, Any]] = {
 }
 
 EXPECTED_KEYED: dict[str, tuple[str, Any]] = {
+    "claude-desktop": ("env", BY_FILE),
+    "zed": ("env", BY_FILE),
     "claude-code": ("env", {"E2A_API_URL": "https://mail.example.com", "E2A_API_KEY": "${E2A_API_KEY:-}"}),
     "cursor": ("env", {"E2A_API_URL": "https://mail.example.com", "E2A_API_KEY": "${env:E2A_API_KEY}"}),
     "vscode": ("env", {"E2A_API_URL": "https://mail.example.com", "E2A_API_KEY": "${input:e2a-key}"}),
@@ -187,11 +196,6 @@ def test_line_ends_and_mark_are_kept(user: User, key: str, bom: bytes) -> None:
 def test_over_http_the_key_comes_from_the_environment(user: User, key: str) -> None:
     host, path = HOSTS[key], user.with_sample(key)
     before = path.read_bytes()
-    if key not in EXPECTED_HTTP:
-        with pytest.raises(HostProblem, match=r"config\.toml in the home"):
-            install(host, path, REMOTE, user.journal)
-        assert path.read_bytes() == before
-        return
     install(host, path, REMOTE, user.journal)
     assert member_of(host, path.read_bytes()) == EXPECTED_HTTP[key]
     path.write_bytes(path.read_bytes() + b"\n")
@@ -202,13 +206,28 @@ def test_over_http_the_key_comes_from_the_environment(user: User, key: str) -> N
 @pytest.mark.parametrize("key", HOSTS)
 def test_a_command_gets_the_key_by_reference(user: User, key: str) -> None:
     host, path = HOSTS[key], user.with_sample(key)
-    if key not in EXPECTED_KEYED:
-        with pytest.raises(HostProblem, match=r"config\.toml in the home"):
-            install(host, path, KEYED, user.journal)
-        return
     install(host, path, KEYED, user.journal)
     name, value = EXPECTED_KEYED[key]
     assert member_of(host, path.read_bytes())[name] == value
+
+
+@pytest.mark.parametrize("key", ["claude-desktop", "zed"])
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        (replace(REMOTE, url="https://mail.example.com/elsewhere"), "ends in /mcp"),
+        (replace(REMOTE, key_file=""), "without --project"),
+        (replace(KEYED, key_file=""), "without --project"),
+    ],
+)
+def test_a_host_without_references_is_not_set_up_where_no_file_can_have_the_key(
+    user: User, key: str, entry: Entry, told: str
+) -> None:
+    host, path = HOSTS[key], user.with_sample(key)
+    before = path.read_bytes()
+    with pytest.raises(HostProblem, match=told):
+        install(host, path, entry, user.journal)
+    assert path.read_bytes() == before
 
 
 def test_vscode_asks_for_the_key_once(user: User) -> None:

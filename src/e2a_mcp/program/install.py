@@ -70,17 +70,18 @@ def install_command(
             _show(take_out(each, path, journal, dry=dry_run))
         else:
             _show(install(each, path, entry, journal, project=project, dry=dry_run, force=force))
+            if entry.keyed and each.reference is None and not Path(entry.key_file).exists():
+                note(f"{each.title}: put the key into {entry.key_file}, a file that you alone can read")
 
     return _each(hosts, act)
 
 
 def _entry(http: str, agent: str | None, *, project: bool) -> Entry:
+    command = shared_entry(agent) if project else local_entry(os.environ, agent)
     try:
-        if http:
-            return remote_entry(http)
+        return remote_entry(http, command) if http else command
     except HostProblem as problem:
         raise Failed(str(problem), MISUSED, code=USAGE) from None
-    return shared_entry(agent) if project else local_entry(os.environ, agent)
 
 
 def _found(machine: Machine, *, project: bool) -> Iterator[Host]:

@@ -44,7 +44,8 @@ def goose_link(entry: Entry) -> str:
     else:
         raise HostProblem(f"Goose runs no {entry.command} from a link; e2a install goose writes its file")
     words += [("id", NAME), ("name", NAME), ("description", DESCRIPTION), ("timeout", "300")]
-    words += [("env", f"{name}={value}") for name, value in entry.env.items()]
+    env = entry.env if entry.url is None else {}
+    words += [("env", f"{name}={value}") for name, value in env.items()]
     if entry.keyed:
         words.append(
             ("header", f"Authorization=Bearer ${{{API_KEY}}}") if entry.url else ("env", f"{API_KEY}=")

@@ -5,18 +5,21 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from e2a_core.setting_kinds import path as path_setting
+from e2a_mcp.program.hosts.journal import journal_home
 from e2a_mcp.program.hosts.problems import HostProblem
 from e2a_mcp.version import VERSION
 
-__all__ = ["API_KEY", "NAME", "Entry", "local_entry", "remote_entry", "shared_entry"]
+__all__ = ["API_KEY", "NAME", "Entry", "bridge_entry", "local_entry", "remote_entry", "shared_entry"]
 
 NAME = "e2a"
 API_KEY = "E2A_API_KEY"
 """The variable that holds the key; its value is never written to a host's file."""
+KEY_FILE = "E2A_API_KEY_FILE"
 DESCRIPTION = "The agent's mailbox: verified senders, threads, approval"
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -24,13 +27,17 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The server as a command, or as the `url` of a deployment; with `keyed` it needs the key in `E2A_API_KEY`."""
+    """The server as a command, or as the `url` of a deployment; with `keyed` it needs the key in `E2A_API_KEY`.
+
+    A host that cannot refer to a variable gets the key from `key_file`, by a command. Without one it cannot be set up.
+    """
 
     command: str = ""
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     url: str | None = None
     keyed: bool = False
+    key_file: str = ""
 
 
 def local_entry(environ: Mapping[str, str], agent: str | None = None) -> Entry:
@@ -41,13 +48,16 @@ def local_entry(environ: Mapping[str, str], agent: str | None = None) -> Entry:
     env = {"E2A_HOME": str(Path(environ["E2A_HOME"]).absolute())} if environ.get("E2A_HOME") else {}
     if agent or environ.get("E2A_AGENT_EMAIL"):
         env["E2A_AGENT_EMAIL"] = agent or environ["E2A_AGENT_EMAIL"]
+    named = environ.get(KEY_FILE)
     keyed = bool(environ.get(API_KEY))
-    if keyed and environ.get("E2A_API_URL"):
+    if named:
+        env[KEY_FILE] = str(path_setting(named).absolute())
+    if (keyed or named) and environ.get("E2A_API_URL"):
         env["E2A_API_URL"] = environ["E2A_API_URL"]
+    key_file = env.get(KEY_FILE) or str(journal_home(environ) / "hosts" / "api-key")
     program = _installed_program()
-    if program is not None:
-        return Entry(str(program), (), env, keyed=keyed)
-    return Entry(shutil.which("uvx") or "uvx", (f"e2a-mcp=={VERSION}",), env, keyed=keyed)
+    command = str(program) if program else shutil.which("uvx") or "uvx"
+    return Entry(command, () if program else (f"e2a-mcp=={VERSION}",), env, keyed=keyed, key_file=key_file)
 
 
 def shared_entry(agent: str | None = None) -> Entry:
@@ -55,8 +65,24 @@ def shared_entry(agent: str | None = None) -> Entry:
     return Entry("uvx", (f"e2a-mcp=={VERSION}",), {"E2A_AGENT_EMAIL": agent} if agent else {})
 
 
-def remote_entry(url: str) -> Entry:
-    """Returns the entry of a deployment; a URL without a path gets `/mcp`. Raises `HostProblem`."""
+def bridge_entry(entry: Entry, title: str) -> Entry:
+    """Returns a command that acts at the deployment of `entry` with the key in its file. Raises `HostProblem`."""
+    if not entry.key_file:
+        raise HostProblem(f"{title} takes no key in a file that others share: set it up without --project")
+    env = {**entry.env, KEY_FILE: entry.key_file}
+    if entry.url is not None:
+        base, mcp, rest = entry.url.rpartition("/mcp")
+        if not mcp or rest.strip("/"):
+            raise HostProblem(f"{title} reaches only a deployment of e2a, whose URL ends in /mcp")
+        env["E2A_API_URL"] = base
+    return replace(entry, env=env, url=None, keyed=False)
+
+
+def remote_entry(url: str, command: Entry | None = None) -> Entry:
+    """Returns the entry of a deployment; a URL without a path gets `/mcp`. Raises `HostProblem`.
+
+    `command` is for hosts that can only start one.
+    """
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -70,9 +96,8 @@ def remote_entry(url: str) -> Entry:
         )
     if parts.scheme == "http" and host not in _LOOPBACK:
         raise HostProblem("a key goes over https only, except on this machine")
-    return Entry(
-        url=parts._replace(path=parts.path if parts.path.strip("/") else "/mcp").geturl(), keyed=True
-    )
+    path = parts.path if parts.path.strip("/") else "/mcp"
+    return replace(command or Entry(), url=parts._replace(path=path).geturl(), keyed=True)
 
 
 def _installed_program() -> Path | None:

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from e2a_mcp.program.hosts.edit import Format, json_format, strict_json_format, toml_format, yaml_format
-from e2a_mcp.program.hosts.entry import API_KEY, DESCRIPTION, NAME, Entry
+from e2a_mcp.program.hosts.entry import API_KEY, DESCRIPTION, NAME, Entry, bridge_entry
 from e2a_mcp.program.hosts.places import Item, Place, find
-from e2a_mcp.program.hosts.problems import HostProblem
 
 __all__ = ["HOSTS", "Host", "Setting", "Spot", "members"]
 
@@ -45,7 +44,7 @@ class Host:
     stdio: Callable[[Host, Entry], Member]
     http: Callable[[Host, Entry], Member] | None
     reference: str | None
-    """How the host's file refers to the variable with the key; None if it cannot."""
+    """How the host's file refers to the variable with the key; None if it cannot, and then the key is in a file."""
     project: str | None = None
     programs: tuple[str, ...] = ()
     then: str = "Restart it."
@@ -54,21 +53,13 @@ class Host:
 
 def members(host: Host, entry: Entry, document: Any) -> list[Setting]:
     """Returns what to set in the host's document for the server, in this order. Raises `HostProblem`."""
-    if entry.url is not None and (host.http is None or host.reference is None):
-        raise HostProblem(f"{host.title} has no place for a key of a URL. {_INSTEAD}")
     if entry.keyed and host.reference is None:
-        raise HostProblem(f"{host.title} takes no key from the environment. {_INSTEAD}")
+        entry = bridge_entry(entry, host.title)
     member = host.http(host, entry) if entry.url is not None and host.http else host.stdio(host, entry)
     container = host.container
     if host.key == "opencode" and _is_second_layout(document):
         container = (*container, "servers")
     return [*host.more(host, entry), ((*container, NAME), member)]
-
-
-_INSTEAD = (
-    "Put `api_key` and `api_url` into config.toml in the home, with mode 0600, unset E2A_API_KEY, "
-    "and install without --http"
-)
 
 
 def _is_second_layout(document: Any) -> bool:
