@@ -318,7 +318,7 @@ def test_the_dashboard_is_opened_by_a_link_that_signs_in_once(served: Served, ow
     assert e2a(served.environment, "open", "--role", "reviewer", "--email", "r@example.org").returncode == 0
 
 
-def test_what_was_done_is_listed_and_verified(served: Served) -> None:
+def test_what_was_done_is_listed_and_verified(served: Served, tmp_path: Path) -> None:
     made = json.loads(e2a(served.environment, "agents", "create", "audited").stdout)["email"]
     [entry] = [
         entry
@@ -330,7 +330,16 @@ def test_what_was_done_is_listed_and_verified(served: Served) -> None:
     assert "by command: create_agent" in seen
     whole = e2a(served.environment, "audit", "verify")
     assert whole.returncode == 0, whole.stderr
-    assert json.loads(whole.stdout)["rows"] > 0
+    here = json.loads(whole.stdout)
+    assert here["rows"] > 0
+    there = e2a(elsewhere(served, tmp_path), "audit", "verify")
+    assert there.returncode == 0, there.stderr
+    told = json.loads(there.stdout)
+    # Making the key of another command may be logged in between.
+    assert (told["rows"] >= here["rows"], told["anchor"], len(told["limitations"])) == (True, 0, 1)
+    _, seen = on_terminal(elsewhere(served, tmp_path), "audit", "verify")
+    assert "rows follow each other" in seen
+    assert "Not seen from here" in seen
 
 
 def test_a_changed_row_of_the_audit_log_is_found(tmp_path: Path) -> None:
