@@ -39,6 +39,9 @@ __all__ = [
 MOST_WORKERS = 8
 """More would have more connections open than PostgreSQL takes."""
 
+WORKERS_FOR_TWO_CORES = 3
+"""Tests wait nearly half of their time: for programs, timeouts and the database."""
+
 _KEEPER = pytest.StashKey[PostgresqlKeeper]()
 
 
@@ -68,7 +71,6 @@ def pytest_configure_node(node: Any) -> None:
 LONG = frozenset(
     {
         "audit/test_chain.py",
-        "bench/test_figures.py",
         "client/test_logs.py",
         "client/test_manners.py",
         "client/test_operations.py",
@@ -99,7 +101,6 @@ LONG = frozenset(
         "habits/test_github.py",
         "hosts/test_bundle.py",
         "hosts/test_command.py",
-        "hosts/test_guides.py",
         "hosts/test_install.py",
         "hosts/test_shown.py",
         "http/test_audit.py",
@@ -110,7 +111,6 @@ LONG = frozenset(
         "http/test_feedback.py",
         "http/test_front_door.py",
         "http/test_links.py",
-        "http/test_safe_methods.py",
         "http/test_unsubscribe.py",
         "http/test_websocket.py",
         "local/test_home.py",
@@ -173,8 +173,11 @@ LONG = frozenset(
 
 APART = frozenset(
     {
+        "bench/test_figures.py",
         "docs/test_examples.py",
         "docs/test_self_hosting.py",
+        "hosts/test_guides.py",
+        "http/test_safe_methods.py",
         "mcp/test_channel.py",
         "mcp/test_every_argument.py",
         "mcp/test_older_deployment.py",
@@ -196,12 +199,12 @@ APART = frozenset(
 )
 """Modules that start many programs or a browser, or try each tool with each argument: CI runs them after the others."""
 
-WHOLE = ("engine", "http", "mcp", "pages")
+WHOLE = ("client", "engine", "http", "mcp", "pages")
 """Folders that try a whole deployment. What depends on the database is tried over both in the others."""
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    return min(os.cpu_count() or 1, MOST_WORKERS)
+    return min((os.cpu_count() or 1) * WORKERS_FOR_TWO_CORES // 2, MOST_WORKERS)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -210,19 +213,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     The second time a test runs, over PostgreSQL or through the API, is `slow`, and so are the modules of `LONG`.
     Fuzzing, the modules of `APART` and the second time of a whole deployment are `apart`, and with that `slow`.
+    The longest modules come first, so that no worker ends long after the others.
     """
     twice = {item for item in items if {"remote", "postgresql"} <= _subjects(item)}
     config.hook.pytest_deselected(items=list(twice))
     items[:] = [item for item in items if item not in twice]
+    items.sort(key=lambda item: (_module(item) not in APART, _module(item) not in LONG))
     for item in items:
         again = _subjects(item) & {"remote", "postgresql"} and not item.get_closest_marker("remote_only")
         fuzzing = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
-        module = item.path.relative_to(item.config.rootpath / "tests").as_posix()
+        module = _module(item)
         apart = fuzzing or module in APART or (again and module.startswith(WHOLE))
         if again or apart or module in LONG:
             item.add_marker(pytest.mark.slow)
         if apart:
             item.add_marker(pytest.mark.apart)
+
+
+def _module(item: pytest.Item) -> str:
+    return item.path.relative_to(item.config.rootpath / "tests").as_posix()
 
 
 def _subjects(item: pytest.Item) -> set[object]:

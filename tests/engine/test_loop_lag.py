@@ -40,6 +40,7 @@ async def test_a_header_section_at_its_worst_does_not_stop_the_loop(home: Home, 
 @pytest.mark.slow
 @pytest.mark.apart
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 async def test_no_worst_case_stops_the_loop(home: Home) -> None:
     pauses = {}
     for name, make in WORST.items():
