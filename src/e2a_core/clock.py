@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-__all__ = ["Clock", "SystemClock", "from_micros", "parse_rfc3339", "rfc3339", "to_micros"]
+__all__ = ["Clock", "SystemClock", "from_micros", "parse_rfc3339", "rfc3339", "span_words", "to_micros"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -66,3 +66,12 @@ def parse_rfc3339(text: str) -> datetime:
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except OverflowError:
         raise ValueError("must lie in the years 1 to 9999") from None
+
+
+def span_words(seconds: int) -> str:
+    """`7 days`, `90 minutes`: a span in the largest unit that tells it exactly."""
+    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size and seconds % size == 0:
+            count = seconds // size
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"

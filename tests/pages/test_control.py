@@ -61,7 +61,9 @@ async def test_protection_is_said_in_words_previewed_and_saved(
         ["bob@example.org", "ann@example.org"],
         86400,
     )
+    assert "Hold all outgoing mail" in await visitor.read(path)
     await visitor.submit(path, f"{path}/hold-all")
+    assert "Hold all outgoing mail" not in await visitor.read(path)
     assert (await send(agent)).status == "pending_review"
     assert (await owner.protection.get(ASSISTANT)).inbound.gate.policy == "domain"
 

@@ -9,6 +9,7 @@ import pytest
 from e2a_core.contract.agents import CreateAgentRequest
 from e2a_core.contract.domains import RegisterDomainRequest
 from e2a_core.contract.engine import Session
+from e2a_core.contract.reviews import RejectRequest
 from e2a_core.http.pages.plot import bars
 from tests.engine.mailbox import protect, send, wait_for_mail
 from tests.pages.people import Visitor
@@ -60,7 +61,8 @@ async def test_outgoing_mail_is_held_by_one_button(visitor: Visitor, owner: Sess
     page = await visitor.read("/")
     assert done(page)["Decide what needs your approval"]
     assert "/hold-outgoing" not in page
-    assert "<b>1</b><span>held" in page
+    assert "<b>1</b><span>waiting" in page
+    assert "Agents write to strangers only with" in page
     assert (await visitor.submit("/", "/test-mail")).headers["location"] != "/?said=test-held"
 
 
@@ -79,6 +81,17 @@ async def test_a_domain_that_is_not_verified_is_named(visitor: Visitor, owner: S
     page = await visitor.read("/")
     assert not done(page)["Use your own domain"]
     assert "mail.example.com is not verified yet" in page
+    assert 'href="/domains/mail.example.com"' in page
+
+
+async def test_what_was_decided_waits_no_more(visitor: Visitor, owner: Session, agent: Session) -> None:
+    await protect(owner, outbound={"policy": "allowlist", "action": "review"}, holds={"on_expiry": "reject"})
+    held = await send(agent, to=["bob@example.org"])
+    assert '<a class="card" href="/reviews"><b>1</b>' in await visitor.read("/")
+    await owner.reviews.reject(held.message_id, RejectRequest())
+    page = await visitor.read("/")
+    assert '<a class="card" href="/reviews"><b>0</b>' in page
+    assert "All that agents write waits for a person's approval." in page
 
 
 async def test_hosts_are_offered_by_their_links(visitor: Visitor) -> None:

@@ -62,7 +62,8 @@ async def test_a_draft_is_shown_and_approved(visitor: Visitor, owner: Session, a
     assert "sandbox" in file.headers["content-security-policy"]
     answer = await visitor.submit(f"/reviews/{held}", f"/reviews/{held}/approve")
     assert (answer.status_code, answer.headers["location"]) == (303, "/reviews?said=approved-sent")
-    assert "Approved. It is on its way." in await visitor.read("/reviews?said=approved-sent")
+    said = await visitor.read("/reviews?said=approved-sent")
+    assert "Approved. In the sandbox, mail to other hosts is captured and not sent." in said
     assert await status(owner, held) == "sent"
     decided = await visitor.read(f"/reviews/{held}")
     assert "It was approved." in decided

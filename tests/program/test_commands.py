@@ -87,6 +87,45 @@ def test_all_outgoing_mail_is_held_by_one_word_and_decided(own: dict[str, str]) 
     assert e2a(own, *send, "--idempotency-key", "2", stdin="Full price.\n").returncode == 0
 
 
+def test_all_inboxes_are_held_after_a_question(tmp_path: Path) -> None:
+    home = at_home(tmp_path / "home")
+    one = e2a(home, "protection", "hold-all-outgoing")
+    assert json.loads(one.stdout)["email"] == INBOX
+    assert e2a(home, "agents", "create", "billing").returncode == 0
+    asked = e2a(home, "protection", "hold-all-outgoing")
+    assert (asked.returncode, asked.stdout) == (2, "")
+    assert asked.stderr == "e2a: name one of the 2 inboxes, or give --all [usage]\n"
+    status, seen = on_terminal(home, "protection", "hold-all-outgoing", types="no\n")
+    assert status == 2
+    assert "All that these inboxes send will wait for a person: " in seen
+    assert "nothing was changed" in seen
+    policy = json.loads(e2a(home, "protection", "get", "billing@agents.localhost").stdout)["outbound"]["gate"]
+    assert policy["policy"] == "open"
+    status, seen = on_terminal(home, "protection", "hold-all-outgoing", types="yes\n")
+    assert status == 0
+    assert seen.count("Outgoing mail is held for a person.") == 2
+    assert "is rejected after 7 days" in seen
+    done = [
+        json.loads(line) for line in e2a(home, "protection", "hold-all-outgoing", "--all").stdout.splitlines()
+    ]
+    assert [item["outbound"]["gate"]["action"] for item in done] == ["review", "review"]
+    assert e2a(home, "protection", "hold-all-outgoing", INBOX, "--all").returncode == 2
+
+
+def test_a_scan_that_is_not_made_is_told(own: dict[str, str]) -> None:
+    done = e2a(own, "protection", "set", INBOX, "--outbound-scan", "high", "--hold-seconds", "90")
+    assert json.loads(done.stdout)["outbound"]["scan"] == {"sensitivity": "off"}
+    assert done.stderr == "e2a: this deployment does not scan outgoing mail, so its scan stays off\n"
+    assert "after 90 seconds." in on_terminal(own, "protection", "get", INBOX)[1]
+
+
+def test_help_names_no_default_that_says_nothing(own: dict[str, str]) -> None:
+    help = e2a(own, "messages", "list", "--help").stdout + e2a(own, "keys", "create", "--help").stdout
+    assert "default: None" not in help
+    assert "default: ]" not in help
+    assert "default: 100" in help
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "code"),
     [

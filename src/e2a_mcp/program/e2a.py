@@ -141,9 +141,9 @@ def application() -> App:
     return app
 
 
-def _shown_default(value: object) -> str:
-    """A flag that is not given is off, which need not be said."""
-    return "" if value is False else str(value)
+def _shown_default(value: object) -> str | None:
+    """A flag that is not given is off, and a value that is not given is none: neither need be said."""
+    return str(value) if value or (isinstance(value, int) and value is not False) else None
 
 
 def _version() -> str:

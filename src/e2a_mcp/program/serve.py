@@ -68,7 +68,10 @@ async def _serve(settings: Settings, *, print_run: bool) -> None:
                 )
             if sys.stderr.isatty():
                 # Into a log the link would be a credential for whoever reads it.
-                sys.stderr.write(f"e2a: open {await owner_link(engine.core)} (signs in once)\n")
+                link = await owner_link(engine.core)
+                sys.stderr.write(f"e2a: open {link} (signs in once, within 15 minutes)\n")
+            else:
+                sys.stderr.write("e2a: `e2a open` opens the dashboard\n")
             if print_run:
                 sys.stdout.write(json.dumps(addresses) + "\n")
                 sys.stdout.flush()

@@ -14,6 +14,7 @@ from e2a_core.contract.metrics import MetricsBucketView
 from e2a_core.contract.protection import ProtectionConfig, ProtectionConfigView
 from e2a_core.errors import NotFound
 from e2a_core.http.pages.plot import Plot, bars
+from e2a_core.http.pages.protection_words import holds_all
 from e2a_core.http.pages.routes import Page
 from e2a_core.http.pages.visit import Visit
 
@@ -31,7 +32,6 @@ class Figures:
 
     received: int
     sent: int
-    held: int
     rejected: int
     failed: int
     plot: Plot
@@ -59,7 +59,7 @@ class FirstLook:
         shared = visit.core.settings.shared_domain
         seen = (await visit.account_row())["mcp_seen_at"]
         own = [item for item in domains if item.domain != shared]
-        open_inboxes = [agent for agent in agents if sends_freely(await session.protection.get(agent.email))]
+        configs = [await session.protection.get(agent.email) for agent in agents]
         return await visit.page(
             "home.html",
             title="Overview",
@@ -69,7 +69,8 @@ class FirstLook:
             addresses=self._addresses(),
             sandbox=visit.core.settings.sandbox,
             mcp_seen=None if seen is None else from_micros(seen),
-            free=open_inboxes,
+            free=[agent for agent, config in zip(agents, configs, strict=True) if sends_freely(config)],
+            all_held=all(holds_all(config) for config in configs),
             domains=own,
             verified=[item for item in own if item.verified],
             figures=await _figures(visit),
@@ -132,7 +133,6 @@ async def _figures(visit: Visit) -> Figures:
     return Figures(
         received=sum(item.received for item in lately),
         sent=sum(item.submitted for item in lately),
-        held=sum(item.review_held for item in lately),
         rejected=sum(item.review_rejected + item.review_expired_rejected for item in lately),
         failed=sum(item.send_failed + item.bounced_hard for item in lately),
         plot=bars(

@@ -6,11 +6,12 @@ from typing import Any
 
 from starlette.responses import Response
 
+from e2a_core.clock import span_words
 from e2a_core.contract.agents import AgentView
 from e2a_core.contract.protection import ProtectionConfig, ProtectionConfigView
 from e2a_core.errors import E2AError
 from e2a_core.http.pages.protection_effect import preview as effect_of
-from e2a_core.http.pages.protection_words import ACTIONS_IN, ACTIONS_OUT, in_words, span_words
+from e2a_core.http.pages.protection_words import ACTIONS_IN, ACTIONS_OUT, holds_all, in_words
 from e2a_core.http.pages.routes import Page
 from e2a_core.http.pages.sheet import Fact, Field, Form, Item, Note, Section, address, read, sheet
 from e2a_core.http.pages.visit import Visit
@@ -114,7 +115,7 @@ async def _shown(
     sections = [Section("As you have it now, not saved" if preview else "In words", facts=words)]
     if preview is not None:
         sections += await effect_of(visit, agent.email, preview)
-    else:
+    elif not holds_all(config):
         sections.append(Section(forms=[hold]))
     sections.append(
         Section(

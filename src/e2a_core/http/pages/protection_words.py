@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from e2a_core.clock import span_words
 from e2a_core.contract.protection import ProtectionConfigView, ProtectionDirectionView
 
-__all__ = ["ACTIONS_IN", "ACTIONS_OUT", "in_words", "span_words"]
+__all__ = ["ACTIONS_IN", "ACTIONS_OUT", "holds_all", "in_words"]
 
 ACTIONS_OUT = {"flag": "goes out, with a mark", "review": "waits for a person", "block": "is refused"}
 ACTIONS_IN = {"flag": "comes in, with a mark", "review": "waits for a person", "block": "is kept out"}
@@ -25,12 +26,11 @@ def in_words(config: ProtectionConfigView) -> list[tuple[str, str]]:
     ]
 
 
-def span_words(seconds: int) -> str:
-    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
-        if seconds >= size and seconds % size == 0:
-            count = seconds // size
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"{seconds} seconds"
+def holds_all(config: ProtectionConfigView) -> bool:
+    """Whether everything the agent sends waits for a person, and nothing leaves because nobody decides."""
+    gate = config.outbound.gate
+    listed = gate.policy == "allowlist" and not gate.allowlist
+    return listed and gate.action == "review" and config.holds.on_expiry != "approve"
 
 
 def _whom(direction: ProtectionDirectionView) -> str:

@@ -114,6 +114,7 @@ SAID = {
     "person-removed": "Removed. Their sessions ended.",
 }
 """What a page says of what was just done, by the word in its address; nobody can put other words there."""
+SAID_IN_SANDBOX = {"approved-sent": "Approved. In the sandbox, mail to other hosts is captured and not sent."}
 
 
 @dataclass(slots=True)
@@ -173,11 +174,16 @@ class Visit:
             navigation=NAVIGATION,
             counts={"reviews": f"{MOST_COUNTED - 1}+" if waiting >= MOST_COUNTED else str(waiting or "")},
             paused_at=paused_at,
-            said=SAID.get(self.asked("said"), ""),
+            said=self._said(),
             place=self.core.settings.shared_domain or self.core.settings.hostname,
             now=self.now,
             **values,
         )
+
+    def _said(self) -> str:
+        word = self.asked("said")
+        captured = SAID_IN_SANDBOX.get(word) if self.core.settings.sandbox else None
+        return captured or SAID.get(word, "")
 
     def part(self, template: str, **values: object) -> Response:
         """A part of a page, for the script that asked for it."""

@@ -12,6 +12,8 @@ MAX_LINE_CHARS = 600
 """Of one line of a page; the whole is in its source."""
 
 _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
+_NEARLY = 0.95
+"""Of a unit, that counts as one: a minute after a hold of 7 days began, 7 days are left and not 6."""
 
 
 def ago(instant: datetime, now: datetime) -> str:
@@ -24,8 +26,10 @@ def ago(instant: datetime, now: datetime) -> str:
 
 def until(instant: datetime, now: datetime) -> str:
     """`in 56 min`, or `now` for what is over."""
-    left = _span(instant - now)
-    return f"in {left}" if left else "now"
+    left = instant - now
+    unit = next((unit for _, unit in _UNITS if left >= unit * _NEARLY), timedelta())
+    span = _span(left + unit * (1 - _NEARLY))
+    return f"in {span}" if span else "now"
 
 
 def full_time(instant: datetime) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from e2a_core.clock import span_words
 from e2a_core.contract.protection import ProtectionConfig, ProtectionConfigView, ProtectionDirectionView
-from e2a_core.errors import SettingsError
+from e2a_core.errors import NotFound, SettingsError
 from e2a_mcp.program.arguments import Address
 from e2a_mcp.program.commands.acting import HERE, Acting, Where, act
+from e2a_mcp.program.commands.asking import confirmed
+from e2a_mcp.program.commands.derive import PAGE
 from e2a_mcp.program.commands.requesting import requested
 
 __all__ = ["protection"]
@@ -36,15 +40,67 @@ def get(email: Inbox, /, *, where: Where = HERE) -> int:
 
 
 @protection.command
-def hold_all_outgoing(email: Inbox, /, *, where: Where = HERE) -> int:
-    """Hold everything an inbox sends until a person approves it. What nobody decides is rejected."""
-    changes = {
+def hold_all_outgoing(
+    email: Annotated[Address | None, Parameter(help="The inbox; without it, all there are.")] = None,
+    /,
+    *,
+    all: Annotated[bool, Parameter(help="Do it for every inbox, and do not ask.")] = False,
+    where: Where = HERE,
+) -> int:
+    """Hold everything an inbox sends until a person approves it. What nobody decides is rejected.
+
+    With several inboxes and without `EMAIL`, it asks before it does so for all of them.
+    """
+    if email and all:
+        raise SettingsError("EMAIL and --all exclude each other")
+    if email:
+        return _change(where, email, _HOLD_ALL)
+
+    async def work(it: Acting) -> None:
+        emails = await _inboxes(it)
+        if len(emails) > 1 and not all:
+            if not sys.stdin.isatty():
+                raise SettingsError(f"name one of the {len(emails)} inboxes, or give --all")
+            confirmed(f"All that these inboxes send will wait for a person: {', '.join(emails)}", yes=False)
+        for email in emails:
+            _tell(it, email, await _changed(it, email, _HOLD_ALL))
+
+    return act(where, work)
+
+
+_HOLD_ALL: Mapping[str, object] = MappingProxyType(
+    {
         "outbound.gate.policy": "allowlist",
         "outbound.gate.allowlist": [],
         "outbound.gate.action": "review",
         "holds.on_expiry": "reject",
     }
-    return _change(where, email, changes)
+)
+
+
+async def _inboxes(it: Acting) -> list[str]:
+    """Every inbox of the account. Raises `NotFound` if there is none."""
+    emails: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = await it.session.agents.list(cursor=cursor, limit=PAGE)
+        emails += [agent.email for agent in page.items]
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    if not emails:
+        raise NotFound("there is no inbox yet: e2a agents create makes one")
+    return emails
+
+
+def _tell(it: Acting, email: str, config: ProtectionConfigView) -> None:
+    """The config of one inbox among several, with its address."""
+    if it.output.as_json:
+        it.output.json({"email": email, **config.to_wire()})
+        return
+    it.output.line(email)
+    for line in _told(config):
+        it.output.line(f"  {line}")
 
 
 @protection.command
@@ -137,31 +193,45 @@ def _change(
     """Reads the config, changes what is named, and writes it whole; a read that fails writes nothing."""
 
     async def work(it: Acting) -> None:
-        document = (await it.session.protection.get(email)).to_wire()
-        for name, value in changes.items():
-            *path, member = name.split(".")
-            part = document
-            for step in path:
-                part = part.setdefault(step, {})
-            part[member] = value
+        config = await _changed(it, email, changes, scans)
+        it.output.one(config, _told)
         for direction, sensitivity in scans.items():
-            scan = document[direction].setdefault("scan", {})
-            if sensitivity and not (sensitivity == _UNLESS_SET and scan.get("sensitivity", "off") != "off"):
-                scan["sensitivity"] = sensitivity
-        config = requested(ProtectionConfig, document)
-        it.output.one(await it.session.protection.put(email, config), _told)
+            kept = getattr(config, direction).scan.sensitivity or "off"
+            if sensitivity not in {"", "off"} and kept == "off":
+                it.output.note(
+                    f"this deployment does not scan {_NAMES[direction]} mail, so its scan stays off"
+                )
 
     return act(where, work, agent=email)
+
+
+_NAMES = {"outbound": "outgoing", "inbound": "incoming"}
+
+
+async def _changed(
+    it: Acting, email: str, changes: Mapping[str, object], scans: Mapping[str, str] = MappingProxyType({})
+) -> ProtectionConfigView:
+    document = (await it.session.protection.get(email)).to_wire()
+    for name, value in changes.items():
+        *path, member = name.split(".")
+        part = document
+        for step in path:
+            part = part.setdefault(step, {})
+        part[member] = value
+    for direction, sensitivity in scans.items():
+        scan = document[direction].setdefault("scan", {})
+        if sensitivity and not (sensitivity == _UNLESS_SET and scan.get("sensitivity", "off") != "off"):
+            scan["sensitivity"] = sensitivity
+    return await it.session.protection.put(email, requested(ProtectionConfig, document))
 
 
 def _told(config: ProtectionConfigView) -> Iterator[str]:
     """The config in plain words."""
     yield _sentence("Outgoing", config.outbound, "to")
     yield _sentence("Incoming", config.inbound, "from")
-    hours = (config.holds.ttl_seconds or 0) / 3600
     quiet = ", and nobody is mailed" if config.holds.suppress_notifications else ""
     verb = "approved" if config.holds.on_expiry == "approve" else "rejected"
-    yield f"What is held and nobody decides is {verb} after {hours:g} h{quiet}."
+    yield f"What is held and nobody decides is {verb} after {span_words(config.holds.ttl_seconds or 0)}{quiet}."
 
 
 def _sentence(which: str, direction: ProtectionDirectionView, toward: str) -> str:

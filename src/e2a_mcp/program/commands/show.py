@@ -24,6 +24,8 @@ Lines = Callable[[Any], Iterable[str]]
 """Turns a view into the lines that a person reads."""
 
 _SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_NEARLY = 0.95
+"""Of a unit, that counts as one of what is to come: a minute after a hold of 7 days began, 7 days are left, not 6."""
 
 
 class Output:
@@ -127,9 +129,10 @@ def ago(moment: datetime, now: datetime | None = None) -> str:
     """How far a moment is, in its largest unit: `4 min ago`, `in 3 d`."""
     seconds = int(((now or datetime.now(UTC)) - moment).total_seconds())
     for length, unit in _SPANS:
-        if abs(seconds) >= length:
-            amount = f"{abs(seconds) // length} {unit}"
-            return f"{amount} ago" if seconds > 0 else f"in {amount}"
+        if seconds >= length:
+            return f"{seconds // length} {unit} ago"
+        if -seconds >= length * _NEARLY:
+            return f"in {int(-seconds / length + 1 - _NEARLY)} {unit}"
     return "now"
 
 
