@@ -142,9 +142,9 @@ async def _found(visit: Visit, email: str, words: str, label: str) -> Section:
 def _thread(email: str, item: ConversationSummaryView) -> Item:
     latest = item.latest_from_name or item.latest_from or "nobody"
     return Item(
-        latest,
+        item.latest_subject or "(no subject)",
         address("mail", email, "thread", id=item.id),
-        what=item.latest_subject or "(no subject)",
+        what=f"{'This inbox' if item.latest_from == email else latest} wrote last",
         why=f"{count_words(item.message_count, 'message')}, {item.inbound_count} received",
         tags=[Tag("unread")] if item.has_unread else [],
         at=item.last_message_at,
