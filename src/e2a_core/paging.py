@@ -15,7 +15,7 @@ from e2a_core.errors import InvalidRequest
 from e2a_core.signing.cursor import Json, decode_cursor, encode_cursor
 from e2a_core.store.statement import Record, Statement
 
-__all__ = ["MAX_LIMIT", "Position", "beyond", "check_limit", "paged", "turned"]
+__all__ = ["MAX_LIMIT", "Position", "beyond", "check_limit", "newest_first", "paged", "turned"]
 
 MAX_LIMIT = 100
 
@@ -95,3 +95,22 @@ def beyond(
         "after_at": after.at,
         "after_key": after.key,
     }
+
+
+def newest_first(
+    text: str,
+    params: Mapping[str, Any],
+    after: Position | None,
+    count: int,
+    *,
+    at: str = "created_at",
+    key: str = "id",
+    by_key: bool = False,
+) -> Statement:
+    """Returns the statement of one page of what `text`, a SELECT that ends with conditions, finds."""
+    condition, place = beyond(after, at, key)
+    return Statement(
+        f"{text}{condition} ORDER BY {at} DESC, {key} DESC LIMIT :count",
+        {**params, "count": count, **place},
+        by_key=by_key,
+    )

@@ -142,7 +142,8 @@ def filled(part: type[MessageRow] | type[SubmissionRow] | type[HoldRow]) -> dict
 
 def ledger(full: bool) -> list[Statement]:
     """The ledger of a write, if it has one."""
-    return [lifecycle.record(Ids(), "msg_1", "inbound", "review.approved", 1, dedupe="d")] if full else []
+    decided = row("inbound", full=False)
+    return [lifecycle.record(Ids(), decided, "review.approved", 1, dedupe="d")] if full else []
 
 
 Payload = Callable[[MessageRow, bool], dict[str, Any]]

@@ -12,6 +12,8 @@ from e2a_core.core import Core
 from e2a_core.errors import Forbidden, InvalidFilter, InvalidRequest, NotFound
 from e2a_core.local.metrics import Metrics
 from e2a_core.messages.lifecycle import record
+from e2a_core.messages.queries import by_id
+from e2a_core.messages.rows import MessageRow
 from tests.support.clock import ManualClock
 from tests.support.deployment import account, agent_credential, insert_message, make_agent
 
@@ -29,9 +31,11 @@ async def mail(core: Core, owner: Principal, *reasons: str, agent: str = BOT, me
     direction = "outbound" if ACCEPTED in reasons else "inbound"
     message_id = await insert_message(core, owner, agent, direction=direction, method=method)
     now = to_micros(core.clock.now())
+    [stored] = await core.db.read(by_id(agent, message_id))
+    row = MessageRow.from_store(stored)
     await core.db.write(
         [
-            record(core.ids, message_id, direction, reason, now, dedupe=f"{index}", recipient=None)
+            record(core.ids, row, reason, now, dedupe=f"{index}", recipient=None)
             for index, reason in enumerate(reasons)
         ]
     )

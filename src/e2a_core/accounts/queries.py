@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from e2a_core.paging import Position, beyond
+from e2a_core.paging import Position, newest_first
 from e2a_core.roles import NOT_A_ROLE
 from e2a_core.store.statement import Row, Statement, sql
 
@@ -184,13 +184,11 @@ def revoked(key_id: str) -> Statement:
 
 def keys(account_id: str, after: Position | None, count: int) -> Statement:
     """The keys that are not revoked, newest first."""
-    condition, params = beyond(after, "created_at", "id")
-    return Statement(
+    text = (
         "SELECT id, account_id, agent_email, name, scope, key_prefix, created_at, last_used_at, expires_at "
-        f"FROM api_keys WHERE account_id = :account AND revoked_at IS NULL{condition} "
-        "ORDER BY created_at DESC, id DESC LIMIT :count",
-        {"account": account_id, "count": count, **params},
+        "FROM api_keys WHERE account_id = :account AND revoked_at IS NULL"
     )
+    return newest_first(text, {"account": account_id}, after, count)
 
 
 def insert_key(key: KeyRow, key_hash: str) -> Statement:

@@ -25,6 +25,7 @@ from e2a_core.store.statement import first
 __all__ = [
     "agent_view",
     "create_agent",
+    "new_agent",
 ]
 
 
@@ -38,23 +39,30 @@ async def create_agent(core: Core, account_id: str, address: NewAddress, *, name
     if address.domain != core.settings.shared_domain:
         registered = await authorising_domain(core, account_id, address.domain)
     await _check_quota(core, account_id)
-    agent = AgentRow(
-        email=address.email,
-        account_id=account_id,
-        domain=address.domain,
-        registered_domain=registered,
-        name=name,
-        protection="{}",
-        created_at=to_micros(core.clock.now()),
-        deleted_at=None,
-        domain_verified=True,
-    )
+    agent = new_agent(core, address.email, account_id, address.domain, registered, name=name)
     try:
         told = emit(core, "agent.created", agent.email, account_id, agent.created_at)
         await core.db.write([queries.insert_agent(agent), *told])
     except UniqueViolation:
         raise await _taken(core, account_id, agent.email) from None
     return agent
+
+
+def new_agent(
+    core: Core, email: str, account_id: str, domain: str, registered_domain: str, *, name: str = ""
+) -> AgentRow:
+    """The row of an agent that is created now, without protection."""
+    return AgentRow(
+        email=email,
+        account_id=account_id,
+        domain=domain,
+        registered_domain=registered_domain,
+        name=name,
+        protection="{}",
+        created_at=to_micros(core.clock.now()),
+        deleted_at=None,
+        domain_verified=True,
+    )
 
 
 def agent_view(agent: AgentRow) -> AgentView:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from e2a_core.contract.states import Review
-from e2a_core.paging import Position, beyond
+from e2a_core.paging import Position, newest_first
 from e2a_core.roles import NOT_A_ROLE, SYSTEM_ACCOUNT, beside_notices
 from e2a_core.store.statement import Row, Statement, in_list, sql
 
@@ -100,13 +100,9 @@ def agents_named(emails: Sequence[str]) -> Statement:
 
 def agents(account_id: str, *, trashed: bool, after: Position | None, count: int) -> Statement:
     """The account's live or trashed agents, newest first."""
-    condition, params = beyond(after, "a.created_at", "a.email")
     state = "IS NOT NULL" if trashed else "IS NULL"
-    return Statement(
-        f"{_SELECT} WHERE a.account_id = :account AND a.deleted_at {state} "
-        f"AND {beside_notices('a.email')}{condition} ORDER BY a.created_at DESC, a.email DESC LIMIT :count",
-        {"account": account_id, "count": count, **params},
-    )
+    text = f"{_SELECT} WHERE a.account_id = :account AND a.deleted_at {state} AND {beside_notices('a.email')}"
+    return newest_first(text, {"account": account_id}, after, count, at="a.created_at", key="a.email")
 
 
 def default_inbox(account_id: str) -> Statement:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from e2a_core.agents import queries
+from e2a_core.agents.create import new_agent
 from e2a_core.agents.events import emit
 from e2a_core.agents.queries import AgentRow
 from e2a_core.clock import to_micros
@@ -33,7 +34,7 @@ async def role_mailbox(core: Core, local: str, domain: str) -> AgentRow | None:
     row = first(await core.db.read(queries.served_domain([domain, *ancestors(domain)], domain)))
     if row is None:
         return None
-    return _row(core, f"{local}@{domain}", row["account_id"], domain, row["domain"])
+    return new_agent(core, f"{local}@{domain}", row["account_id"], domain, row["domain"])
 
 
 async def notice_mailbox(core: Core, domain: str) -> AgentRow | None:
@@ -41,7 +42,7 @@ async def notice_mailbox(core: Core, domain: str) -> AgentRow | None:
     row = first(await core.db.read(queries.served_domain([domain, *ancestors(domain)], domain)))
     if row is None:
         return None
-    return _row(core, NOTICE_MAILBOX, SYSTEM_ACCOUNT, _SYSTEM_DOMAIN, _SYSTEM_DOMAIN)
+    return new_agent(core, NOTICE_MAILBOX, SYSTEM_ACCOUNT, _SYSTEM_DOMAIN, _SYSTEM_DOMAIN)
 
 
 async def open_mailboxes(core: Core, emails: Iterable[str]) -> None:
@@ -50,7 +51,7 @@ async def open_mailboxes(core: Core, emails: Iterable[str]) -> None:
     for email in emails:
         local, _, domain = email.rpartition("@")
         if email == NOTICE_MAILBOX:
-            mailbox = _row(core, email, SYSTEM_ACCOUNT, domain, domain)
+            mailbox = new_agent(core, email, SYSTEM_ACCOUNT, domain, domain)
             await core.db.write(
                 [
                     queries.ensure_system_account(SYSTEM_ACCOUNT, _SYSTEM_DOMAIN, now),
@@ -69,17 +70,3 @@ async def _open_role(core: Core, role: AgentRow) -> None:
         [made] = await transaction.write([queries.ensure_agent(role)])
         if made.rowcount:
             await transaction.write(emit(core, "agent.created", role.email, role.account_id, role.created_at))
-
-
-def _row(core: Core, email: str, account_id: str, domain: str, registered_domain: str) -> AgentRow:
-    return AgentRow(
-        email=email,
-        account_id=account_id,
-        domain=domain,
-        registered_domain=registered_domain,
-        name="",
-        protection="{}",
-        created_at=to_micros(core.clock.now()),
-        deleted_at=None,
-        domain_verified=True,
-    )

@@ -7,7 +7,7 @@ from typing import Any
 
 from e2a_core.contacts.queries import LATER
 from e2a_core.contract.states import Direction
-from e2a_core.paging import Position, beyond
+from e2a_core.paging import Position, newest_first
 from e2a_core.store.statement import Statement, sql
 
 __all__ = [
@@ -84,13 +84,9 @@ def engagements(
     }
     given = {name: value for name, value in filters.items() if value is not None}
     where = "".join(f" AND {conditions[name]}" for name in given)
-    condition, params = beyond(after, "created_at", "address")
     values = {name: value for name, value in given.items() if not isinstance(value, bool)}
-    return Statement(
-        f"SELECT * FROM ({_FACTS}) facts WHERE 1 = 1{where}{condition} "
-        "ORDER BY created_at DESC, address DESC LIMIT :count",
-        {"agent": agent_email, "count": count, **values, **params},
-    )
+    text = f"SELECT * FROM ({_FACTS}) facts WHERE 1 = 1{where}"
+    return newest_first(text, {"agent": agent_email, **values}, after, count, key="address")
 
 
 def insert(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from e2a_core.contract.states import Direction
-from e2a_core.paging import Position, beyond
+from e2a_core.paging import Position, newest_first
 from e2a_core.store.statement import Statement, in_list, sql
 
 __all__ = [
@@ -50,12 +50,8 @@ def contacts(account_id: str, filters: Mapping[str, Any], after: Position | None
     }
     given = {name: value for name, value in filters.items() if value is not None}
     where = "".join(f" AND {conditions[name]}" for name in given)
-    condition, params = beyond(after, "created_at", "address")
-    return Statement(
-        f"SELECT {_COLUMNS} FROM contacts WHERE account_id = :account{where}{condition} "
-        "ORDER BY created_at DESC, address DESC LIMIT :count",
-        {"account": account_id, "count": count, **given, **params},
-    )
+    text = f"SELECT {_COLUMNS} FROM contacts WHERE account_id = :account{where}"
+    return newest_first(text, {"account": account_id, **given}, after, count, key="address")
 
 
 def existing(account_id: str, addresses: Sequence[str]) -> Statement:

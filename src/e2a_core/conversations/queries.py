@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from e2a_core.messages.queries import CONVERSATION, SUMMARY
-from e2a_core.paging import Position, beyond
+from e2a_core.paging import Position, newest_first
 from e2a_core.store.statement import Statement, sql
 
 __all__ = ["conversation", "messages", "of_thread", "page", "trashed"]
@@ -31,23 +31,19 @@ def page(
 ) -> Statement:
     """One page of conversations, by their latest message, newest first."""
     where = ["c.agent_email = :agent"]
-    params: dict[str, Any] = {"agent": agent_email, "limit": limit}
+    params: dict[str, Any] = {"agent": agent_email}
     if since is not None:
         where.append("c.last_at >= :since")
         params["since"] = since
     if until is not None:
         where.append("c.last_at < :until")
         params["until"] = until
-    condition, place = beyond(after, "c.last_at", "c.id")
     latest = ", ".join(
         _LATEST.format(column=column, name=f"latest_{name}")
         for column, name in (("subject", "subject"), ("header_from", "from"), ("from_name", "from_name"))
     )
-    return Statement(
-        f"SELECT {_COLUMNS}, {latest} FROM conversations c WHERE {' AND '.join(where)}{condition} "
-        "ORDER BY c.last_at DESC, c.id DESC LIMIT :limit",
-        params | place,
-    )
+    text = f"SELECT {_COLUMNS}, {latest} FROM conversations c WHERE {' AND '.join(where)}"
+    return newest_first(text, params, after, limit, at="c.last_at", key="c.id")
 
 
 def conversation(agent_email: str, conversation_id: str) -> Statement:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from e2a_core.paging import Position, beyond
+from e2a_core.paging import Position, newest_first
 from e2a_core.roles import NOT_A_ROLE
 from e2a_core.store.statement import Row, Statement, in_list, sql
 
@@ -118,14 +118,12 @@ def domain_of(account_id: str, domain: str) -> Statement:
 
 def domains(account_id: str, after: Position | None, count: int) -> Statement:
     """The account's domains, newest first, with the number of their live agents."""
-    condition, params = beyond(after, "d.created_at", "d.domain")
-    return Statement(
+    text = (
         f"SELECT {_COLUMNS}, (SELECT COUNT(*) FROM agents a "
         f"WHERE a.registered_domain = d.domain AND a.deleted_at IS NULL AND {NOT_A_ROLE}) AS agents "
-        f"FROM domains d WHERE d.account_id = :account{condition} "
-        "ORDER BY d.created_at DESC, d.domain DESC LIMIT :count",
-        {"account": account_id, "count": count, **params},
+        "FROM domains d WHERE d.account_id = :account"
     )
+    return newest_first(text, {"account": account_id}, after, count, at="d.created_at", key="d.domain")
 
 
 def deployment_domains(count: int) -> Statement:

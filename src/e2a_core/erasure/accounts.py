@@ -5,23 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
 
-from e2a_core.clock import to_micros
 from e2a_core.contract.export import DeleteUserDataResult
 from e2a_core.contract.states import Delivery
 from e2a_core.core import Core
+from e2a_core.erasure.messages import oldest_claim, retried
 from e2a_core.erasure.queries import delete_unreferenced_content
 from e2a_core.errors import NotFound, SendInProgress, StoreUnavailable
 from e2a_core.store.database import Transaction
-from e2a_core.store.errors import ForeignKeyViolation
 from e2a_core.store.statement import Statement, first, sql
 
 __all__ = ["erase_account"]
 
-CLAIM_HONOURED = timedelta(minutes=10)
-"""How long a message that is being submitted prevents the deletion of its account."""
-CONTENT_ATTEMPTS = 5
 _HASHES_AT_ONCE = 500
 _PAGES_AT_ONCE = 500
 """Index pages rewritten in one transaction, which takes some 50 ms and blocks all other writes."""
@@ -59,7 +54,7 @@ async def erase_account(core: Core, account_id: str) -> DeleteUserDataResult:
     Its keys become invalid with the commit. Raises `NotFound`, and `SendInProgress` while one of its messages is being
     submitted.
     """
-    receipt = await _erased(core, account_id)
+    receipt = await retried(core, lambda transaction: _erase(core, transaction, account_id))
     try:
         await _rewrite_index(core)
         await _rewrite_file(core)
@@ -69,18 +64,6 @@ async def erase_account(core: Core, account_id: str) -> DeleteUserDataResult:
             "the database file may contain words of a deleted account until it is rewritten: %s", problem
         )
     return receipt
-
-
-async def _erased(core: Core, account_id: str) -> DeleteUserDataResult:
-    for attempt in range(1, CONTENT_ATTEMPTS + 1):
-        try:
-            async with core.db.transaction() as transaction:
-                return await _erase(core, transaction, account_id)
-        except ForeignKeyViolation:
-            # Another process stored a message with the same content meanwhile, so that content must stay.
-            if attempt == CONTENT_ATTEMPTS:
-                raise
-    raise AssertionError("unreachable")
 
 
 async def _rewrite_index(core: Core) -> None:
@@ -131,8 +114,7 @@ async def _empty_log(core: Core) -> None:
 
 async def _erase(core: Core, transaction: Transaction, account_id: str) -> DeleteUserDataResult:
     await transaction.read(_locked_agents(account_id))
-    since = to_micros(core.clock.now() - CLAIM_HONOURED)
-    if first(await transaction.read(_being_sent(account_id, since))):
+    if first(await transaction.read(_being_sent(account_id, oldest_claim(core)))):
         raise SendInProgress("a message of this account is being sent; try again in a few minutes")
     hashes = [row["content_hash"] for row in await transaction.read(_content(account_id))]
     await transaction.write([*_jobs(account_id), _index(account_id)])

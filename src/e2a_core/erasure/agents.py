@@ -8,11 +8,10 @@ from e2a_core.agents.events import emit
 from e2a_core.clock import to_micros
 from e2a_core.core import Core
 from e2a_core.erasure import queries
-from e2a_core.erasure.messages import oldest_claim
+from e2a_core.erasure.messages import oldest_claim, retried
 from e2a_core.errors import SendInProgress
 from e2a_core.mail.roles import is_account_only
 from e2a_core.store.database import Transaction
-from e2a_core.store.errors import ForeignKeyViolation
 from e2a_core.store.statement import first
 
 __all__ = ["purge_agent", "purge_trashed", "purge_roles"]
@@ -20,7 +19,6 @@ __all__ = ["purge_agent", "purge_trashed", "purge_roles"]
 BATCH = 200
 """Messages deleted in one transaction; small, so that deleting a large inbox does not block incoming mail."""
 AGENTS_PER_PASS = 100
-CONTENT_ATTEMPTS = 5
 
 
 async def purge_agent(core: Core, email: str) -> int:
@@ -38,7 +36,7 @@ async def purge_agent(core: Core, email: str) -> int:
         if agent is not None and aside.rowcount:
             await transaction.write(emit(core, "agent.trashed", email, agent["account_id"], now))
     deleted = 0
-    while count := await _delete_batch(core, email):
+    while count := await retried(core, lambda transaction: _delete_messages(transaction, email)):
         deleted += count
     return deleted
 
@@ -55,18 +53,6 @@ async def purge_trashed(core: Core) -> int:
             continue
         purged += 1
     return purged
-
-
-async def _delete_batch(core: Core, email: str) -> int:
-    for attempt in range(1, CONTENT_ATTEMPTS + 1):
-        try:
-            async with core.db.transaction() as transaction:
-                return await _delete_messages(transaction, email)
-        except ForeignKeyViolation:
-            # Another process stored a message with the same content meanwhile, so that content must stay.
-            if attempt == CONTENT_ATTEMPTS:
-                raise
-    raise AssertionError("unreachable")
 
 
 async def _delete_messages(transaction: Transaction, email: str) -> int:

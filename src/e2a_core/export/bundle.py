@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 
 from e2a_core.accounts.queries import account_by_id, account_from
@@ -12,13 +12,37 @@ from e2a_core.core import Core
 from e2a_core.errors import NotFound
 from e2a_core.export import queries, views
 from e2a_core.messages.rows import MessageRow
-from e2a_core.store.statement import first
+from e2a_core.store.statement import Statement, first
 
 __all__ = ["SCHEMA_VERSION", "export_account", "exported_messages"]
 
 SCHEMA_VERSION = "4"
 BATCH = 50
 """Number of messages read at a time, each with its content."""
+
+Select = Callable[[str], Statement]
+_OWN: Mapping[str, Select] = {
+    "domains": queries.domains,
+    "agents": queries.agents,
+    "api_keys": queries.api_keys,
+    "suppressions": queries.suppressions,
+    "agent_suppressions": queries.agent_suppressions,
+    "protection_events": queries.protection_events,
+}
+_FURTHER: Mapping[str, Select] = {
+    "contacts": queries.contacts,
+    "engagements": queries.engagements,
+    "templates": queries.templates,
+    "delegations": queries.delegations,
+    "webhooks": queries.webhooks,
+    "event_subscriptions": queries.event_subscriptions,
+    "people": queries.people,
+    "sessions": queries.sessions,
+    "passkeys": queries.passkeys,
+    "identities": queries.identities,
+    "audit_log": queries.audit_log,
+}
+"""Exported as they are stored, in the members of the same names."""
 
 
 async def export_account(core: Core, account_id: str) -> UserExport:
@@ -33,74 +57,25 @@ async def export_account(core: Core, account_id: str) -> UserExport:
     if row is None:
         raise NotFound("no such account")
     account = account_from(row)
-    (
-        domains,
-        agents,
-        counts,
-        keys,
-        of_account,
-        of_agents,
-        findings,
-        contacts,
-        engagements,
-        templates,
-        delegations,
-        webhooks,
-        subscriptions,
-        people,
-        sessions,
-        passkeys,
-        identities,
-        audit_log,
-    ) = await core.db.read(
-        [
-            queries.domains(account_id),
-            queries.agents(account_id),
-            queries.agent_counts(account_id, to_micros(now - timedelta(days=7))),
-            queries.api_keys(account_id),
-            queries.suppressions(account_id),
-            queries.agent_suppressions(account_id),
-            queries.protection_events(account_id),
-            queries.contacts(account_id),
-            queries.engagements(account_id),
-            queries.templates(account_id),
-            queries.delegations(account_id),
-            queries.webhooks(account_id),
-            queries.event_subscriptions(account_id),
-            queries.people(account_id),
-            queries.sessions(account_id),
-            queries.passkeys(account_id),
-            queries.identities(account_id),
-            queries.audit_log(account_id),
-        ]
-    )
+    selects = {name: select(account_id) for name, select in {**_OWN, **_FURTHER}.items()}
+    recent = queries.agent_counts(account_id, to_micros(now - timedelta(days=7)))
+    counts, *members = await core.db.read([recent, *selects.values()])
+    found = dict(zip(selects, members, strict=True))
     by_agent = {item["agent_email"]: item for item in counts}
-    further = {
-        "contacts": contacts,
-        "engagements": engagements,
-        "templates": templates,
-        "delegations": delegations,
-        "webhooks": webhooks,
-        "event_subscriptions": subscriptions,
-        "people": people,
-        "sessions": sessions,
-        "passkeys": passkeys,
-        "identities": identities,
-        "audit_log": audit_log,
-    }
+    suppressed = [*found["suppressions"], *found["agent_suppressions"]]
     return UserExport(
         schema_version=SCHEMA_VERSION,
         generated_at=now,
         user=UserExportUser(
             id=account.id, email=account.email, name=account.name, created_at=from_micros(account.created_at)
         ),
-        domains=[views.domain_entry(item, account_id) for item in domains],
-        agents=[views.agent_entry(item, by_agent.get(item["email"])) for item in agents],
-        api_keys=[views.api_key_entry(item) for item in keys],
+        domains=[views.domain_entry(item, account_id) for item in found["domains"]],
+        agents=[views.agent_entry(item, by_agent.get(item["email"])) for item in found["agents"]],
+        api_keys=[views.api_key_entry(item) for item in found["api_keys"]],
         messages=[message async for message in exported_messages(core, account_id)],
-        suppressions=[views.suppression_entry(item) for item in [*of_account, *of_agents]],
-        protection_events=[views.protection_entry(item) for item in findings],
-        **{name: [views.plain_entry(item) for item in rows] for name, rows in further.items() if rows},
+        suppressions=[views.suppression_entry(item) for item in suppressed],
+        protection_events=[views.protection_entry(item) for item in found["protection_events"]],
+        **{name: [views.plain_entry(item) for item in found[name]] for name in _FURTHER if found[name]},
     )
 
 

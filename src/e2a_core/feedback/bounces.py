@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from e2a_core.agents import queries as agent_queries
-from e2a_core.contract.states import Delivery, Direction
+from e2a_core.contract.states import Delivery
 from e2a_core.core import Core
 from e2a_core.feedback.findings import Finding, finding_about, findings
 from e2a_core.feedback.reporter import Reporter
@@ -207,8 +207,7 @@ def _ledger(
 ) -> Statement:
     return lifecycle.record(
         core.ids,
-        sent.id,
-        Direction.OUTBOUND,
+        sent,
         reason,
         now,
         dedupe=f"{reason}:{finding.address}",

@@ -38,6 +38,7 @@ from e2a_core.http.edge import Replay, read_body
 from e2a_core.http.files import file_response
 from e2a_core.http.limits import DOWNLOAD, RequestLimits, client_address
 from e2a_core.http.pages.plain import page
+from e2a_core.http.pages.review_words import DECIDED
 from e2a_core.http.unsubscribe import unsubscribe_route
 from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.mail.attachments import attachment_content
@@ -293,17 +294,8 @@ def _lead(row: MessageRow) -> str:
     return f"{row.agent_email} wants to send this. Nothing has left yet."
 
 
-_DECISIONS = {
-    Review.SENT: "It was approved.",
-    Review.APPROVED: "It was approved.",
-    Review.REJECTED: "It was rejected or withdrawn.",
-    Review.EXPIRED_APPROVED: "Nobody decided in time, so it was approved.",
-    Review.EXPIRED_REJECTED: "Nobody decided in time, so it was rejected.",
-}
-
-
 def _decided(row: MessageRow) -> str:
-    return _DECISIONS.get(row.hold.status, "") if row.hold.status else ""
+    return DECIDED.get(row.hold.status, "") if row.hold.status else ""
 
 
 def _length(view: MessageView) -> int:

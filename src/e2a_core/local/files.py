@@ -11,9 +11,9 @@ from pathlib import Path
 __all__ = ["create_private", "replace_private"]
 
 
-def replace_private(path: Path, text: str) -> None:
+def replace_private(path: Path, content: str | bytes) -> None:
     """Write `path`, readable by its owner alone (0600), in one step."""
-    with _complete_file(path, text) as written:
+    with _complete_file(path, content) as written:
         os.replace(written, path)
 
 
@@ -28,13 +28,13 @@ def create_private(path: Path, text: str) -> bool:
 
 
 @contextmanager
-def _complete_file(path: Path, text: str) -> Iterator[Path]:
+def _complete_file(path: Path, content: str | bytes) -> Iterator[Path]:
     """A synced file beside `path`; what is left of it at the end is removed."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # made with mode 0600
     written = Path(name)
     try:
-        with open(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with open(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         yield written

@@ -261,16 +261,8 @@ def _upstream(core: Core) -> Transport:
     from e2a_core.submission.transports.config import UpstreamConfig
     from e2a_core.submission.transports.upstream import UpstreamTransport
 
-    config = UpstreamConfig(
-        host=settings.outbound_smtp_host,
-        port=settings.outbound_smtp_port,
-        ehlo_name=settings.hostname,
-        username=settings.outbound_smtp_username,
-        password=settings.outbound_smtp_password,
-        require_tls=settings.require_tls,
-    )
     try:
-        return UpstreamTransport(config.with_tls(settings.outbound_smtp_ca_file))
+        return UpstreamTransport(UpstreamConfig.of(settings).with_tls(settings.outbound_smtp_ca_file))
     except (OSError, ssl.SSLError) as problem:
         raise SettingsError(f"E2A_OUTBOUND_SMTP_CA_FILE must be a readable PEM file: {problem}") from None
 

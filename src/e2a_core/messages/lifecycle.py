@@ -10,7 +10,7 @@ from typing import Any
 
 from e2a_core.clock import from_micros, rfc3339
 from e2a_core.ids import Ids
-from e2a_core.messages.rows import dump_json, load_json
+from e2a_core.messages.rows import MessageRow, dump_json, load_json
 from e2a_core.paging import Position, beyond
 from e2a_core.store.statement import Statement, sql
 
@@ -70,8 +70,7 @@ _RECORD = (
 
 def record(
     ids: Ids,
-    message_id: str,
-    direction: str,
+    row: MessageRow,
     reason: str,
     now: int,
     *,
@@ -80,7 +79,7 @@ def record(
     evidence: Mapping[str, Any] | None = None,
     correlation: Mapping[str, str] | None = None,
 ) -> Statement:
-    """Returns the statement that appends one row; a second row with the same `dedupe` key has no effect."""
+    """Returns the statement that appends one step of a message; a second one with the same `dedupe` has no effect."""
     stage, outcome, retryable = REASONS[reason]
     clipped = {
         key: value[:_MAX_TEXT] if isinstance(value, str) else value for key, value in (evidence or {}).items()
@@ -89,9 +88,9 @@ def record(
         _RECORD,
         by_key=True,
         id=_identifier(ids, reason),
-        message_id=message_id,
+        message_id=row.id,
         dedupe_key=dedupe,
-        direction=direction,
+        direction=row.direction,
         recipient=recipient,
         stage=stage,
         outcome=outcome,

@@ -226,8 +226,7 @@ def _approval(core: Core, row: MessageRow, decider: Decider, now: int) -> Statem
 def _resolution(core: Core, row: MessageRow, reason: str, now: int) -> Statement:
     return lifecycle.record(
         core.ids,
-        row.id,
-        row.direction,
+        row,
         reason,
         now,
         dedupe="review:resolution",

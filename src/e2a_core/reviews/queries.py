@@ -7,7 +7,7 @@ from e2a_core.contract.states import Review
 from e2a_core.messages.queries import CONVERSATION
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.state import REVIEW, any_before
-from e2a_core.paging import Position, beyond
+from e2a_core.paging import Position, newest_first
 from e2a_core.roles import beside_notices
 from e2a_core.store.statement import Statement, sql
 
@@ -57,13 +57,11 @@ _LIVE = "JOIN agents a ON a.email = m.agent_email AND a.deleted_at IS NULL"
 
 def page(account_id: str, after: Position | None, limit: int) -> Statement:
     """Held messages of the account's live agents, newest first."""
-    condition, params = beyond(after, "m.created_at", "m.id")
-    return Statement(
+    text = (
         f"SELECT {_SHOWN} FROM messages m {_LIVE} WHERE m.account_id = :account AND m.status = '{Review.PENDING}' "
-        f"AND m.deleted_at IS NULL AND {beside_notices('a.email')}{condition} "
-        "ORDER BY m.created_at DESC, m.id DESC LIMIT :limit",
-        {"account": account_id, "limit": limit, **params},
+        f"AND m.deleted_at IS NULL AND {beside_notices('a.email')}"
     )
+    return newest_first(text, {"account": account_id}, after, limit, at="m.created_at", key="m.id")
 
 
 def message(message_id: str) -> Statement:

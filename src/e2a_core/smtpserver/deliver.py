@@ -250,14 +250,12 @@ class Delivery:
 
     def _ledger(self, row: MessageRow, arrival: Arrival) -> list[Statement]:
         ids, now = self._core.ids, row.created_at
-        statements = [lifecycle.record(ids, row.id, "inbound", arrival.accepted_as, now, dedupe="acceptance")]
+        statements = [lifecycle.record(ids, row, arrival.accepted_as, now, dedupe="acceptance")]
         if row.authentication:
             reason = _DMARC_REASONS[row.authentication["dmarc"]["status"]]
             evidence = {"authentication": row.authentication}
             statements.append(
-                lifecycle.record(
-                    ids, row.id, "inbound", reason, now, dedupe="authentication", evidence=evidence
-                )
+                lifecycle.record(ids, row, reason, now, dedupe="authentication", evidence=evidence)
             )
         return statements
 

@@ -90,8 +90,7 @@ def blocked_statements(core: Core, row: MessageRow, blocks: Mapping[str, Block],
     return [
         lifecycle.record(
             core.ids,
-            row.id,
-            "outbound",
+            row,
             "suppression.recipient_blocked",
             now,
             dedupe=f"suppression:blocked:{block.address}",
@@ -113,8 +112,7 @@ def _ledger(
     return [
         lifecycle.record(
             core.ids,
-            row.id,
-            "outbound",
+            row,
             reason,
             now,
             dedupe=f"submission:job:{job.id}:attempt:{job.attempts}:{reason}",

@@ -86,8 +86,7 @@ def cancel_statements(core: Core, row: MessageRow, detail: str, now: int) -> lis
     row.submission.delivery_detail = detail
     ledger = lifecycle.record(
         core.ids,
-        row.id,
-        "outbound",
+        row,
         "submission.cancelled",
         now,
         dedupe=cancellation(row.deleted_at),
@@ -130,8 +129,7 @@ def call_off(core: Core, row: MessageRow, trashed_at: int) -> list[Statement]:
         queries.set_delivery(row.id, delivery_detail=detail),
         lifecycle.record(
             core.ids,
-            row.id,
-            "outbound",
+            row,
             "submission.cancelled",
             trashed_at,
             dedupe=cancellation(trashed_at),
@@ -146,8 +144,7 @@ def take_up(core: Core, row: MessageRow, now: int) -> list[Statement]:
         queries.set_delivery(row.id, delivery_detail=None),
         lifecycle.record(
             core.ids,
-            row.id,
-            "outbound",
+            row,
             "queue.outbound_submission",
             now,
             dedupe=f"queue:restored:{now}",

@@ -61,8 +61,7 @@ def rehold_statements(
     row.size_bytes = len(dump_json(row.hold.draft) or "")
     ledger = lifecycle.record(
         core.ids,
-        row.id,
-        "outbound",
+        row,
         "review.hold_created",
         now,
         dedupe="review:hold",

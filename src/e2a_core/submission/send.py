@@ -230,8 +230,7 @@ class Sender:
         row.size_bytes = len(dump_json(row.hold.draft) or "")
         created = lifecycle.record(
             self._core.ids,
-            row.id,
-            "outbound",
+            row,
             "review.hold_created",
             row.created_at,
             dedupe="review:hold",
@@ -287,7 +286,7 @@ class Sender:
 
     def _accepted(self, row: MessageRow) -> Statement:
         return lifecycle.record(
-            self._core.ids, row.id, "outbound", "acceptance.outbound_api", row.created_at, dedupe="acceptance"
+            self._core.ids, row, "acceptance.outbound_api", row.created_at, dedupe="acceptance"
         )
 
     async def _store(

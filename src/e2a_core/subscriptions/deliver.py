@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from e2a_core.accounts.sealing import valid_secrets
 from e2a_core.agents.lookup import resolve_agent
 from e2a_core.clock import from_micros, to_micros
 from e2a_core.contract.principal import Principal, Scope
@@ -23,7 +24,7 @@ from e2a_core.store.jobs import Job
 from e2a_core.store.statement import StaleWrite, Statement, first
 from e2a_core.subscriptions import queries
 from e2a_core.subscriptions.rows import SubscriptionRow
-from e2a_core.subscriptions.signed import control_body, event_body, gap_id, secrets_of, signed_headers
+from e2a_core.subscriptions.signed import control_body, event_body, gap_id, signed_headers
 from e2a_core.subscriptions.verify import POST_SECONDS, category
 
 __all__ = ["SUBSCRIPTIONS", "WAITS", "Deliver"]
@@ -186,7 +187,7 @@ class _Turn:
 
     async def _post(self, row: SubscriptionRow, webhook_id: str, body: bytes) -> Answer:
         now = self._core.clock.now()
-        secrets = secrets_of(self._core, row, now)
+        secrets = valid_secrets(row, self._core.secrets, now)
         started = self._core.clock.monotonic()
         answer = await self._endpoint.post(body, signed_headers(row.id, webhook_id, body, secrets, now))
         self._observer.callback("subscription", answer.outcome, self._core.clock.monotonic() - started)

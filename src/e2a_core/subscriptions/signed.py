@@ -12,10 +12,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from e2a_core.accounts.sealing import unseal
 from e2a_core.clock import rfc3339, to_micros
 from e2a_core.contract.base import json_text
-from e2a_core.core import Core
 from e2a_core.errors import InvalidRequest
 from e2a_core.push.occurrence import payload
 from e2a_core.signing.webhook import standard_webhook_headers
@@ -28,7 +26,6 @@ __all__ = [
     "control_body",
     "event_body",
     "gap_id",
-    "secrets_of",
     "signed_headers",
 ]
 
@@ -49,15 +46,6 @@ def check_secret(secret: object) -> str:
     if not text.startswith(SECRET_PREFIX) or len(key) not in SECRET_OCTETS:
         raise InvalidRequest("must be whsec_ and 24 to 64 octets in base64", location="delivery.secret")
     return text
-
-
-def secrets_of(core: Core, row: SubscriptionRow, now: datetime) -> list[str]:
-    """The secrets that sign now: the client's own, and for a day after it changed the one before."""
-    sealed = [row.secret]
-    if row.previous_secret and to_micros(now) < (row.previous_expires_at or 0):
-        sealed.append(row.previous_secret)
-    opened = (unseal(text, core.secrets) for text in sealed)
-    return [text for text in opened if text is not None]
 
 
 def signed_headers(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from e2a_core.paging import Position, beyond
+from e2a_core.paging import Position, newest_first
 from e2a_core.store.statement import Statement, in_list, sql
 
 __all__ = [
@@ -23,23 +23,17 @@ __all__ = [
 
 def of_account(account_id: str, after: Position | None, count: int) -> Statement:
     """The account's list, newest first."""
-    condition, params = beyond(after, "created_at", "address")
-    return Statement(
-        "SELECT address, source, reason, source_message_id, created_at FROM suppressions "
-        f"WHERE account_id = :account{condition} ORDER BY created_at DESC, address DESC LIMIT :count",
-        {"account": account_id, "count": count, **params},
-    )
+    text = "SELECT address, source, reason, source_message_id, created_at FROM suppressions WHERE account_id = :account"
+    return newest_first(text, {"account": account_id}, after, count, key="address")
 
 
 def of_agent(account_id: str, agent_email: str, after: Position | None, count: int) -> Statement:
     """The list of one agent, newest first."""
-    condition, params = beyond(after, "created_at", "address")
-    return Statement(
+    text = (
         "SELECT agent_email, address, source, reason, created_at FROM agent_suppressions "
-        f"WHERE account_id = :account AND agent_email = :agent{condition} "
-        "ORDER BY created_at DESC, address DESC LIMIT :count",
-        {"account": account_id, "agent": agent_email, "count": count, **params},
+        "WHERE account_id = :account AND agent_email = :agent"
     )
+    return newest_first(text, {"account": account_id, "agent": agent_email}, after, count, key="address")
 
 
 def one_of_agent(account_id: str, agent_email: str, address: str) -> Statement:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from e2a_core.paging import Position, beyond
+from e2a_core.paging import Position, newest_first
 from e2a_core.store.statement import Row, Statement, sql
 
 __all__ = [
@@ -86,12 +86,10 @@ def template_named(account_id: str, alias: str) -> Statement:
 
 def templates(account_id: str, after: Position | None, count: int) -> Statement:
     """The columns that lists show of the account's templates, newest first."""
-    condition, params = beyond(after, "created_at", "id")
-    return Statement(
-        "SELECT id, name, alias, subject, created_at, updated_at FROM templates "
-        f"WHERE account_id = :account{condition} ORDER BY created_at DESC, id DESC LIMIT :count",
-        {"account": account_id, "count": count, **params},
+    text = (
+        "SELECT id, name, alias, subject, created_at, updated_at FROM templates WHERE account_id = :account"
     )
+    return newest_first(text, {"account": account_id}, after, count)
 
 
 def count_templates(account_id: str) -> Statement:

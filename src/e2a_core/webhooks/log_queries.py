@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from e2a_core.paging import Position, beyond
+from e2a_core.paging import Position, newest_first
 from e2a_core.store.statement import Statement, in_list
 
 __all__ = ["event", "events", "matched", "outcomes", "waiting"]
@@ -28,13 +28,9 @@ def events(
     """The account's events, newest first; `since` and `until` are microseconds. Types in `hidden` are left out."""
     given = {name: value for name, value in filters.items() if value is not None}
     names, params = in_list("hidden", hidden)
-    condition, position = beyond(after, "created_at", "id")
     where = "".join(f" AND {_FILTERS[name]}" for name in given)
-    return Statement(
-        f"SELECT {_COLUMNS} FROM events WHERE account_id = :account AND type NOT IN ({names}){where}{condition}"
-        " ORDER BY created_at DESC, id DESC LIMIT :count",
-        {"account": account_id, "count": count, **given, **params, **position},
-    )
+    text = f"SELECT {_COLUMNS} FROM events WHERE account_id = :account AND type NOT IN ({names}){where}"
+    return newest_first(text, {"account": account_id, **given, **params}, after, count)
 
 
 def event(account_id: str, event_id: str, hidden: Sequence[str]) -> Statement:

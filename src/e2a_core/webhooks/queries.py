@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from e2a_core.paging import Position, beyond
+from e2a_core.paging import Position, newest_first
 from e2a_core.store.statement import Statement, sql
 
 __all__ = ["columns_of", "deliveries", "delete", "insert", "of_account", "one", "rotate", "update"]
@@ -14,13 +14,8 @@ __all__ = ["columns_of", "deliveries", "delete", "insert", "of_account", "one", 
 
 def of_account(account_id: str, after: Position | None, count: int) -> Statement:
     """The account's webhooks, newest first."""
-    condition, params = beyond(after, "created_at", "id")
-    return Statement(
-        f"SELECT * FROM webhooks WHERE account_id = :account{condition} ORDER BY created_at DESC, id DESC"
-        " LIMIT :count",
-        {"account": account_id, "count": count, **params},
-        by_key=True,
-    )
+    text = "SELECT * FROM webhooks WHERE account_id = :account"
+    return newest_first(text, {"account": account_id}, after, count, by_key=True)
 
 
 def one(account_id: str, webhook_id: str) -> Statement:
@@ -86,14 +81,12 @@ def delete(account_id: str, webhook_id: str) -> Statement:
 
 def deliveries(webhook_id: str, status: str | None, after: Position | None, count: int) -> Statement:
     """What a webhook was sent, newest first."""
-    condition, params = beyond(after, "created_at", "id")
-    wanted = " AND status = :status" if status else ""
-    return Statement(
+    given = {"status": status} if status else {}
+    text = (
         "SELECT id, type, event_id, status, attempts, due_at, last_attempt_at, last_status_code, last_error, created_at"
-        f" FROM webhook_deliveries WHERE webhook_id = :webhook{wanted}{condition}"
-        " ORDER BY created_at DESC, id DESC LIMIT :count",
-        {"webhook": webhook_id, "count": count, **({"status": status} if status else {}), **params},
+        f" FROM webhook_deliveries WHERE webhook_id = :webhook{' AND status = :status' if status else ''}"
     )
+    return newest_first(text, {"webhook": webhook_id, **given}, after, count)
 
 
 def columns_of(events: list[str], filters: Mapping[str, list[str]]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from e2a_core.accounts.sealing import unseal
+from e2a_core.accounts.sealing import valid_secrets
 from e2a_core.clock import from_micros, to_micros
 from e2a_core.core import Core
 from e2a_core.observer import Observer
@@ -183,13 +183,7 @@ class Turn:
         return answer
 
     def _secrets(self, now: datetime) -> list[str]:
-        """The secrets that sign now: the current one, and for a day after a rotation the one before."""
-        webhook = self._webhook
-        sealed = [webhook.secret]
-        if webhook.previous_secret and to_micros(now) < (webhook.previous_expires_at or 0):
-            sealed.append(webhook.previous_secret)
-        opened = (unseal(text, self._core.secrets) for text in sealed)
-        return [text for text in opened if text is not None]
+        return valid_secrets(self._webhook, self._core.secrets, now)
 
     def _recorded(self, delivery: _Delivery, answer: Answer | None) -> list[Statement]:
         now = self._core.clock.now()

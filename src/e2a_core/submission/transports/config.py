@@ -7,6 +7,8 @@ import ssl
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from e2a_core.settings import Settings
+
 __all__ = ["Timeouts", "UpstreamConfig"]
 
 _IMPLICIT_TLS_PORTS = frozenset({465})
@@ -43,6 +45,18 @@ class UpstreamConfig:
     tls_context: ssl.SSLContext | None = None
     implicit_tls_ports: frozenset[int] = _IMPLICIT_TLS_PORTS
     timeouts: Timeouts = Timeouts()
+
+    @classmethod
+    def of(cls, settings: Settings) -> UpstreamConfig:
+        """The config that the settings name, without a TLS context."""
+        return cls(
+            host=settings.outbound_smtp_host,
+            port=settings.outbound_smtp_port,
+            ehlo_name=settings.hostname,
+            username=settings.outbound_smtp_username,
+            password=settings.outbound_smtp_password,
+            require_tls=settings.require_tls,
+        )
 
     def with_tls(self, ca_file: Path | None) -> UpstreamConfig:
         """Returns the config with the TLS context that fits it; with `ca_file` its certificates alone are trusted.

@@ -45,17 +45,9 @@ async def check_relay(settings: Settings) -> list[Finding]:
 
 
 def _config(settings: Settings) -> UpstreamConfig:
-    config = UpstreamConfig(
-        host=settings.outbound_smtp_host,
-        port=settings.outbound_smtp_port,
-        ehlo_name=settings.hostname,
-        username=settings.outbound_smtp_username,
-        password=settings.outbound_smtp_password,
-        require_tls=settings.require_tls,
-        timeouts=Timeouts(connect=NETWORK_SECONDS, command=NETWORK_SECONDS),
-    )
     # With the credentials, since they decide how strictly the relay's certificate is looked at.
-    return config.with_tls(settings.outbound_smtp_ca_file)
+    config = UpstreamConfig.of(settings).with_tls(settings.outbound_smtp_ca_file)
+    return replace(config, timeouts=Timeouts(connect=NETWORK_SECONDS, command=NETWORK_SECONDS))
 
 
 async def _trouble(config: UpstreamConfig) -> RelayUnavailable | None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,6 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from e2a_core.local.files import replace_private
 from e2a_core.setting_kinds import path as path_setting
 from e2a_core.settings import default_home
 from e2a_mcp.program.hosts.edit import Change
@@ -93,13 +92,7 @@ class Journal:
 
     def _put(self, path: Path, content: bytes) -> None:
         try:
-            # Its mode is 0600 from the beginning.
-            descriptor, name = tempfile.mkstemp(dir=path.parent)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
+            replace_private(path, content)
         except OSError as problem:
             raise HostProblem(f"the copy cannot be written: {problem}") from None
 
