@@ -85,27 +85,15 @@ def read_message(
     member = format if format in {"html", "headers"} else "text"
     body = plain_text(_body(view, format, raw))
     part = body[offset : offset + max_chars]
-    end = offset + len(part)
-    inbound = view.direction == "inbound"
     fenced = always_fenced or has_others_words(view)
-    told = [
-        part,
-        view.subject,
-        view.header_from,
-        view.from_name,
-        *names_of(view).values(),
-        view.delivery_detail,
-        *extra_lines,
-        *map(str, (extra or {}).values()),
-    ]
-    fence = Fence(ids, told)
+    fence = Fence(ids, [part, *_words(view), *extra_lines, *map(str, (extra or {}).values())])
 
     structured = _members(view, extra_notes)
     structured[member] = fence.around(part) if part and fenced else part
-    structured |= _extent(view, format, len(body), offset, end)
+    structured |= _extent(view, format, len(body), offset, offset + len(part))
     for name, value in (extra or {}).items():
         structured[name] = fence.around(value) if fenced and isinstance(value, str) else value
-    fields = _SENDER_FIELDS if inbound else _OTHERS_FIELDS
+    fields = _SENDER_FIELDS if view.direction == "inbound" else _OTHERS_FIELDS
     if fenced:
         fields = (*fields, "subject", member, *(extra or ()), *_PART_FIELDS)
     if theirs := [name for name in dict.fromkeys(fields) if structured.get(name)]:
@@ -118,6 +106,11 @@ def read_message(
     lines = [*message_head(view, email, fence), *head_lines]
     lines += _text(view, fence, part, structured, extra_lines, format=format, fenced=fenced)
     return Reply(structured, "\n".join(lines), links, untrusted=fenced)
+
+
+def _words(view: MessageView) -> list[str | None]:
+    """What is shown of others' words beside the text, which no fence may resemble."""
+    return [view.subject, view.header_from, view.from_name, *names_of(view).values(), view.delivery_detail]
 
 
 def _members(view: MessageView, extra_notes: tuple[str, ...]) -> dict[str, Any]:

@@ -115,7 +115,27 @@ def build_server(
         account=account,
     )
     subscriptions = Subscriptions(sessions, opened=opened, observer=observer, recheck_seconds=recheck_seconds)
-    server = _MailServer(
+    server = _server(handlers, subscriptions, account=account, subscribe=subscribe)
+    add_events(
+        server,
+        sessions,
+        dialect=events_dialect,
+        streams=streams,
+        recheck_seconds=recheck_seconds,
+        observer=observer,
+    )
+    server.tells_of_inboxes = account and tell_of_inboxes
+    if server.tells_of_inboxes and subscribe:
+        server.add_notification_handler(
+            "notifications/initialized", NotificationParams, subscriptions.initialized
+        )
+    return server
+
+
+def _server(
+    handlers: _Handlers, subscriptions: Subscriptions, *, account: bool, subscribe: bool
+) -> _MailServer:
+    return _MailServer(
         "e2a",
         version=VERSION,
         title="e2a mailbox",
@@ -139,20 +159,6 @@ def build_server(
         on_get_prompt=handlers.get_prompt,
         on_completion=handlers.complete,
     )
-    add_events(
-        server,
-        sessions,
-        dialect=events_dialect,
-        streams=streams,
-        recheck_seconds=recheck_seconds,
-        observer=observer,
-    )
-    server.tells_of_inboxes = account and tell_of_inboxes
-    if server.tells_of_inboxes and subscribe:
-        server.add_notification_handler(
-            "notifications/initialized", NotificationParams, subscriptions.initialized
-        )
-    return server
 
 
 class _MailServer(Server[Any]):

@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 from mcp.server.context import ServerRequestContext
-from mcp.server.lowlevel.server import NotificationOptions
+from mcp.server.lowlevel.server import NotificationOptions, Server
 from mcp.server.stdio import stdio_server
 
 from e2a_core.clock import SystemClock
@@ -102,22 +102,11 @@ async def serve_stdio(settings: Settings, opener: EngineOpener, *, with_channel:
     """
     async with lazy_engine(settings, opener) as engine:
         scope = await stdio_scope(settings, engine)
-        profiles = frozenset(settings.mcp_profile)
-        owners = OwnersNamed.in_settings(settings)
-        services = Services(SystemClock(), Ids(), settings.mcp_attachment_roots, owners)
-        session = HomeSession(engine, settings, scope)
-        server = build_server(
-            scope,
-            session,
-            services,
-            Unobserved(),
-            profiles=lambda context: profiles,
-            legacy_tools=settings.mcp_legacy_tools,
-            events_dialect=settings.mcp_events_dialect,
-            tell_of_inboxes=not settings.remote,
-            on_listed=lambda: engine.want_after(ANSWER_FIRST_SECONDS),
-            opened=engine.settled,
+        services = Services(
+            SystemClock(), Ids(), settings.mcp_attachment_roots, OwnersNamed.in_settings(settings)
         )
+        session = HomeSession(engine, settings, scope)
+        server = _server(settings, engine, scope, session, services)
         async with anyio.create_task_group() as tasks:
             lines = MessageLines(standard_input())
             tasks.start_soon(_stop_on_signal, engine)
@@ -136,6 +125,24 @@ async def serve_stdio(settings: Settings, opener: EngineOpener, *, with_channel:
                     await server.run(incoming, outgoing, options)
             tasks.cancel_scope.cancel()
     return not engine.failed
+
+
+def _server(
+    settings: Settings, engine: LazyEngine, scope: Scope, session: HomeSession, services: Services
+) -> Server[Any]:
+    profiles = frozenset(settings.mcp_profile)
+    return build_server(
+        scope,
+        session,
+        services,
+        Unobserved(),
+        profiles=lambda context: profiles,
+        legacy_tools=settings.mcp_legacy_tools,
+        events_dialect=settings.mcp_events_dialect,
+        tell_of_inboxes=not settings.remote,
+        on_listed=lambda: engine.want_after(ANSWER_FIRST_SECONDS),
+        opened=engine.settled,
+    )
 
 
 async def _stop_on_signal(engine: LazyEngine) -> None:

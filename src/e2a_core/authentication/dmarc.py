@@ -81,19 +81,8 @@ async def evaluate_dmarc(
     dkim_aligned = tuple(
         [item.status == "pass" and await alignment.holds(item.domain, strict=strict_dkim) for item in dkim]
     )
-
-    status: DmarcStatus
-    if trouble is not None:
-        status, detail = trouble.status, trouble.detail
-    elif record is None:
-        status, detail = "none", "no DMARC record"
-    elif spf_aligned or any(dkim_aligned):
-        status, detail = "pass", f"record at {location}"
-    elif alignment.trouble is not None:
-        status, detail = alignment.trouble.status, alignment.trouble.detail
-    else:
-        status, detail = "fail", f"record at {location}, nothing that passed is aligned"
-
+    aligned = spf_aligned or any(dkim_aligned)
+    status, detail = _status(location, record, trouble, alignment.trouble, aligned=aligned)
     testing = record is not None and record.testing
     return DmarcResult(
         status=status,
@@ -104,6 +93,26 @@ async def evaluate_dmarc(
         spf_aligned=spf_aligned,
         dkim_aligned=dkim_aligned,
     )
+
+
+def _status(
+    location: str | None,
+    record: DmarcRecord | None,
+    trouble: _WalkError | None,
+    alignment_trouble: _WalkError | None,
+    *,
+    aligned: bool,
+) -> tuple[DmarcStatus, str]:
+    """The status and why. Trouble with a walk for alignment counts only where nothing else is aligned."""
+    if trouble is not None:
+        return trouble.status, trouble.detail
+    if record is None:
+        return "none", "no DMARC record"
+    if aligned:
+        return "pass", f"record at {location}"
+    if alignment_trouble is not None:
+        return alignment_trouble.status, alignment_trouble.detail
+    return "fail", f"record at {location}, nothing that passed is aligned"
 
 
 class _Alignment:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -48,15 +48,6 @@ def build_api(
 
     `refusals` word what the front door refuses below other paths than the API's.
     """
-
-    @asynccontextmanager
-    async def running(app: Starlette) -> AsyncIterator[None]:
-        if lifespan is None:
-            yield
-        else:
-            async with lifespan():
-                yield
-
     limits = RequestLimits(clock, polls_per_minute=settings.poll_rate_per_minute)
     app = Starlette(
         routes=[
@@ -67,7 +58,7 @@ def build_api(
             Route("/", front_page),
         ],
         exception_handlers={E2AError: _refused, HTTPException: _unrouted, Exception: _failed},
-        lifespan=running,
+        lifespan=lambda app: lifespan() if lifespan else nullcontext(),
     )
     app.state.limits = limits
     app.router.redirect_slashes = False

@@ -77,15 +77,7 @@ class MessageSearch:
         read_status = query.read_status or ("unread" if unread_by_default and not query.query else "all")
         if direction == "outbound" and read_status != "all":
             raise InvalidFilter("outbound mail has no read status", location="query.read_status")
-        builder = Conditions(agent_email, now)
-        builder.author(query.from_)
-        builder.subject(query.subject_contains)
-        builder.conversation(query.conversation_id)
-        builder.period(query.since, query.until)
-        builder.labels(query.labels)
-        builder.expression(query.filter)
-        builder.verdict(query.verdict)
-        builder.words(query.query)
+        builder = _conditions(agent_email, query, now)
         wanted = all_of(builder.wanted)
         # Effective values, so that equivalent queries share their cursors. A period may move with the clock.
         binding = {
@@ -322,3 +314,16 @@ class MessageSearch:
         elif self.read_status == "read":
             state.append(f"m.direction = '{Direction.INBOUND}' AND m.read_at IS NOT NULL")
         return state
+
+
+def _conditions(agent_email: str, query: MessageQuery, now: datetime) -> Conditions:
+    builder = Conditions(agent_email, now)
+    builder.author(query.from_)
+    builder.subject(query.subject_contains)
+    builder.conversation(query.conversation_id)
+    builder.period(query.since, query.until)
+    builder.labels(query.labels)
+    builder.expression(query.filter)
+    builder.verdict(query.verdict)
+    builder.words(query.query)
+    return builder

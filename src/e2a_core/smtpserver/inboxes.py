@@ -18,7 +18,7 @@ from e2a_core.mail.roles import is_account_only
 from e2a_core.mail.threading import lookup_ids
 from e2a_core.messages import queries as message_queries
 from e2a_core.smtpserver.session import Recipient
-from e2a_core.store.statement import Row
+from e2a_core.store.statement import Row, Statement
 from e2a_core.texts import is_storable
 
 __all__ = ["Inboxes", "look_up"]
@@ -58,11 +58,7 @@ async def look_up(
     human = normalize_addr_spec(parsed.author.normalized) if verified and parsed.author else ""
     now = to_micros(core.clock.now())
     threads = [message_queries.find_threads(name, refs) for name in names] if refs else []
-    bindings = (
-        [delegation_queries.active(name, human, now) for name in names if not is_account_only(name)]
-        if human and is_storable(human)
-        else []
-    )
+    bindings = _bindings(names, human, now)
     agents, holders, *found = await core.db.read(
         [
             agent_queries.agents_named(names if author is None else sorted({*names, author})),
@@ -82,6 +78,12 @@ async def look_up(
         },
         holders=frozenset(row["agent_email"] for row in holders),
     )
+
+
+def _bindings(names: Sequence[str], human: str, now: int) -> list[Statement]:
+    if not human or not is_storable(human):
+        return []
+    return [delegation_queries.active(name, human, now) for name in names if not is_account_only(name)]
 
 
 def _nearest_first(refs: Sequence[str], rows: Sequence[Row]) -> list[Row]:

@@ -42,6 +42,7 @@ class ProcessMetrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
         counter, histogram = partial(Counter, registry=registry), partial(Histogram, registry=registry)
+        gauge = partial(Gauge, registry=registry)
         requests = counter(
             "e2a_http_requests", "API requests by operation and status.", ["operation", "status"]
         )
@@ -64,23 +65,21 @@ class ProcessMetrics:
             ["transport", "outcome"],
             buckets=SUBMISSION_SECONDS,
         )
-        self._callbacks = Histogram(
+        self._callbacks = histogram(
             "e2a_push_callback_seconds",
             "Seconds of a request to a callback.",
             ["channel", "outcome"],
             buckets=CALLBACK_SECONDS,
-            registry=registry,
         )
-        self._arrivals = Histogram(
+        self._arrivals = histogram(
             "e2a_push_arrival_seconds",
             "Seconds from an event to its arrival at a callback.",
             ["channel"],
             buckets=ARRIVAL_SECONDS,
-            registry=registry,
         )
-        self._websockets = Gauge("e2a_websockets_open", "WebSockets open.", registry=registry)
-        self._streams = Gauge("e2a_mcp_streams_open", "Streams of /mcp open.", ["kind"], registry=registry)
-        self._connections = Gauge("e2a_http_connections_open", "HTTP connections open.", registry=registry)
+        self._websockets = gauge("e2a_websockets_open", "WebSockets open.")
+        self._streams = gauge("e2a_mcp_streams_open", "Streams of /mcp open.", ["kind"])
+        self._connections = gauge("e2a_http_connections_open", "HTTP connections open.")
         self._backlog: _BacklogCollector | None = None
 
     def request(self, operation: str, status: int, seconds: float) -> None:

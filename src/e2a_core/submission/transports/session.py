@@ -250,12 +250,7 @@ class SmtpSession:
             reply = await reading
         except _LOST as error:
             self.abort()
-            if complete:
-                ledger.settle(unknown(ledger.open, f"the reply to the complete message was lost: {error}"))
-            else:
-                # Transient, not an outage: content that makes a relay disconnect must not be retried for days.
-                detail = f"the connection broke within the message: {error}"
-                ledger.settle(failed(ledger.open, FailureKind.TRANSIENT, detail))
+            ledger.settle(_lost(ledger.open, error, complete=complete))
             return ""
         except BaseException:
             self.abort()
@@ -282,6 +277,14 @@ class SmtpSession:
 
     def _offers(self, extension: str) -> bool:
         return self._smtp.supports_extension(extension)
+
+
+def _lost(open: Sequence[str], error: BaseException, *, complete: bool) -> Sequence[RecipientOutcome]:
+    """What became of recipients without an outcome when the connection broke."""
+    if complete:
+        return unknown(open, f"the reply to the complete message was lost: {error}")
+    # Transient, not an outage: content that makes a relay disconnect must not be retried for days.
+    return failed(open, FailureKind.TRANSIENT, f"the connection broke within the message: {error}")
 
 
 def _reason(error: BaseException) -> str:
