@@ -169,7 +169,7 @@ def _pending(applied: Sequence[Row], known: Sequence[Migration]) -> list[Migrati
         if migration is None:
             raise SettingsError(
                 f"the database was migrated by a newer release ({label} is unknown here);"
-                " install that release, or restore a backup made before it"
+                " install that release (pip install --upgrade e2a-mcp), or restore a backup made before it"
             )
         if migration.checksum != row["checksum"]:
             raise SettingsError(

@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import socket
 import sqlite3
@@ -138,7 +139,33 @@ def test_a_lost_secret_and_a_damaged_one(home: Path) -> None:
     (home / "secret").write_bytes(b"\xff\xfe" * 40)
     assert codes(in_home(home))["home.secret"] == ("fail", "secret_damaged")
     (home / "secret").unlink()
-    assert codes(in_home(home))["home.secret"] == ("fail", "secret_missing")
+    found = in_home(home)
+    assert codes(found)["home.secret"] == ("fail", "secret_missing")
+    assert "if it is lost" in found["home.secret"].fix
+
+
+def test_a_secret_in_the_settings_that_is_weak_or_not_that_of_the_home(home: Path) -> None:
+    def found(secret: str) -> Finding:
+        return by_id(check_home(settings_of(home, hmac_secret=secret)))["home.secret"]
+
+    def followed(secret: str) -> str:
+        done = subprocess.run(
+            ["sh", "-c", f'{found(secret).fix.partition(": ")[2] or found(secret).fix.partition(";")[0]}; '
+             'printf %s "$E2A_HMAC_SECRET"'],
+            env={**os.environ, "E2A_HMAC_SECRET": secret},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return done.stdout
+
+    kept = (home / "secret").read_text(encoding="utf-8").strip()
+    assert found(kept).reason_code == "ok"
+    assert found("short").reason_code == "secret_weak"
+    stronger = followed("short")
+    assert stronger.endswith(",short")
+    assert found(stronger).reason_code == "secret_differs"
+    both = followed(stronger)
+    assert both == f"{stronger},{kept}"
+    assert found(both).reason_code == "ok"
 
 
 def test_a_home_that_is_a_file(tmp_path: Path) -> None:
@@ -158,7 +185,8 @@ async def test_a_store_that_is_no_database(home: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_store_with_damaged_pages(home: Path) -> None:
+async def test_a_store_with_damaged_pages(home: Path, tmp_path: Path) -> None:
+    assert e2a(copied(home, tmp_path / "before"), "backup", str(tmp_path / "copy")).returncode == 0
     with (home / "e2a.db").open("r+b") as file:
         for page in range(3, 20):
             file.seek(page * 4096)
@@ -166,6 +194,12 @@ async def test_a_store_with_damaged_pages(home: Path) -> None:
     with unchanged(home):
         found = await in_store(home)
     assert codes(found)["store.integrity"] == ("fail", "corrupt")
+    moved = re.search(r"mv \S+ \S+(?=;)", found["store.integrity"].fix)
+    assert moved
+    _, place, aside = shlex.split(moved[0])
+    await asyncio.to_thread(Path(place).rename, aside)
+    assert e2a(home, "restore", str(tmp_path / "copy")).returncode == 0
+    assert codes(await in_store(home))["store.integrity"] == ("pass", "ok")
 
 
 @pytest.mark.anyio
@@ -182,7 +216,9 @@ async def test_a_store_that_lacks_a_migration_and_one_of_a_newer_release(home: P
     with sqlite3.connect(home / "e2a.db") as database:
         database.execute("INSERT INTO schema_migrations VALUES (9999, 'of_tomorrow', 'x', 0)")
     database.close()
-    assert codes(await in_store(home))["store.migrations"] == ("fail", "other_release")
+    found = await in_store(home)
+    assert codes(found)["store.migrations"] == ("fail", "other_release")
+    assert found["store.migrations"].fix.startswith("install that release (pip install --upgrade e2a-mcp)")
 
 
 @pytest.mark.anyio

@@ -23,6 +23,8 @@ from e2a_mcp.program.doctor.deployment import check_reachability, date_of
 from e2a_mcp.program.doctor.finding import Cause, Finding
 from e2a_mcp.program.doctor.mcp import check_mcp_http
 from e2a_mcp.program.doctor.remote import check_account
+from e2a_mcp.program.doctor.store import check_store
+from e2a_mcp.program.doctor.webhooks import check_webhooks
 from e2a_mcp.program.doctor.wishes import Wishes
 from tests.support.dns import DnsServer
 from tests.support.home import ASSISTANT, Home, Keys, MovableClock, open_home_for_test
@@ -127,6 +129,13 @@ async def test_webhooks_and_their_latest_delivery(home: Home) -> None:
         await owner.webhooks.update(made["off"].id, UpdateWebhookRequest(enabled=False))
         async with home.listening() as url:
             found = await account(home, url, home.account_key)
+        store, facts = await check_store(home.local.core.settings, SystemClock())
+        assert {finding.status.value for finding in store} <= {"pass", "warn"}
+        assert facts is not None
+        own = {(item.id, item.target): item.reason_code for item in await check_webhooks(facts.webhooks)}
+    assert own["webhook.config", made["on"].id] == "ok"
+    assert own["webhook.config", made["off"].id] == "webhook_disabled"
+    assert own["webhook.delivery", made["on"].id] == "no_deliveries"
     by = {(finding.id, finding.target): finding.reason_code for finding in found}
     assert by["webhook.config", made["on"].id] == "insecure_url"
     assert by["webhook.config", made["off"].id] == "webhook_disabled"

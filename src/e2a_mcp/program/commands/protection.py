@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Literal
 
@@ -165,7 +165,8 @@ def set_(
     changes = {name: value for name, value in given.items() if value is not None}
     if not changes and not any(scans.values()):
         raise SettingsError("nothing to change: name at least one option")
-    return _change(where, email, changes, scans)
+    asked = {"outbound": outbound_scan, "inbound": inbound_scan}
+    return _change(where, email, changes, scans, [side for side, scan in asked.items() if scan])
 
 
 _ACTION_OF = {"on": "review", "off": "flag"}
@@ -188,16 +189,22 @@ def _scan(review: Switch | None, named: Sensitivity | None) -> str:
 
 
 def _change(
-    where: Where, email: str, changes: Mapping[str, object], scans: Mapping[str, str] = MappingProxyType({})
+    where: Where,
+    email: str,
+    changes: Mapping[str, object],
+    scans: Mapping[str, str] = MappingProxyType({}),
+    named: Collection[str] = (),
 ) -> int:
-    """Reads the config, changes what is named, and writes it whole; a read that fails writes nothing."""
+    """Reads the config, changes what is named, and writes it whole; a read that fails writes nothing.
+
+    `named` are the directions whose scan was asked for by name, and is missed if there is none.
+    """
 
     async def work(it: Acting) -> None:
         config = await _changed(it, email, changes, scans)
         it.output.one(config, _told)
-        for direction, sensitivity in scans.items():
-            kept = getattr(config, direction).scan.sensitivity or "off"
-            if sensitivity not in {"", "off"} and kept == "off":
+        for direction in sorted(named):
+            if scans[direction] != "off" and getattr(config, direction).scan.sensitivity in {None, "off"}:
                 it.output.note(
                     f"this deployment does not scan {_NAMES[direction]} mail, so its scan stays off"
                 )

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from e2a_core.errors import SettingsError
-from e2a_core.settings import Settings, load_settings
+from e2a_core.setting_sources import usable
+from e2a_core.settings import Settings
 from e2a_mcp.program.doctor.finding import Cause, Finding, fail, passed, skip, warn
 from e2a_mcp.program.doctor.wishes import Wishes
 from e2a_mcp.program.saved import settings_here
@@ -101,7 +102,7 @@ class _Keeper(logging.Handler):
 @contextmanager
 def _warnings() -> Iterator[list[str]]:
     """What reading the settings warns of, instead of writing it to the log."""
-    logger, keeper = logging.getLogger(load_settings.__module__), _Keeper()
+    logger, keeper = logging.getLogger(usable.__module__), _Keeper()
     before = logger.propagate
     logger.addHandler(keeper)
     logger.propagate = False

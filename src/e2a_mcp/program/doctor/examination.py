@@ -27,6 +27,7 @@ from e2a_mcp.program.doctor.report import Report
 from e2a_mcp.program.doctor.signature import check_signatures
 from e2a_mcp.program.doctor.store import StoredDomain, StoreFacts, check_store
 from e2a_mcp.program.doctor.tls import check_tls
+from e2a_mcp.program.doctor.webhooks import check_webhooks
 from e2a_mcp.program.doctor.wishes import Wishes
 from e2a_mcp.version import VERSION
 
@@ -79,6 +80,7 @@ async def _home(settings: Settings, wishes: Wishes, clock: Clock, run: Run) -> l
             "tls": check_tls(settings, clock, run),
             "relay": check_relay(settings),
             "domain": check_domains(settings, facts, clock, wishes.domain),
+            "webhook": check_webhooks(facts.webhooks),
             "signature.dkim": check_signatures(settings, known, clock, wishes.domain),
             "api.reachability": _reachability(
                 _deployment_url(settings, run), clock, offsets, settings.shared_domain

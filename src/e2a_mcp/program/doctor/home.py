@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
-from e2a_core.secret_strength import MIN_BYTES
+from e2a_core.secret_strength import MIN_BYTES, weakness
+from e2a_core.setting_kinds import comma_list
 from e2a_core.settings import Settings
 from e2a_core.store.private import FILE_MODE, FOLDER_MODE, is_open_to_others
-from e2a_mcp.program.doctor.finding import Finding, Status, fail, passed, skip
+from e2a_mcp.program.doctor.finding import Finding, Status, fail, passed, skip, warn
 
 __all__ = ["check_folder", "check_home"]
 
@@ -125,10 +127,13 @@ def _files(home: Path) -> Finding:
 
 
 def _secret(settings: Settings) -> Finding:
-    if settings.hmac_secret:
-        return passed("home.secret", "set by E2A_HMAC_SECRET")
     path = settings.home / "secret"
-    restore = f"restore {path} from a backup, or set E2A_HMAC_SECRET to what it held"
+    if settings.hmac_secret:
+        return _configured_secret(comma_list(settings.hmac_secret), path)
+    restore = (
+        f"restore {path} from a backup, or set E2A_HMAC_SECRET to what it held; if it is lost, "
+        f"rm -f {quote(str(path))}: e2a serve makes a new one, and signature.dkim names the keys to replace"
+    )
     try:
         text = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
@@ -146,6 +151,26 @@ def _secret(settings: Settings) -> Finding:
     if len(text) < MIN_BYTES:
         return fail("home.secret", "secret_damaged", "is too short to be a secret", restore, target=str(path))
     return passed("home.secret", "is there", target=str(path))
+
+
+def _configured_secret(secrets: Sequence[str], path: Path) -> Finding:
+    """The secret of the settings, which has to be strong, and to list the one that the home was made with."""
+    id, target = "home.secret", str(path)
+    weak = weakness(secrets[0])
+    if weak:
+        new = "$(python3 -c 'import secrets; print(secrets.token_hex(32))')"
+        fix = f'put a new one in front: E2A_HMAC_SECRET="{new},$E2A_HMAC_SECRET"'
+        return warn(id, "secret_weak", f"E2A_HMAC_SECRET {weak}", fix)
+    try:
+        kept = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        kept = ""
+    if kept and kept not in secrets:
+        append = f'E2A_HMAC_SECRET="$E2A_HMAC_SECRET,$(cat {quote(target)})"'
+        fix = f"{append}; or, if nothing of before is wanted, rm {quote(target)}"
+        detail = "holds a secret that E2A_HMAC_SECRET does not list, so what was made with it counts no more"
+        return warn(id, "secret_differs", detail, fix, target=target)
+    return passed(id, "set by E2A_HMAC_SECRET")
 
 
 def _mode(path: Path) -> str:

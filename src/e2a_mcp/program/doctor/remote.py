@@ -9,15 +9,16 @@ from typing import TypeVar
 from e2a_core.clock import Clock
 from e2a_core.contract.domains import DomainView
 from e2a_core.contract.engine import Session
-from e2a_core.contract.webhooks import DeliveryQuery, WebhookDeliveryView, WebhookView
+from e2a_core.contract.webhooks import DeliveryQuery, WebhookView
 from e2a_core.errors import E2AError, Forbidden, NotFound, Unauthorized, Unavailable
 from e2a_core.remote.engine import RemoteEngine, open_remote_engine
 from e2a_core.settings import Settings
 from e2a_mcp.program.doctor.domains import check_sending, no_domains, not_registered, too_many
-from e2a_mcp.program.doctor.finding import Cause, Finding, fail, passed, quoted, skip, warn
+from e2a_mcp.program.doctor.finding import Cause, Finding, fail, passed, quoted, skip
 from e2a_mcp.program.doctor.limits import MAX_DOMAINS, MAX_WEBHOOKS, NETWORK_SECONDS
 from e2a_mcp.program.doctor.lookups import resolver_of
 from e2a_mcp.program.doctor.records import check_records
+from e2a_mcp.program.doctor.webhooks import webhook_findings
 from e2a_mcp.program.doctor.wishes import Wishes
 
 __all__ = ["check_account"]
@@ -153,45 +154,6 @@ async def _webhooks(session: Session) -> list[Finding]:
 async def _webhook(session: Session, webhook: WebhookView) -> list[Finding]:
     latest = await _asked(session.webhooks.list_deliveries(webhook.id, DeliveryQuery(limit=1)))
     if isinstance(latest, E2AError):
-        deliveries = _refused("webhook.delivery", latest, webhook.id)
-    else:
-        deliveries = _deliveries(webhook, latest.items)
-    detail = "a request to it could have effects, so none is made"
-    return [
-        _configured(webhook),
-        deliveries,
-        skip("webhook.reachability", "no_safe_probe", detail, target=webhook.id),
-    ]
-
-
-def _configured(webhook: WebhookView) -> Finding:
-    id, url = "webhook.config", quoted(webhook.url)
-    if not webhook.enabled and webhook.auto_disabled_at is not None:
-        why = quoted(webhook.auto_disabled_reason or "deliveries failed")
-        fix = f"mend the endpoint, then e2a webhooks update {quoted(webhook.id)} --enabled"
-        return fail(id, "webhook_auto_disabled", f"{url} was disabled: {why}", fix, target=webhook.id)
-    if not webhook.enabled:
-        fix = f"e2a webhooks update {quoted(webhook.id)} --enabled, or delete it"
-        return warn(id, "webhook_disabled", f"{url} is disabled", fix, target=webhook.id)
-    if not webhook.url.lower().startswith("https://"):
-        fix = "give the endpoint TLS, and the webhook its https:// URL"
-        return warn(id, "insecure_url", f"{url} gets events in clear text", fix, target=webhook.id)
-    return passed(id, f"{url} gets {len(webhook.events)} kinds of events", target=webhook.id)
-
-
-def _deliveries(webhook: WebhookView, latest: Sequence[WebhookDeliveryView]) -> Finding:
-    id = "webhook.delivery"
-    if not latest:
-        return skip(id, "no_deliveries", "nothing was delivered yet", target=webhook.id)
-    delivery = latest[0]
-    if delivery.status == "failed" or (delivery.status == "pending" and delivery.last_error):
-        why = quoted(delivery.last_error or f"status {delivery.last_status_code}")
-        fix = "see the log of the endpoint; redeliver what failed once it answers 2xx"
-        return warn(
-            id,
-            "deliveries_failing",
-            f"the latest failed {delivery.attempts} times: {why}",
-            fix,
-            target=webhook.id,
-        )
-    return passed(id, f"the latest is {delivery.status}", target=webhook.id)
+        configured, _, reached = webhook_findings(webhook, None)
+        return [configured, _refused("webhook.delivery", latest, webhook.id), reached]
+    return webhook_findings(webhook, latest.items[0] if latest.items else None)

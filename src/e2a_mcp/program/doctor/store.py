@@ -26,9 +26,12 @@ from e2a_core.settings import Settings
 from e2a_core.store.migrate import Reads, pending_migrations
 from e2a_core.store.open import sqlite_path
 from e2a_core.store.statement import Statement, first, sql
+from e2a_core.webhooks.queries import deliveries
+from e2a_core.webhooks.views import delivery_view, webhook_view
 from e2a_mcp.program.doctor.finding import Cause, Finding, fail, passed, quoted, skip, warn
-from e2a_mcp.program.doctor.limits import MAX_DOMAINS, NETWORK_SECONDS
+from e2a_mcp.program.doctor.limits import MAX_DOMAINS, MAX_WEBHOOKS, NETWORK_SECONDS
 from e2a_mcp.program.doctor.snapshot import INTEGRITY_SECONDS, open_snapshot
+from e2a_mcp.program.doctor.webhooks import KeptWebhook
 
 __all__ = ["StoreFacts", "StoredDomain", "check_store"]
 
@@ -52,12 +55,13 @@ class StoreFacts:
     """What the store says to other checks. `newest` is the latest instant in it, in microseconds; 0 if there is none.
 
     `inbox` is the one that was asked for, or else the default one; empty if it does not exist.
-    `domains` has one more than `MAX_DOMAINS` if there are more than that.
+    `domains` has one more than `MAX_DOMAINS` if there are more than that, and `webhooks` likewise.
     """
 
     domains: Sequence[StoredDomain] = ()
     newest: int = 0
     inbox: str = ""
+    webhooks: Sequence[KeptWebhook] = ()
 
 
 async def check_store(
@@ -95,10 +99,10 @@ async def _sqlite(
     try:
         room = [_size(path), _space(path)]
         async with open_snapshot(path) as snapshot:
-            integrity = _integrity(place, await snapshot.faults(clock))
+            integrity = _integrity(place, settings.home, await snapshot.faults(clock))
             schema, facts = await _contents(snapshot, settings, agent)
     except sqlite3.Error as problem:
-        return [_broken(place, problem), *room], None
+        return [_broken(place, settings.home, problem), *room], None
     except OSError as problem:
         return [_unreachable(place, problem)], None
     return [integrity, schema, *room], facts
@@ -109,7 +113,7 @@ def _unreachable(place: str, problem: Exception) -> Finding:
     return fail("store.integrity", "not_readable", str(problem), fix, target=place)
 
 
-def _integrity(place: str, faults: list[str] | None) -> Finding:
+def _integrity(place: str, home: Path, faults: list[str] | None) -> Finding:
     if faults is None:
         return skip(
             "store.integrity",
@@ -119,14 +123,14 @@ def _integrity(place: str, faults: list[str] | None) -> Finding:
             target=place,
         )
     if faults:
-        return _corrupt(place, "; ".join(faults))
+        return _corrupt(place, home, "; ".join(faults))
     return passed("store.integrity", "SQLite finds it whole", target=place)
 
 
-def _broken(place: str, problem: sqlite3.Error) -> Finding:
+def _broken(place: str, home: Path, problem: sqlite3.Error) -> Finding:
     code = getattr(problem, "sqlite_errorcode", 0) & 0xFF
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return _corrupt(place, str(problem))
+        return _corrupt(place, home, str(problem))
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return fail(
             "store.integrity",
@@ -139,13 +143,15 @@ def _broken(place: str, problem: sqlite3.Error) -> Finding:
     return _unreachable(place, problem)
 
 
-def _corrupt(place: str, what: str) -> Finding:
+def _corrupt(place: str, home: Path, what: str) -> Finding:
+    moved = home if Path(place).parent == home else Path(place)
+    aside = f"mv {quote(str(moved))} {quote(f'{moved}.damaged')}"
     return fail(
         "store.integrity",
         "corrupt",
         f"is damaged: {quoted(what)}",
-        f"stop e2a, keep a copy of {place}, and make a home of the last backup with e2a restore; "
-        f"without one: sqlite3 {quote(place)} .recover | sqlite3 recovered.db",
+        f"stop e2a, {aside}; then e2a restore your last backup, or without one e2a serve, which makes an empty "
+        "one; do not mend the file and serve it",
         target=place,
     )
 
@@ -197,9 +203,8 @@ async def _contents(database: Reads, settings: Settings, agent: str) -> tuple[Fi
     try:
         pending = await pending_migrations(database)
     except SettingsError as problem:
-        return fail(
-            "store.migrations", "other_release", str(problem), "install the release that the message names"
-        ), None
+        detail, _, fix = str(problem).partition("; ")
+        return fail("store.migrations", "other_release", detail, fix), None
     if pending:
         names = ", ".join(f"{migration.version:04d}_{migration.name}" for migration in pending)
         return _pending(names, settings), None
@@ -237,7 +242,19 @@ async def _facts(database: Reads, inbox_query: Statement) -> StoreFacts:
         [StoredDomain(row, keys[row.domain]) for row in rows],
         newest,
         str(inbox["inbox"] or "") if inbox else "",
+        await _webhooks(database),
     )
+
+
+async def _webhooks(database: Reads) -> list[KeptWebhook]:
+    rows = await database.read(
+        sql("SELECT * FROM webhooks ORDER BY created_at DESC, id DESC LIMIT :count", count=MAX_WEBHOOKS + 1)
+    )
+    latest = [first(await database.read(deliveries(row["id"], None, None, 1))) for row in rows]
+    return [
+        (webhook_view(row), delivery_view(delivery) if delivery else None)
+        for row, delivery in zip(rows, latest, strict=True)
+    ]
 
 
 def _size(path: Path) -> Finding:
