@@ -13,6 +13,7 @@ from functools import partial
 import anyio
 
 from e2a_core.errors import E2AError, SettingsError
+from e2a_core.setting_kinds import listen
 from e2a_core.settings import ListenAddress, Settings, load_settings
 from e2a_mcp.program.engines import open_engine
 from e2a_mcp.program.logging import configure_logging
@@ -71,11 +72,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _address(text: str) -> ListenAddress:
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise argparse.ArgumentTypeError("must be HOST:PORT, for example 127.0.0.1:8765")
-    return ListenAddress(host, int(port))
+    try:
+        return listen(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(f"must be {problem}") from None
 
 
 def _serve(settings: Settings, listen: ListenAddress | None, *, with_channel: bool) -> int:

@@ -6,9 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from e2a_core.clock import rfc3339
-from e2a_core.contract.occurrences import Occurrence
 from e2a_core.contract.operation import READS
+from e2a_mcp.events.wire import occurrence
 from e2a_mcp.schema import Arguments, object_schema
 from e2a_mcp.tool import Call, Reply, Tool
 
@@ -49,16 +48,7 @@ async def _recent(call: Call, given: RecentEvents) -> Reply:
     found = await call.session.occurrences.recent(
         given.event_name, arguments, limit=given.limit, event_id=given.event_id
     )
-    return Reply({"events": [_shown(event) for event in found]}, untrusted=True)
-
-
-def _shown(event: Occurrence) -> dict[str, Any]:
-    return {
-        "eventId": event.id,
-        "name": event.name,
-        "timestamp": rfc3339(event.created_at),
-        "data": event.data,
-    }
+    return Reply({"events": [occurrence(event) for event in found]}, untrusted=True)
 
 
 TOOLS: tuple[Tool[Any], ...] = (
