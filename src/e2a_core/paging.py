@@ -37,15 +37,15 @@ async def paged(
     query: Mapping[str, Json],
     cursor: str | None,
     limit: int,
-    position: Callable[[Record], Position],
     view: Callable[[Record], Item],
+    columns: tuple[str, str] = ("created_at", "id"),
     names: tuple[str, str] = ("at", "key"),
 ) -> Page[Item]:
     """Returns one page of at most `limit` items.
 
     `statement_for(after, count)` reads `count` rows after the position `after`. `query` identifies the list and its
-    filters; a cursor is valid only for the same query. `names` are the keys of the instant and the key in a cursor.
-    Raises `InvalidRequest` and `InvalidCursor`.
+    filters; a cursor is valid only for the same query. `columns` are the instant and the key that order it, and `names`
+    what they are called in a cursor. Raises `InvalidRequest` and `InvalidCursor`.
     """
     at, key = names
     check_limit(limit)
@@ -56,8 +56,7 @@ async def paged(
     rows = await core.db.read(statement_for(after, limit + 1))
 
     def place(row: Record) -> Mapping[str, Json]:
-        last = position(row)
-        return {at: last.at, key: last.key}
+        return {name: row[column] for name, column in zip(names, columns, strict=True)}
 
     shown, next_cursor = turned(core, rows, query=query, limit=limit, place=place)
     page: Page[Item] = Page(items=[view(row) for row in shown], next_cursor=next_cursor)

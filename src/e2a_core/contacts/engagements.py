@@ -21,7 +21,7 @@ from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.errors import EngagementNotFound, PreconditionFailed
 from e2a_core.messages.conditions import instant as instant_of
-from e2a_core.paging import Position, paged
+from e2a_core.paging import paged
 from e2a_core.store.statement import Row, Statement, first
 from e2a_core.texts import require_storable
 
@@ -53,7 +53,7 @@ class Engagements:
             query={"list": "engagements", "agent": agent.email, **filters},
             cursor=query.cursor,
             limit=query.limit,
-            position=lambda row: Position(row["created_at"], row["address"]),
+            columns=("created_at", "address"),
             view=engagement_view,
         )
 

@@ -34,7 +34,7 @@ from e2a_core.errors import (
 from e2a_core.local.delegations import Delegations
 from e2a_core.mail.fields import one_line
 from e2a_core.mail.roles import is_role_address
-from e2a_core.paging import Position, paged
+from e2a_core.paging import paged
 from e2a_core.store.statement import Row, StaleWrite
 from e2a_core.submission.queue import wake_paused
 from e2a_core.texts import require_storable
@@ -71,7 +71,7 @@ class Agents:
             query={"list": "agents", "deleted": deleted},
             cursor=cursor,
             limit=limit,
-            position=lambda row: Position(row["created_at"], row["email"]),
+            columns=("created_at", "email"),
             view=_view_of_row,
         )
 

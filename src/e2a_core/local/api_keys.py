@@ -21,7 +21,7 @@ from e2a_core.core import Core
 from e2a_core.errors import InvalidExpiresAt, InvalidRequest, NotFound
 from e2a_core.mail.addresses import normalize_addr_spec
 from e2a_core.mail.roles import is_account_only
-from e2a_core.paging import Position, paged
+from e2a_core.paging import paged
 from e2a_core.store.statement import Row, first
 from e2a_core.texts import is_storable, require_storable
 
@@ -45,7 +45,6 @@ class ApiKeys:
             query={"list": "api-keys"},
             cursor=cursor,
             limit=limit,
-            position=lambda row: Position(row["created_at"], row["id"]),
             view=_view,
         )
 

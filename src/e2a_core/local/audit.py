@@ -9,7 +9,7 @@ from e2a_core.contract.base import Page
 from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.messages.conditions import instant
-from e2a_core.paging import Position, paged
+from e2a_core.paging import paged
 from e2a_core.texts import is_storable
 
 __all__ = ["Audit"]
@@ -39,7 +39,7 @@ class Audit:
             query={"list": "audit", "account": account, **filters},
             cursor=query.cursor,
             limit=query.limit,
-            position=lambda row: Position(row["number"], ""),
+            columns=("number", "hash"),
             view=entry_view,
             names=("n", "k"),
         )

@@ -36,7 +36,7 @@ from e2a_core.errors import (
     PreconditionFailed,
 )
 from e2a_core.messages.conditions import instant
-from e2a_core.paging import Position, paged
+from e2a_core.paging import paged
 from e2a_core.store.statement import Row, Statement, first
 from e2a_core.texts import is_storable, require_storable
 
@@ -77,7 +77,7 @@ class Contacts:
             query={"list": "contacts", **filters},
             cursor=query.cursor,
             limit=query.limit,
-            position=lambda row: Position(row["created_at"], row["address"]),
+            columns=("created_at", "address"),
             view=contact_view,
         )
 

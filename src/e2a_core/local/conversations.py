@@ -18,7 +18,7 @@ from e2a_core.errors import InvalidFilter, InvalidRequest, NotFound
 from e2a_core.messages.conditions import instant
 from e2a_core.messages.rows import SUMMARY_COLUMNS
 from e2a_core.messages.views import summary_view
-from e2a_core.paging import Position, paged
+from e2a_core.paging import paged
 from e2a_core.store.statement import Row
 from e2a_core.texts import is_storable
 
@@ -55,7 +55,7 @@ class Conversations:
             query=binding,
             cursor=cursor,
             limit=limit,
-            position=lambda row: Position(row["last_at"], row["id"]),
+            columns=("last_at", "id"),
             view=lambda row: ConversationSummaryView(
                 **_counts(row),
                 latest_subject=row["latest_subject"] or "",

@@ -37,7 +37,7 @@ from e2a_core.errors import (
     ReservedDomain,
 )
 from e2a_core.mail.domains import to_ascii_domain
-from e2a_core.paging import Position, paged
+from e2a_core.paging import paged
 from e2a_core.store.errors import ForeignKeyViolation
 from e2a_core.store.statement import StaleWrite, first
 
@@ -68,7 +68,7 @@ class Domains:
             query={"list": "domains"},
             cursor=cursor,
             limit=limit,
-            position=lambda row: Position(row["created_at"], row["domain"]),
+            columns=("created_at", "domain"),
             view=domain_from,
         )
         keys = await _keys_of(self._core, [row.domain for row in page.items])

@@ -24,7 +24,7 @@ from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.errors import Conflict, EventGone, NotFound
 from e2a_core.messages.conditions import instant
-from e2a_core.paging import Position, paged
+from e2a_core.paging import paged
 from e2a_core.push.catalogue import hidden_from_agents
 from e2a_core.push.fanout import INTERNAL_TYPES
 from e2a_core.store.statement import Row, Statement, first
@@ -137,7 +137,6 @@ class Events:
             query={"list": "events", **filters},
             cursor=cursor,
             limit=limit,
-            position=lambda row: Position(row["created_at"], row["id"]),
             view=lambda row: row,
         )
 

@@ -215,7 +215,7 @@ class Messages:
             query=binding,
             cursor=cursor,
             limit=limit,
-            position=lambda row: Position(row["occurred_at"], row["id"]),
+            columns=("occurred_at", "id"),
             view=lifecycle_view,
             names=("t", "i"),
         )

@@ -14,7 +14,7 @@ from e2a_core.errors import NotFound
 from e2a_core.messages import queries as message_queries
 from e2a_core.messages.rows import MessageRow
 from e2a_core.messages.views import review_view
-from e2a_core.paging import Position, paged
+from e2a_core.paging import paged
 from e2a_core.reviews import decide, queries
 from e2a_core.reviews.decide import Decider
 from e2a_core.reviews.views import review_detail
@@ -42,7 +42,6 @@ class Reviews:
             query=binding,
             cursor=cursor,
             limit=limit,
-            position=lambda row: Position(row["created_at"], row["id"]),
             view=lambda row: review_view(MessageRow.from_store(row)),
             names=("t", "i"),
         )

@@ -15,7 +15,7 @@ from e2a_core.contract.suppressions import (
 from e2a_core.core import Core
 from e2a_core.errors import InvalidRecipient, InvalidRequest, NotFound
 from e2a_core.mail.addresses import normalize_addr_spec, parse_address
-from e2a_core.paging import Position, paged
+from e2a_core.paging import paged
 from e2a_core.store.statement import Row, first
 from e2a_core.suppressions import queries
 from e2a_core.suppressions.entries import add_to_agent
@@ -40,7 +40,7 @@ class Suppressions:
             query={"list": "suppressions"},
             cursor=cursor,
             limit=limit,
-            position=_position,
+            columns=("created_at", "address"),
             view=_view,
         )
 
@@ -65,7 +65,7 @@ class Suppressions:
             query={"list": "agent-suppressions", "agent": agent.email},
             cursor=cursor,
             limit=limit,
-            position=_position,
+            columns=("created_at", "address"),
             view=_agent_view,
         )
 
@@ -104,10 +104,6 @@ def _bare_address(text: str) -> str:
     if parsed.display_name:
         raise InvalidRequest("must be the bare address, without a name", location="body.address")
     return parsed.normalized
-
-
-def _position(row: Row) -> Position:
-    return Position(row["created_at"], row["address"])
 
 
 def _view(row: Row) -> SuppressionView:

@@ -27,7 +27,7 @@ from e2a_core.errors import (
     StarterTemplateNotFound,
     TemplateLimitReached,
 )
-from e2a_core.paging import Position, check_limit, paged, turned
+from e2a_core.paging import check_limit, paged, turned
 from e2a_core.signing.cursor import decode_cursor
 from e2a_core.store.errors import UniqueViolation
 from e2a_core.store.statement import Row, first
@@ -64,7 +64,6 @@ class Templates:
             query={"list": "templates"},
             cursor=cursor,
             limit=limit,
-            position=lambda row: Position(row["created_at"], row["id"]),
             view=template_summary,
         )
 

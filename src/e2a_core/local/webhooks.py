@@ -25,7 +25,7 @@ from e2a_core.contract.webhooks import (
 )
 from e2a_core.core import Core
 from e2a_core.errors import NotFound, WebhookCooldown, WebhookDisabled, WebhookLimitReached
-from e2a_core.paging import Position, paged
+from e2a_core.paging import paged
 from e2a_core.store.statement import Row, StaleWrite, Statement, first
 from e2a_core.texts import is_storable
 from e2a_core.webhooks import delivery_queries, queries
@@ -56,7 +56,6 @@ class Webhooks:
             query={"list": "webhooks"},
             cursor=cursor,
             limit=limit,
-            position=_position,
             view=webhook_view,
         )
 
@@ -124,7 +123,6 @@ class Webhooks:
             query={"list": "deliveries", "webhook": row["id"], "status": query.status},
             cursor=query.cursor,
             limit=query.limit,
-            position=_position,
             view=delivery_view,
         )
 
@@ -219,7 +217,3 @@ class Webhooks:
 
 
 _UNSET = {"enabled": 1, "last_delivered_at": None, "auto_disabled_at": None, "auto_disabled_reason": None}
-
-
-def _position(row: Row) -> Position:
-    return Position(row["created_at"], row["id"])
