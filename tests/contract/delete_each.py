@@ -47,7 +47,8 @@ def doors(row: Operation) -> Iterator[Door]:
     if not row.group:
         return
     protocol = GROUPS[row.group]
-    named = (row.id, f"{row.name}(self", f"{row.group}.{row.name}", f"'{row.name}'")
+    missing = f'"{protocol.__name__}" has no attribute "{row.name}"'
+    named = (row.id, f"{row.name}(self", f"{row.group}.{row.name}", f"'{row.name}'", missing)
     yield Door(row.id, "row", _file(protocol.__module__), protocol.__name__, row.name, named)
     local = f"e2a_core.local.{row.group}"
     yield Door(row.id, "local", _file(local), protocol.__name__, row.name, named)

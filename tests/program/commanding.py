@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import pty
 import select
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+
+from tests.support.forking import fork_e2a
+from tests.support.forking import run_e2a as e2a
 
 __all__ = ["COMMAND", "at_home", "e2a", "on_terminal"]
 
@@ -24,28 +26,10 @@ def at_home(home: Path, **settings: str) -> dict[str, str]:
     return {**kept, **ports, "E2A_HOME": str(home), "E2A_DNS_VERIFY": "off", **settings}
 
 
-def e2a(environment: Mapping[str, str], *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env=dict(environment),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-
-
 def on_terminal(environment: Mapping[str, str], *arguments: str, types: str = "") -> tuple[int, str]:
     """Exit status and all that a terminal of 100 columns gets, for a person who types `types`."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, *arguments],
-        env={**environment, "COLUMNS": "100", "TERM": "dumb"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
+    running = fork_e2a({**environment, "COLUMNS": "100", "TERM": "dumb"}, arguments, theirs, theirs, theirs)
     os.close(theirs)
     os.write(ours, types.encode())
     seen, ends = b"", time.monotonic() + SECONDS
@@ -60,8 +44,6 @@ def on_terminal(environment: Mapping[str, str], *arguments: str, types: str = ""
             if not read:
                 break
             seen += read
-        return process.wait(SECONDS), seen.decode("utf-8", "replace")
+        return running.wait(), seen.decode("utf-8", "replace")
     finally:
-        process.kill()
-        process.wait()
         os.close(ours)

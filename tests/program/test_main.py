@@ -16,18 +16,12 @@ import pytest
 
 from e2a_mcp.program import e2a as cli
 from e2a_mcp.program.e2a import COMMANDS, main
+from tests.support.forking import run_e2a
 
 
 def e2a(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("E2A_")}
-    return subprocess.run(
-        [sys.executable, "-m", "e2a_mcp.program.e2a", *arguments],
-        env={**inherited, "E2A_HOME": str(home), **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run_e2a({**inherited, "E2A_HOME": str(home), **environment}, *arguments)
 
 
 def test_bootstrap_on_a_fresh_home_makes_the_owner_with_an_inbox_and_a_key(tmp_path: Path) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from tests.support.forking import run_e2a
 
 __all__ = ["Doctored", "doctor", "e2a", "environment", "unchanged"]
 
@@ -55,14 +56,7 @@ def environment(home: Path, **settings: str) -> dict[str, str]:
 
 
 def e2a(home: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "e2a_mcp.program.e2a", *arguments],
-        env=environment(home, **settings),
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+    return run_e2a(environment(home, **settings), *arguments, timeout=SECONDS)
 
 
 def doctor(home: Path, *arguments: str, **settings: str) -> Doctored:
