@@ -153,6 +153,7 @@ async def asked(browser: httpx.AsyncClient, method: str, url: str, **options: An
         return response.status_code
 
 
+@pytest.mark.timeout(600)
 async def test_no_safe_method_changes_anything(world: World, browser: httpx.AsyncClient) -> None:
     home = world.home
     unsubscribing = await unsubscribe_token(home)

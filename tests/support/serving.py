@@ -23,6 +23,7 @@ from e2a_core.ids import Ids
 from e2a_core.local.home import open_home
 from e2a_core.settings import load_settings
 from tests.support.dns import DnsServer
+from tests.support.forking import run_e2a
 
 __all__ = ["ASSISTANT", "OWNER", "SHARED", "Served", "account_key", "running", "serving", "smtp_address"]
 
@@ -117,14 +118,8 @@ async def account_key(served: Served, email: str) -> str:
 
 def _bootstrap(environment: Mapping[str, str]) -> str:
     """The first account and its key, by the command that makes them."""
-    done = subprocess.run(
-        [*COMMAND, "bootstrap", "--email", OWNER, "--json"],
-        env=dict(environment),
-        capture_output=True,
-        text=True,
-        timeout=START_SECONDS,
-        check=True,
-    )
+    done = run_e2a(environment, "bootstrap", "--email", OWNER, "--json", timeout=START_SECONDS)
+    done.check_returncode()
     return str(json.loads(done.stdout)["api_key"])
 
 
