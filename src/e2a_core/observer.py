@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, Protocol
 
-__all__ = ["Channel", "Observer", "StreamKind", "Unobserved", "open_stream"]
+__all__ = ["Channel", "Observer", "SignInWay", "StreamKind", "Unobserved", "open_stream"]
 
 Channel = Literal["webhook", "subscription"]
 StreamKind = Literal["websocket", "events", "resources"]
+SignInWay = Literal["link", "api_key", "passkey", "issuer"]
 
 
 class Observer(Protocol):
@@ -36,6 +37,9 @@ class Observer(Protocol):
     def stream(self, kind: StreamKind, change: int) -> None:
         """A WebSocket or a stream of events that was opened (1) or ended (-1)."""
 
+    def failed_sign_in(self, way: SignInWay) -> None:
+        """An attempt to sign in to the pages that signed nobody in."""
+
 
 class Unobserved:
     """An observer that ignores all calls."""
@@ -59,6 +63,9 @@ class Unobserved:
         return
 
     def stream(self, kind: StreamKind, change: int) -> None:
+        return
+
+    def failed_sign_in(self, way: SignInWay) -> None:
         return
 
 

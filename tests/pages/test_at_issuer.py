@@ -336,3 +336,26 @@ async def test_without_an_issuer_nothing_is_offered(home: Home, url: str) -> Non
         assert "Continue with" not in await person.read("/sign-in")
         assert (await person.post("/sign-in/openid", {})).status_code == 404
         assert (await person.get("/sign-in/openid/callback?state=x")).status_code == 404
+
+
+@pytest.mark.parametrize("wrong", ["", "another key", "a refusal"])
+async def test_a_failure_is_logged_where_its_account_is_known(
+    home: Home, url: str, issuer: Issuer, wrong: str
+) -> None:
+    await connected(home, url)
+    link = (await mint(home, "viewer", "vera@example.org")).partition("t=")[2]
+    issuer.wrong = wrong
+    async with Visitor(home, url) as person:
+        assert (await round_trip(person, {"t": link})).status_code in {401, 409}
+        if not wrong:
+            assert (await person.post("/sign-in", {"t": link})).status_code == 303
+            assert (await person.post("/sign-in/openid", {"t": link})).status_code == 410
+    rows = await home.local.core.db.read(
+        sql("SELECT operation, person, code FROM audit_log WHERE outcome = 'refused'")
+    )
+    told = [(row["operation"], row["person"], row["code"]) for row in rows]
+    vera = "vera@example.org"
+    if wrong:
+        assert told == [("sign_in", vera, "unauthorized")]
+    else:
+        assert told == [("connect_identity", vera, "conflict"), ("sign_in", vera, "link_used")]

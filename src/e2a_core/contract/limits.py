@@ -24,6 +24,7 @@ Accounts and their data
     http.pages.words: MAX_LINE_CHARS
     people.membership: MAX_PEOPLE, MAX_NAME_CHARS
     http.pages.sign_in: MAX_ADDRESS_CHARS
+    people.failures: MAX_LOGGED, LOGGED_WITHIN
     people.identities: MAX_IDENTITIES
     people.openid.flow: MAX_CODE_CHARS
     people.openid.id_token: MAX_TOKEN_OCTETS, MAX_SUBJECT_CHARS

@@ -47,6 +47,9 @@ class RequestLimits:
         elif budget is operation.Budget.REGISTRATION:
             self.spend(request, REGISTRATION, client_address(request))
 
+    def is_spent(self, budget: Budget, key: str) -> bool:
+        return len(self._windows.within((budget.name, key), budget.seconds)) >= budget.hits
+
     def spend(self, request: Request, budget: Budget, key: str) -> None:
         """Count one request; leaves the headers for its answer. Raises `RateLimited`."""
         name = (budget.name, key)

@@ -40,13 +40,19 @@ _PREFIX = "e2a_in_"
 class LinkUnknown(Exception):
     """No such link was made, or it was altered."""
 
+    code = "link_unknown"
+
 
 class LinkUsed(Exception):
     """The link has signed somebody in already."""
 
+    code = "link_used"
+
 
 class LinkExpired(Exception):
     """The link was not used in time."""
+
+    code = "link_expired"
 
 
 async def mint_link(

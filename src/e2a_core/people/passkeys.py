@@ -10,7 +10,7 @@ import ipaddress
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -187,7 +187,6 @@ class Passkeys:
         try:
             return await self._verified(given, found, person, attempt.details["challenge"], user_agent)
         except Unauthorized:
-            await self._record_refusal(person, found)
             raise refused from None
 
     async def rename(self, who: SessionRow, passkey_id: str, name: str) -> None:
@@ -255,10 +254,6 @@ class Passkeys:
                 raise Unauthorized("refused")
             await transaction.write([session.statement])
         return session
-
-    async def _record_refusal(self, person: PersonRow, found: Row) -> None:
-        entry = by_principal(person_principal(person), "sign_in", {"passkey_id": found["passkey_id"]})
-        await self._audit.record(replace(entry, outcome="refused", code=Unauthorized.code))
 
     def _party(self) -> RelyingParty:
         party = relying_party(self._core.links.base_url)

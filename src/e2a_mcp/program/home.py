@@ -72,7 +72,7 @@ def home_application(engine: LocalEngine, metrics: ProcessMetrics | None = None)
             *routes,
             *link_routes(core),
             *websocket_routes(engine, core, engine.feed, metrics),
-            *page_routes(engine, core, host_links(core.settings)),
+            *page_routes(engine, core, host_links(core.settings), metrics),
         ],
         lifespan=mcp.run,
         refusals={"/mcp": rpc_refusal},

@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from e2a_core.errors import StoreUnavailable
-from e2a_core.observer import Channel, StreamKind
+from e2a_core.observer import Channel, SignInWay, StreamKind
 
 if TYPE_CHECKING:
     from e2a_core.local.backlog import Backlog
@@ -80,6 +80,9 @@ class ProcessMetrics:
         self._websockets = gauge("e2a_websockets_open", "WebSockets open.")
         self._streams = gauge("e2a_mcp_streams_open", "Streams of /mcp open.", ["kind"])
         self._connections = gauge("e2a_http_connections_open", "HTTP connections open.")
+        self._failed_sign_ins = counter(
+            "e2a_failed_sign_ins", "Attempts that signed nobody in, by way.", ["way"]
+        )
         self._backlog: _BacklogCollector | None = None
 
     def request(self, operation: str, status: int, seconds: float) -> None:
@@ -105,6 +108,9 @@ class ProcessMetrics:
     def stream(self, kind: StreamKind, change: int) -> None:
         gauge = self._websockets if kind == "websocket" else self._streams.labels(kind)
         gauge.inc(change)
+
+    def failed_sign_in(self, way: SignInWay) -> None:
+        self._failed_sign_ins.labels(way).inc()
 
     def watch_http(self, connections: Callable[[], int]) -> None:
         """Adds the number of open connections of the HTTP listener."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from e2a_core.accounts.credentials import hash_key
 from e2a_core.core import Core
-from e2a_core.errors import E2AError, Forbidden, MethodNotAllowed, NotFound
+from e2a_core.errors import Conflict, E2AError, Forbidden, MethodNotAllowed, NotFound
 from e2a_core.http.limits import Budget, RequestLimits, client_address
 from e2a_core.http.pages.guards import (
     ATTEMPT_COOKIE,
@@ -22,9 +24,11 @@ from e2a_core.http.pages.guards import (
 from e2a_core.http.pages.routes import Page
 from e2a_core.http.pages.sign_in import SIGN_IN, SignIn, issuer_name, refused_link, sign_in_page
 from e2a_core.http.pages.visit import HEADERS, Visit, html
+from e2a_core.people.failures import Known
 from e2a_core.people.identities import Identities
 from e2a_core.people.links import LinkExpired, LinkUnknown, LinkUsed, open_link
-from e2a_core.people.openid.flow import CALLBACK, Finished, OpenId
+from e2a_core.people.openid.flow import CALLBACK, OpenId, Taken
+from e2a_core.people.openid.id_token import Claims
 from e2a_core.people.openid.issuer import Issuer
 from e2a_core.people.sessions import find_session
 
@@ -69,6 +73,9 @@ class AtIssuer:
                 details["link"] = hash_key(form.text("t"))
             return await self._go(details)
         except (LinkUnknown, LinkUsed, LinkExpired) as problem:
+            await self._sign_in.failed.by_link(
+                hash_key(form.text("t")), problem.code, client_address(request)
+            )
             return refused_link(self._core, problem, follow)
         except E2AError as problem:
             return sign_in_page(self._core, problem.status, follow, problem.message)
@@ -87,8 +94,7 @@ class AtIssuer:
             self._require_offered()
             limits.spend(request, RETURN, client_address(request))
             token = cookie_of(request, self._core, ATTEMPT_COOKIE)
-            finished = await self._openid.finish(token, request.query_params.multi_items())
-            response = await self._settled(request, finished)
+            response = await self._finished(request, token)
         except (LinkUnknown, LinkUsed, LinkExpired) as problem:
             return refused_link(self._core, problem, "/")
         except E2AError as problem:
@@ -96,19 +102,39 @@ class AtIssuer:
         clear_cookie(response, self._core, ATTEMPT_COOKIE)
         return response
 
-    async def _settled(self, request: Request, finished: Finished) -> Response:
-        follow = local_path(finished.details["next"])
+    async def _finished(self, request: Request, token: str) -> Response:
+        failed, peer = self._sign_in.failed, client_address(request)
+        try:
+            taken = await self._openid.take(token, request.query_params.multi_items())
+        except E2AError as problem:
+            await failed.by_issuer(problem.code, peer)
+            raise
+        known = Known(person_id=taken.attempt.person_id, link_hash=taken.attempt.details.get("link", ""))
+        try:
+            claims = await self._openid.finish(taken)
+            known = replace(known, subject=claims.subject)
+            return await self._settled(request, taken, claims)
+        except Conflict as problem:
+            await failed.by_issuer(problem.code, peer)  # in the audit log as what it was to connect
+            raise
+        except (E2AError, LinkUnknown, LinkUsed, LinkExpired) as problem:
+            await failed.by_issuer(problem.code, peer, known)
+            raise
+
+    async def _settled(self, request: Request, taken: Taken, claims: Claims) -> Response:
+        details, person_id = taken.attempt.details, taken.attempt.person_id
+        follow = local_path(details["next"])
         user_agent = request.headers.get("user-agent", "")
-        if finished.person_id is not None:
+        if person_id is not None:
             who = await find_session(self._core, cookie_of(request, self._core))
-            if who is None or who.id != finished.details["session"] or who.person.id != finished.person_id:
+            if who is None or who.id != details["session"] or who.person.id != person_id:
                 raise Forbidden("whoever began this is signed in no more, so nothing was connected")
-            await self._identities.connect(finished.claims, who)
+            await self._identities.connect(claims, who)
             return RedirectResponse(f"{follow}?said=identity-connected", 303, HEADERS)
-        if "link" in finished.details:
-            opened = await self._identities.accept(finished.claims, finished.details["link"], user_agent)
+        if "link" in details:
+            opened = await self._identities.accept(claims, details["link"], user_agent)
         else:
-            opened = await self._identities.sign_in(finished.claims, user_agent)
+            opened = await self._identities.sign_in(claims, user_agent)
         return await self._sign_in.finish(request, opened, follow)
 
     async def _go(self, details: dict[str, str], person_id: str | None = None) -> Response:

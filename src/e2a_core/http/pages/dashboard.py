@@ -39,6 +39,7 @@ from e2a_core.http.pages.home import FirstLook
 from e2a_core.http.pages.plain import front_page
 from e2a_core.http.pages.routes import Page, PeopleEngine, routes_of, unavailable
 from e2a_core.http.pages.sign_in import SignIn, sign_in_page
+from e2a_core.observer import Observer, Unobserved
 from e2a_core.people.sessions import find_session
 
 __all__ = ["PAGES", "page_routes"]
@@ -67,10 +68,15 @@ PAGES: tuple[Page, ...] = (
 )
 
 
-def page_routes(engine: PeopleEngine, core: Core, hosts: Mapping[str, str] | None = None) -> list[Route]:
+def page_routes(
+    engine: PeopleEngine,
+    core: Core,
+    hosts: Mapping[str, str] | None = None,
+    observer: Observer | None = None,
+) -> list[Route]:
     """`hosts` are the links that set up an MCP host, by its name."""
     first_look = FirstLook(engine.addresses, hosts or {})
-    sign_in = SignIn(engine, core)
+    sign_in = SignIn(engine, core, observer or Unobserved())
     at_issuer = AtIssuer(core, sign_in)
     pages = (*first_look.pages(), *PAGES, *at_issuer.pages())
     [overview] = routes_of([Page("GET", "/", first_look.overview)], engine, core)

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from e2a_core.accounts.credentials import hash_key
 from e2a_core.audit.entry import by_principal
 from e2a_core.audit.log import AuditLog
 from e2a_core.core import Core
@@ -30,6 +31,8 @@ from e2a_core.http.pages.guards import (
 from e2a_core.http.pages.routes import PeopleEngine
 from e2a_core.http.pages.visit import HEADERS, html
 from e2a_core.mail.addresses import normalize_addr_spec
+from e2a_core.observer import Observer
+from e2a_core.people.failures import FailedSignIns
 from e2a_core.people.links import LinkExpired, LinkUnknown, LinkUsed, ensure_person, open_link, redeem
 from e2a_core.people.passkeys import Passkeys
 from e2a_core.people.queries import PersonRow
@@ -49,6 +52,9 @@ __all__ = ["SIGN_IN", "SignIn", "issuer_name", "refused_link", "sign_in_page"]
 SIGN_IN = Budget("sign_in", 10, 60, told=False)
 """Attempts of one address in a minute: a person needs a few, and a secret of 256 bits is not guessed anyway."""
 
+LOOKED_AT = Budget("sign_in_link", 10, 60, told=False)
+"""Links that sign nobody in and are told of as failures; opening one is not refused."""
+
 MAILS = Budget("sign_in_mail", 3, 900, told=False)
 """Links to one address, whether an account has it or not."""
 MAX_ADDRESS_CHARS = 320
@@ -57,10 +63,11 @@ MAX_ADDRESS_CHARS = 320
 class SignIn:
     """The pages that nobody has to be signed in for."""
 
-    def __init__(self, engine: PeopleEngine, core: Core) -> None:
+    def __init__(self, engine: PeopleEngine, core: Core, observer: Observer) -> None:
         self._engine = engine
         self._core = core
         self._audit = AuditLog(core)
+        self.failed = FailedSignIns(core, self._audit, observer)
         self._passkeys = Passkeys(core)
 
     def routes(self) -> list[Route]:
@@ -82,6 +89,7 @@ class SignIn:
         try:
             person = await open_link(self._core, token)
         except (LinkUnknown, LinkUsed, LinkExpired) as problem:
+            await self._looked_at(request, token, problem.code)
             return refused_link(self._core, problem, follow)
         issuer = issuer_name(self._core.settings)
         return html(
@@ -127,20 +135,55 @@ class SignIn:
         return html("sign_in_mailed.html", 200, title="Look at your mail")
 
     async def enter(self, request: Request) -> Response:
+        """Signs in who has what it takes. Only failures count for the limit, so that nobody is kept out by others'."""
         request.scope["e2a.operation"] = "page"
-        limits: RequestLimits = request.app.state.limits
-        follow = "/"
         try:
             require_own_site(request, self._core.links.base_url)
-            limits.spend(request, SIGN_IN, client_address(request))
             form = await read_form(request)
-            follow = local_path(form.text("next", "/"))
+        except E2AError as problem:
+            return sign_in_page(self._core, problem.status, "/", problem.message)
+        follow = local_path(form.text("next", "/"))
+        try:
             opened = await self._opened(request, form)
-        except (LinkUnknown, LinkUsed, LinkExpired) as problem:
-            return refused_link(self._core, problem, follow)
+        except (LinkUnknown, LinkUsed, LinkExpired, Unauthorized, Forbidden) as problem:
+            return await self._refused(request, form, follow, problem)
         except E2AError as problem:
             return sign_in_page(self._core, problem.status, follow, problem.message)
         return await self.finish(request, opened, follow)
+
+    async def _refused(
+        self,
+        request: Request,
+        form: Form,
+        follow: str,
+        problem: LinkUnknown | LinkUsed | LinkExpired | Unauthorized | Forbidden,
+    ) -> Response:
+        limits: RequestLimits = request.app.state.limits
+        peer = client_address(request)
+        try:
+            limits.spend(request, SIGN_IN, peer)
+        except E2AError as limited:
+            return sign_in_page(self._core, limited.status, follow, limited.message)
+        if "t" in form:
+            await self.failed.by_link(hash_key(form.text("t")), problem.code, peer)
+        elif "passkey" in form:
+            await self.failed.by_passkey(form.text("passkey"), problem.code, peer)
+        else:
+            await self.failed.by_key(form.text("key").strip(), problem.code, peer)
+        if isinstance(problem, E2AError):
+            return sign_in_page(self._core, problem.status, follow, problem.message)
+        return refused_link(self._core, problem, follow)
+
+    async def _looked_at(self, request: Request, token: str, code: str) -> None:
+        """A link that signs nobody in was opened, which has no form to send; what only looks ahead is left out."""
+        limits: RequestLimits = request.app.state.limits
+        ahead = "sec-purpose" in request.headers or "purpose" in request.headers
+        if request.method != "GET" or ahead:
+            return
+        peer = client_address(request)
+        if not limits.is_spent(LOOKED_AT, peer):
+            limits.spend(request, LOOKED_AT, peer)
+            await self.failed.by_link(hash_key(token), code, peer)
 
     async def finish(self, request: Request, opened: NewSession, follow: str) -> Response:
         """Hands a session that was just opened to the browser, and leads on."""

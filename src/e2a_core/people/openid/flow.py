@@ -11,18 +11,18 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from e2a_core.core import Core
 from e2a_core.errors import InvalidRequest, Unauthorized
-from e2a_core.people.attempts import begin_attempt, take_attempt
+from e2a_core.people.attempts import Attempt, begin_attempt, take_attempt
 from e2a_core.people.openid.id_token import Claims, Expected, header_of, verified
 from e2a_core.people.openid.issuer import Issuer
 
-__all__ = ["CALLBACK", "Begun", "Finished", "OpenId"]
+__all__ = ["CALLBACK", "Begun", "OpenId", "Taken"]
 
 CALLBACK = "/sign-in/openid/callback"
 GOOD_FOR = timedelta(minutes=10)
@@ -42,12 +42,12 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """Who signed in at the issuer, and what the attempt was begun with."""
+class Taken:
+    """An attempt that is used up, with the parameters that the browser came back with."""
 
-    claims: Claims
-    person_id: str | None
-    details: Mapping[str, str]
+    attempt: Attempt
+    given: Mapping[str, str]
+    token: str = field(repr=False)
 
 
 class OpenId:
@@ -78,8 +78,8 @@ class OpenId:
         endpoint = metadata.authorization_endpoint
         return Begun(f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}", token)
 
-    async def finish(self, token: str, answer: Sequence[tuple[str, str]]) -> Finished:
-        """Takes the parameters that the browser came back with. Raises `InvalidRequest` for what was never begun."""
+    async def take(self, token: str, answer: Sequence[tuple[str, str]]) -> Taken:
+        """Takes the attempt that the browser came back from. Raises `InvalidRequest` for what was never begun."""
         given = dict(answer)
         state = given.get("state", "").encode("utf-8", "surrogatepass")
         # An answer that is not of this browser must not use up what the browser began.
@@ -88,6 +88,11 @@ class OpenId:
         attempt = await take_attempt(self._core, _KIND, token)
         if attempt is None:
             raise InvalidRequest(_LATE)
+        return Taken(attempt, given, token)
+
+    async def finish(self, taken: Taken) -> Claims:
+        """Returns who signed in at the issuer. Raises `Unauthorized` for an answer that does not fit."""
+        given = taken.given
         metadata = await self._issuer.metadata()
         if (metadata.names_itself or "iss" in given) and given.get("iss") != self._issuer.url:
             raise Unauthorized("this answer is of another issuer, so nobody was signed in")
@@ -97,9 +102,8 @@ class OpenId:
         code = given.get("code", "")
         if not 0 < len(code) <= MAX_CODE_CHARS:
             raise InvalidRequest("the issuer's answer has no code")
-        tokens = await self._issuer.redeem(code, _derived(token, "verifier"), self._redirect_uri)
-        claims = await self._claims(tokens, _derived(token, "nonce"), metadata.algorithms)
-        return Finished(claims, attempt.person_id, attempt.details)
+        tokens = await self._issuer.redeem(code, _derived(taken.token, "verifier"), self._redirect_uri)
+        return await self._claims(tokens, _derived(taken.token, "nonce"), metadata.algorithms)
 
     async def _claims(self, tokens: Mapping[str, Any], nonce: str, algorithms: Sequence[str]) -> Claims:
         id_token, access_token = tokens.get("id_token"), tokens.get("access_token")
