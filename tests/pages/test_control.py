@@ -61,7 +61,9 @@ async def test_protection_is_said_in_words_previewed_and_saved(
         ["bob@example.org", "ann@example.org"],
         86400,
     )
-    assert "Hold all outgoing mail" in await visitor.read(path)
+    before = await visitor.read(path)
+    assert "Hold all outgoing mail" in before
+    assert "In the sandbox, it is told of here and not by mail." in before
     await visitor.submit(path, f"{path}/hold-all")
     assert "Hold all outgoing mail" not in await visitor.read(path)
     assert (await send(agent)).status == "pending_review"
@@ -245,7 +247,10 @@ async def test_data_is_taken_along_and_an_account_deleted_by_its_name(visitor: V
     assert file.json()["user"]["email"] == "owner@localhost"
     wrong = await visitor.submit("/settings/delete", "/settings/delete", name="owner")
     assert wrong.status_code == 400
-    assert (await visitor.get("/settings")).status_code == 200
+    settings = await visitor.get("/settings")
+    assert settings.status_code == 200
+    assert "1,000,000" not in settings.text
+    assert ", no limit" in settings.text
     gone = await visitor.submit("/settings/delete", "/settings/delete", name="owner@localhost")
     assert gone.headers["location"] == "/sign-in"
     assert (await visitor.get("/settings")).status_code == 303

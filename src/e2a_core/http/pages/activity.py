@@ -93,7 +93,7 @@ async def audit(visit: Visit) -> Response:
         "Activity",
         section,
         at="activity",
-        lead="Each line is chained to the one before; `e2a audit verify` finds any that was changed or removed.",
+        lead="Each line is chained to the one before: e2a audit verify finds any that was changed or removed.",
         tabs=_tabs(visit, "audit"),
         notes=[Note(f"Only {', '.join(narrowed)}.", "", "", "/activity/audit", "Show everything")]
         if narrowed

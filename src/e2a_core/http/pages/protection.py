@@ -110,7 +110,7 @@ async def _shown(
     problem: E2AError | None = None,
 ) -> Response:
     path = address("protection", agent.email)
-    words = [Fact(name, text) for name, text in in_words(config)]
+    words = [Fact(name, text) for name, text in in_words(config, mailed=not visit.core.settings.sandbox)]
     hold = Form(f"{path}/hold-all", "Hold all outgoing mail", small=True)
     sections = [Section("As you have it now, not saved" if preview else "In words", facts=words)]
     if preview is not None:

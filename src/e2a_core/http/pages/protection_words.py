@@ -13,11 +13,13 @@ ACTIONS_OUT = {"flag": "goes out, with a mark", "review": "waits for a person", 
 ACTIONS_IN = {"flag": "comes in, with a mark", "review": "waits for a person", "block": "is kept out"}
 
 
-def in_words(config: ProtectionConfigView) -> list[tuple[str, str]]:
-    """What the settings do, by the name of what they are about."""
+def in_words(config: ProtectionConfigView, *, mailed: bool = True) -> list[tuple[str, str]]:
+    """What the settings do, by the name of what they are about. `mailed` says that notices can leave."""
     holds = config.holds
     ends = "let through" if holds.on_expiry == "approve" else "rejected"
-    told = "The owner is not told by mail." if holds.suppress_notifications else "The owner is told by mail."
+    told = "The owner is told by mail." if mailed else "In the sandbox, it is told of here and not by mail."
+    if holds.suppress_notifications:
+        told = "The owner is not told by mail."
     return [
         ("Outgoing", _whom(config.outbound)),
         ("Incoming", _from(config.inbound)),

@@ -6,6 +6,7 @@ import asyncio
 
 from starlette.responses import RedirectResponse, Response
 
+from e2a_core.accounts.limits import DEFAULT_LIMITS
 from e2a_core.audit.entry import by_principal
 from e2a_core.audit.log import AuditLog
 from e2a_core.clock import from_micros
@@ -28,9 +29,12 @@ async def settings(visit: Visit) -> Response:
     use, most = account.usage, account.limits
     facts = [
         Fact("Account", account.user.email),
-        Fact("Inboxes", _of(use.agents, most.max_agents)),
-        Fact("Domains", _of(use.domains, most.max_domains)),
-        Fact("This month", _of(use.messages_month, most.max_messages_month, "message")),
+        Fact("Inboxes", _of(use.agents, most.max_agents, DEFAULT_LIMITS.max_agents)),
+        Fact("Domains", _of(use.domains, most.max_domains, DEFAULT_LIMITS.max_domains)),
+        Fact(
+            "This month",
+            _of(use.messages_month, most.max_messages_month, DEFAULT_LIMITS.max_messages_month, "message"),
+        ),
         Fact("Stored", _room(use.storage_bytes, most.max_storage_bytes)),
         Fact("You are", visit.who.person.email, Tag(visit.who.person.role)),
     ]
@@ -137,13 +141,15 @@ def _may_end(visit: Visit, item: SessionRow) -> bool:
     return visit.owner or item.person.id == visit.who.person.id
 
 
-def _of(used: int, most: int, one: str = "") -> str:
+def _of(used: int, most: int, uncapped: int, one: str = "") -> str:
     what = f" {one}{'' if used == 1 else 's'}" if one else ""
-    return f"{used:,}{what} of {most:,}" if most else f"{used:,}{what}"
+    return f"{used:,}{what} of {most:,}" if 0 < most < uncapped else f"{used:,}{what}, no limit"
 
 
 def _room(used: int, most: int) -> str:
-    return f"{size_words(used)} of {size_words(most)}" if most else size_words(used)
+    if 0 < most < DEFAULT_LIMITS.max_storage_bytes:
+        return f"{size_words(used)} of {size_words(most)}"
+    return f"{size_words(used)}, no limit"
 
 
 PAGES = (

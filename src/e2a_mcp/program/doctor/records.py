@@ -204,7 +204,9 @@ def _squeezed(text: str) -> str:
 async def _dmarc(resolver: Resolver, domain: str) -> Finding:
     """Advice only: mail arrives without DMARC, but a policy is what keeps others from using the name."""
     id = "domain.dmarc"
-    publish = f'publish _dmarc.{domain} TXT "v=DMARC1; p=none", and a stricter policy once your mail passes'
+    publish = (
+        f'publish _dmarc.{domain}. TXT "v=DMARC1; p=none"; ask for a stricter policy once your mail passes'
+    )
     for name in walk_names(domain):
         found = await look(resolver, f"_dmarc.{name}", "TXT")
         if found.trouble:

@@ -50,6 +50,10 @@
     event.preventDefault();
   });
 
+  // On a phone the line of this page may be beyond the edge.
+  const bar = one("nav.side"), here = one("nav.side [aria-current]");
+  if (bar && here) bar.scrollLeft = Math.max(0, here.offsetLeft - bar.clientWidth / 2 + here.offsetWidth / 2);
+
   // A form is sent once: a second click would only be told that somebody decided before.
   document.addEventListener("submit", (event) => {
     if (event.target.dataset.sent) event.preventDefault();
