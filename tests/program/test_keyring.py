@@ -49,6 +49,7 @@ def test_the_key_is_in_the_keyring_until_signing_out(
 ) -> None:
     done = e2a(environment, "login", served.url, "--with-key", "--keyring", stdin=served.key)
     assert done.returncode == 0, done.stderr
+    assert "in the system's keyring" in done.stdout
     assert served.key not in done.stdout + done.stderr + (tmp_path / "home/config.json").read_text()
     assert set(kept(tmp_path)) == {"api_url", "key_in_keyring", "key_scope"}
     assert kept(tmp_path)["key_in_keyring"].startswith(f"{served.url} ")

@@ -61,7 +61,8 @@ def login(
     except E2AError as problem:
         raise Failed(problem.message, status_of(problem), code=problem.code) from None
     write_key(settings.home, key, in_keyring=keyring, api_url=there, key_scope=account.scope)
-    result(f"signed in to {there} as {account.user.email} with {masked(key)}")
+    where = ", which is in the system's keyring" if keyring else ""
+    result(f"signed in to {there} as {account.user.email} with {masked(key)}{where}")
     note("`e2a whoami` says whom commands act as; `--local` acts on the home on this machine")
     return 0
 
