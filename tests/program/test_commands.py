@@ -119,6 +119,16 @@ def test_a_scan_that_is_not_made_is_told(own: dict[str, str]) -> None:
     assert "after 90 seconds." in on_terminal(own, "protection", "get", INBOX)[1]
 
 
+def test_what_a_terminal_shows_of_keys_and_limits(own: dict[str, str]) -> None:
+    made = json.loads(e2a(own, "keys", "create", "--agent", INBOX, "--name", "desk").stdout)
+    shown = on_terminal(own, "keys", "list")[1]
+    assert f"{made['id']}  desk: {INBOX}" in shown
+    assert f"{made['key_prefix']}...; made " in shown
+    assert "never used" in shown
+    assert ", no limit" in on_terminal(own, "whoami")[1]
+    assert e2a(own, "help", "keys").stdout == e2a(own, "keys", "--help").stdout
+
+
 def test_help_names_no_default_that_says_nothing(own: dict[str, str]) -> None:
     help = e2a(own, "messages", "list", "--help").stdout + e2a(own, "keys", "create", "--help").stdout
     assert "default: None" not in help

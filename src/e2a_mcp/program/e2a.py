@@ -101,6 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The framework would load what it draws help with.
         sys.stdout.write(f"{_version()}\n")
         return 0
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:], "--help"]
     from cyclopts import CycloptsError, UnusedCliTokensError
 
     try:

@@ -10,7 +10,7 @@ from e2a_core.contract.agents import AgentView
 from e2a_mcp.tool import Reply, Tool
 from e2a_mcp.tools.passing import pass_through
 
-__all__ = ["TOOLS", "paused_line", "told_account", "told_inbox"]
+__all__ = ["TOOLS", "paused_line", "told_account", "told_inbox", "usage_lines"]
 
 NO_MESSAGES_CAP = 1_000_000_000
 NO_STORAGE_CAP = 2**50
@@ -22,17 +22,24 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 def told_account(view: AccountView) -> Reply:
     """Returns who the session is, and what is used of what may be."""
     whose = f" for {view.agent_email}" if view.agent_email else ""
+    lines = [
+        f"{view.scope} session{whose}; account {view.user.email} ({view.user.id})",
+        "; ".join(usage_lines(view)),
+    ]
+    if paused := paused_line(view):
+        lines.append(paused)
+    return Reply(view.to_wire(), "\n".join(lines))
+
+
+def usage_lines(view: AccountView) -> list[str]:
+    """What is used of what may be, by kind."""
     used, most = view.usage, view.limits
-    limits = [
+    return [
         f"messages this month {_of(used.messages_month, most.max_messages_month, NO_MESSAGES_CAP)}",
         f"storage {_of(used.storage_bytes, most.max_storage_bytes, NO_STORAGE_CAP, _size)}",
         f"inboxes {_of(used.agents, most.max_agents, NO_COUNT_CAP)}",
         f"domains {_of(used.domains, most.max_domains, NO_COUNT_CAP)}",
     ]
-    lines = [f"{view.scope} session{whose}; account {view.user.email} ({view.user.id})", "; ".join(limits)]
-    if paused := paused_line(view):
-        lines.append(paused)
-    return Reply(view.to_wire(), "\n".join(lines))
 
 
 def paused_line(view: AccountView | AgentView) -> str | None:

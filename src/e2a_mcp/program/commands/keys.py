@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from e2a_core.contract.api_keys import CreateAPIKeyRequest
+from e2a_core.contract.api_keys import APIKeyView, CreateAPIKeyRequest
 from e2a_core.errors import SettingsError
 from e2a_mcp.program.arguments import Address
 from e2a_mcp.program.commands.acting import HERE, Acting, Where, act
 from e2a_mcp.program.commands.derive import Verb, add
 from e2a_mcp.program.commands.requesting import requested
+from e2a_mcp.program.commands.show import ago
 
 __all__ = ["keys"]
+
+
+def _lines(key: APIKeyView) -> Iterator[str]:
+    """The id, which `delete` is given, and what the key is; and below, where it is known from and used."""
+    reach = key.agent_email or "the whole account"
+    yield f"{key.id}  {key.name or 'no name'}: {reach}"
+    used = f"last used {ago(key.last_used_at)}" if key.last_used_at else "never used"
+    ends = f"; ends {ago(key.expires_at)}" if key.expires_at else ""
+    yield f"    {key.key_prefix}...; made {ago(key.created_at)}; {used}{ends}"
+
 
 keys = App(name="keys")
 add(
@@ -23,7 +35,7 @@ add(
     Verb(
         name="list",
         operation="list_api_keys",
-        shown=("id", "name", "scope", "agent_email", "key_prefix", "last_used_at", "expires_at"),
+        shown=_lines,
     ),
     Verb(name="delete", operation="delete_api_key"),
 )

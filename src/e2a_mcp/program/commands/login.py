@@ -86,7 +86,11 @@ def logout(
                 f"the key was not ended: {problem.message}", status_of(problem), code=problem.code
             ) from None
     write_key(settings.home, None, key_scope=None)
-    result("signed out" if revoke else "signed out; the key itself stays valid until it is deleted")
+    result(
+        "signed out"
+        if revoke
+        else "signed out; the key itself stays valid until it is deleted under API keys"
+    )
     return 0
 
 

@@ -10,8 +10,6 @@ from e2a_mcp.program.commands.show import ago
 
 __all__ = ["status", "whoami"]
 
-_UNLIMITED = 0
-
 
 def whoami(*, where: Where = HERE) -> int:
     """Say which account and inbox commands act as, with its limits and usage."""
@@ -24,6 +22,9 @@ def whoami(*, where: Where = HERE) -> int:
 
 
 def _who(it: Acting, account: AccountView) -> Iterator[str]:
+    # Imported here: the tools load much that the help text does not need.
+    from e2a_mcp.tools.identity import usage_lines
+
     there = it.settings.api_url if it.settings.remote else f"the home {it.settings.home}"
     yield f"{account.user.email} at {there}"
     inbox = account.agent_email or it.settings.agent_email or it.session.principal.agent_email
@@ -31,14 +32,7 @@ def _who(it: Acting, account: AccountView) -> Iterator[str]:
     if account.sending_paused:
         since = f" since {ago(account.sending_paused_at)}" if account.sending_paused_at else ""
         yield f"Sending is paused{since}: `e2a resume` lets it go on."
-    usage, limits = account.usage, account.limits
-    for what, used, most in (
-        ("inboxes", usage.agents, limits.max_agents),
-        ("domains", usage.domains, limits.max_domains),
-        ("messages this month", usage.messages_month, limits.max_messages_month),
-        ("octets stored", usage.storage_bytes, limits.max_storage_bytes),
-    ):
-        yield f"{used:,} {what}" + ("" if most == _UNLIMITED else f" of {most:,}")
+    yield from usage_lines(account)
 
 
 def status(*, where: Where = HERE) -> int:
