@@ -257,6 +257,7 @@ def test_a_person_goes_through_what_waits(own: dict[str, str]) -> None:
     assert status == 0, seen
     assert "3 of 3" in seen
     assert "ann@example.org is not on the allowlist" in seen
+    assert "; rejected by itself in " in seen
     left = [json.loads(line) for line in e2a(own, "reviews", "list").stdout.splitlines()]
     assert [review["subject"] for review in left if review["agent_email"] == inbox] == ["No 0"]
 

@@ -68,8 +68,11 @@ def step_line(step: MessageLifecycleTransition) -> Iterator[str]:
     yield f"{step.occurred_at:%Y-%m-%d %H:%M:%S}  {step.stage} {step.outcome}{whom}  ({step.reason_code})"
 
 
-def letter(message: MessageView) -> Iterator[str]:
-    """The head of a message, with the verdict on its sender beside the name."""
+def letter(message: MessageView, ends: str = "decided") -> Iterator[str]:
+    """The head of a message, with the verdict on its sender beside the name.
+
+    `ends` is what becomes of a held one if nobody decides.
+    """
     yield f"From      {_author(message)}{_proof(message)}"
     for name, addresses in (("To", message.to), ("Cc", message.cc), ("Bcc", message.bcc or [])):
         if addresses:
@@ -85,7 +88,7 @@ def letter(message: MessageView) -> Iterator[str]:
         yield f"State     {', '.join(state for state in states if state)}"
     if message.hold_reason:
         summary, finding = message.hold_reason.sentences
-        yield f"Held      {f'{summary} {finding}'.strip(' .')}{_deadline(message.approval_expires_at)}"
+        yield f"Held      {f'{summary} {finding}'.strip(' .')}{_deadline(message.approval_expires_at, ends)}"
     for file in message.attachments:
         yield f"File {file.index:<4} {file.filename or '(no name)'}, {file.content_type}, {file.size_bytes:,} octets"
 
@@ -104,5 +107,5 @@ def _names(addresses: list[str]) -> str:
     return ", ".join(addresses[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _deadline(until: datetime | None) -> str:
-    return f"; decided by itself {ago(until)}" if until else ""
+def _deadline(until: datetime | None, ends: str = "decided") -> str:
+    return f"; {ends} by itself {ago(until)}" if until else ""

@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 
 from e2a_core.contract.message_views import MessageView
 from e2a_core.contract.reviews import ApproveRequest, RejectRequest, RejectResultView
+from e2a_core.contract.states import Direction
 from e2a_core.errors import E2AError, SettingsError
 from e2a_mcp.program.commands.acting import HERE, Acting, Where, act
 from e2a_mcp.program.commands.derive import Verb, add
@@ -37,7 +38,7 @@ def show(id: MessageId, /, *, where: Where = HERE) -> int:
     """Show what would go out or come in, to whom, and why it waits."""
 
     async def work(it: Acting) -> None:
-        _shown(it, await it.session.reviews.get(id))
+        await _shown(it, await it.session.reviews.get(id))
 
     return act(where, work)
 
@@ -118,7 +119,7 @@ async def _decided(it: Acting, id: str) -> bool:
     """Shows one and does what the person says; False when they have had enough."""
     try:
         message = await it.session.reviews.get(id)
-        _shown(it, message)
+        await _shown(it, message)
         while True:
             sys.stdout.write("\n[a]pprove, [r]eject, [s]kip, [q]uit: ")
             sys.stdout.flush()
@@ -145,8 +146,9 @@ async def _decided(it: Acting, id: str) -> bool:
         return True
 
 
-def _shown(it: Acting, message: MessageView) -> None:
-    it.output.one(message, letter)
+async def _shown(it: Acting, message: MessageView) -> None:
+    ends = "" if it.output.as_json else await _ending(it, message)
+    it.output.one(message, lambda view: letter(view, ends))
     if it.output.as_json:
         return
     it.output.line("")
@@ -155,6 +157,16 @@ def _shown(it: Acting, message: MessageView) -> None:
     it.output.text(text)
     if body and body.html:
         it.output.line("(There is an HTML form too; `--json` shows it.)")
+
+
+async def _ending(it: Acting, message: MessageView) -> str:
+    """What becomes of it if nobody decides, in a word."""
+    if not message.agent_email:
+        return "decided"
+    let_go = (await it.session.protection.get(message.agent_email)).holds.on_expiry == "approve"
+    if message.direction == Direction.INBOUND:
+        return "let in" if let_go else "kept out"
+    return "sent" if let_go else "rejected"
 
 
 def _rejected(result: RejectResultView) -> Iterator[str]:
