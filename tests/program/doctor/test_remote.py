@@ -301,6 +301,9 @@ async def test_a_session_over_http(home: Home) -> None:
         found = await check_mcp_http(settings(url, "e2a_agt_wrong"), f"{url}/mcp", discovery=False)
         [finding] = [finding for finding in found if finding.id == "mcp.handshake"]
         assert (finding.reason_code, finding.cause) == ("unauthorized", Cause.AUTH)
+        [_, unasked] = await check_mcp_http(home.local.core.settings, f"{url}/mcp", discovery=False)
+        # The key of a home, without the home's address, would be shown to the hosted service.
+        assert (unasked.reason_code, f"--remote {url} --mcp-url {url}/mcp" in unasked.fix) == ("no_key", True)
     for odd in (PlainTextResponse("hello"), JSONResponse({"result": 1}), JSONResponse([])):
         async with answering(mcp=odd) as url:
             found = await check_mcp_http(settings(url, "k"), f"{url}/mcp", discovery=False)

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
+from shlex import quote
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -118,8 +119,9 @@ async def _reached(http: httpx.AsyncClient, url: str) -> tuple[Finding, httpx.Re
 async def _session(http: httpx.AsyncClient, url: str, settings: Settings) -> list[Finding]:
     id = "mcp.handshake"
     if not settings.remote:
-        detail = "needs a key, and none is set"
-        return [skip(id, "no_key", detail, fix="set E2A_API_KEY for this one run", target=url)]
+        # A key without its deployment would be taken to the hosted one.
+        fix = f"E2A_API_KEY=YOUR_KEY e2a doctor --remote {quote(url.removesuffix('/mcp'))} --mcp-url {quote(url)}"
+        return [skip(id, "no_key", "needs a key, and none is set", fix=fix, target=url)]
     headers = {
         "Authorization": f"Bearer {settings.api_key}",
         "Accept": "application/json, text/event-stream",
