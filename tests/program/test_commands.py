@@ -388,7 +388,7 @@ def test_what_was_done_is_listed_and_verified(served: Served, tmp_path: Path) ->
     # Making the key of another command may be logged in between.
     assert (told["rows"] >= here["rows"], told["anchor"], len(told["limitations"])) == (True, 0, 1)
     _, seen = on_terminal(elsewhere(served, tmp_path), "audit", "verify")
-    assert "rows follow each other" in seen
+    assert "Nothing is missing in between" in seen
     assert "Not seen from here" in seen
 
 

@@ -15,7 +15,8 @@ from e2a_mcp.program.failed import Failed
 from e2a_mcp.program.statuses import FAILED
 
 if TYPE_CHECKING:
-    from e2a_core.audit.verify import Broken
+    from e2a_core.audit.seen import Seen
+    from e2a_core.audit.verify import Broken, Verification
     from e2a_core.local.engine import LocalEngine
 
 __all__ = ["audit"]
@@ -62,9 +63,7 @@ async def _verify_here(it: Acting, engine: LocalEngine) -> None:
             {"rows": found.rows, "number": found.number, "hash": found.hash, "anchor": found.anchor}
         )
     else:
-        it.output.line(
-            f"{found.rows} rows are as they were written; the last is {found.number}, {found.hash}"
-        )
+        it.output.line(f"All is as it was written, {_rows(found)}; the last is {found.number}, {found.hash}")
 
 
 async def _verify_there(it: Acting) -> None:
@@ -89,9 +88,13 @@ async def _verify_there(it: Acting) -> None:
         }
         it.output.json({**told, LIMITATIONS: limitations})
         return
-    it.output.line(f"{found.rows} rows follow each other; the last is {found.number}, {found.hash}")
+    it.output.line(f"Nothing is missing in between, {_rows(found)}; the last is {found.number}, {found.hash}")
     for each in limitations:
         it.output.line(f"Not seen from here: {each}.")
+
+
+def _rows(found: Seen | Verification) -> str:
+    return f"{found.rows:,} row{'' if found.rows == 1 else 's'}"
 
 
 def _raise_if(broken: Broken | None) -> None:

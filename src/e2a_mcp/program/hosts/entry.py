@@ -65,15 +65,15 @@ def shared_entry(agent: str | None = None) -> Entry:
     return Entry("uvx", (f"e2a-mcp=={VERSION}",), {"E2A_AGENT_EMAIL": agent} if agent else {})
 
 
-def bridge_entry(entry: Entry, title: str) -> Entry:
+def bridge_entry(entry: Entry) -> Entry:
     """Returns a command that acts at the deployment of `entry` with the key in its file. Raises `HostProblem`."""
     if not entry.key_file:
-        raise HostProblem(f"{title} takes no key in a file that others share: set it up without --project")
+        raise HostProblem("takes no key in a file that others share: set it up without --project")
     env = {**entry.env, KEY_FILE: entry.key_file}
     if entry.url is not None:
         base, mcp, rest = entry.url.rpartition("/mcp")
         if not mcp or rest.strip("/"):
-            raise HostProblem(f"{title} reaches only a deployment of e2a, whose URL ends in /mcp")
+            raise HostProblem("reaches only a deployment of e2a, whose URL ends in /mcp")
         env["E2A_API_URL"] = base
     return replace(entry, env=env, url=None, keyed=False)
 

@@ -54,7 +54,7 @@ class Host:
 def members(host: Host, entry: Entry, document: Any) -> list[Setting]:
     """Returns what to set in the host's document for the server, in this order. Raises `HostProblem`."""
     if entry.keyed and host.reference is None:
-        entry = bridge_entry(entry, host.title)
+        entry = bridge_entry(entry)
     member = host.http(host, entry) if entry.url is not None and host.http else host.stdio(host, entry)
     container = host.container
     if host.key == "opencode" and _is_second_layout(document):
