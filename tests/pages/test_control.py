@@ -63,7 +63,7 @@ async def test_protection_is_said_in_words_previewed_and_saved(
     )
     before = await visitor.read(path)
     assert "Hold all outgoing mail" in before
-    assert "In the sandbox, it is told of here and not by mail." in before
+    assert "In the sandbox, notices are shown here and not mailed." in before
     await visitor.submit(path, f"{path}/hold-all")
     assert "Hold all outgoing mail" not in await visitor.read(path)
     assert (await send(agent)).status == "pending_review"

@@ -306,6 +306,7 @@ def test_contacts_come_from_a_file_and_can_be_taken_back(own: dict[str, str], tm
     assert (ann["display_name"], ann["metadata"]) == ("Ann, K", {"team": "blue"})
     assert e2a(own, "contacts", "undo-import", done["batch_id"], "--yes").returncode == 0
     assert e2a(own, "contacts", "get", "ann@example.org").returncode == 5
+    assert "row 2, nobody: an address needs one @" in on_terminal(own, "contacts", "import", str(file))[1]
     for text, said in (
         ("who\nann\n", "address or email"),
         ('email\n"a\n', "no CSV"),

@@ -17,7 +17,9 @@ def in_words(config: ProtectionConfigView, *, mailed: bool = True) -> list[tuple
     """What the settings do, by the name of what they are about. `mailed` says that notices can leave."""
     holds = config.holds
     ends = "let through" if holds.on_expiry == "approve" else "rejected"
-    told = "The owner is told by mail." if mailed else "In the sandbox, it is told of here and not by mail."
+    told = (
+        "The owner is told by mail." if mailed else "In the sandbox, notices are shown here and not mailed."
+    )
     if holds.suppress_notifications:
         told = "The owner is not told by mail."
     return [

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -78,7 +79,9 @@ def import_(
                     ImportContactsRequest,
                     _given(contacts=batch, agent_email=agent, stage=stage, on_conflict=on_conflict),
                 )
-                it.output.one(await it.session.contacts.import_rows(request), _imported)
+                it.output.one(
+                    await it.session.contacts.import_rows(request), partial(_imported, batch, start)
+                )
                 advance(len(batch))
 
     return act(where, work, agent=agent)
@@ -110,10 +113,15 @@ def _rows(text: str) -> Iterator[dict[str, Any]]:
         raise SettingsError(f"line {reader.line_num} is no CSV: {problem}") from None
 
 
-def _imported(result: ContactImportResult) -> Sequence[str]:
+def _imported(batch: Sequence[Mapping[str, Any]], start: int, result: ContactImportResult) -> Sequence[str]:
+    """What became of the rows from `start` on; one that failed is named by its number and what it says."""
     counts = ("created", "updated", "skipped", "failed")
     told = ", ".join(f"{getattr(result, name)} {name}" for name in counts)
-    failed = [f"{row.address}: {row.message or row.code}" for row in result.results if row.status == "failed"]
+    failed = [
+        f"row {start + row.index + 1}, {batch[row.index]['address'] or 'no address'}: {row.message or row.code}"
+        for row in result.results
+        if row.status == "failed"
+    ]
     return [f"{told}; `e2a contacts undo-import {result.batch_id}` takes it back", *failed]
 
 

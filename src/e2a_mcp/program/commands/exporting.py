@@ -10,6 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from e2a_core.errors import SettingsError
+from e2a_core.http.pages.words import count_words
 from e2a_mcp.program.commands.acting import HERE, Acting, Where, act
 from e2a_mcp.program.commands.progress import counting
 from e2a_mcp.program.commands.reading import STANDARD_INPUT
@@ -45,7 +46,8 @@ def export(
                 file.unlink(missing_ok=True)
                 raise
         sys.stderr.write(
-            f"e2a: {len(content.messages)} messages of {len(content.agents)} inboxes are in {file}\n"
+            f"e2a: {count_words(len(content.messages), 'message')} of "
+            f"{count_words(len(content.agents), 'inbox', 'inboxes')} saved in {file}\n"
         )
 
     return act(where, work)
