@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, FilePayload, expect
 
 from e2a_core.contract.engine import Session
 from tests.engine.mailbox import all_mail, inbox, send
@@ -35,10 +35,15 @@ async def test_mail_is_written_for_the_agent(person: Person, owner: Session) -> 
     await person.page.get_by_label("To", exact=True).fill("Bob <bob@example.org>")
     await person.page.get_by_label("Subject").fill("Offer")
     await person.page.get_by_label("Text").fill("Dear Bob,\nhere it is.")
+    chosen = [
+        FilePayload(name=name, mimeType="text/plain", buffer=b"x" * 1500) for name in ("a.txt", "b.txt")
+    ]
+    await person.page.get_by_label("Files").set_input_files(chosen)
+    await expect(person.page.get_by_text("2 files, 3 kB together")).to_be_visible()
     await person.page.get_by_role("button", name="Send").click()
     await expect(person.page.get_by_role("status")).to_contain_text("Kept in the sandbox")
     [sent] = await all_mail(owner)
-    assert (sent.subject, sent.direction) == ("Offer", "outbound")
+    assert (sent.subject, sent.direction, sent.attachment_count) == ("Offer", "outbound", 2)
 
 
 async def test_mail_is_found_read_and_answered_by_keys(person: Person, home: Home, owner: Session) -> None:

@@ -18,7 +18,7 @@ Accounts and their data
     local.messages: MAX_LABELS_PER_MESSAGE
     local.templates: MAX_TEMPLATES, MAX_NAME_BYTES
     http.pages.command_line: MAX_NAME
-    http.pages.guards: MAX_FIELDS, MAX_PATH_CHARS
+    http.pages.guards: MAX_FIELDS, MAX_FILES, MAX_PATH_CHARS
     http.pages.contacts: MAX_PROBLEMS_SHOWN
     http.pages.message: MAX_FILES, MAX_STEPS
     http.pages.words: MAX_LINE_CHARS
@@ -48,6 +48,7 @@ Sending
     reviews.pace: FAST_NOTICES
     mail.generate: MAX_TEXT_LINE, MAX_LINE_OCTETS
     mail.fields: MAX_WORD_CHARS
+    messages.uploads: MAX_NAME_CHARS, MAX_ENDING_CHARS
 
 Telling of events
     push.targets: MAX_URL_LENGTH

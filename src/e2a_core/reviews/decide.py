@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from e2a_core.agents import queries as agent_queries
@@ -23,7 +23,7 @@ from e2a_core.messages.views import reviewed_hash
 from e2a_core.reviews import queries as review_queries
 from e2a_core.store.statement import StaleWrite, Statement, first
 from e2a_core.submission.admission import admit, check_rate
-from e2a_core.submission.draft import Draft, check_draft, decode_attachments
+from e2a_core.submission.draft import Draft, DraftAttachment, check_draft, decode_attachments
 from e2a_core.submission.queries import forget_pending
 from e2a_core.submission.queue import queue
 from e2a_core.submission.rehold import end_rest
@@ -196,8 +196,14 @@ def _edit(draft: Draft, request: ApproveRequest) -> bool:
             # An empty HTML is none: a text alone has no empty part beside it.
             setattr(draft, name, (value or None) if name == "html" else value)
     if request.attachments is not None:
-        draft.attachments = decode_attachments(request.attachments)
+        draft.attachments = _same_places(decode_attachments(request.attachments), draft.attachments)
     return request.attachments is not None or draft.digest != before
+
+
+def _same_places(given: list[DraftAttachment], before: Sequence[DraftAttachment]) -> list[DraftAttachment]:
+    """The files of a reviewer; one that was in the draft keeps the id by which the HTML shows it (RFC 2392)."""
+    known = {(item.filename, item.data): item.content_id for item in before}
+    return [replace(item, content_id=known.get((item.filename, item.data))) for item in given]
 
 
 def _without_files(draft: dict[str, Any]) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +20,7 @@ __all__ = [
     "ATTEMPT_COOKIE",
     "FORM_OCTETS",
     "Form",
+    "SentFile",
     "clear_cookie",
     "cookie_of",
     "local_path",
@@ -29,6 +32,8 @@ __all__ = [
 
 FORM_OCTETS = 64 * 1024
 MAX_FIELDS = 300
+MAX_FILES = 50
+"""Of one form; more than a message may have, so that it can be told how many are too many."""
 MAX_PATH_CHARS = 300
 COOKIE = "e2a_session"
 ATTEMPT_COOKIE = "e2a_attempt"
@@ -36,11 +41,26 @@ ATTEMPT_COOKIE = "e2a_attempt"
 PROOF = "proof"
 
 
+class SentFile(NamedTuple):
+    """A file as the browser sent it: what its name and type say is for nobody to rely on."""
+
+    filename: str
+    content_type: str
+    data: bytes
+
+
 class Form:
     """The fields of a form that was posted."""
 
-    def __init__(self, data: FormData | None = None) -> None:
+    def __init__(
+        self, data: FormData | None = None, files: Mapping[str, Sequence[SentFile]] | None = None
+    ) -> None:
         self._data = data or FormData()
+        self._files = files or {}
+
+    def files(self, name: str) -> Sequence[SentFile]:
+        """The files that were chosen in a field."""
+        return self._files.get(name, ())
 
     def text(self, name: str, default: str = "") -> str:
         """A field with the line ends of a text in Unix (HTML sends CR LF)."""
@@ -54,14 +74,28 @@ class Form:
         return name in self._data
 
 
-async def read_form(request: Request, octets: int = FORM_OCTETS) -> Form:
-    """The fields of the body. Raises `InvalidRequest` for what is no form, and what `read_body` raises."""
+async def read_form(request: Request, octets: int = FORM_OCTETS, *, files: bool = False) -> Form:
+    """The fields of the body, and its `files` if it may have some. Raises `InvalidRequest` for what is no form.
+
+    Raises what `read_body` raises too.
+    """
     body = await read_body(request, octets)
+    most = MAX_FILES if files else 0
     try:
-        async with Request(request.scope, Replay(body)).form(max_files=0, max_fields=MAX_FIELDS) as data:
-            return Form(data)
+        async with Request(request.scope, Replay(body)).form(max_files=most, max_fields=MAX_FIELDS) as data:
+            return Form(data, await _files_of(data) if files else None)
     except HTTPException:
-        raise InvalidRequest("this is no form", location="body") from None
+        raise InvalidRequest("this is no form, or has too many files", location="body") from None
+
+
+async def _files_of(data: FormData) -> dict[str, list[SentFile]]:
+    """A field in which no file was chosen has one without a name."""
+    found: dict[str, list[SentFile]] = {}
+    for name, value in data.multi_items():
+        if isinstance(value, UploadFile) and value.filename:
+            item = SentFile(value.filename, value.content_type or "", await value.read())
+            found.setdefault(name, []).append(item)
+    return found
 
 
 def require_own_site(request: Request, own_url: str) -> None:

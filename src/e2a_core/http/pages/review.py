@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.responses import PlainTextResponse, Response
 
 from e2a_core.contract.conversations import ConversationDetailView
-from e2a_core.contract.limits import MAX_REASON_CHARS
+from e2a_core.contract.limits import MAX_ATTACHMENTS_BYTES, MAX_REASON_CHARS
 from e2a_core.contract.message_views import MessageSummaryView, MessageView
 from e2a_core.contract.reviews import ApproveRequest, RejectRequest
 from e2a_core.contract.states import Direction, Review
 from e2a_core.errors import Conflict, DraftChanged, InvalidRequest, MessageNotPending, NotFound
 from e2a_core.http.files import file_response
+from e2a_core.http.pages.attached import FILES_HINT, FILES_OCTETS
 from e2a_core.http.pages.mail_html import (
     FRAME_HEADERS,
     MAX_PICTURE_OCTETS,
@@ -21,7 +23,8 @@ from e2a_core.http.pages.mail_html import (
     misleading,
     pictures_named,
 )
-from e2a_core.http.pages.review_edit import EDIT_OCTETS, Edited, changes, edited
+from e2a_core.http.pages.review_edit import EDIT_OCTETS, changes, edited
+from e2a_core.http.pages.review_files import edited_files
 from e2a_core.http.pages.review_words import DECIDED, expiry_of, on_expiry_of, why
 from e2a_core.http.pages.routes import Page
 from e2a_core.http.pages.visit import Visit
@@ -63,8 +66,13 @@ async def approve(visit: Visit) -> Response:
     """Approves exactly what was shown, or what the reviewer made of it and saw."""
     view = await _view(visit)
     seen = _seen(visit)
-    given = edited(visit.form, view) if "edited" in visit.form else Edited()
-    request = ApproveRequest(content_hash=seen, **given.members)
+    members: dict[str, Any] = {}
+    if "edited" in visit.form:
+        members |= edited(visit.form, view).members
+        files = await edited_files(visit, view)
+        if files.differ:
+            members["attachments"] = await files.members(visit, view)
+    request = ApproveRequest(content_hash=seen, **members)
     try:
         result = await visit.session.reviews.approve(view.id, request)
     except (DraftChanged, MessageNotPending) as problem:
@@ -95,6 +103,9 @@ async def edit(visit: Visit) -> Response:
         at="reviews",
         view=view,
         body=view.body,
+        files_hint=FILES_HINT,
+        files_most=MAX_ATTACHMENTS_BYTES,
+        most_files=MAX_FILES,
         fits=all(cut(body, EDITED_OCTETS)[1] for body in (text_of(view), _html_of(view))),
     )
 
@@ -105,13 +116,17 @@ async def preview(visit: Visit) -> Response:
     if _seen(visit) != view.content_hash:
         return await _raced(visit, DraftChanged("the agent changed the draft since you opened it"))
     given = edited(visit.form, view)
+    files = await edited_files(visit, view)
     compared = await visit.core.offload.run(given.length, changes, view, given)
+    if files.differ:
+        compared.append(files.change())
     return await visit.page(
         "review_preview.html",
         title="Approve with your changes?",
         at="reviews",
         view=view,
         given=given,
+        files=files,
         changes=compared,
         stale_html="text" in given.members and bool(_html_of(view)) and "html" not in given.members,
     )
@@ -345,7 +360,7 @@ PAGES = (
     Page("GET", "/reviews/{held_id}/text", text),
     Page("GET", "/reviews/{held_id}/files/{index}", file),
     Page("GET", "/reviews/{held_id}/edit", edit),
-    Page("POST", "/reviews/{held_id}/edit", preview, EDIT_OCTETS),
+    Page("POST", "/reviews/{held_id}/edit", preview, FILES_OCTETS, files=True),
     Page("POST", "/reviews/{held_id}/approve", approve, EDIT_OCTETS),
     Page("POST", "/reviews/{held_id}/reject", reject),
 )

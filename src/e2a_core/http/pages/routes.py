@@ -40,12 +40,13 @@ class PeopleEngine(Engine, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page. A POST is read as a form of at most `octets`, which must be one of the session."""
+    """One page. A POST is read as a form of at most `octets`, which must be one of the session and may have `files`."""
 
     method: str
     path: str
     handler: Handler
     octets: int = FORM_OCTETS
+    files: bool = False
 
 
 def routes_of(pages: Sequence[Page], engine: PeopleEngine, core: Core) -> list[Route]:
@@ -72,7 +73,7 @@ def _endpoint(page: Page, engine: PeopleEngine, core: Core) -> Callable[[Request
         try:
             if page.method == "POST":
                 require_own_site(request, core.links.base_url)
-                visit.form = await read_form(request, page.octets)
+                visit.form = await read_form(request, page.octets, files=page.files)
                 require_proof(visit.form, visit.proof)
             return await page.handler(visit)
         except E2AError as problem:

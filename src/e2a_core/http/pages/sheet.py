@@ -35,7 +35,10 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a form. `kind` is that of the input, or `area`, `choice`, `check` (`on` or not), `hidden`."""
+    """A field of a form. `kind` is that of the input, or `area`, `choice`, `check` (`on` or not), `hidden`.
+
+    Of a `file`, `most` is the octets that all chosen files may have together.
+    """
 
     name: str
     label: str = ""
@@ -63,6 +66,10 @@ class Form:
     also: Sequence[tuple[str, str]] = ()
     """More buttons: the value of `do` and what stands on it."""
     intro: str = ""
+
+    @property
+    def files(self) -> bool:
+        return any(field.kind == "file" for field in self.fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,19 @@
     for (const form of document.forms) delete form.dataset.sent;
   });
 
+  // How much the chosen files are together is said before they are sent, so that the next page need not.
+  document.addEventListener("change", (event) => {
+    const field = event.target;
+    if (field.type !== "file") return;
+    const sum = [...field.files].reduce((all, file) => all + file.size, 0);
+    const size = sum < 1e6 ? `${Math.ceil(sum / 1e3)} kB` : `${(sum / 1e6).toFixed(1)} MB`;
+    const many = field.files.length;
+    const words = many ? `${many} ${many === 1 ? "file" : "files"}, ${size} together` : "";
+    field.form.elements.told.value = sum;
+    one(`output[for="${field.id}"]`).textContent = words;
+    field.setCustomValidity(sum > Number(field.dataset.most) ? `${words}, is more than may go` : "");
+  });
+
   // A list in use stays as it is; its notice says that there is more.
   const used = (list) =>
     list.matches(":hover") || list.contains(document.activeElement) || list.querySelector("input:checked");
