@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import smtplib
 import sqlite3
 import threading
@@ -97,6 +98,43 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
         assert (taken / name).read_text() == "{}"
 
 
+@pytest.mark.parametrize("kind", ["link", "pipe", "device", "huge", "deep manifest", "place"])
+def test_a_hostile_copy_reads_and_writes_nothing_else(tmp_path: Path, kind: str) -> None:
+    _, copy = copy_of(tmp_path)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    stolen = tmp_path / "stolen"
+    stolen.write_text("of this machine")
+    secret = copy / "secret"
+    secret.unlink()
+    match kind:
+        case "link":
+            secret.symlink_to(stolen)
+        case "pipe":
+            os.mkfifo(secret)
+        case "device":
+            secret.symlink_to("/dev/zero")
+        case "huge":
+            with secret.open("wb") as file:
+                file.truncate(1 << 40)
+        case "place":
+            secret.write_bytes(b"x")
+            (copy / "config.toml").write_text(f'database_url = "sqlite:///{tmp_path}/authorized_keys"')
+            manifest["files"]["config.toml"] = digest_of(copy / "config.toml")
+    if kind in {"link", "place"}:
+        manifest["files"]["secret"] = digest_of(secret)
+    text = json.dumps(manifest) if kind != "deep manifest" else "[" * 500_000
+    (copy / "manifest.json").write_text(text)
+    done = e2a(at_home(tmp_path / "new"), "restore", str(copy))
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "new").exists()
+    assert not (tmp_path / "authorized_keys").exists()
+
+
+def digest_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 @pytest.mark.parametrize("damage", ["bytes", "cut", "secret", "missing", "manifest", "elsewhere", "folder"])
 def test_a_damaged_copy_is_not_restored(tmp_path: Path, damage: str) -> None:
     _, copy = copy_of(tmp_path)
@@ -152,7 +190,11 @@ def test_a_database_that_lies_elsewhere_is_copied_and_goes_back_there(tmp_path: 
     place.rename(tmp_path / "old.db")
     for beside in tmp_path.glob("mail.db-*"):
         beside.unlink()
-    assert e2a(new, "restore", str(tmp_path / "copy")).returncode == 0
+    unasked = e2a(new, "restore", str(tmp_path / "copy"))
+    assert (unasked.returncode, "outside the home" in unasked.stderr) == (2, True)
+    assert not place.exists()
+    confirmed = {**new, "E2A_DATABASE_URL": f"sqlite:///{place}"}
+    assert e2a(confirmed, "restore", str(tmp_path / "copy")).returncode == 0
     assert "kept@agents.localhost" in e2a(new, "agents", "list").stdout
 
 

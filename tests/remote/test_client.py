@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
 
 from e2a_core.clock import SystemClock
 from e2a_core.contract.account import AccountView
@@ -31,6 +35,7 @@ from e2a_core.remote.answers import error_of
 from e2a_core.remote.client import ApiClient, Deployment
 from e2a_core.remote.requests import path
 from tests.remote.conftest import ACCOUNT, KEY, Answers, refusal
+from tests.support.listening import listening
 
 pytestmark = pytest.mark.anyio
 
@@ -233,3 +238,48 @@ async def test_what_cannot_be_spelled_is_refused_here(deployed: Answers) -> None
                 await session.messages.send(INBOX, LETTER, SendOptions(idempotency_key=key))
         assert {request.url.path for request in deployment.asked[before:]} <= {"/v1/openapi.json"}
     assert path("/v1/agents/{email}/x/{id}", email="a/b@c", id=3) == "/v1/agents/a%2Fb%40c/x/3"
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+async def test_an_answer_of_any_length_is_not_held_in_memory(
+    deployed: Answers, monkeypatch: pytest.MonkeyPatch, compressed: bool
+) -> None:
+    monkeypatch.setattr("e2a_core.remote.client.MAX_ANSWER_OCTETS", 1 << 20)
+
+    async def endless(request: Request) -> Response:
+        if compressed:
+            return Response(gzip.compress(bytes(1 << 26)), headers={"Content-Encoding": "gzip"})
+
+        async def parts() -> AsyncIterator[bytes]:
+            for _ in range(1000):
+                await asyncio.sleep(0)
+                yield bytes(1 << 16)
+
+        return StreamingResponse(parts())
+
+    async with deployed(endless) as (_, session):
+        with pytest.raises(InternalError, match="longer than 1 MiB"):
+            await session.agents.get(INBOX)
+
+
+async def test_a_compressed_answer_is_read(deployed: Answers) -> None:
+    async def packed(request: Request) -> Response:
+        body = gzip.compress(b'{"email": "assistant@agents.example"}')
+        return Response(body, headers={"Content-Encoding": "gzip", "ETag": '"x"'})
+
+    async with deployed(packed) as (_, session):
+        assert (await session.agents.get(INBOX)).email == INBOX
+
+
+async def test_a_description_without_end_is_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("e2a_core.remote.description.MAX_DESCRIPTION_OCTETS", 1000)
+
+    async def respond(request: Request) -> Response:
+        return JSONResponse({"paths": {"/v1/x": {"get": {"summary": "x" * 2000}}}})
+
+    async with listening(Starlette(routes=[Route("/{path:path}", respond)])) as url:
+        deployment = Deployment(url, SystemClock())
+        try:
+            assert await deployment.description.taken("GET", "/v1/x") is None
+        finally:
+            await deployment.close()

@@ -148,6 +148,7 @@ HTTP server and client
     http.unsubscribe: MAX_FORM_OCTETS
     http.websocket_connection: MAX_FRAME_OCTETS, WRITE_SECONDS
     remote.answers: MAX_RETRY_SECONDS
+    remote.bounded: MAX_ANSWER_OCTETS, MAX_SLOW_ANSWER_OCTETS, MAX_DESCRIPTION_OCTETS
     remote.client: MAX_CONNECTIONS
     remote.doorbell: MAX_FRAME_OCTETS
     remote.following: MAX_TOLD

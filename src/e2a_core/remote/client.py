@@ -14,6 +14,7 @@ from e2a_core.contract.base import View, request_json
 from e2a_core.contract.operation import ANSWER_SECONDS, SLOW_ANSWER_SECONDS
 from e2a_core.errors import E2AError, NotImplementedHere, Unauthorized, Unavailable
 from e2a_core.remote.answers import envelope, error_of, read
+from e2a_core.remote.bounded import MAX_ANSWER_OCTETS, MAX_SLOW_ANSWER_OCTETS, received
 from e2a_core.remote.description import Description, Taken
 from e2a_core.remote.requests import header_value, parameters
 
@@ -137,14 +138,15 @@ class ApiClient:
     async def _send(self, request: httpx.Request, *, repeatable: bool, deadline: float) -> httpx.Response:
         """A connection that turns out to be dead costs one repetition, if repeating is safe."""
         where = self._deployment.base_url
+        limit = MAX_ANSWER_OCTETS if deadline <= ANSWER_SECONDS else MAX_SLOW_ANSWER_OCTETS
         try:
             async with asyncio.timeout(deadline):
                 try:
-                    return await self._deployment.http.send(request)
+                    return await received(self._deployment.http, request, limit)
                 except _DEAD:
                     if not repeatable:
                         raise
-                    return await self._deployment.http.send(request)
+                    return await received(self._deployment.http, request, limit)
         except TimeoutError:
             raise _lost(f"{where} did not answer within {deadline:g} s", repeatable) from None
         except _UNHEARD as problem:

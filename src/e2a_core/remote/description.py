@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 
 from e2a_core.clock import Clock
-from e2a_core.errors import Unavailable
+from e2a_core.errors import InternalError, Unavailable
+from e2a_core.remote.bounded import MAX_DESCRIPTION_OCTETS, received
 from e2a_core.remote.requests import matches
 
 __all__ = ["Description", "Taken"]
@@ -99,13 +100,14 @@ class Description:
         """The document; empty when there is no usable one, None when nobody answered."""
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                response = await self._http.get(self._url)
+                request = self._http.build_request("GET", self._url)
+                response = await received(self._http, request, MAX_DESCRIPTION_OCTETS)
             if response.is_server_error:
                 return None
             document = response.json() if response.is_success else {}
         except (httpx.HTTPError, TimeoutError):
             return None
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError, InternalError):
             return {}
         usable = isinstance(document, dict) and isinstance(document.get("paths"), dict) and document["paths"]
         return document if usable else {}

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sqlite3
+import stat
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -28,11 +29,14 @@ from e2a_mcp.version import VERSION
 __all__ = ["backup", "restore"]
 
 DATABASE = "e2a.db"
-BESIDE = ("secret", "config.toml", "config.json")
+CONFIGURATION = "config.toml"
+BESIDE = ("secret", CONFIGURATION, "config.json")
 """The other files of a home that cannot be made again."""
 MANIFEST = "manifest.json"
 PAGES_AT_ONCE = 2048
 CHUNK_OCTETS = 1024 * 1024
+MAX_OCTETS = 1024 * 1024
+"""Of a file beside the database: each has a few lines."""
 
 Json = Annotated[bool, Parameter(help="Print what was written as JSON.")]
 
@@ -74,7 +78,7 @@ def restore(
     """Make a home of a backup, after verifying it. A home or a database that is there is never written over."""
     manifest = _verify(folder)
     settings = load_settings()
-    home, database = settings.home, _destination(settings, folder)
+    home, database = settings.home, _destination(settings, folder, manifest["files"])
     taken = [path for path in (database, *(home / name for name in (*BESIDE, DATABASE))) if path.exists()]
     if taken:
         raise SettingsError(f"{taken[0]} exists, and nothing is written over; set E2A_HOME to a new folder")
@@ -83,13 +87,15 @@ def restore(
     try:
         for name, digest in manifest["files"].items():
             path = database if name == DATABASE else home / name
-            written.append(path)
             _copy(folder / name, path)
+            written.append(path)
             if _digest(path) != digest:
                 raise Failed(f"{path} is not what was copied", code="damaged")
-    except BaseException:
+    except BaseException as problem:
         for path in written:
             path.unlink(missing_ok=True)
+        if isinstance(problem, OSError):
+            raise Failed(f"{home} cannot be written: {problem.strerror}", code="failed") from None
         raise
     _tell({"home": str(home), **manifest}, f"{home} is as it was at {manifest['created_at']}", json)
     return 0
@@ -104,12 +110,25 @@ def _database_of(settings: Settings) -> Path:
     return sqlite_path(url)
 
 
-def _destination(settings: Settings, folder: Path) -> Path:
-    """Where the database goes: the copied `config.toml` may name another place than the home."""
-    if settings.database_url or not (folder / "config.toml").is_file():
+def _destination(settings: Settings, folder: Path, files: Mapping[str, str]) -> Path:
+    """Where the database goes. The copied `config.toml` may name another place, which only E2A_DATABASE_URL confirms
+    if it is outside the home: what made the copy must not choose files of this machine.
+    """
+    if settings.database_url or CONFIGURATION not in files:
         return _database_of(settings)
-    named = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8")).get("database_url")
-    return sqlite_path(str(named)) if named else settings.home / DATABASE
+    try:
+        named = tomllib.loads(_content(folder / CONFIGURATION).decode()).get("database_url")
+    except ValueError:
+        raise SettingsError(f"{folder / CONFIGURATION} is no TOML") from None
+    if not named:
+        return settings.home / DATABASE
+    place = sqlite_path(str(named))
+    if not place.resolve().is_relative_to(settings.home.resolve()):
+        raise SettingsError(
+            f"the copy is of a database at {place}, outside the home; "
+            f"set E2A_DATABASE_URL=sqlite:///{place} to have it there"
+        )
+    return place
 
 
 def _copy_database(source: Path, target: Path) -> None:
@@ -142,17 +161,18 @@ def _opened(path: Path) -> sqlite3.Connection:
 def _verify(folder: Path) -> Mapping[str, Any]:
     """The manifest of a copy whose files are what it says and whose database is sound. Raises `Failed`."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads(_content(folder / MANIFEST))
         files = dict(manifest["files"])
         if DATABASE not in files or not files.keys() <= {DATABASE, *BESIDE}:
             raise ValueError
         for name, digest in files.items():
+            _require_file(folder / name, None if name == DATABASE else MAX_OCTETS)
             if _digest(folder / name) != digest:
                 raise Failed(f"{folder / name} is not what was copied", code="damaged")
         with closing(_opened(folder / DATABASE)) as database:
             found = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
             astray = database.execute("PRAGMA foreign_key_check").fetchone()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise SettingsError(f"{folder} is no folder that `e2a backup` made") from None
     except sqlite3.Error as problem:
         raise Failed(f"{folder / DATABASE} is damaged: {problem}", code="damaged") from None
@@ -181,11 +201,16 @@ def _complete(folder: Path) -> Iterator[Path]:
 
 
 def _copy(source: Path, target: Path) -> None:
+    """Makes `target`, or leaves nothing there; a file that is there already stays."""
     opened = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-    with os.fdopen(opened, "wb") as written, source.open("rb") as read:
-        shutil.copyfileobj(read, written, CHUNK_OCTETS)
-        written.flush()
-        os.fsync(written.fileno())
+    try:
+        with os.fdopen(opened, "wb") as written, source.open("rb") as read:
+            shutil.copyfileobj(read, written, CHUNK_OCTETS)
+            written.flush()
+            os.fsync(written.fileno())
+    except BaseException:
+        target.unlink()
+        raise
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -197,6 +222,18 @@ def _write(path: Path, content: bytes) -> None:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _require_file(path: Path, most: int | None) -> None:
+    """Raises `ValueError` for a link, a device or a pipe, and for more than `most` octets."""
+    about = path.lstat()
+    if not stat.S_ISREG(about.st_mode) or (most is not None and about.st_size > most):
+        raise ValueError
+
+
+def _content(path: Path) -> bytes:
+    _require_file(path, MAX_OCTETS)
+    return path.read_bytes()
 
 
 def json_text(content: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from e2a_mcp.program.output import result
+from e2a_mcp.program.output import result_as_is
 
 __all__ = ["completion"]
 
@@ -17,5 +17,5 @@ def completion(
     """Print the completion of a shell, for the file it reads them from."""
     from e2a_mcp.program.e2a import application
 
-    result(application().generate_completion(shell=shell).rstrip("\n"))
+    result_as_is(application().generate_completion(shell=shell).rstrip("\n"))
     return 0

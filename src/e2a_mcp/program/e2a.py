@@ -161,7 +161,7 @@ def _sentence(summary: str) -> str:
 def _fail(message: str, status: int, code: str) -> int:
     from e2a_core.visible import one_line
 
-    sys.stderr.write(f"e2a: {one_line(message)}{f' [{code}]' if code else ''}\n")
+    sys.stderr.write(f"e2a: {one_line(message + (f' [{code}]' if code else ''))}\n")
     return status
 
 

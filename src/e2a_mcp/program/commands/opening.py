@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import webbrowser
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
@@ -47,9 +48,19 @@ async def _link(it: Acting, role: Literal["owner", "reviewer", "viewer"], email:
     from e2a_core.local.run_file import read_run_file
 
     if not isinstance(it.engine, LocalEngine):
-        return (await it.engine.info()).public_url or it.settings.api_url
+        told = (await it.engine.info()).public_url or ""
+        return told if _is_page(told) else it.settings.api_url
     from e2a_mcp.program.sign_in import owner_link
 
     if not read_run_file(it.settings.home):
         raise NotFound("nobody serves this home: start `e2a serve` first")
     return await owner_link(it.engine.core, role=role, email=email or "")
+
+
+def _is_page(url: str) -> bool:
+    """Whether a browser opens `url` as a page: a deployment must not start other programs, or show files."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and url.isprintable()

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from e2a_mcp.program.arguments import Url
-from e2a_mcp.program.output import result
+from e2a_mcp.program.output import result_as_is
 
 __all__ = ["doctor"]
 
@@ -41,5 +41,5 @@ def doctor(
     report = asyncio.run(examine(wishes, SystemClock()))
     lines = [as_json(report)] if json else as_lines(report, colour=sys.stdout.isatty())
     for line in lines:
-        result(line)
+        result_as_is(line)
     return report.exit_code
