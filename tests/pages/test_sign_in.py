@@ -259,12 +259,20 @@ async def test_only_an_owner_pauses(home: Home, url: str, role: Role) -> None:
     assert (await owner.account.get()).sending_paused is None
 
 
-async def test_a_role_counts_at_once(home: Home, url: str) -> None:
+async def test_a_role_that_the_home_gives_counts_at_once_and_is_logged(home: Home, url: str) -> None:
     async with Visitor(home, url) as person:
         await person.sign_in("owner", "rita@example.org")
         assert "Pause all sending" in await person.read("/")
+        await mint(home, "owner", "rita@example.org")
+        assert (await person.get("/pause")).status_code == 200
         await mint(home, "viewer", "rita@example.org")
+        assert (await person.get("/pause")).status_code == 303
+        await person.sign_in("viewer", "rita@example.org")
         assert "Pause all sending" not in await person.read("/")
+    rows = await home.local.core.db.read(
+        sql("SELECT actor_kind, outcome FROM audit_log WHERE operation = 'set_role'")
+    )
+    assert [(row["actor_kind"], row["outcome"]) for row in rows] == [("home", "ok")]
 
 
 async def test_a_reviewer_needs_an_address(home: Home) -> None:

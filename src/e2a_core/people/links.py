@@ -60,12 +60,18 @@ async def mint_link(
 ) -> str:
     """Returns the URL of a new link; the account's own person is meant if no address is given.
 
-    A person who is there already has `role` from now on. Raises `InvalidRequest` for a reviewer or viewer without an
+    A person who is there already has `role` from now on, and signs in again if that is another one.
+    Raises `InvalidRequest` for a reviewer or viewer without an
     address, or with that of the account, whose own person is an owner; and `NotFound` if the account does not exist.
     """
+    audit = AuditLog(core)
     person = await ensure_person(core, account_id, role=role, email=email, name=name)
+    if person.role != role:
+        async with audit.during(by_home(account_id, "set_role", {"person_id": person.id})):
+            ended = queries.revoke_of_person(person.id, to_micros(core.clock.now()))
+            await core.db.write([queries.set_role(person.id, role), ended])
     url, statement = new_link(core, person, LINK_GOOD_FOR)
-    async with AuditLog(core).during(by_home(account_id, "create_sign_in_link", {"person_id": person.id})):
+    async with audit.during(by_home(account_id, "create_sign_in_link", {"person_id": person.id})):
         await core.db.write([statement])
     return url
 
@@ -81,7 +87,7 @@ def new_link(core: Core, person: PersonRow, good_for: timedelta) -> tuple[str, S
 async def ensure_person(
     core: Core, account_id: str, *, role: Role = "owner", email: str = "", name: str = ""
 ) -> PersonRow:
-    """Returns the person of that address, who is made if missing and has `role` from now on. Raises as `mint_link`."""
+    """Returns the person of that address, who is made with `role` if missing. Raises as `mint_link`."""
     address = normalize_addr_spec(require_storable(email, "email")) or None
     own = await _person(core, account_id, None)
     if own is None:
@@ -103,9 +109,6 @@ async def ensure_person(
     person = await _person(core, account_id, address)
     if person is None:
         raise NotFound("no such person")
-    if person.role != role:
-        await core.db.write([queries.set_role(person.id, role)])
-        person = await _person(core, account_id, address) or person
     return person
 
 

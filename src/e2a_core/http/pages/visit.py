@@ -105,13 +105,13 @@ SAID = {
     "made": "Done.",
     "deleted": "Deleted.",
     "revoked": "Ended. It cannot be used any more.",
-    "role-given": "The role is changed. They sign in again.",
+    "role-given": "The role is changed. They sign in again. API keys that they made stay good until you end them.",
     "identity-connected": "Connected. It signs you in from now on.",
     "identity-disconnected": "Disconnected, and your other sessions ended.",
     "passkey-added": "The passkey is added. It signs you in from now on.",
     "passkey-renamed": "The passkey has its new name.",
     "passkey-removed": "The passkey is removed, and your other sessions ended.",
-    "person-removed": "Removed. Their sessions ended.",
+    "person-removed": "Removed. Their sessions ended. API keys that they made stay good until you end them.",
 }
 """What a page says of what was just done, by the word in its address; nobody can put other words there."""
 SAID_IN_SANDBOX = {"approved-sent": "Approved. In the sandbox, mail to other hosts is captured and not sent."}
