@@ -120,6 +120,8 @@ FORMS = {
     "/test-mail": Sent("owner", {"inbox": ASSISTANT}),
     "/settings/people": Sent("owner", {"email": "new@example.org", "role": "viewer"}),
     "/settings/people/{person_id}/link": Sent("owner"),
+    # No mail leaves the home of these tests.
+    "/settings/people/{person_id}/mail": Sent("owner", {}, 404),
     "/settings/people/{person_id}/role": Sent("owner", {"role": "viewer"}),
     "/settings/people/{person_id}/remove": Sent("owner"),
     "/settings/sign-in/device": Sent("viewer"),

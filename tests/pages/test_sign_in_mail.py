@@ -8,7 +8,8 @@ from email import message_from_bytes, policy
 import pytest
 
 from e2a_core.store.statement import sql
-from tests.pages.people import Visitor, fields_of
+from e2a_core.suppressions.queries import insert
+from tests.pages.people import Visitor, account_id, fields_of
 from tests.support.home import ASSISTANT, Home
 from tests.support.smtp_sink import SmtpSink
 from tests.support.waiting import until
@@ -16,6 +17,7 @@ from tests.support.waiting import until
 pytestmark = [pytest.mark.anyio, pytest.mark.relayed, pytest.mark.local_only]
 
 OWNER = "boss@corp.example"
+PEOPLE = "/settings/people"
 
 
 async def owned_by(home: Home, email: str) -> None:
@@ -72,3 +74,47 @@ async def test_what_is_refused(home: Home, url: str, sink: SmtpSink) -> None:
             assert (await person.post("/sign-in/mail", {"email": junk})).status_code == 400
         found = [(await person.post("/sign-in/mail", {"email": OWNER})).status_code for _ in range(4)]
         assert found == [200] * 3 + [429]
+
+
+async def test_an_invitation_is_mailed_and_lets_its_person_in_once(
+    home: Home, url: str, visitor: Visitor, sink: SmtpSink
+) -> None:
+    made = await visitor.submit(PEOPLE, PEOPLE, email="rita@corp.example", role="reviewer", name="")
+    assert "Mail them a link" in made.text
+    [row] = await home.local.core.db.read(sql("SELECT id FROM people WHERE email = 'rita@corp.example'"))
+    path = f"{PEOPLE}/{row['id']}/mail"
+    assert (await visitor.submit(PEOPLE, path)).headers["location"].endswith("said=invitation-mailed")
+    [captured] = await sink.wait_for(1)
+    assert captured.recipients == ("rita@corp.example",)
+    body = message_from_bytes(captured.content, policy=policy.default).get_body(("plain",))
+    assert body is not None
+    found = re.search(r"/sign-in\?t=(\S+)", body.get_content())
+    assert found
+    async with Visitor(home, url) as rita:
+        asked = await rita.get(found[0])
+        assert (await rita.post("/sign-in", fields_of(asked.text, "/sign-in"))).status_code == 303
+        refused = await rita.post(path, fields_of(await rita.read("/"), "/sign-out"))
+        assert refused.status_code == 403
+    rows = await home.local.core.db.read(
+        sql("SELECT outcome FROM audit_log WHERE operation = 'mail_invitation'")
+    )
+    assert sorted(row["outcome"] for row in rows) == ["ok", "refused"]
+
+
+async def test_no_invitation_goes_where_none_must_go(home: Home, visitor: Visitor, sink: SmtpSink) -> None:
+    """Not to an address that is suppressed, nor to an inbox here, nor without end."""
+    core = home.local.core
+    await core.db.write([insert(await account_id(home), "dan@corp.example", "manual", None, None, 0)])
+    answers = []
+    for address in ("dan@corp.example", ASSISTANT, "eva@corp.example"):
+        await visitor.submit(PEOPLE, PEOPLE, email=address, role="viewer", name="")
+        [row] = await home.local.core.db.read(
+            sql("SELECT id FROM people WHERE email = :email", email=address)
+        )
+        answers.append(await visitor.submit(PEOPLE, f"{PEOPLE}/{row['id']}/mail"))
+    assert [answer.status_code for answer in answers] == [422, 400, 303]
+    path = f"{PEOPLE}/{row['id']}/mail"
+    codes = [(await visitor.submit(PEOPLE, path)).status_code for _ in range(8)]
+    assert codes == [303] * 7 + [429]
+    await sink.wait_for(1)
+    assert {message.recipients for message in sink.messages} == {("eva@corp.example",)}

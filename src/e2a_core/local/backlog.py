@@ -14,6 +14,7 @@ from e2a_core.extraction.reindex import REINDEX_JOB
 from e2a_core.extraction.relist import RELIST_JOB
 from e2a_core.holds.hold import EXPIRY_JOB, NOTICE_JOB
 from e2a_core.local import queries
+from e2a_core.submission.invitation_mail import INVITATION_MAIL_JOB
 from e2a_core.submission.queue import SUBMIT_JOB
 from e2a_core.submission.sign_in_mail import SIGN_IN_MAIL_JOB
 from e2a_core.subscriptions.queries import SUBSCRIPTION_JOB
@@ -37,6 +38,7 @@ JOB_KINDS = (
     WEBHOOK_WATCH_JOB,
     WEBHOOK_NOTICE_JOB,
     SIGN_IN_MAIL_JOB,
+    INVITATION_MAIL_JOB,
     CONTACT_DUE_JOB,
 )
 MAX_COUNTED = 50_000

@@ -33,6 +33,7 @@ from e2a_core.smtpserver.proxy import TrustedProxies
 from e2a_core.smtpserver.receive import SmtpReceiver
 from e2a_core.store.event_feed import EventFeed
 from e2a_core.store.job_runner import JobRunner
+from e2a_core.submission.invitation_mail import INVITATION_MAIL_JOB, InvitationMail
 from e2a_core.submission.owner_mail import OwnerMail
 from e2a_core.submission.queue import SUBMIT_JOB
 from e2a_core.submission.sign_in_mail import SIGN_IN_MAIL_JOB, SignInMail
@@ -164,6 +165,7 @@ class LocalServices:
                 WEBHOOK_WATCH_JOB: WebhookWatch(core),
                 WEBHOOK_NOTICE_JOB: WebhookNotice(core, owner_mail),
                 SIGN_IN_MAIL_JOB: SignInMail(core, owner_mail),
+                INVITATION_MAIL_JOB: InvitationMail(core, owner_mail),
                 RELIST_JOB: Relist(core),
                 REINDEX_JOB: Reindex(core),
                 CONTACT_DUE_JOB: ContactDue(core),

@@ -90,6 +90,11 @@ class Membership:
             self._require_owner()
             return await self._invitation((await self._other(person_id)).person)
 
+    async def invitee(self, person_id: str) -> PersonRow:
+        """A person whom this caller may let in. Raises `NotFound`."""
+        self._require_owner()
+        return (await self._other(person_id)).person
+
     async def give_role(self, person_id: str, role: str) -> None:
         """Changes what a person may; they sign in again. Raises `NotFound`."""
         async with self._audit.during(self._entry("set_role", person_id)):

@@ -6,14 +6,18 @@ from starlette.responses import Response
 
 from e2a_core.clock import from_micros
 from e2a_core.errors import E2AError
+from e2a_core.http.limits import Budget, RequestLimits
 from e2a_core.http.pages.routes import Page
 from e2a_core.http.pages.visit import Visit
 from e2a_core.people.membership import ROLES, Invitation, Membership
 from e2a_core.people.sessions import person_principal
+from e2a_core.submission.invitation_mail import mail_invitation
 
 __all__ = ["PAGES"]
 
 PATH = "/settings/people"
+MAILS = Budget("invitation_mail", 10, 3600, told=False)
+"""Of one account: an owner lets in few people, and none who is mailed often."""
 
 
 async def people(visit: Visit) -> Response:
@@ -31,6 +35,14 @@ async def invite(visit: Visit) -> Response:
 
 async def invite_again(visit: Visit) -> Response:
     return await _invited(visit, await _membership(visit).invite_again(_person_id(visit)))
+
+
+async def mail_link(visit: Visit) -> Response:
+    """Has a link mailed to the person; so many in an hour, whoever they are for."""
+    limits: RequestLimits = visit.request.app.state.limits
+    limits.spend(visit.request, MAILS, visit.who.person.account_id)
+    await mail_invitation(visit.core, visit.session.principal, _person_id(visit))
+    return visit.go(PATH, said="invitation-mailed")
 
 
 async def give_role(visit: Visit) -> Response:
@@ -62,13 +74,20 @@ async def _shown(
         members=members,
         seen=seen,
         roles=ROLES,
+        mails=_mails(visit),
         problem=problem,
         given=given or {"email": "", "name": "", "role": "reviewer"},
     )
 
 
 async def _invited(visit: Visit, invitation: Invitation) -> Response:
-    return await visit.page("invited.html", title="Invitation", at="people", invitation=invitation)
+    return await visit.page(
+        "invited.html", title="Invitation", at="people", invitation=invitation, mails=_mails(visit)
+    )
+
+
+def _mails(visit: Visit) -> bool:
+    return visit.owner and not visit.core.settings.sandbox
 
 
 def _membership(visit: Visit) -> Membership:
@@ -83,6 +102,7 @@ PAGES = (
     Page("GET", PATH, people),
     Page("POST", PATH, invite),
     Page("POST", f"{PATH}/{{person_id}}/link", invite_again),
+    Page("POST", f"{PATH}/{{person_id}}/mail", mail_link),
     Page("POST", f"{PATH}/{{person_id}}/role", give_role),
     Page("GET", f"{PATH}/{{person_id}}/remove", ask_removal),
     Page("POST", f"{PATH}/{{person_id}}/remove", remove),

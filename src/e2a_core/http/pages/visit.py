@@ -111,6 +111,7 @@ SAID = {
     "passkey-added": "The passkey is added. It signs you in from now on.",
     "passkey-renamed": "The passkey has its new name.",
     "passkey-removed": "The passkey is removed, and your other sessions ended.",
+    "invitation-mailed": "A link is on its way to them.",
     "person-removed": "Removed. Their sessions ended. API keys that they made stay good until you end them.",
 }
 """What a page says of what was just done, by the word in its address; nobody can put other words there."""
