@@ -15,6 +15,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidStatus
+from websockets.http11 import Request as WebSocketRequest
+from websockets.http11 import Response as WebSocketResponse
 
 from e2a_core.clock import SystemClock
 from e2a_core.contract.account import AccountView
@@ -33,6 +38,7 @@ from e2a_core.errors import (
 )
 from e2a_core.remote.answers import error_of
 from e2a_core.remote.client import ApiClient, Deployment
+from e2a_core.remote.direct import connect_directly
 from e2a_core.remote.requests import path
 from tests.remote.conftest import ACCOUNT, KEY, Answers, refusal
 from tests.support.listening import listening
@@ -283,3 +289,23 @@ async def test_a_description_without_end_is_as_none(monkeypatch: pytest.MonkeyPa
             assert await deployment.description.taken("GET", "/v1/x") is None
         finally:
             await deployment.close()
+
+
+async def test_a_websocket_takes_its_key_to_no_other_address() -> None:
+    asked: list[str] = []
+
+    async def redirect(connection: ServerConnection, request: WebSocketRequest) -> WebSocketResponse:
+        asked.append(request.headers.get("Authorization", ""))
+        return WebSocketResponse(302, "Found", Headers(Location=f"ws://127.0.0.1:{port}/elsewhere"))
+
+    async def nothing(connection: ServerConnection) -> None:
+        return
+
+    async with serve(nothing, "127.0.0.1", 0, process_request=redirect) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(InvalidStatus):
+            async with connect_directly(
+                f"ws://localhost:{port}/", additional_headers={"Authorization": KEY}, proxy=None
+            ):
+                pass
+    assert asked == [KEY]

@@ -108,8 +108,9 @@ class Doorbells:
     async def _listen(self, email: str, door: _Door) -> None:
         """Connects again and again; every connection rings, for what came while there was none."""
         # Imported when needed: most processes never are clients of another deployment.
-        from websockets.asyncio.client import connect
         from websockets.exceptions import WebSocketException
+
+        from e2a_core.remote.direct import connect_directly
 
         observers = await self._deployment.description.observers()
         if not observers:
@@ -119,7 +120,7 @@ class Doorbells:
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                async with connect(
+                async with connect_directly(
                     url,
                     additional_headers=self._headers,
                     max_size=MAX_FRAME_OCTETS,

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import quote
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
+from e2a_core.remote.direct import connect_directly
 from e2a_core.visible import one_line
 from e2a_mcp.program.listen.source import CREDENTIALS, PERMANENT, Ended, Event, pauses
 from e2a_mcp.program.output import note
@@ -79,7 +80,7 @@ class Stream:
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[ClientConnection]:
-        async with connect(
+        async with connect_directly(
             self._where,
             additional_headers=self._headers,
             open_timeout=OPEN_SECONDS,
