@@ -8,7 +8,12 @@ from starlette.responses import Response
 
 from e2a_core.clock import span_words
 from e2a_core.contract.agents import AgentView
-from e2a_core.contract.protection import ProtectionConfig, ProtectionConfigView
+from e2a_core.contract.protection import (
+    ProtectionConfig,
+    ProtectionConfigView,
+    ProtectionGateView,
+    ProtectionHoldsView,
+)
 from e2a_core.errors import E2AError
 from e2a_core.http.pages.protection_effect import preview as effect_of
 from e2a_core.http.pages.protection_words import ACTIONS_IN, ACTIONS_OUT, holds_all, in_words
@@ -33,6 +38,7 @@ _POLICIES_IN = [
     ("domain", "the domains below freely"),
     ("allowlist", "the addresses below freely"),
 ]
+_LIST_HINT = "Addresses, with spaces or lines between"
 _SPANS = (3600, 14_400, 86_400, 259_200, 604_800, 2_592_000)
 
 
@@ -136,56 +142,39 @@ async def _shown(
 
 
 def _fields(config: ProtectionConfigView) -> list[Field]:
-    fields: list[Field] = []
-    sides = (
-        (
-            "outbound",
-            config.outbound,
-            "It may write to",
-            _POLICIES_OUT,
-            "Other mail that it sends",
-            ACTIONS_OUT,
-        ),
-        ("inbound", config.inbound, "It hears from", _POLICIES_IN, "Other mail to it", ACTIONS_IN),
-    )
-    for side, given, whom, policies, others, actions in sides:
-        gate = given.gate
-        hint = "Addresses, with spaces or lines between."
-        fields += [
-            Field(f"{side}_policy", whom, gate.policy or "open", "choice", choices=policies),
-            Field(
-                f"{side}_list",
-                "Listed recipients" if side == "outbound" else "Listed senders",
-                "\n".join(gate.allowlist or []),
-                "area",
-                hint if side == "outbound" else f"{hint[:-1]}; domains, if it hears from domains.",
-            ),
-            Field(f"{side}_action", others, gate.action or "flag", "choice", choices=[*actions.items()]),
-        ]
-    ttl = config.holds.ttl_seconds or 0
-    spans = sorted({*_SPANS, ttl})
+    return [*_outbound(config.outbound.gate), *_inbound(config.inbound.gate), *_holds(config.holds)]
+
+
+def _outbound(gate: ProtectionGateView) -> list[Field]:
+    policy, action = gate.policy or "open", gate.action or "flag"
+    listed = "\n".join(gate.allowlist or [])
     return [
-        *fields,
+        Field("outbound_policy", "It may write to", policy, "choice", choices=_POLICIES_OUT),
+        Field("outbound_list", "Listed recipients", listed, "area", f"{_LIST_HINT}."),
         Field(
-            "ttl",
-            "A person has",
-            str(ttl),
-            "choice",
-            choices=[(str(item), span_words(item)) for item in spans],
+            "outbound_action", "Other mail that it sends", action, "choice", choices=[*ACTIONS_OUT.items()]
         ),
-        Field(
-            "on_expiry",
-            "If nobody decides, it is",
-            config.holds.on_expiry or "reject",
-            "choice",
-            choices=[("reject", "rejected"), ("approve", "let through")],
-        ),
-        Field(
-            "quiet",
-            "Do not tell the owner by mail",
-            kind="check",
-            on=bool(config.holds.suppress_notifications),
-        ),
+    ]
+
+
+def _inbound(gate: ProtectionGateView) -> list[Field]:
+    policy, action = gate.policy or "open", gate.action or "flag"
+    listed, hint = "\n".join(gate.allowlist or []), f"{_LIST_HINT}; domains, if it hears from domains."
+    return [
+        Field("inbound_policy", "It hears from", policy, "choice", choices=_POLICIES_IN),
+        Field("inbound_list", "Listed senders", listed, "area", hint),
+        Field("inbound_action", "Other mail to it", action, "choice", choices=[*ACTIONS_IN.items()]),
+    ]
+
+
+def _holds(holds: ProtectionHoldsView) -> list[Field]:
+    ttl, ends = holds.ttl_seconds or 0, [("reject", "rejected"), ("approve", "let through")]
+    spans = [(str(item), span_words(item)) for item in sorted({*_SPANS, ttl})]
+    quiet = bool(holds.suppress_notifications)
+    return [
+        Field("ttl", "A person has", str(ttl), "choice", choices=spans),
+        Field("on_expiry", "If nobody decides, it is", holds.on_expiry or "reject", "choice", choices=ends),
+        Field("quiet", "Do not tell the owner by mail", kind="check", on=quiet),
     ]
 
 
