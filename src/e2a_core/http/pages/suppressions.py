@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.responses import Response
 
+from e2a_core.contract.agents import AgentView
 from e2a_core.contract.suppressions import (
     AgentSuppressionView,
     CreateAgentSuppressionRequest,
@@ -46,21 +49,6 @@ async def suppressions(visit: Visit, problem: E2AError | None = None) -> Respons
         cursor=following,
         first=cursor is None,
     )
-    form = Form(
-        "/suppressions",
-        "Stop writing to it",
-        [
-            Field(
-                "agent",
-                "Agent",
-                visit.form.text("agent") or email,
-                "choice",
-                choices=[(item.email, item.email) for item in agents],
-            ),
-            Field("address", "Address", visit.form.text("address"), "email", required=True, most=320),
-            Field("reason", "Why", visit.form.text("reason"), most=2000),
-        ],
-    )
     tabs = [Tab("The whole account", "/suppressions", not email)]
     tabs += [
         Tab(item.email, address("suppressions", agent=item.email), item.email == email) for item in agents
@@ -69,16 +57,23 @@ async def suppressions(visit: Visit, problem: E2AError | None = None) -> Respons
         visit,
         "Suppressions",
         listed,
-        *(
-            [Section("Stop an agent from writing to an address", forms=[form])]
-            if agents and visit.owner
-            else []
-        ),
+        *([_new(visit, email, agents)] if agents and visit.owner else []),
         at="suppressions",
         lead="Nothing is sent to these addresses, whatever an agent asks for.",
         tabs=tabs,
         problem=problem,
     )
+
+
+def _new(visit: Visit, email: str, agents: Sequence[AgentView]) -> Section:
+    chosen, offered = visit.form.text("agent") or email, [(item.email, item.email) for item in agents]
+    fields = [
+        Field("agent", "Agent", chosen, "choice", choices=offered),
+        Field("address", "Address", visit.form.text("address"), "email", required=True, most=320),
+        Field("reason", "Why", visit.form.text("reason"), most=2000),
+    ]
+    form = Form("/suppressions", "Stop writing to it", fields)
+    return Section("Stop an agent from writing to an address", forms=[form])
 
 
 async def add(visit: Visit) -> Response:
