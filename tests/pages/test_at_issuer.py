@@ -351,7 +351,7 @@ async def test_a_failure_is_logged_where_its_account_is_known(
             assert (await person.post("/sign-in", {"t": link})).status_code == 303
             assert (await person.post("/sign-in/openid", {"t": link})).status_code == 410
     rows = await home.local.core.db.read(
-        sql("SELECT operation, person, code FROM audit_log WHERE outcome = 'refused'")
+        sql("SELECT operation, person, code FROM audit_log WHERE outcome = 'refused' ORDER BY number")
     )
     told = [(row["operation"], row["person"], row["code"]) for row in rows]
     vera = "vera@example.org"

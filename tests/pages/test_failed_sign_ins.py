@@ -114,7 +114,7 @@ async def test_a_line_tells_of_a_failure_without_what_was_given(
     assert "a sign-in by passkey from 127.0.0.1 failed: unauthorized" in told
     for secret in (token, home.agent_key, "c2VjcmV0"):
         assert secret not in caplog.text
-    rows = await home.local.core.db.read(sql("SELECT * FROM audit_log"))
+    rows = await home.local.core.db.read(sql("SELECT * FROM audit_log ORDER BY number"))
     assert token not in str([dict(row) for row in rows])
 
 

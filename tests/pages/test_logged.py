@@ -26,6 +26,8 @@ async def test_signing_in_and_out_is_logged_without_a_token(home: Home, url: str
     ]
     linked, entered, _ = items[-3:]
     assert entered.actor == f"person:{linked.subjects['person_id']}"
-    rows = [dict(row) for row in await home.local.core.db.read(sql("SELECT * FROM audit_log"))]
+    rows = [
+        dict(row) for row in await home.local.core.db.read(sql("SELECT * FROM audit_log ORDER BY number"))
+    ]
     assert "e2a_in_" not in str(rows)
     assert "e2a_ses_" not in str(rows)

@@ -270,7 +270,7 @@ async def test_a_role_that_the_home_gives_counts_at_once_and_is_logged(home: Hom
         await person.sign_in("viewer", "rita@example.org")
         assert "Pause all sending" not in await person.read("/")
     rows = await home.local.core.db.read(
-        sql("SELECT actor_kind, outcome FROM audit_log WHERE operation = 'set_role'")
+        sql("SELECT actor_kind, outcome FROM audit_log WHERE operation = 'set_role' ORDER BY number")
     )
     assert [(row["actor_kind"], row["outcome"]) for row in rows] == [("home", "ok")]
 

@@ -96,7 +96,7 @@ async def test_an_invitation_is_mailed_and_lets_its_person_in_once(
         refused = await rita.post(path, fields_of(await rita.read("/"), "/sign-out"))
         assert refused.status_code == 403
     rows = await home.local.core.db.read(
-        sql("SELECT outcome FROM audit_log WHERE operation = 'mail_invitation'")
+        sql("SELECT outcome FROM audit_log WHERE operation = 'mail_invitation' ORDER BY number")
     )
     assert sorted(row["outcome"] for row in rows) == ["ok", "refused"]
 

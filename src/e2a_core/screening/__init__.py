@@ -1,1 +1,1 @@
-"""Screening of messages by gates and detectors: decides to allow, flag, review or block."""
+"""Screening of messages by gates: decides to allow, flag, review or block."""
