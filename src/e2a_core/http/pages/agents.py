@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.responses import Response
 
 from e2a_core.contract.agents import (
@@ -27,32 +29,8 @@ async def agents(visit: Visit, problem: E2AError | None = None) -> Response:
     cursor = visit.asked("cursor") or None
     trash = visit.asked("show") == "trash"
     page = await visit.session.agents.list(deleted=trash, cursor=cursor, limit=ON_A_PAGE)
-    items = [
-        Item(
-            agent.email,
-            "" if trash else address("agents", agent.email),
-            what=agent.name if agent.name != agent.email else "",
-            tags=[Tag("paused", "warn")] if agent.sending_paused else [],
-            at=agent.deleted_at or agent.created_at,
-            forms=_trashed(agent) if trash else [],
-        )
-        for agent in page.items
-    ]
-    hint = (
-        "An address, or a name on the shared domain."
-        if visit.core.settings.shared_domain
-        else "An address on a verified domain."
-    )
-    make = Form(
-        "/agents",
-        "Make an inbox",
-        [
-            Field("email", "Address", visit.form.text("email"), hint=hint, required=True, most=320),
-            Field("name", "Name that recipients see", visit.form.text("name"), most=200),
-        ],
-    )
     listed = Section(
-        items=items,
+        items=[_item(agent, trash) for agent in page.items],
         empty=("The trash is empty", "")
         if trash
         else ("No inbox yet", "Make one below; it receives mail at once."),
@@ -64,10 +42,37 @@ async def agents(visit: Visit, problem: E2AError | None = None) -> Response:
         visit,
         "Agents",
         listed,
-        *([] if trash else [Section("A new inbox", forms=[make])] if visit.owner else []),
+        *([Section("A new inbox", forms=[_new(visit)])] if visit.owner and not trash else []),
         at="agents",
         tabs=[Tab("In use", "/agents", not trash), Tab("Trash", "/agents?show=trash", trash)],
         problem=problem,
+    )
+
+
+def _item(agent: AgentView, trash: bool) -> Item:
+    return Item(
+        agent.email,
+        "" if trash else address("agents", agent.email),
+        what=agent.name if agent.name != agent.email else "",
+        tags=[Tag("paused", "warn")] if agent.sending_paused else [],
+        at=agent.deleted_at or agent.created_at,
+        forms=_trashed(agent) if trash else [],
+    )
+
+
+def _new(visit: Visit) -> Form:
+    hint = (
+        "An address, or a name on the shared domain."
+        if visit.core.settings.shared_domain
+        else "An address on a verified domain."
+    )
+    return Form(
+        "/agents",
+        "Make an inbox",
+        [
+            Field("email", "Address", visit.form.text("email"), hint=hint, required=True, most=320),
+            Field("name", "Name that recipients see", visit.form.text("name"), most=200),
+        ],
     )
 
 
@@ -98,20 +103,6 @@ async def one(visit: Visit, problem: E2AError | None = None) -> Response:
         ),
         Fact("Protection", protection[0][1], path=address("protection", agent.email)),
     ]
-    delegate = Form(
-        f"{path}/delegations",
-        "Add",
-        [
-            Field("human", "Address of a person", visit.form.text("human"), "email", required=True, most=320),
-            Field(
-                "valid_until",
-                "Until",
-                visit.form.text("valid_until"),
-                hint="Empty is until you end it. Or 30d, 2027-01-31.",
-                most=64,
-            ),
-        ],
-    )
     return await sheet(
         visit,
         agent.email,
@@ -121,13 +112,7 @@ async def one(visit: Visit, problem: E2AError | None = None) -> Response:
             "Name that recipients see",
             forms=[Form(path, "Save", [Field("name", "Name", agent.name, most=200)])] if visit.owner else [],
         ),
-        Section(
-            "People who delegate to it",
-            "Mail that is proven to be from them carries their word.",
-            items=[_delegation(path, item) for item in people.items],
-            empty=("Nobody yet", "Such a person can ask the agent for what it does for nobody else."),
-            forms=[delegate],
-        ),
+        _delegations(visit, path, people.items),
         at="agents",
         crumbs=[("Agents", "/agents")],
         notes=_paused(agent),
@@ -137,6 +122,21 @@ async def one(visit: Visit, problem: E2AError | None = None) -> Response:
             ("Delete it", f"{path}/delete"),
         ],
         problem=problem,
+    )
+
+
+def _delegations(visit: Visit, path: str, people: Sequence[DelegationView]) -> Section:
+    until = visit.form.text("valid_until")
+    fields = [
+        Field("human", "Address of a person", visit.form.text("human"), "email", required=True, most=320),
+        Field("valid_until", "Until", until, hint="Empty is until you end it. Or 30d, 2027-01-31.", most=64),
+    ]
+    return Section(
+        "People who delegate to it",
+        "Mail that is proven to be from them carries their word.",
+        items=[_delegation(path, item) for item in people],
+        empty=("Nobody yet", "Such a person can ask the agent for what it does for nobody else."),
+        forms=[Form(f"{path}/delegations", "Add", fields)],
     )
 
 

@@ -39,28 +39,6 @@ async def contacts(visit: Visit, problem: E2AError | None = None) -> Response:
         cursor=page.next_cursor,
         first=cursor is None,
     )
-    add_one = Form(
-        "/contacts",
-        "Add",
-        [
-            Field("address", "Address", visit.form.text("address"), "email", required=True, most=320),
-            Field("name", "Name", visit.form.text("name"), most=320),
-        ],
-    )
-    many = Form(
-        "/contacts/import",
-        "Add them",
-        [
-            Field(
-                "lines",
-                "Several at once",
-                "",
-                "area",
-                "One to a line: the address, a comma, the name. It is no consent to be written to.",
-            )
-        ],
-    )
-    new = [Section("Add contacts", forms=[add_one, many])] if visit.owner else []
     undo = Form(
         "/contacts/undo",
         "Take this import back",
@@ -73,11 +51,21 @@ async def contacts(visit: Visit, problem: E2AError | None = None) -> Response:
         "Contacts",
         *([Section(forms=[undo])] if batch else []),
         listed,
-        *new,
+        *([Section("Add contacts", forms=_new(visit))] if visit.owner else []),
         at="contacts",
         notes=[Note("Only those of one import.", "", "", "/contacts", "Show all")] if batch else [],
         problem=problem,
     )
+
+
+def _new(visit: Visit) -> list[Form]:
+    one = [
+        Field("address", "Address", visit.form.text("address"), "email", required=True, most=320),
+        Field("name", "Name", visit.form.text("name"), most=320),
+    ]
+    hint = "One to a line: the address, a comma, the name. It is no consent to be written to."
+    many = [Field("lines", "Several at once", "", "area", hint)]
+    return [Form("/contacts", "Add", one), Form("/contacts/import", "Add them", many)]
 
 
 async def add(visit: Visit) -> Response:

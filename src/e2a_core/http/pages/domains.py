@@ -55,17 +55,6 @@ async def add(visit: Visit) -> Response:
 async def one(visit: Visit, problem: E2AError | None = None) -> Response:
     view = await visit.session.domains.get(_domain(visit))
     path = address("domains", view.domain)
-    rows = [
-        (
-            item.purpose.replace("_", " "),
-            item.type,
-            item.name,
-            item.value,
-            "" if item.priority is None else str(item.priority),
-            "recommended" if item.purpose in ADVICE else item.status,
-        )
-        for item in view.dns_records
-    ]
     facts = [
         Fact("State", "", _state(view)),
         Fact("Receives", view.capabilities.inbound),
@@ -82,12 +71,11 @@ async def one(visit: Visit, problem: E2AError | None = None) -> Response:
         danger=True,
         intro="It can be added again. This is refused while there are inboxes under it, trashed ones too.",
     )
-    names = ("For", "Type", "Name", "Value", "Priority", "State")
     return await sheet(
         visit,
         view.domain,
         Section(facts=facts),
-        Section("Records to publish", "Copy each to your DNS as it stands.", records=rows, names=names),
+        _records(view),
         Section(forms=[Form(f"{path}/verify", "Look them up now", small=True), key]),
         *([Section("Delete it", forms=[remove])] if visit.owner else []),
         at="domains",
@@ -95,6 +83,22 @@ async def one(visit: Visit, problem: E2AError | None = None) -> Response:
         notes=_notes(view),
         problem=problem,
     )
+
+
+def _records(view: DomainView) -> Section:
+    rows = [
+        (
+            item.purpose.replace("_", " "),
+            item.type,
+            item.name,
+            item.value,
+            "" if item.priority is None else str(item.priority),
+            "recommended" if item.purpose in ADVICE else item.status,
+        )
+        for item in view.dns_records
+    ]
+    names = ("For", "Type", "Name", "Value", "Priority", "State")
+    return Section("Records to publish", "Copy each to your DNS as it stands.", records=rows, names=names)
 
 
 async def verify(visit: Visit) -> Response:

@@ -65,25 +65,11 @@ async def one(visit: Visit, problem: E2AError | None = None) -> Response:
     ]
     if hook.last_delivered_at:
         facts.append(Fact("Last arrived", at=hook.last_delivered_at))
-    turn = Field("enabled", value="" if hook.enabled else "yes", kind="hidden")
     return await sheet(
         visit,
         hook.description or hook.url,
         Section(facts=facts),
-        Section(
-            forms=[
-                Form(
-                    f"{path}/turn",
-                    "Turn it off" if hook.enabled else "Turn it on",
-                    [turn],
-                    small=True,
-                    danger=hook.enabled,
-                ),
-                Form(f"{path}/test", "Send a made-up event", small=True),
-                Form(f"{path}/rotate", "Make a new secret", small=True),
-                Form(f"{path}/delete", "Delete it", small=True, danger=True),
-            ]
-        ),
+        Section(forms=_actions(path, hook)),
         Section(
             "Deliveries",
             items=[_delivery(path, item) for item in page.items],
@@ -98,6 +84,17 @@ async def one(visit: Visit, problem: E2AError | None = None) -> Response:
         notes=_notes(hook),
         problem=problem,
     )
+
+
+def _actions(path: str, hook: WebhookView) -> list[Form]:
+    turn = "Turn it off" if hook.enabled else "Turn it on"
+    other = Field("enabled", value="" if hook.enabled else "yes", kind="hidden")
+    return [
+        Form(f"{path}/turn", turn, [other], small=True, danger=hook.enabled),
+        Form(f"{path}/test", "Send a made-up event", small=True),
+        Form(f"{path}/rotate", "Make a new secret", small=True),
+        Form(f"{path}/delete", "Delete it", small=True, danger=True),
+    ]
 
 
 async def change(visit: Visit) -> Response:

@@ -159,7 +159,8 @@ def _configured_secret(secrets: Sequence[str], path: Path) -> Finding:
     weak = weakness(secrets[0])
     if weak:
         new = "$(python3 -c 'import secrets; print(secrets.token_hex(32))')"
-        fix = f'put a new one in front: E2A_HMAC_SECRET="{new},$E2A_HMAC_SECRET"'
+        where = "put a new one in front, in the file too that E2A_HMAC_SECRET_FILE may name"
+        fix = f'{where}: E2A_HMAC_SECRET="{new},$E2A_HMAC_SECRET"'
         return warn(id, "secret_weak", f"E2A_HMAC_SECRET {weak}", fix)
     try:
         kept = path.read_text(encoding="utf-8").strip()
@@ -167,7 +168,10 @@ def _configured_secret(secrets: Sequence[str], path: Path) -> Finding:
         kept = ""
     if kept and kept not in secrets:
         append = f'E2A_HMAC_SECRET="$E2A_HMAC_SECRET,$(cat {quote(target)})"'
-        fix = f"{append}; or, if nothing of before is wanted, rm {quote(target)}"
+        fix = (
+            f"{append}; so too in the file that E2A_HMAC_SECRET_FILE may name; "
+            f"or, if nothing of before is wanted, rm {quote(target)}"
+        )
         detail = "holds a secret that E2A_HMAC_SECRET does not list, so what was made with it counts no more"
         return warn(id, "secret_differs", detail, fix, target=target)
     return passed(id, "set by E2A_HMAC_SECRET")
