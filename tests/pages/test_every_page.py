@@ -10,11 +10,13 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
+from e2a_core.accounts.credentials import ensure_account
 from e2a_core.contract.engine import Session
 from e2a_core.contract.principal import Role
 from e2a_core.http.pages.at_issuer import AtIssuer
 from e2a_core.http.pages.dashboard import PAGES as OTHERS
 from e2a_core.http.pages.home import FirstLook
+from e2a_core.people.links import mint_link
 from tests.pages.people import Visitor, fields_of
 from tests.support.home import ASSISTANT, Home
 
@@ -186,6 +188,22 @@ FORMS = {
 }
 
 
+NAMING = (
+    "/test-mail",
+    "/reviews/ask",
+    "/reviews/decide",
+    "/keys",
+    "/keys/revoke",
+    "/contacts/undo",
+    "/contacts/rename",
+    "/contacts/delete",
+    "/suppressions",
+    "/suppressions/lift",
+    "/settings/sessions/end",
+)
+"""Forms that name a thing in a field."""
+
+
 def test_the_lists_are_complete() -> None:
     assert {page.path for page in PAGES if page.method == "POST"} == set(FORMS)
     assert {page.path for page in PAGES if page.method == "GET"} | {"/"} == {*PATHS, *OWNERS, *PARTS}
@@ -236,6 +254,34 @@ async def test_the_least_role_may_send_it(home: Home, url: str, held: dict[str, 
         fields |= fields_of(await person.read("/"), "/sign-out")
         answer = await person.post(path.format(**held), fields)
         assert answer.status_code in {200, sent.status}, answer.text
+
+
+async def test_the_owner_of_another_account_reaches_nothing(
+    home: Home, url: str, owner: Session, held: dict[str, str]
+) -> None:
+    """Each page that names a thing of ours is asked for, and each form sent, by somebody who owns all of theirs."""
+    core = home.local.core
+    theirs = await ensure_account(core, "eve@example.net")
+    before = await owner.account.export()
+    async with Visitor(home, url) as eve:
+        await eve.open_link(await mint_link(core, theirs.account_id, role="owner", email="eve@example.net"))
+        proof = fields_of(await eve.read("/"), "/sign-out")
+        for path in (*PATHS, *PARTS):
+            if "{" in path + ASKED.get(path, ""):
+                answer = await eve.get((path + ASKED.get(path, "")).format(**held))
+                assert answer.status_code == 404, path
+        for path, sent in FORMS.items():
+            if "{" in path:
+                fields = {name: value.format(**held) for name, value in sent.fields.items()}
+                answer = await eve.post(path.format(**held), {**fields, **proof})
+                assert answer.status_code in {400, 404}, path
+        for path in NAMING:
+            fields = {name: value.format(**held) for name, value in FORMS[path].fields.items()}
+            answer = await eve.post(path, {**fields, **proof})
+            assert answer.status_code not in {500, 503}, path
+            assert ASSISTANT not in answer.text or path == "/test-mail", path
+    after = await owner.account.export()
+    assert after.model_copy(update={"generated_at": before.generated_at}) == before
 
 
 async def test_who_is_not_signed_in_sees_nothing(stranger: httpx.AsyncClient, url: str) -> None:
