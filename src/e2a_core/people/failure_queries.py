@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
+from e2a_core.people.queries import PERSON
 from e2a_core.store.statement import Statement, sql
 
 __all__ = ["failed_since", "key", "person", "person_of_identity", "person_of_passkey"]
-
-_PERSON = (
-    "p.id, p.account_id, COALESCE(p.email, a.email) AS email, a.email AS account_email, "
-    "p.name, p.role, p.created_at"
-)
 
 
 def key(key_hash: str) -> Statement:
@@ -23,7 +19,7 @@ def key(key_hash: str) -> Statement:
 
 def person(person_id: str) -> Statement:
     return sql(
-        f"SELECT {_PERSON} FROM people p JOIN accounts a ON a.id = p.account_id WHERE p.id = :id",
+        f"SELECT {PERSON} FROM people p JOIN accounts a ON a.id = p.account_id WHERE p.id = :id",
         by_key=True,
         id=person_id,
     )
@@ -31,7 +27,7 @@ def person(person_id: str) -> Statement:
 
 def person_of_passkey(credential_id: str) -> Statement:
     return sql(
-        f"SELECT k.id AS passkey_id, {_PERSON} FROM passkeys k JOIN people p ON p.id = k.person_id "
+        f"SELECT k.id AS passkey_id, {PERSON} FROM passkeys k JOIN people p ON p.id = k.person_id "
         "JOIN accounts a ON a.id = p.account_id WHERE k.credential_id = :credential",
         by_key=True,
         credential=credential_id,
@@ -40,7 +36,7 @@ def person_of_passkey(credential_id: str) -> Statement:
 
 def person_of_identity(issuer: str, subject: str) -> Statement:
     return sql(
-        f"SELECT {_PERSON} FROM identities i JOIN people p ON p.id = i.person_id "
+        f"SELECT {PERSON} FROM identities i JOIN people p ON p.id = i.person_id "
         "JOIN accounts a ON a.id = p.account_id WHERE i.issuer = :issuer AND i.subject = :subject",
         by_key=True,
         issuer=issuer,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from e2a_core.people.queries import PERSON
 from e2a_core.store.statement import Statement, sql
 
 __all__ = [
@@ -13,11 +14,6 @@ __all__ = [
     "people_by_email",
     "record_use",
 ]
-
-_PERSON = (
-    "p.id, p.account_id, COALESCE(p.email, a.email) AS email, a.email AS account_email, "
-    "p.name, p.role, p.created_at"
-)
 
 
 def insert_identity(
@@ -48,7 +44,7 @@ def insert_identity(
 def identity(issuer: str, subject: str, now: int) -> Statement:
     """Whose identity it is; one that was connected with an API key ends with it."""
     return sql(
-        f"SELECT i.id AS identity_id, i.key_id, {_PERSON} FROM identities i JOIN people p ON p.id = i.person_id "
+        f"SELECT i.id AS identity_id, i.key_id, {PERSON} FROM identities i JOIN people p ON p.id = i.person_id "
         "JOIN accounts a ON a.id = p.account_id LEFT JOIN api_keys k ON k.id = i.key_id "
         "WHERE i.issuer = :issuer AND i.subject = :subject "
         "AND (i.key_id IS NULL OR (k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > :now)))",
@@ -87,7 +83,7 @@ def delete_identity(person_id: str, identity_id: str) -> Statement:
 def people_by_email(email: str) -> Statement:
     """The people of all accounts who were invited with that address; two are enough to know that there are several."""
     return sql(
-        f"SELECT {_PERSON} FROM people p JOIN accounts a ON a.id = p.account_id WHERE p.email = :email LIMIT 2",
+        f"SELECT {PERSON} FROM people p JOIN accounts a ON a.id = p.account_id WHERE p.email = :email LIMIT 2",
         email=email,
     )
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from e2a_core.contract.principal import Role
+from e2a_core.people.queries import PERSON
 from e2a_core.store.statement import Statement, sql
 
 __all__ = ["count_members", "delete_person", "give_role", "members", "person"]
 
 _MEMBER = (
-    "p.id, p.account_id, COALESCE(p.email, a.email) AS email, a.email AS account_email, p.name, p.role, p.created_at, "
-    "p.email IS NULL AS own, "
+    f"{PERSON}, p.email IS NULL AS own, "
     "(SELECT MAX(s.last_seen_at) FROM sessions s WHERE s.person_id = p.id) AS seen_at "
     "FROM people p JOIN accounts a ON a.id = p.account_id"
 )

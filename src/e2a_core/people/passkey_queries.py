@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from e2a_core.people.queries import PERSON
 from e2a_core.store.statement import Statement, sql
 
 __all__ = [
@@ -62,8 +63,7 @@ def passkeys(person_id: str, count: int) -> Statement:
 def passkey_by_credential(credential_id: str, now: int) -> Statement:
     """A passkey with its person; one that was added with an API key ends with it."""
     return sql(
-        f"SELECT {_PASSKEY}, p.id, p.account_id, COALESCE(p.email, a.email) AS email, "
-        "a.email AS account_email, p.name, p.role, p.created_at FROM passkeys k "
+        f"SELECT {_PASSKEY}, {PERSON} FROM passkeys k "
         "JOIN people p ON p.id = k.person_id JOIN accounts a ON a.id = p.account_id "
         "LEFT JOIN api_keys i ON i.id = k.key_id WHERE k.credential_id = :credential "
         "AND (k.key_id IS NULL OR (i.revoked_at IS NULL AND (i.expires_at IS NULL OR i.expires_at > :now)))",

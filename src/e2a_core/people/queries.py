@@ -10,6 +10,7 @@ from e2a_core.roles import beside_notices
 from e2a_core.store.statement import Row, Statement, sql
 
 __all__ = [
+    "PERSON",
     "PersonRow",
     "SessionRow",
     "expired_links",
@@ -31,8 +32,11 @@ __all__ = [
     "use_link",
 ]
 
-_EMAIL = "COALESCE(p.email, a.email) AS email, a.email AS account_email"
-_PERSON = f"p.id, p.account_id, {_EMAIL}, p.name, p.role, p.created_at"
+PERSON = (
+    "p.id, p.account_id, COALESCE(p.email, a.email) AS email, a.email AS account_email, "
+    "p.name, p.role, p.created_at"
+)
+"""What `person_from` reads, of people `p` and their accounts `a`."""
 _SESSION = (
     "s.id AS session_id, s.key_id, s.user_agent, s.created_at AS opened_at, s.last_seen_at, s.expires_at"
 )
@@ -92,7 +96,7 @@ def person_by_email(account_id: str, email: str | None) -> Statement:
     """The person with that address; None is the account's own person."""
     condition = "p.email IS NULL" if email is None else "p.email = :email"
     return Statement(
-        f"SELECT {_PERSON} FROM people p JOIN accounts a ON a.id = p.account_id "
+        f"SELECT {PERSON} FROM people p JOIN accounts a ON a.id = p.account_id "
         f"WHERE p.account_id = :account AND {condition}",
         {"account": account_id, **({} if email is None else {"email": email})},
         by_key=True,
@@ -134,7 +138,7 @@ def insert_link(token_hash: str, person_id: str, now: int, expires_at: int) -> S
 def link_person(token_hash: str) -> Statement:
     """The person of a link, with `link_expires_at` and `used_at`."""
     return sql(
-        f"SELECT {_PERSON}, l.expires_at AS link_expires_at, l.used_at FROM sign_in_links l "
+        f"SELECT {PERSON}, l.expires_at AS link_expires_at, l.used_at FROM sign_in_links l "
         "JOIN people p ON p.id = l.person_id JOIN accounts a ON a.id = p.account_id WHERE l.token_hash = :hash",
         by_key=True,
         hash=token_hash,
@@ -180,7 +184,7 @@ def insert_session(
 def live_session(token_hash: str, now: int, seen_after: int) -> Statement:
     """A session that was not revoked, has not expired, and was used since; one of a key ends with its key."""
     return sql(
-        f"SELECT {_PERSON}, {_SESSION} {_SESSIONS} WHERE s.token_hash = :hash AND {_LIVE}",
+        f"SELECT {PERSON}, {_SESSION} {_SESSIONS} WHERE s.token_hash = :hash AND {_LIVE}",
         by_key=True,
         hash=token_hash,
         now=now,
@@ -191,7 +195,7 @@ def live_session(token_hash: str, now: int, seen_after: int) -> Statement:
 def sessions(account_id: str, now: int, seen_after: int, count: int) -> Statement:
     """The live sessions of an account, the one used last first."""
     return sql(
-        f"SELECT {_PERSON}, {_SESSION} {_SESSIONS} WHERE s.account_id = :account AND {_LIVE} "
+        f"SELECT {PERSON}, {_SESSION} {_SESSIONS} WHERE s.account_id = :account AND {_LIVE} "
         "ORDER BY s.last_seen_at DESC, s.id LIMIT :count",
         account=account_id,
         now=now,

@@ -10,7 +10,6 @@ from e2a_core.contract.principal import Principal
 from e2a_core.core import Core
 from e2a_core.errors import InvalidRequest, NotFound
 from e2a_core.mail.addresses import parse_address
-from e2a_core.markup import render
 from e2a_core.people import member_queries
 from e2a_core.people.links import new_link
 from e2a_core.people.membership import INVITATION_GOOD_FOR, Membership
@@ -73,17 +72,9 @@ class InvitationMail:
             return
         url, statement = new_link(self._core, person, INVITATION_GOOD_FOR)
         await self._core.db.write([statement])
-        lines = [
+        lines = (
             f"{person.account_email} lets you in to e2a as {person.role}. This link works once, within 7 days:",
             "If you expect nothing of the kind, do nothing: without the link, nobody gets in.",
-        ]
-        to = parse_address(person.email)
-        content = await self._mail.content(
-            to,
-            subject="[e2a] You are invited",
-            text=f"{lines[0]}\n\n{url}\n\n{lines[1]}\n",
-            html=render("sign_in_mail.html", lines=lines, url=url),
-            message_id=job.id,
-            now=now,
         )
-        await self._mail.send(job, to, content, then=[])
+        to = parse_address(person.email)
+        await self._mail.send_link(job, to, subject="[e2a] You are invited", lines=lines, url=url, now=now)

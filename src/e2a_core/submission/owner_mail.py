@@ -13,6 +13,7 @@ from e2a_core.mail.addresses import Address, parse_address
 from e2a_core.mail.automatic import LOOP_HEADER
 from e2a_core.mail.generate import OutgoingMessage, generate_message
 from e2a_core.mail.roles import NOTICE_LOCAL
+from e2a_core.markup import render
 from e2a_core.store.jobs import Job
 from e2a_core.store.statement import Statement, first
 from e2a_core.submission.addressing import local_recipients
@@ -70,6 +71,20 @@ class OwnerMail:
             boundary=lambda: self._core.ids.new(""),
         )
         return await self._keys.signature(domain, content) + content
+
+    async def send_link(
+        self, job: Job, to: Address, *, subject: str, lines: tuple[str, str], url: str, now: datetime
+    ) -> None:
+        """Sends a link to sign in with between two lines, and settles the job."""
+        content = await self.content(
+            to,
+            subject=subject,
+            text=f"{lines[0]}\n\n{url}\n\n{lines[1]}\n",
+            html=render("sign_in_mail.html", lines=lines, url=url),
+            message_id=job.id,
+            now=now,
+        )
+        await self.send(job, to, content, then=[])
 
     async def send(self, job: Job, owner: Address, content: bytes, *, then: list[Statement]) -> None:
         """Submits the message and settles the job: `then` is written with its end, or the job runs again later."""

@@ -8,7 +8,6 @@ from e2a_core.audit.entry import SYSTEM_ACTOR, Entry
 from e2a_core.audit.log import AuditLog
 from e2a_core.core import Core
 from e2a_core.mail.addresses import normalize_addr_spec
-from e2a_core.markup import render
 from e2a_core.people.identity_queries import accounts_by_email
 from e2a_core.people.links import LINK_GOOD_FOR, ensure_person, new_link
 from e2a_core.store.jobs import Job, enqueue
@@ -55,16 +54,8 @@ class SignInMail:
         async with AuditLog(self._core).during(entry) as subjects:
             subjects["person_id"] = person.id
             await self._core.db.write([statement])
-        lines = [
+        lines = (
             "Somebody asked for a link to sign in to e2a. It works once, within 15 minutes:",
             "If it was not you, do nothing: without the link, nobody gets in.",
-        ]
-        content = await self._mail.content(
-            owner,
-            subject="[e2a] Sign in",
-            text=f"{lines[0]}\n\n{url}\n\n{lines[1]}\n",
-            html=render("sign_in_mail.html", lines=lines, url=url),
-            message_id=job.id,
-            now=now,
         )
-        await self._mail.send(job, owner, content, then=[])
+        await self._mail.send_link(job, owner, subject="[e2a] Sign in", lines=lines, url=url, now=now)
