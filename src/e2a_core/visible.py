@@ -53,6 +53,8 @@ def written_out(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Returns `text` as one line in which nothing hides; control characters are spaces."""
+    if text.isascii() and text.isprintable():
+        return text
     line = visible(text)
     return line if line.isprintable() else "".join(c if c.isprintable() or c in _KEPT else " " for c in line)
 

@@ -20,9 +20,9 @@ class Fence:
     """The fence of one result; its marker occurs in none of the given texts."""
 
     def __init__(self, ids: Ids, texts: Iterable[str | None]) -> None:
-        written = [text for text in texts if text]
+        written = "\n".join(filter(None, texts))
         marker = ids.secret(MARKER_BYTES)
-        while any(marker in text for text in written):
+        while marker in written:
             marker = ids.secret(MARKER_BYTES)
         self.marker = marker
 

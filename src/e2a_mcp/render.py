@@ -49,6 +49,7 @@ MAX_NAME = 100
 NO_AUTHOR = "(no readable address in From)"
 _PLAIN_NAME = re.compile(r"[^@<>\"]+")
 _PLAIN_ID = re.compile(r"[\w.:@/+=~-]{1,120}", re.ASCII)
+_OWN_ID = re.compile(r"[a-z]{2,8}_[0-9a-f]{24,32}", re.ASCII)
 _WORDS = re.compile(r"(?=[A-Za-z]*[G-Zg-z])[A-Za-z]{3,}", re.ASCII)
 """Words, unlike the letters of a hexadecimal number."""
 _HOST = re.compile(r"(?:[\w.+-]{1,64}@)?[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}", re.ASCII)
@@ -103,11 +104,11 @@ def fence_rows(ids: Ids, views: Sequence[MessageSummaryView]) -> tuple[Fence, li
     Previews of sent mail are fenced too if they may repeat a sender's words: an answer repeats the subject, a forward
     the text.
     """
-    told = (
-        (view.subject, view.preview, view.header_from, view.from_name, *names_of(view).values())
-        for view in views
-    )
-    fence = Fence(ids, (text for texts in told for text in texts))
+    told: list[str | None] = []
+    for view in views:
+        told += (view.subject, view.preview, view.header_from, view.from_name)
+        told += names_of(view).values()
+    fence = Fence(ids, told)
     shown = []
     for view in views:
         row = with_few_addresses(view.to_wire())
@@ -136,10 +137,13 @@ def with_few_addresses(members: dict[str, Any]) -> dict[str, Any]:
     for name in _ADDRESS_LISTS:
         if len(addresses := members.get(name) or ()) > MAX_ADDRESSES:
             members |= {name: addresses[:MAX_ADDRESSES], f"{name}_count": len(addresses)}
+    if not members.get("names"):
+        members.pop("names", None)
+        return members
     shown = {address for name in _ADDRESS_LISTS for address in members.get(name) or ()}
     names = [
         {"address": item["address"], "name": plain_line(item["name"], MAX_NAME)}
-        for item in members.pop("names", None) or ()
+        for item in members.pop("names")
         if item["address"] in shown
     ]
     return {**members, "names": names} if names else members
@@ -167,7 +171,11 @@ def shown_id(fence: Fence, text: str, limit: int = MAX_ID) -> str:
 
     A sentence with hyphens between its words does not.
     """
-    plain = _HOST.fullmatch(text) or (_PLAIN_ID.fullmatch(text) and len(_WORDS.findall(text)) <= MAX_WORDS)
+    plain = (
+        _OWN_ID.fullmatch(text)
+        or _HOST.fullmatch(text)
+        or (_PLAIN_ID.fullmatch(text) and len(_WORDS.findall(text)) <= MAX_WORDS)
+    )
     return text if plain else fence.inline(plain_line(text, limit))
 
 

@@ -6,12 +6,12 @@ Source: MCP 2025-11-25, "Resumability and Redelivery" of the streamable HTTP tra
 from __future__ import annotations
 
 import re
-import sys
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from sys import getsizeof
 from urllib.parse import quote, unquote
 
 from mcp.server.streamable_http import GET_STREAM_KEY, EventCallback, EventMessage, EventStore
@@ -21,6 +21,7 @@ from mcp_types import (
     JSONRPCError,
     JSONRPCMessage,
     JSONRPCResponse,
+    jsonrpc_message_adapter,
 )
 
 from e2a_core.clock import Clock
@@ -45,13 +46,14 @@ _OVERHEAD = 512
 class _Event:
     history: History
     stream: str
-    message: JSONRPCMessage | None
-    size: int
+    text: str
+    """The message in JSON, so that its memory is known; empty for an event without data."""
+    is_answer: bool
     at: float
 
     @property
-    def is_answer(self) -> bool:
-        return isinstance(self.message, JSONRPCResponse | JSONRPCError)
+    def size(self) -> int:
+        return _OVERHEAD + getsizeof(self.text)
 
 
 @dataclass(slots=True, eq=False)
@@ -88,18 +90,19 @@ class Replays(EventStore):
     async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:
         """Keeps an event, dropping the oldest ones beyond a limit. Returns its id, which is unique in the process."""
         history = self._session.get()
-        size = _OVERHEAD + _memory_of(message)
-        if size > MAX_BYTES_EACH:
-            message, size = _too_large(message), _OVERHEAD
-        event = _Event(history, stream_id, message, size, self._clock.monotonic())
-        if event.is_answer:
+        text = _json(message)
+        if getsizeof(text) > MAX_BYTES_EACH - _OVERHEAD:
+            text = _json(_too_large(message))
+        is_answer = isinstance(message, JSONRPCResponse | JSONRPCError)
+        event = _Event(history, stream_id, text, is_answer, self._clock.monotonic())
+        if is_answer:
             history.running.discard(stream_id)
         elif stream_id != GET_STREAM_KEY:
             history.running.add(stream_id)
         self._last += 1
         self._kept[self._last] = history.events[self._last] = event
-        history.size += size
-        self._size += size
+        history.size += event.size
+        self._size += event.size
         self._shrink(history)
         return _id_of(self._last, stream_id)
 
@@ -113,8 +116,9 @@ class Replays(EventStore):
         number, stream = _parsed(last_event_id)
         while (following := self._following(history, number, stream)) is not None:
             number, event = following
-            if event.message is not None:
-                await send_callback(EventMessage(event.message, _id_of(number, stream)))
+            if event.text:
+                message = jsonrpc_message_adapter.validate_json(event.text, by_name=False)
+                await send_callback(EventMessage(message, _id_of(number, stream)))
             if event.is_answer:
                 return None
         return stream
@@ -178,18 +182,9 @@ def _parsed(event_id: str) -> tuple[int, str]:
     return (int(found[1]), unquote(found[2])) if found else (0, "")
 
 
-def _memory_of(message: JSONRPCMessage | None) -> int:
-    """The memory that the text of a message takes. Serialising a large answer a second time would be slow."""
-    total, open_values = 0, [] if message is None else list(vars(message).values())
-    while open_values:
-        value = open_values.pop()
-        if isinstance(value, dict):
-            open_values += value.keys()
-            open_values += value.values()
-        elif isinstance(value, list):
-            open_values += value
-        total += sys.getsizeof(value)
-    return total
+def _json(message: JSONRPCMessage | None) -> str:
+    """The message as the transport writes it."""
+    return "" if message is None else message.model_dump_json(by_alias=True, exclude_unset=True)
 
 
 def _too_large(message: JSONRPCMessage | None) -> JSONRPCMessage | None:

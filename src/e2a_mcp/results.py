@@ -10,6 +10,7 @@ from typing import Any
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic_core import PydanticSerializationError, to_json
 
 from e2a_core.contract.base import LIMITATIONS
 from e2a_core.errors import E2AError, NotFound
@@ -52,7 +53,9 @@ _AS_IT_IS = frozenset({"html", "id", "message_id", "conversation_id", "thread_id
 
 def success(reply: Reply) -> dict[str, Any]:
     """Returns the `tools/call` result for a reply."""
-    structured = _shown(reply.structured) if reply.untrusted else reply.structured
+    structured = reply.structured
+    if reply.untrusted and not _is_ascii(structured):
+        structured = _shown(structured)
     text = compact_json(structured) if reply.text is None else _with_limitations(reply)
     block: dict[str, Any] = {"type": "text", "text": text}
     if reply.untrusted:
@@ -66,6 +69,14 @@ def success(reply: Reply) -> dict[str, Any]:
     if reply.untrusted:
         result["_meta"] = _UNTRUSTED
     return result
+
+
+def _is_ascii(structured: dict[str, Any]) -> bool:
+    """Returns True if every text is; one pass of this encoder takes a third of the time of `_shown`."""
+    try:
+        return to_json(structured).isascii()
+    except PydanticSerializationError:  # a lone surrogate
+        return False
 
 
 def _shown(value: Any) -> Any:

@@ -6,6 +6,7 @@ It is built once and serves any number of callers; each request finds the sessio
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 import anyio.lowlevel
@@ -165,6 +166,11 @@ class _MailServer(Server[Any]):
     """The server, which promises only notifications that it sends: those on resources and, for some, on their list."""
 
     tells_of_inboxes = False
+
+    @cached_property
+    def server_info_stamp(self) -> dict[str, Any]:
+        """What every answer says of the server. The base copies it for each one; here no answer is written into."""
+        return super().server_info_stamp
 
     def get_capabilities(self, *args: Any, **options: Any) -> ServerCapabilities:
         found = super().get_capabilities(*args, **options)

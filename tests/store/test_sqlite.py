@@ -91,6 +91,7 @@ async def test_a_lookup_sees_what_another_process_committed_and_nothing_else(
             assert [row["name"] for row in await database.read(every)] == committed
         other.execute("COMMIT")
         committed.append(name)
+        await asyncio.sleep(0)  # who hears of a commit goes on in a later turn of the loop
         assert [row.bare for row in await database.read(every)] == [(item,) for item in committed]
     other.close()
 

@@ -53,16 +53,18 @@ def hash_key(plaintext: str) -> str:
 async def authenticate(core: Core, credential: str, door: Door = "api") -> Principal:
     """Returns the principal of `credential`, which came by `door`.
 
-    It is one indexed read without a cache, so that revocation is immediate. Raises the same `Unauthorized` for unknown,
+    It is read for each request, so that revocation is immediate. Raises the same `Unauthorized` for unknown,
     revoked and expired keys.
     """
     if not credential or len(credential) > MAX_CREDENTIAL_CHARS:
         raise Unauthorized
     now = core.clock.now()
-    rows = await core.db.read(queries.principal_by_key_hash(hash_key(credential), to_micros(now)))
+    rows = await core.db.read(queries.principal_by_key_hash(hash_key(credential)))
     if not rows:
         raise Unauthorized
     row = rows[0]
+    if row["expires_at"] is not None and row["expires_at"] <= to_micros(now):
+        raise Unauthorized
     if row["scope"] == "agent" and is_account_only(row["agent_email"]):
         raise Unauthorized
     recorded_since = to_micros(now - USE_RECORDED_EVERY)

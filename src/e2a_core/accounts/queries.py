@@ -154,15 +154,17 @@ def live_agent(account_id: str, email: str) -> Statement:
     )
 
 
-def principal_by_key_hash(key_hash: str, now: int) -> Statement:
-    """The account, scope and agent of a valid key."""
+def principal_by_key_hash(key_hash: str) -> Statement:
+    """The account, scope and agent of a key that is not revoked.
+
+    The time is not part of the statement, since the store remembers answers by statement until something is written.
+    """
     return sql(
-        "SELECT k.id, k.account_id, k.scope, k.agent_email, k.last_used_at, a.email AS account_email "
+        "SELECT k.id, k.account_id, k.scope, k.agent_email, k.last_used_at, k.expires_at, a.email AS account_email "
         "FROM api_keys k JOIN accounts a ON a.id = k.account_id "
-        "WHERE k.key_hash = :key_hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > :now)",
+        "WHERE k.key_hash = :key_hash AND k.revoked_at IS NULL",
         by_key=True,
         key_hash=key_hash,
-        now=now,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.types import Scope
@@ -16,6 +17,7 @@ __all__ = ["HostNames", "host_of"]
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+@lru_cache(maxsize=64)
 def host_of(authority: str) -> str | None:
     """Returns the host in a `Host` header, without port or IPv6 brackets (RFC 9110 section 7.2), or None."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Sequence
 
@@ -25,17 +26,38 @@ class RecentReads:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._version = 0
+        self._looked = False
         self._found: dict[object, list[Record]] = {}
         self.rows = 0
 
     def read(self, statements: Sequence[Statement]) -> list[list[Record]]:
         """The rows of each statement; raises what `connection.read` raises."""
+        if not self._looked:
+            self._look()
+        if self.rows > MAX_ROWS:
+            self._forget()
+        return [self._read(statement) for statement in statements]
+
+    def _look(self) -> None:
+        """Forgets what was read before the last commit.
+
+        Once in a turn of the event loop is enough: whoever waits for a commit, or hears of it through a socket, goes
+        on in a later turn, after the call that is scheduled here.
+        """
         # Looked at before the rows are: a commit in between makes them newer than they are taken for, and unused.
         version = data_version(self._connection)
-        if version != self._version or self.rows > MAX_ROWS:
-            self._version, self.rows = version, 0
-            self._found.clear()
-        return [self._read(statement) for statement in statements]
+        if version != self._version:
+            self._version = version
+            self._forget()
+        self._looked = True
+        asyncio.get_running_loop().call_soon(self._turn_ends)
+
+    def _turn_ends(self) -> None:
+        self._looked = False
+
+    def _forget(self) -> None:
+        self._found.clear()
+        self.rows = 0
 
     def _read(self, statement: Statement) -> list[Record]:
         key = (statement.sqlite, *statement.params.items())
