@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from e2a_core.contract.message_views import MessageView, Verdict
-from e2a_core.mail.codes import find_codes, find_verification_links
 from e2a_mcp.fence import plain_line
 from e2a_mcp.render import trust
 from e2a_mcp.schema import object_schema
@@ -64,6 +63,9 @@ def found_in(view: MessageView) -> Found:
     verdict = view.verdict or trust(proven, view.authentication)
     if view.direction != "inbound" or view.parsed is None:
         return Found([], [], verdict)
+    # A server starts the sooner for what it loads with the first message.
+    from e2a_core.mail.codes import find_codes, find_verification_links
+
     text, html = view.parsed.text or "", view.parsed.html or ""
     codes = find_codes(text, html, subject=view.subject)[:MAX_FOUND]
     links = find_verification_links(text, html)[:MAX_FOUND]

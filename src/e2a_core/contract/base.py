@@ -166,7 +166,7 @@ class KeptView(View):
 class Request(BaseModel):
     """A request body. Unknown members are rejected; member names are case-insensitive."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -187,7 +187,7 @@ class Request(BaseModel):
 class Query(Request):
     """Arguments outside the body: each member is a query parameter or a header."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
 
 class Page(View, Generic[Item]):

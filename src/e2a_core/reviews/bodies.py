@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import dataclass
 
 from e2a_core.contract.message_views import MessageView
-from e2a_core.mail.html import html_to_text
 from e2a_core.visible import visible_text
 
 __all__ = ["BODIES_DIFFER", "Bodies"]
@@ -33,6 +32,9 @@ class Bodies:
         stored, parsed = view.body, view.parsed
         source = (stored.html if stored else None) or (parsed.html if parsed else None) or ""
         text = (stored.text if stored else None) or (parsed.text if parsed else None) or ""
+        # The servers of tools start the sooner for what they load with the first decision.
+        from e2a_core.mail.html import html_to_text
+
         html = visible_text(html_to_text(source))
         return cls(source, html, *_differences(_WORD.findall(html), _WORD.findall(text)))
 

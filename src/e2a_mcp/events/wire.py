@@ -44,7 +44,9 @@ class EventParams(RequestParams):
 class Asked(BaseModel):
     """What a request asks. Members that later versions add are ignored."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", alias_generator=to_camel)
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="ignore", alias_generator=to_camel, defer_build=True
+    )
 
 
 class ListAsked(Asked):

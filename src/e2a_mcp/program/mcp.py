@@ -16,6 +16,7 @@ from e2a_core.errors import E2AError, SettingsError
 from e2a_core.setting_kinds import listen
 from e2a_core.settings import ListenAddress, Settings, load_settings
 from e2a_mcp.program.engines import open_engine
+from e2a_mcp.program.loading import loading
 from e2a_mcp.program.logging import configure_logging
 from e2a_mcp.version import VERSION
 
@@ -81,11 +82,13 @@ def _address(text: str) -> ListenAddress:
 def _serve(settings: Settings, listen: ListenAddress | None, *, with_channel: bool) -> int:
     # Imports only the transport in use: the libraries of the other would slow the start.
     if listen is None:
-        from e2a_mcp.stdio import serve_stdio
+        with loading():
+            from e2a_mcp.stdio import serve_stdio
 
         served = anyio.run(partial(serve_stdio, settings, open_engine, with_channel=with_channel))
         return 0 if served else EXIT_FAILED
-    from e2a_mcp.program.http import serve_http
+    with loading():
+        from e2a_mcp.program.http import serve_http
 
     anyio.run(serve_http, settings, listen, open_engine)
     return 0
