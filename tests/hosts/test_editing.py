@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 MEMBER = {"command": "uvx", "args": ["e2a-mcp==0.1.0"], "env": {"E2A_HOME": "/srv/é \\"}}
 PLACE: Place = ("servers", "e2a")
 PHASES = [Phase.explicit, Phase.generate, Phase.shrink]
-EXAMPLES = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
+EXAMPLES = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
 
 names = st.one_of(
     st.sampled_from(["servers", "a", "b c", "env", 'q"', "e2a2", "ключ", "//", "#"]),

@@ -97,7 +97,7 @@ def test_no_failure_where_there_is_something_to_find(served: Served, tmp_path: P
     general = (ROOT / "schemathesis.toml").read_text(encoding="utf-8")
     (tmp_path / "schemathesis.toml").write_text(general + THINGS.format(**_things(served)), encoding="utf-8")
     document, header = f"{served.url}/v1/openapi.json", f"Authorization: Bearer {served.key}"
-    _succeeds(served, tmp_path, ["run", document, "--header", header, "--max-examples", "12"])
+    _succeeds(served, tmp_path, ["run", document, "--header", header, "--max-examples", "6"])
 
 
 def _succeeds(served: Served, folder: Path, words: list[str]) -> None:

@@ -23,8 +23,10 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.apart, pytest.mar
 PROGRAMS = Path(__file__).parent / "node"
 NAMES = [*AGENT_NAMES, *ACCOUNT_NAMES, *sorted(LEGACY_NAMES)]
 UNKNOWN = "an_argument_that_no_tool_has"
+INSPECTED = NAMES[::8]
+"""Every eighth: an inspector is a process that takes a core for two seconds, over the client that is tried with all."""
 AT_ONCE = 2
-"""Inspectors at once: each is a process that takes a core for a second."""
+"""Inspectors at once."""
 
 MISSING: dict[str, dict[str, Any]] = {
     "get_message": {"message_id": "msg_1"},
@@ -110,7 +112,7 @@ async def test_the_client_takes_answers(node: Path, listener: Listener, shared_h
         assert not outcome["result"].get("isError"), f"{name}: {outcome}"
 
 
-async def test_the_inspector_shows_the_error_of_every_tool(
+async def test_the_inspector_shows_the_error_of_a_tool(
     node: Path, listener: Listener, shared_home: Home
 ) -> None:
     turn = asyncio.Semaphore(AT_ONCE)
@@ -127,6 +129,6 @@ async def test_the_inspector_shows_the_error_of_every_tool(
         return {"result": json.loads(printed)}
 
     async with asyncio.TaskGroup() as tasks:
-        running = {name: tasks.create_task(shown(name)) for name in NAMES}
+        running = {name: tasks.create_task(shown(name)) for name in INSPECTED}
     for name, task in running.items():
         assert_told(name, task.result(), "invalid_request")
