@@ -95,7 +95,8 @@ class SigningKeys:
         current = await self.current(domain)
         if current is None:
             return b""
-        return sign(content, current.key, current.domain, current.selector, self._core.clock)
+        # The private key alone takes a millisecond, without the interpreter; long content more.
+        return await run_sync(sign, content, current.key, current.domain, current.selector, self._core.clock)
 
     def _known(self, row: DkimKeyRow) -> SigningKey | None:
         found = self._open.get((row.domain, row.private_key))
