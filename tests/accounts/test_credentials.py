@@ -91,6 +91,17 @@ async def test_unknown_revoked_and_expired_keys_look_alike(
     assert len(answers) == 1
 
 
+async def test_a_key_expires_although_nothing_was_written_since(
+    core: Core, owner: Principal, clock: ManualClock
+) -> None:
+    key = await mint_key(core, owner.account_id, expires_at=clock.now() + timedelta(seconds=30))
+    for _ in range(2):
+        await authenticate(core, key.plaintext)
+    clock.advance(seconds=30)
+    with pytest.raises(Unauthorized):
+        await authenticate(core, key.plaintext)
+
+
 async def test_use_is_recorded_at_most_once_a_minute(
     core: Core, owner: Principal, clock: ManualClock
 ) -> None:
