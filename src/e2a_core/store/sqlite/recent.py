@@ -26,19 +26,20 @@ class RecentReads:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._version = 0
-        self._looked = False
+        self._looked_in: asyncio.AbstractEventLoop | None = None
         self._found: dict[object, list[Record]] = {}
         self.rows = 0
 
     def read(self, statements: Sequence[Statement]) -> list[list[Record]]:
         """The rows of each statement; raises what `connection.read` raises."""
-        if not self._looked:
-            self._look()
+        loop = asyncio.get_running_loop()
+        if self._looked_in is not loop:
+            self._look(loop)
         if self.rows > MAX_ROWS:
             self._forget()
         return [self._read(statement) for statement in statements]
 
-    def _look(self) -> None:
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Forgets what was read before the last commit.
 
         Once in a turn of the event loop is enough: whoever waits for a commit, or hears of it through a socket, goes
@@ -49,11 +50,11 @@ class RecentReads:
         if version != self._version:
             self._version = version
             self._forget()
-        self._looked = True
-        asyncio.get_running_loop().call_soon(self._turn_ends)
+        self._looked_in = loop
+        loop.call_soon(self._turn_ends)
 
     def _turn_ends(self) -> None:
-        self._looked = False
+        self._looked_in = None
 
     def _forget(self) -> None:
         self._found.clear()
