@@ -41,8 +41,6 @@ MOST_WORKERS = 8
 
 WORKERS_FOR_TWO_CORES = 3
 """Tests wait nearly half of their time: for programs, timeouts and the database."""
-APART_FOR_TWO_CORES = 4
-"""Those that are run apart wait most of theirs."""
 
 _KEEPER = pytest.StashKey[PostgresqlKeeper]()
 
@@ -216,10 +214,8 @@ WHOLE = ("client", "engine", "http", "mcp", "pages")
 """Folders that try a whole deployment. What depends on the database is tried over both in the others."""
 
 
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    apart = config.getoption("markexpr") == "apart"
-    workers = APART_FOR_TWO_CORES if apart else WORKERS_FOR_TWO_CORES
-    return min((os.cpu_count() or 1) * workers // 2, MOST_WORKERS)
+def pytest_xdist_auto_num_workers() -> int:
+    return min((os.cpu_count() or 1) * WORKERS_FOR_TWO_CORES // 2, MOST_WORKERS)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -14,6 +14,7 @@ from tests.client.conftest import Tenant
 from tests.client.driving import Driver
 from tests.support.serving import Served
 from tests.support.smtp_client import letter, submit
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -48,7 +49,9 @@ async def test_no_key_token_or_word_reaches_the_log(served: Served, tenant: Tena
     with pytest.raises(E2AError):
         await driver.messages.send(inbox, {**mail, "to": ["sesamebody"]})
     await driver.messages.list(inbox, subject_contains="sesamesubject").page()
-    async with httpx.AsyncClient(base_url=served.url, headers={"Authorization": tenant.key}) as plain:
+    async with httpx.AsyncClient(
+        base_url=served.url, headers={"Authorization": tenant.key}, timeout=PATIENCE_SECONDS
+    ) as plain:
         assert (await plain.get(found.download_url)).status_code == 200
         assert (await plain.post(link.group(), data={"confirm": "unsubscribe"})).status_code == 200
         assert (await plain.post("/api/feedback", json={"message": "sesamebody"})).status_code == 200

@@ -21,6 +21,7 @@ from e2a.v1.errors import (
 from tests.client.conftest import Tenant
 from tests.client.driving import Driver
 from tests.support.serving import Served
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -142,7 +143,9 @@ async def test_the_deprecated_review_routes_still_decide(
     mail = {"to": ["bob@example.org"], "subject": "s", "text": "t"}
     held = [(await driver.messages.send(inbox, mail)).message_id for _ in range(2)]
     base = f"{served.url}/v1/agents/{inbox}/messages"
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {tenant.key}"}) as plain:
+    async with httpx.AsyncClient(
+        headers={"Authorization": f"Bearer {tenant.key}"}, timeout=PATIENCE_SECONDS
+    ) as plain:
         approved = await plain.post(f"{base}/{held[0]}/approve", json={})
         assert (approved.status_code, approved.json()["status"]) == (202, "accepted")
         again = await plain.post(f"{base}/{held[0]}/approve", json={})

@@ -18,7 +18,7 @@ from tests.client.operations import OPERATIONS
 from tests.support.receiver import receiving
 from tests.support.serving import Served
 from tests.support.smtp_client import letter, submit
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.anyio
 
@@ -135,7 +135,7 @@ async def messages(served: Served, client: Driver, inbox: str) -> str:
 async def attachment(client: Driver, inbox: str, message_id: str) -> None:
     found = await client.messages.get_attachment(inbox, message_id, 0, inline=True)
     assert (found.filename, base64.b64decode(found.data).strip()) == ("a.csv", b"1,2")
-    async with httpx.AsyncClient() as anybody:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as anybody:
         file = await anybody.get(found.download_url)
         assert (file.status_code, file.content.strip()) == (200, b"1,2")
         assert file.headers["ratelimit-limit"] == "120"

@@ -18,6 +18,7 @@ from e2a_core.http.app import build_api
 from tests.support.home import ASSISTANT, Home
 from tests.support.listening import listening
 from tests.support.loop_lag import LoopLag
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -406,7 +407,10 @@ async def test_past_the_bound_requests_are_told_to_come_back(home: Home) -> None
     settings = home.local.core.settings
     app = build_api(home.local, settings, clock=home.local.core.clock, ids=home.local.core.ids)
     app._max_in_flight = 2  # type: ignore[attr-defined]
-    async with listening(app) as served, httpx.AsyncClient(base_url=served) as client:
+    async with (
+        listening(app) as served,
+        httpx.AsyncClient(base_url=served, timeout=PATIENCE_SECONDS) as client,
+    ):
         url = client.base_url
         held = []
         for _ in range(2):
@@ -436,7 +440,10 @@ async def test_after_a_failure_the_connection_is_closed_with_notice(home: Home) 
 
     core = home.local.core
     app = build_api(cast(Engine, Failing()), core.settings, clock=core.clock, ids=core.ids)
-    async with listening(app) as served, httpx.AsyncClient(base_url=served) as client:
+    async with (
+        listening(app) as served,
+        httpx.AsyncClient(base_url=served, timeout=PATIENCE_SECONDS) as client,
+    ):
         for _ in range(2):
             failed = await client.get("/v1/info")
             assert (failed.status_code, error_of(failed)["code"]) == (500, "internal_error")

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.support.serving import serving
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.anyio
 
@@ -91,7 +91,7 @@ async def test_an_address_is_the_peers_own_whatever_a_header_says(browser: httpx
 
 async def test_a_trusted_proxy_names_the_peer(tmp_path: Path) -> None:
     with serving(tmp_path, f"sqlite:///{tmp_path / 'e2a.db'}", http_trusted_proxies="127.0.0.0/8") as served:
-        async with httpx.AsyncClient(base_url=served.url) as client:
+        async with httpx.AsyncClient(base_url=served.url, timeout=PATIENCE_SECONDS) as client:
             assert [await _sent_for(client, f"192.0.2.{number}") for number in range(11)] == [200] * 11
             # What the client wrote itself stands before what the proxy adds.
             answers = [await _sent_for(client, f"192.0.2.{number}, 192.0.2.99") for number in range(11)]

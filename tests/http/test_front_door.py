@@ -15,7 +15,7 @@ from e2a_core.http.listener import HttpListener
 from e2a_core.settings import ListenAddress
 from e2a_mcp.program.home import home_application
 from tests.support.home import Home
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.anyio
 
@@ -112,7 +112,7 @@ async def narrow(home: Home, places: int) -> AsyncIterator[httpx.AsyncClient]:
     listener = HttpListener(app, ListenAddress("127.0.0.1", 0))
     await listener.start()
     try:
-        async with httpx.AsyncClient(base_url=listener.url) as client:
+        async with httpx.AsyncClient(base_url=listener.url, timeout=PATIENCE_SECONDS) as client:
             yield client
     finally:
         await listener.stop(5)

@@ -15,6 +15,7 @@ import pytest
 
 from tests.docs.documents import snippets
 from tests.support.serving import ASSISTANT, Served, serving
+from tests.support.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 RUN_SECONDS = 150
@@ -117,7 +118,9 @@ def _succeeds(served: Served, folder: Path, words: list[str]) -> None:
 
 def _things(served: Served) -> dict[str, str]:
     """What the operations need to find something."""
-    with httpx.Client(base_url=served.url, headers={"Authorization": f"Bearer {served.key}"}) as client:
+    with httpx.Client(
+        base_url=served.url, headers={"Authorization": f"Bearer {served.key}"}, timeout=PATIENCE_SECONDS
+    ) as client:
 
         def call(method: str, path: str, body: Any = None) -> Any:
             response = client.request(method, path, json=body)

@@ -29,7 +29,7 @@ from e2a_core.store.statement import sql
 from tests.engine.mailbox import protect, send
 from tests.support.home import ASSISTANT, SHARED, Home, stranger
 from tests.support.receiver import receiving
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.anyio
 
@@ -121,7 +121,7 @@ async def test_a_refusal_is_an_envelope_before_the_upgrade(home: Home, url: str)
         await owner.agents.create(CreateAgentRequest(email=email))
     await owner.agents.delete(f"trashed@{SHARED}")
     await stranger(home, f"foreign@{SHARED}")
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as client:
         for authorization, path, status, code in REFUSED:
             given = {} if authorization is None else {"Authorization": authorization.format(**keys)}
             for headers in ({}, UPGRADE):
@@ -142,7 +142,7 @@ NO_HANDSHAKES: list[dict[str, str]] = [
 
 
 async def test_what_is_no_handshake_is_told_to_upgrade(home: Home, url: str) -> None:
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as client:
         for changed in NO_HANDSHAKES:
             headers = {**UPGRADE, **changed, "Authorization": f"Bearer {home.agent_key}"}
             response = await client.get(PATH, headers=headers)
@@ -156,7 +156,7 @@ async def test_what_is_no_handshake_is_told_to_upgrade(home: Home, url: str) -> 
 
 async def test_an_upgrade_elsewhere_is_ignored(home: Home, url: str) -> None:
     headers = {**UPGRADE, "Authorization": f"Bearer {home.agent_key}"}
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as client:
         assert (await client.get("/v1/account", headers=headers)).status_code == 200
         assert (await client.get("/healthz", headers=headers)).status_code == 200
 
@@ -177,7 +177,7 @@ async def test_both_kinds_of_key_connect_from_any_origin(home: Home, url: str) -
 async def test_a_frame_equals_what_a_webhook_gets(home: Home, url: str) -> None:
     async with receiving() as receiver, connected(url, home.agent_key) as connection:
         async with httpx.AsyncClient(
-            base_url=url, headers={"Authorization": f"Bearer {home.account_key}"}
+            base_url=url, headers={"Authorization": f"Bearer {home.account_key}"}, timeout=PATIENCE_SECONDS
         ) as client:
             made = await client.post(
                 "/v1/webhooks", json={"url": receiver.url(), "events": ["email.received"]}
@@ -622,7 +622,10 @@ async def test_who_does_not_read_is_dropped_and_costs_little(
 
 
 async def test_an_open_websocket_is_no_request_under_way(home: Home, url: str) -> None:
-    async with connected(url, home.agent_key), httpx.AsyncClient(base_url=url) as client:
+    async with (
+        connected(url, home.agent_key),
+        httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as client,
+    ):
         assert (await client.get("/v1/info")).status_code == 200
 
 
@@ -636,7 +639,7 @@ async def test_past_the_limit_a_websocket_is_refused_and_the_rest_is_served(
                 pass
         assert refused.value.response.status_code == 503
         assert json.loads(refused.value.response.body or b"")["error"]["code"] == "unavailable"
-        async with httpx.AsyncClient(base_url=url) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as client:
             assert (await client.get("/v1/info")).status_code == 200
 
     async def has_place() -> bool:
@@ -650,7 +653,7 @@ async def test_past_the_limit_a_websocket_is_refused_and_the_rest_is_served(
 
 async def test_a_host_that_is_not_served_has_no_websocket(home: Home, url: str) -> None:
     headers = {**UPGRADE, "Host": "evil.example", "Authorization": f"Bearer {home.agent_key}"}
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as client:
         response = await client.get(PATH, headers=headers)
     assert response.status_code == 421
 

@@ -22,6 +22,7 @@ from tests.engine.mailbox import arrived
 from tests.pages.held import held_draft
 from tests.pages.people import Visitor
 from tests.support.home import ASSISTANT, Home
+from tests.support.waiting import PATIENCE_SECONDS
 
 __all__ = ["agent", "engine", "home", "owner", "sink"]
 
@@ -41,7 +42,9 @@ async def url(home: Home) -> AsyncIterator[str]:
 @pytest.fixture
 async def stranger(url: str) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody who is not signed in."""
-    async with httpx.AsyncClient(base_url=url, headers={"Accept": "text/html"}) as client:
+    async with httpx.AsyncClient(
+        base_url=url, headers={"Accept": "text/html"}, timeout=PATIENCE_SECONDS
+    ) as client:
         yield client
 
 

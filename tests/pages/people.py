@@ -14,6 +14,7 @@ import httpx
 from e2a_core.contract.principal import Role
 from e2a_core.people.links import mint_link
 from tests.support.home import Home
+from tests.support.waiting import PATIENCE_SECONDS
 
 __all__ = ["Visitor", "account_id", "fields_of", "mint"]
 
@@ -49,7 +50,7 @@ class Visitor:
     def __init__(self, home: Home, url: str) -> None:
         self.home = home
         self.client = httpx.AsyncClient(
-            base_url=url, headers={"Accept": "text/html", "User-Agent": "Browser/1"}
+            base_url=url, headers={"Accept": "text/html", "User-Agent": "Browser/1"}, timeout=PATIENCE_SECONDS
         )
         self.origin = {"Origin": url, "Sec-Fetch-Site": "same-origin"}
 

@@ -16,6 +16,7 @@ from tests.pages.people import Visitor, fields_of, mint
 from tests.support.home import Home
 from tests.support.issuer import AT_DISCOVERY, AT_RETURN, AT_TOKEN, CLIENT, SECRET, Issuer
 from tests.support.listening import listening
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.local_only]
 
@@ -67,7 +68,7 @@ async def gone(person: Visitor, fields: dict[str, str] | None = None, page: str 
 
 async def authorized(target: str) -> str:
     """Where the issuer sends the browser back to, relative."""
-    async with httpx.AsyncClient() as browser:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as browser:
         answer = await browser.get(target)
     parts = urlsplit(answer.headers["location"])
     return f"{parts.path}?{parts.query}"

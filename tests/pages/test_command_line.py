@@ -16,6 +16,7 @@ from e2a_core.contract.engine import Session
 from tests.pages.people import Visitor, fields_of
 from tests.program.commanding import COMMAND, at_home
 from tests.support.home import Home
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.local_only]
 
@@ -50,7 +51,7 @@ async def test_the_command_gets_a_key_by_two_buttons(
     origin = callback.removesuffix("/callback")
     assert f"form-action 'self' {origin};" in answer.headers["content-security-policy"]
     assert answer.headers["cache-control"] == "no-store"
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as http:
         handed = await http.post(callback, data=fields_of(answer.text, callback))
     assert handed.status_code == 200
     await process.communicate()

@@ -13,6 +13,7 @@ from e2a_core.people.links import mint_link
 from e2a_core.store.statement import sql
 from tests.pages.people import Visitor, account_id, fields_of, mint
 from tests.support.home import Home
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -45,7 +46,7 @@ async def test_a_link_signs_in_once(home: Home, url: str, stranger: httpx.AsyncC
     assert cookie.startswith(f"{COOKIE}=e2a_ses_")
     assert {"HttpOnly", "Path=/", "SameSite=lax"} <= {part.strip() for part in cookie.split(";")}
     assert (await stranger.get("/")).status_code == 200
-    async with httpx.AsyncClient(base_url=url) as other:
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as other:
         again = await other.post("/sign-in", data=fields, headers={"Origin": url})
         assert again.status_code == 410
         assert "used already" in again.text

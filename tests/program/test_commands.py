@@ -16,6 +16,7 @@ import pytest
 
 from tests.program.commanding import at_home, e2a, on_terminal
 from tests.support.serving import ASSISTANT, Served, serving
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -359,7 +360,7 @@ def test_the_dashboard_is_opened_by_a_link_that_signs_in_once(served: Served, ow
     assert (nobody.returncode, nobody.stderr.split()[-1]) == (5, "[not_found]")
     url = json.loads(e2a(served.environment, "open").stdout)["url"]
     assert url.startswith(f"{served.url}/sign-in?t=e2a_in_")
-    with httpx.Client(trust_env=False, headers={"Origin": served.url}) as http:
+    with httpx.Client(trust_env=False, headers={"Origin": served.url}, timeout=PATIENCE_SECONDS) as http:
         token = parse_qs(urlsplit(url).query)["t"][0]
         first = http.post(f"{served.url}/sign-in", data={"t": token})
         again = http.post(f"{served.url}/sign-in", data={"t": token})

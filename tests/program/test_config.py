@@ -14,6 +14,7 @@ import pytest
 
 from tests.program.commanding import COMMAND, at_home, e2a
 from tests.support.serving import ASSISTANT, OWNER, Served, serving
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -85,7 +86,7 @@ def test_the_browser_hands_over_a_key_only_with_the_state(served: Served, home: 
         asked = parse_qs(urlsplit(page[0]).query)
         [callback], [state] = asked["cli_callback"], asked["cli_state"]
         assert urlsplit(callback).hostname == "127.0.0.1"
-        with httpx.Client(trust_env=False) as http:
+        with httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS) as http:
             assert http.get(callback).status_code == 405
             assert http.put(callback).status_code == 405
             wrong = {"cli_state": "0" * 32, "api_key": "e2a_acct_" + "0" * 64}

@@ -32,7 +32,7 @@ from e2a_mcp.program.listen.source import Ended, Event
 from tests.program.listener import acknowledged, at, listener
 from tests.support.home import ASSISTANT, SECRET, SHARED, Home, stranger
 from tests.support.receiver import DROP, HANG, Receiver, receiving
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -344,7 +344,7 @@ def event() -> Event:
 async def test_what_is_not_taken_in_the_last_attempt_is_kept(tmp_path: Path, receiver: Receiver) -> None:
     receiver.status = 503
     dead = tmp_path / "new" / "dead.jsonl"
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http:
         forwarder = Forwarder(http, receiver.url(), SIGNED_WITH, clock=SystemClock())
         delivery = Delivery(forwarder.attempt, dead, waits=[0, 0])
         assert not await delivery.deliver(event())
@@ -361,7 +361,7 @@ async def test_an_answer_is_not_unpacked(receiver: Receiver) -> None:
     receiver.extra = {"content-encoding": "gzip, gzip"}
     tracemalloc.start()
     try:
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http:
             read = await posted(http, receiver.url(), b"{}", {}, seconds=20, read_octets=1 << 20)
             await Forwarder(http, receiver.url(), SIGNED_WITH, clock=SystemClock()).attempt(event())
         most = tracemalloc.get_traced_memory()[1]
@@ -374,7 +374,7 @@ async def test_an_answer_is_not_unpacked(receiver: Receiver) -> None:
 
 async def test_what_can_be_kept_nowhere_ends_it_unacknowledged(tmp_path: Path, receiver: Receiver) -> None:
     receiver.status = 302
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http:
         forwarder = Forwarder(http, receiver.url(), SIGNED_WITH, clock=SystemClock())
         with pytest.raises(Ended) as ended:
             await Delivery(forwarder.attempt, tmp_path, waits=[]).deliver(event())

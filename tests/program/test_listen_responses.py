@@ -23,7 +23,7 @@ from tests.program.listener import acknowledged, at, listener
 from tests.support.clock import ManualClock
 from tests.support.home import ASSISTANT, Home
 from tests.support.receiver import DROP, HANG, Receiver, receiving
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -210,7 +210,7 @@ async def test_a_message_is_answered_once_whatever_ends_the_process(
     await home.deliver(subject="Lunch?")
     event = await arrival(home)
     for forgets_the_mark in (False, True, True):
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http:
             await responder(http, agent, model, forgets=forgets_the_mark).attempt(event)
     assert len(await answers(agent)) == 1
     assert "answered before" in capsys.readouterr().err
@@ -222,7 +222,7 @@ async def test_mail_that_is_gone_is_dealt_with(home: Home, model: Receiver, agen
     owner = await home.local.session(home.account_key)
     for permanent in (False, True):
         await owner.messages.delete(ASSISTANT, str(event.arrival), permanent=permanent)
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http:
         await responder(http, agent, model).attempt(event)
     assert model.requests == []
 
@@ -234,7 +234,7 @@ async def test_the_model_is_asked_once_however_often_the_reply_is_tried(
     event = await arrival(home)
     owner = await home.local.session(home.account_key)
     await owner.agents.pause(ASSISTANT)
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http:
         once = responder(http, agent, model)
         for _ in range(2):
             with pytest.raises(NotTaken) as refused:

@@ -21,7 +21,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 from tests.processes.serving import ASSISTANT, environment
 from tests.support.dns import DnsServer
 from tests.support.smtp_client import letter, submit
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.anyio
 
@@ -86,7 +86,9 @@ async def account_key(settings: dict[str, str]) -> str:
 async def exchange_over_api(url: str, key: str) -> None:
     """Reads what came, and sends something."""
     inbox = f"/v1/agents/{ASSISTANT}"
-    async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"}) as client:
+    async with httpx.AsyncClient(
+        base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE_SECONDS
+    ) as client:
         row = (await client.get(f"{inbox}/messages")).json()["items"][0]
         read = await client.get(f"{inbox}/messages/{row['id']}")
         assert RECEIVED["subject"] in read.text

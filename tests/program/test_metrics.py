@@ -27,7 +27,7 @@ from tests.mcp.raw_events import over_http
 from tests.support.dns import DnsServer
 from tests.support.home import environment_of
 from tests.support.receiver import receiving
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +61,7 @@ async def engine(tmp_path: Path, database_url: str, dns: DnsServer) -> AsyncIter
 @pytest.fixture
 async def page(engine: LocalEngine) -> AsyncIterator[httpx.AsyncClient]:
     run = read_run_file(engine.core.settings.home) or {}
-    async with httpx.AsyncClient(base_url=str(run["http"])) as client:
+    async with httpx.AsyncClient(base_url=str(run["http"]), timeout=PATIENCE_SECONDS) as client:
         yield client
 
 
