@@ -14,7 +14,7 @@ def loading() -> Iterator[None]:
     """Pauses the garbage collector while modules load, and exempts what they made from collection.
 
     Classes and functions last as long as the process, and there are so many that looking for garbage among them takes
-    a fifth of the start (`python -m bench cold_start`).
+    a tenth of the start (`python -m bench cold_start`).
     """
     gc.disable()
     try:
