@@ -10,7 +10,7 @@ from bench.stdio import list_tools
 
 __all__ = ["cold_start"]
 
-BOUND = 1.5
+BOUND = 1.2
 OURS = ("-m", "e2a_mcp")
 BARE = ("-m", "bench.children.bare_mcp", "stdio")
 

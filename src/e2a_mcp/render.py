@@ -50,6 +50,7 @@ NO_AUTHOR = "(no readable address in From)"
 _PLAIN_NAME = re.compile(r"[^@<>\"]+")
 _PLAIN_ID = re.compile(r"[\w.:@/+=~-]{1,120}", re.ASCII)
 _OWN_ID = re.compile(r"[a-z]{2,8}_[0-9a-f]{24,32}", re.ASCII)
+"""Ids of this package, which most are: tried first because it takes a tenth of the time of the others."""
 _WORDS = re.compile(r"(?=[A-Za-z]*[G-Zg-z])[A-Za-z]{3,}", re.ASCII)
 """Words, unlike the letters of a hexadecimal number."""
 _HOST = re.compile(r"(?:[\w.+-]{1,64}@)?[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}", re.ASCII)

@@ -53,8 +53,8 @@ def hash_key(plaintext: str) -> str:
 async def authenticate(core: Core, credential: str, door: Door = "api") -> Principal:
     """Returns the principal of `credential`, which came by `door`.
 
-    It is read for each request, so that revocation is immediate. Raises the same `Unauthorized` for unknown,
-    revoked and expired keys.
+    Reads the key for each request, so that revocation is immediate. Raises the same `Unauthorized` for unknown, revoked
+    and expired keys.
     """
     if not credential or len(credential) > MAX_CREDENTIAL_CHARS:
         raise Unauthorized

@@ -95,7 +95,7 @@ class SigningKeys:
         current = await self.current(domain)
         if current is None:
             return b""
-        # The private key alone takes a millisecond, without the interpreter; long content more.
+        # Signing takes a millisecond, in which the interpreter is free, and longer for long content.
         return await run_sync(sign, content, current.key, current.domain, current.selector, self._core.clock)
 
     def _known(self, row: DkimKeyRow) -> SigningKey | None:

@@ -19,7 +19,10 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @lru_cache(maxsize=64)
 def host_of(authority: str) -> str | None:
-    """Returns the host in a `Host` header, without port or IPv6 brackets (RFC 9110 section 7.2), or None."""
+    """Returns the host in a `Host` header, without port or IPv6 brackets (RFC 9110 section 7.2), or None.
+
+    Nearly all requests name one of a few, so that the latest are remembered.
+    """
     try:
         parts = urlsplit(f"//{authority}")
         # Raises ValueError for a port that is not a number.
