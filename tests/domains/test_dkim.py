@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
+from threading import get_ident
 
 import pytest
 from anyio import create_task_group
@@ -12,6 +14,7 @@ from e2a_core.core import Core
 from e2a_core.domains.dkim import SigningKey, SigningKeys
 from e2a_core.signing.secrets import Secrets
 from e2a_core.store.statement import first, sql
+from tests.support.clock import ManualClock
 from tests.support.deployment import SHARED, register_domain
 
 pytestmark = pytest.mark.anyio
@@ -64,6 +67,23 @@ async def test_a_retired_key_signs_no_more(core: Core) -> None:
     assert first is not None
     assert second is not None
     assert first.key.to_der() != second.key.to_der()
+
+
+async def test_the_loop_does_not_sign(core: Core) -> None:
+    threads: set[int] = set()
+
+    class Noting(ManualClock):
+        def now(self) -> datetime:
+            threads.add(get_ident())
+            return super().now()
+
+    await SigningKeys(core).current(SHARED)
+    field = await SigningKeys(replace(core, clock=Noting())).signature(
+        SHARED, b"From: a@b.example\r\n\r\nx\r\n"
+    )
+    assert field.startswith(b"DKIM-Signature: ")
+    assert threads
+    assert get_ident() not in threads
 
 
 async def test_a_key_nobody_can_open_leaves_mail_unsigned(
